@@ -1,0 +1,93 @@
+"""`kerashand-train`: trains the stages of a configuration, or goes on with a run that stopped."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from kerashand import __version__
+from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
+from kerashand.errors import UserError
+
+_EXIT_USER_ERROR = 2
+_EXIT_INTERRUPTED = 130
+"""128 + the number of SIGINT, as shells report it."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="kerashand-train",
+        description="Trains a 3D hand pose model. A run that was stopped goes on when the same "
+        "command is given again.",
+        epilog=f"Packaged configurations: {', '.join(packaged_configs())}.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config", required=True, metavar="NAME", help="a YAML file, or a packaged name: weak.yaml"
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change values of the configuration: --set seed=1 stages.finetune.epochs=3",
+    )
+    parser.add_argument(
+        "--run-dir", metavar="DIR", help="the folder of results (default: runs/ and the name)"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the whole configuration and stop"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="build everything, run one step of a stage and stop"
+    )
+    parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns 0, or 2 for a mistake of the user, or 130 for Ctrl-C."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        config = load_config(arguments.config, arguments.overrides)
+        if arguments.run_dir is not None:
+            config = config.with_run_dir(_checked_run_dir(arguments.run_dir))
+        if config.model.initial_weights is not None:
+            find_initial_weights(config.model.initial_weights)
+        if arguments.print_config:
+            sys.stdout.write(dump_yaml(config))
+            return 0
+        _prepare_tensorflow()
+        from kerashand.training.run import run  # imports TensorFlow, which takes seconds
+
+        run(config, dry_run=arguments.dry_run)
+    except UserError as error:
+        print(f"kerashand-train: {error}", file=sys.stderr)
+        return _EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("\nStopped: run the same command again to go on.", file=sys.stderr)
+        return _EXIT_INTERRUPTED
+    return 0
+
+
+def _checked_run_dir(run_dir: str) -> str:
+    if not run_dir.strip():
+        raise UserError("--run-dir must name a folder. Received: an empty text")
+    return run_dir
+
+
+def _prepare_tensorflow() -> None:
+    """Sets what TensorFlow and Keras read when they are imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # The trainer and the pipelines are TensorFlow's, whatever ~/.keras/keras.json prefers.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("kerashand").setLevel(logging.INFO)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

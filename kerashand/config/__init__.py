@@ -1,0 +1,31 @@
+"""The whole configuration of a run, checked before TensorFlow is imported.
+
+`schema` holds the sections with their defaults and limits, `rules` what must fit between them,
+`sections` the reading that reports every mistake at once, `yaml_files` the strict YAML, and
+`loading` the packaged files, `extends` and overrides.
+"""
+
+from kerashand.config.loading import (
+    config_hash,
+    dump_yaml,
+    find_initial_weights,
+    load_config,
+    packaged_configs,
+    packaged_weights,
+)
+from kerashand.config.schema import DOMAINS, STAGES, Config, StageConfig
+from kerashand.config.sections import ConfigError
+
+__all__ = [
+    "DOMAINS",
+    "STAGES",
+    "Config",
+    "ConfigError",
+    "StageConfig",
+    "config_hash",
+    "dump_yaml",
+    "find_initial_weights",
+    "load_config",
+    "packaged_configs",
+    "packaged_weights",
+]

@@ -1,0 +1,144 @@
+"""Rules between the fields of a configuration that is sound field by field."""
+
+from collections.abc import Iterator
+
+from kerashand.config.schema import STAGES, Config, StageConfig
+
+Finding = tuple[tuple[str, ...], str]
+"""The dotted paths that a rule looked at, the one to blame first, and what is wrong."""
+
+_LABEL_OF_LOSS = {"heatmap": "uv", "coordinate": "uv", "joint_depth": "xyz", "depth_map": "depth"}
+_LOSSES_OF_PART = {
+    # No gradient of the depth-map loss reaches the 2D network (section 3.4).
+    "network": ("heatmap", "coordinate", "joint_depth"),
+    "regressor": ("joint_depth", "depth_map"),
+    "regularizer": ("depth_map",),
+}
+
+
+def find_conflicts(config: Config) -> Iterator[Finding]:
+    """Yields every conflict between fields."""
+    yield from _data_conflicts(config)
+    active = [name for name in STAGES if config.stages[name].epochs > 0]
+    if not active and config.model.initial_weights is None:
+        yield (
+            ("stages", "model.initial_weights"),
+            "every stage has 0 epochs and `model.initial_weights` is null: there is nothing to do",
+        )
+    for name in active:
+        stage, path = config.stages[name], f"stages.{name}"
+        if stage.domains:
+            yield from _batch_conflicts(config, stage, path)
+            yield from _label_conflicts(stage, path)
+            yield from _step_conflicts(config, name, path)
+        else:
+            yield (
+                (f"{path}.labels", f"{path}.epochs"),
+                "both lists are empty: the stage has no samples. Name labels or set epochs to 0",
+            )
+        yield from _rate_conflicts(stage, path)
+    yield from _order_conflicts(config)
+
+
+def _data_conflicts(config: Config) -> Iterator[Finding]:
+    size, stride = config.data.image_size_px, config.model.lite.heatmap_stride
+    if config.model.network == "lite" and size % stride:
+        yield (
+            ("data.image_size_px", "model.lite.heatmap_stride", "model.network"),
+            f"must be a multiple of `model.lite.heatmap_stride`. Received: {size}, stride {stride}",
+        )
+    for domain in ("source", "target"):
+        data = config.data[domain]
+        if data.kind == "synthetic" and data.path is not None:
+            path = f"data.{domain}"
+            yield (
+                (f"{path}.path", f"{path}.kind"),
+                "must be null for kind synthetic, which makes its samples (see `data.cache_dir`). "
+                f"Received: {data.path!r}",
+            )
+
+
+def _batch_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[Finding]:
+    paths = (f"{path}.batch_size", f"{path}.labels")
+    if len(stage.domains) == 2 and stage.batch_size % 2:
+        yield (
+            paths,
+            "must be even, since half of each batch is source and half is target. "
+            f"Received: {stage.batch_size}",
+        )
+    share = stage.batch_size // len(stage.domains)
+    for domain in stage.domains:
+        train = config.data[domain].train
+        if train < share:
+            yield (
+                (*paths, f"data.{domain}.train"),
+                f"takes {share} {domain} samples for a batch, but `data.{domain}.train` is {train}",
+            )
+
+
+def _label_conflicts(stage: StageConfig, path: str) -> Iterator[Finding]:
+    labels, weights = f"{path}.labels", f"{path}.loss_weights"
+    for loss, label in _LABEL_OF_LOSS.items():
+        if stage.loss_weights[loss] > 0 and not any(
+            label in stage.labels[d] for d in stage.domains
+        ):
+            yield (
+                (f"{weights}.{loss}", labels),
+                f"needs the label `{label}` in one of the lists of `{labels}`. "
+                f"Received: weight {stage.loss_weights[loss]:g}",
+            )
+    if "depth" in stage.labels.target and stage.loss_weights.depth_map == 0:
+        yield (
+            (f"{labels}.target", f"{weights}.depth_map"),
+            f"names `depth`, but `{weights}.depth_map` is 0, so it would not be used",
+        )
+    needed = {"uv"} | ({"xyz"} if stage.regularizer_input == "ground_truth" else set())
+    for domain in stage.domains:
+        missing = needed - set(stage.labels[domain])
+        if stage.loss_weights.depth_map > 0 and "depth" in stage.labels[domain] and missing:
+            advice = " (or set `regularizer_input: predicted`)" if "xyz" in missing else ""
+            yield (
+                (f"{labels}.{domain}", f"{path}.regularizer_input", f"{weights}.depth_map"),
+                f"must name {' and '.join(f'`{m}`' for m in sorted(missing))} beside `depth`: "
+                f"the regularizer's input is made of it{advice}",
+            )
+
+
+def _step_conflicts(config: Config, name: str, path: str) -> Iterator[Finding]:
+    stage = config.stages[name]
+    total = stage.epochs * config.steps_per_epoch(name)
+    if stage.optimizer.warmup_steps >= total:
+        yield (
+            (f"{path}.optimizer.warmup_steps", f"{path}.epochs", f"{path}.steps_per_epoch"),
+            f"must be less than the {total} steps of the stage. "
+            f"Received: {stage.optimizer.warmup_steps}",
+        )
+
+
+def _rate_conflicts(stage: StageConfig, path: str) -> Iterator[Finding]:
+    rates, weights = f"{path}.rates", f"{path}.loss_weights"
+    if not any(stage.rates.values()):
+        yield (rates, f"{path}.epochs"), "are all 0, so the stage would train nothing"
+    for part, losses in _LOSSES_OF_PART.items():
+        names = ", ".join(f"`{weights}.{loss}`" for loss in losses)
+        if stage.rates[part] > 0 and not any(stage.loss_weights[loss] for loss in losses):
+            yield (
+                (f"{rates}.{part}", weights),
+                f"is {stage.rates[part]:g}, but no loss of this stage trains the {part}. "
+                f"Set it to 0, or raise one of {names}",
+            )
+
+
+def _order_conflicts(config: Config) -> Iterator[Finding]:
+    finetune = config.stages.finetune
+    if (
+        finetune.epochs > 0
+        and finetune.loss_weights.depth_map > 0
+        and finetune.rates.regularizer == 0
+        and config.stages.regularizer.epochs == 0
+        and config.model.initial_weights is None
+    ):
+        yield (
+            ("stages.finetune.rates.regularizer", "stages.regularizer.epochs"),
+            "is 0 (frozen), but `stages.regularizer.epochs` is 0 too: it would stay random",
+        )

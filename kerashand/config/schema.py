@@ -1,0 +1,248 @@
+"""The sections of a configuration, their defaults and what each field allows.
+
+A section's field names are the keyword names of what it builds: `build_lite(**config.model.lite)`.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+from kerashand.config.sections import Section, setting
+
+DOMAINS = ("source", "target")
+STAGES = ("pretrain", "regularizer", "finetune")
+"""In the order in which they run."""
+
+LABELS = ("uv", "xyz", "depth")
+_MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class DomainConfig(Section):
+    """Where one domain's samples come from, and how many each split has."""
+
+    kind: str = setting("synthetic", choices=("synthetic",))
+    path: str | None = setting(None)
+    train: int = setting(12000, low=1)
+    val: int = setting(256, low=1)
+    test: int = setting(1000, low=1)
+
+
+@dataclass(frozen=True)
+class DataConfig(Section):
+    """The data of both domains; `cache_dir` null is $KERASHAND_CACHE or ~/.cache/kerashand."""
+
+    image_size_px: int = setting(128, multiple_of=8, low=32, high=512)
+    cache_dir: str | None = setting(None)
+    seed: int = setting(0, low=0, high=_MAX_SEED)
+    workers: int | None = setting(None, low=1, high=1024)
+    source: DomainConfig = field(default=DomainConfig())
+    target: DomainConfig = field(default=DomainConfig(train=6000, val=512, test=2000))
+
+
+@dataclass(frozen=True)
+class AugmentConfig(Section):
+    """Half ranges of the random changes; `scale` and `shift` are fractions of the crop."""
+
+    rotation_deg: float = setting(30.0, low=0, high=180)
+    scale: float = setting(0.15, low=0, below=1)
+    shift: float = setting(0.06, low=0, high=0.5)
+    brightness: float = setting(0.2, low=0, high=1)
+    contrast: float = setting(0.2, low=0, below=1)
+    saturation: float = setting(0.2, low=0, high=1)
+    noise: float = setting(4.0, low=0, high=255)
+
+
+@dataclass(frozen=True)
+class LiteConfig(Section):
+    """The light 2D network."""
+
+    width: float = setting(1.0, above=0, high=8)
+    block: str = setting("dense", choices=("dense", "separable"))
+    stages: int = setting(3, low=1, high=8)
+    heatmap_stride: int = setting(8, multiple_of=4, low=4, high=8)
+
+
+@dataclass(frozen=True)
+class RegressorConfig(Section):
+    """The depth regressor: two convolutions, two hidden fully-connected layers and the output."""
+
+    conv_channels: tuple[int, ...] = setting((64, 128), low=1, high=4096, count=2)
+    hidden_units: tuple[int, ...] = setting((512, 256), low=1, high=16384, count=2)
+    dropout: float = setting(0.0, low=0, below=1)
+
+
+@dataclass(frozen=True)
+class DecoderConfig(Section):
+    """The depth regularizer: six transposed convolutions, whose last has one channel.
+
+    The first makes `output_size_px / 32` pixels from one, the other five double the size.
+    """
+
+    output_size_px: int = setting(64, multiple_of=32, low=32, high=256)
+    channels: tuple[int, ...] = setting((256, 128, 64, 32, 16), low=1, high=4096, count=5)
+    dropout: float = setting(0.05, low=0, below=1)
+
+
+@dataclass(frozen=True)
+class ModelConfig(Section):
+    """The networks; `lite` is read only if `network` names it."""
+
+    network: str = setting("lite", choices=("lite", "cpm"))
+    lite: LiteConfig = field(default=LiteConfig())
+    decode: str = setting("softmax", choices=("softmax", "relu"))
+    regressor: RegressorConfig = field(default=RegressorConfig())
+    decoder: DecoderConfig = field(default=DecoderConfig())
+    scale_bone: str = setting("middle_mcp_pip", choices=("middle_mcp_pip", "wrist_middle_mcp"))
+    half_width_scales: float = setting(5.0, above=0, high=100)
+    initial_weights: str | None = setting(None)
+
+
+@dataclass(frozen=True)
+class LossesConfig(Section):
+    """The form of the 2D loss."""
+
+    heatmap: str = setting("cross_entropy", choices=("l2", "cross_entropy"))
+    sigma_cells: float = setting(1.0, above=0, high=16)
+    coordinate_beta_px: float = setting(2.0, above=0, high=100)
+
+
+@dataclass(frozen=True)
+class LabelsConfig(Section):
+    """The labels that a stage uses of each domain; an empty list leaves the domain out."""
+
+    source: tuple[str, ...] = setting((), choices=LABELS, unique=True)
+    target: tuple[str, ...] = setting((), choices=LABELS, unique=True)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig(Section):
+    """The optimiser of a stage; the rate falls to `final_fraction` of `learning_rate`."""
+
+    name: str = setting("adamw", choices=("adam", "adamw"))
+    learning_rate: float = setting(1e-3, above=0, high=1)
+    weight_decay: float = setting(5e-4, low=0, high=1)
+    schedule: str = setting("cosine", choices=("constant", "cosine", "step"))
+    warmup_steps: int = setting(100, low=0)
+    final_fraction: float = setting(0.02, low=0, high=1)
+    clip_norm: float | None = setting(None, above=0)
+
+
+@dataclass(frozen=True)
+class LossWeightsConfig(Section):
+    """The factors of the losses in Eq. 7."""
+
+    heatmap: float = setting(0.0, low=0)
+    coordinate: float = setting(0.0, low=0)
+    joint_depth: float = setting(0.0, low=0)
+    depth_map: float = setting(0.0, low=0)
+
+
+@dataclass(frozen=True)
+class RatesConfig(Section):
+    """Multipliers of the learning rate for each part; 0 freezes it."""
+
+    network: float = setting(0.0, low=0, high=1000)
+    regressor: float = setting(0.0, low=0, high=1000)
+    regularizer: float = setting(0.0, low=0, high=1000)
+
+
+@dataclass(frozen=True)
+class StageConfig(Section):
+    """One stage of training; `steps_per_epoch` null is one pass over the larger sampled domain."""
+
+    epochs: int = setting(1, low=0)
+    steps_per_epoch: int | None = setting(None, low=1)
+    batch_size: int = setting(32, low=1, high=65536)
+    labels: LabelsConfig = field(default=LabelsConfig())
+    optimizer: OptimizerConfig = field(default=OptimizerConfig())
+    loss_weights: LossWeightsConfig = field(default=LossWeightsConfig())
+    rates: RatesConfig = field(default=RatesConfig())
+    regularizer_input: str = setting("ground_truth", choices=("ground_truth", "predicted"))
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains that the stage samples."""
+        return tuple(domain for domain in DOMAINS if self.labels[domain])
+
+
+@dataclass(frozen=True)
+class StagesConfig(Section):
+    """The three stages, in the order in which they run."""
+
+    pretrain: StageConfig = field(
+        default=StageConfig(
+            epochs=2,
+            labels=LabelsConfig(source=("uv", "xyz")),
+            loss_weights=LossWeightsConfig(heatmap=1.0, joint_depth=1.0),
+            rates=RatesConfig(network=1.0, regressor=1.0),
+        )
+    )
+    regularizer: StageConfig = field(
+        default=StageConfig(
+            labels=LabelsConfig(source=("uv", "xyz", "depth")),
+            loss_weights=LossWeightsConfig(depth_map=1.0),
+            rates=RatesConfig(regularizer=1.0),
+        )
+    )
+    finetune: StageConfig = field(
+        default=StageConfig(
+            epochs=2,
+            labels=LabelsConfig(source=("uv", "xyz", "depth"), target=("uv", "depth")),
+            loss_weights=LossWeightsConfig(heatmap=1.0, joint_depth=10.0, depth_map=400.0),
+            rates=RatesConfig(network=1.0, regressor=1.0, regularizer=1.0),
+            regularizer_input="predicted",
+        )
+    )
+
+
+@dataclass(frozen=True)
+class EvaluationConfig(Section):
+    """How the trained model is measured, and how many samples are drawn."""
+
+    protocol: str = setting("cai2018", choices=("cai2018",))
+    batch_size: int = setting(64, low=1, high=65536)
+    pictures: int = setting(8, low=0, high=1000)
+
+
+@dataclass(frozen=True)
+class RuntimeConfig(Section):
+    """How the numbers are computed."""
+
+    precision: str = setting("float32", choices=("float32", "mixed_float16", "mixed_bfloat16"))
+    jit_compile: bool = setting(False)
+    checkpoint_every_steps: int | None = setting(None, low=1)
+
+
+@dataclass(frozen=True)
+class Config(Section):
+    """A whole configuration; `run_dir` null is runs/<name>."""
+
+    name: str = setting(
+        "unnamed",
+        pattern=(
+            r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}",
+            "letters, digits, `_`, `-` or `.` (a folder name)",
+        ),
+    )
+    seed: int = setting(0, low=0, high=_MAX_SEED)
+    run_dir: str | None = setting(None)
+    data: DataConfig = field(default=DataConfig())
+    augment: AugmentConfig = field(default=AugmentConfig())
+    model: ModelConfig = field(default=ModelConfig())
+    losses: LossesConfig = field(default=LossesConfig())
+    stages: StagesConfig = field(default=StagesConfig())
+    evaluation: EvaluationConfig = field(default=EvaluationConfig())
+    runtime: RuntimeConfig = field(default=RuntimeConfig())
+
+    def steps_per_epoch(self, stage_name: str) -> int:
+        """Steps of one epoch: as set, or one pass over the larger domain that the stage samples."""
+        stage = self.stages[stage_name]
+        if stage.steps_per_epoch is not None or not stage.domains:
+            return stage.steps_per_epoch or 0
+        share = stage.batch_size / len(stage.domains)
+        return math.ceil(max(self.data[domain].train for domain in stage.domains) / share)
+
+    def with_run_dir(self, run_dir: str) -> "Config":
+        """The same configuration, written to another run folder."""
+        return dataclasses.replace(self, run_dir=run_dir)

@@ -1,0 +1,1 @@
+"""From files to batches: the sample contract, readers, augmentation, mixed-domain pipelines."""

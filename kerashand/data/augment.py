@@ -1,0 +1,112 @@
+"""Augmentation of batches that moves picture, joints, depth and intrinsics together.
+
+Geometry is one affine map p' = A p per sample: turn about the image centre, zoom, shift. Joints
+turn about the optical axis with the picture, the intrinsics become A K R^T, and depth values stay
+as they are, so that projecting the new joints with the new intrinsics lands on the moved pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from kerashand.geometry.camera import apply_affine, rotated_intrinsics
+
+
+@dataclass(frozen=True)
+class AugmentParameters:
+    """Ranges of the augmentation; 0 switches one off.
+
+    Attributes:
+        rotation_deg: turn, uniform in +- this.
+        scale: zoom factor, uniform in 1 +- this.
+        shift: shift of the picture, uniform in +- this share of its side.
+        brightness, contrast, saturation: factors, uniform in 1 +- this.
+        noise: standard deviation of grey noise, 0..255.
+    """
+
+    rotation_deg: float = 30.0
+    scale: float = 0.15
+    shift: float = 0.06
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    noise: float = 4.0
+
+
+def random_affine(count: int, size_px: int, parameters: AugmentParameters, seed: tf.Tensor):
+    """Affine maps [B, 3, 3] new-from-old pixels and the rotations [B, 3, 3] of the joints."""
+    draws = tf.random.stateless_uniform((4, count), seed, -1.0, 1.0)
+    angle = draws[0] * (parameters.rotation_deg * 3.141592653589793 / 180.0)
+    zoom = 1.0 + draws[1] * parameters.scale
+    shift = draws[2:] * (parameters.shift * size_px)
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    zero, one = tf.zeros_like(angle), tf.ones_like(angle)
+    rotation = _matrix([[cosine, -sine, zero], [sine, cosine, zero], [zero, zero, one]])
+    centre = (size_px - 1) / 2.0
+    # p' = zoom R (p - c) + c + shift
+    offset_u = centre + shift[0] - zoom * centre * (cosine - sine)
+    offset_v = centre + shift[1] - zoom * centre * (sine + cosine)
+    affine = _matrix(
+        [
+            [zoom * cosine, -zoom * sine, offset_u],
+            [zoom * sine, zoom * cosine, offset_v],
+            [zero, zero, one],
+        ]
+    )
+    return affine, rotation
+
+
+def _matrix(rows) -> tf.Tensor:
+    return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def warp(images: tf.Tensor, new_from_old: tf.Tensor, *, output_px: int, smooth: bool) -> tf.Tensor:
+    """Move the pixels of float images [B, S, S, C] by p' = A p into [B, output, output, C].
+
+    With an output of another side, A maps into an image of the old side, which is then sampled at
+    the centres of the output's larger or smaller pixels. Outside, pictures are mirrored and maps
+    (`smooth=False`, nearest pixel) are 0.
+    """
+    size_px = images.shape[1]
+    step = size_px / output_px
+    # Centre of output pixel j in the coordinates of the old side: (j + 0.5) step - 0.5.
+    resize = tf.constant(
+        [[step, 0.0, 0.5 * step - 0.5], [0.0, step, 0.5 * step - 0.5], [0.0, 0.0, 1.0]]
+    )
+    old_from_new = tf.linalg.inv(new_from_old) @ resize
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.reshape(old_from_new, (-1, 9))[:, :8],
+        output_shape=(output_px, output_px),
+        fill_value=0.0,
+        interpolation="BILINEAR" if smooth else "NEAREST",
+        fill_mode="REFLECT" if smooth else "CONSTANT",
+    )
+
+
+def move_joints(uv_px, xyz_mm, intrinsics, affine, rotation):
+    """Joints, camera-frame joints and intrinsics after the picture moved by `affine`."""
+    moved_xyz = xyz_mm @ tf.linalg.matrix_transpose(rotation)
+    return apply_affine(uv_px, affine), moved_xyz, rotated_intrinsics(intrinsics, affine, rotation)
+
+
+def change_colours(images: tf.Tensor, parameters: AugmentParameters, seed: tf.Tensor) -> tf.Tensor:
+    """Brightness, contrast, saturation and grey noise on float images [B, S, S, 3] 0..255."""
+    count = tf.shape(images)[0]
+    draws = tf.random.stateless_uniform((3, count, 1, 1, 1), seed, -1.0, 1.0)
+    brightness = 1.0 + draws[0] * parameters.brightness
+    contrast = 1.0 + draws[1] * parameters.contrast
+    saturation = 1.0 + draws[2] * parameters.saturation
+    grey = tf.reduce_mean(images, axis=-1, keepdims=True)
+    mean = tf.reduce_mean(grey, axis=(1, 2), keepdims=True)
+    # One pass: contrast about the mean of the picture, saturation about each pixel's grey.
+    gain = brightness * contrast
+    base = gain * (1.0 - saturation) * grey + brightness * (1.0 - contrast) * mean
+    if parameters.noise > 0:
+        shape = tf.concat([tf.shape(images)[:3], [1]], axis=0)
+        # Uniform noise of the wanted standard deviation: far cheaper than normal noise.
+        reach = parameters.noise * 3.0**0.5
+        base += tf.random.stateless_uniform(shape, seed + 1, -reach, reach)
+    return tf.clip_by_value(images * (gain * saturation) + base, 0.0, 255.0)

@@ -1,0 +1,169 @@
+"""Rendered samples on disk: TFRecord shards, written once, in parallel, resumable.
+
+A shard appears under its final name only when it is whole (written beside, then renamed), so a
+killed run leaves nothing to repair: the next one writes the shards that are missing. A folder name
+says all that its samples depend on.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from kerashand.errors import UserError
+from kerashand.synthetic.scene import GENERATOR_VERSION, draw_sample
+
+LOGGER = logging.getLogger(__name__)
+SHARD_SAMPLES = 250
+JPEG_QUALITY = 92
+CACHE_VARIABLE = "KERASHAND_CACHE"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rendered samples: all that their content depends on, and how many."""
+
+    domain: str
+    split: str
+    seed: int
+    size_px: int
+    samples: int
+
+    @property
+    def folder(self) -> str:
+        """Folder of its shards below the root of the cache."""
+        return (
+            f"synthetic-v{GENERATOR_VERSION}/"
+            f"{self.domain}-{self.split}-{self.size_px}px-seed{self.seed}"
+        )
+
+    def shards(self) -> list[tuple[int, int]]:
+        """(first index, samples) of each shard."""
+        return [
+            (first, min(SHARD_SAMPLES, self.samples - first))
+            for first in range(0, self.samples, SHARD_SAMPLES)
+        ]
+
+
+def cache_root(cache_dir: str | None) -> Path:
+    """The folder of the cache: the argument, $KERASHAND_CACHE or ~/.cache/kerashand."""
+    chosen = cache_dir or os.environ.get(CACHE_VARIABLE) or "~/.cache/kerashand"
+    return Path(chosen).expanduser()
+
+
+def shard_path(root: Path, split: Split, first: int, count: int) -> Path:
+    """Final name of the shard that holds samples first .. first + count - 1."""
+    return root / split.folder / f"{first:07d}-{count:04d}.tfrecord"
+
+
+def ensure_splits(
+    splits: list[Split], *, cache_dir: str | None = None, workers: int | None = None
+) -> dict[Split, list[Path]]:
+    """Write whatever shards are missing, with one progress bar, and return all paths in order.
+
+    Raises:
+        UserError: when the cache folder cannot be written.
+    """
+    root = cache_root(cache_dir)
+    paths = {s: [shard_path(root, s, *shard) for shard in s.shards()] for s in splits}
+    missing = [
+        (split, first, count)
+        for split in splits
+        for first, count in split.shards()
+        if not shard_path(root, split, first, count).exists()
+    ]
+    if missing:
+        try:
+            for split in splits:
+                (root / split.folder).mkdir(parents=True, exist_ok=True)
+            _write_shards(root, missing, workers or os.cpu_count() or 1)
+        except OSError as error:
+            raise UserError(
+                f"The sample cache {root} cannot be written: {error.strerror or error}. Choose "
+                f"another folder with `--set data.cache_dir=DIR` or ${CACHE_VARIABLE}."
+            ) from error
+    return paths
+
+
+def _write_shards(root: Path, missing: list[tuple[Split, int, int]], workers: int) -> None:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    total = sum(count for _, _, count in missing)
+    LOGGER.info("rendering %d samples into %s", total, root)
+    # Workers start afresh: forking a process that holds TensorFlow's threads can deadlock.
+    context = multiprocessing.get_context("spawn")
+    columns = (
+        TextColumn("rendering hands"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with (
+        Progress(*columns) as progress,
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_single_thread) as pool,
+    ):
+        task = progress.add_task("", total=total, rate="")
+        jobs = {pool.submit(encode_samples, *shard): shard for shard in missing}
+        try:
+            for job in as_completed(jobs):
+                split, first, count = jobs.pop(job)
+                write_shard(shard_path(root, split, first, count), job.result())
+                progress.update(task, advance=count)
+                elapsed = progress.tasks[0].elapsed or 1e-9
+                rate = progress.tasks[0].completed / elapsed
+                progress.update(task, rate=f"{rate:.0f} images/s")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _single_thread() -> None:
+    cv2.setNumThreads(1)
+
+
+def encode_samples(split: Split, first: int, count: int) -> list[dict[str, bytes]]:
+    """Draw and compress samples; runs in the workers, which never import TensorFlow."""
+    encoded = []
+    for index in range(first, first + count):
+        sample = draw_sample(split.domain, split.split, split.seed, index, size_px=split.size_px)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        encoded.append(
+            {
+                "image": cv2.imencode(".jpg", sample.image[:, :, ::-1], quality)[1].tobytes(),
+                "depth_mm": cv2.imencode(".png", sample.depth_mm)[1].tobytes(),
+                "mask": cv2.imencode(".png", sample.mask)[1].tobytes(),
+                "uv_px": sample.uv_px.astype("<f4").tobytes(),
+                "xyz_mm": sample.xyz_mm.astype("<f4").tobytes(),
+                "intrinsics": sample.intrinsics.astype("<f4").tobytes(),
+            }
+        )
+    return encoded
+
+
+def write_shard(path: Path, samples: list[dict[str, bytes]]) -> None:
+    """Write one shard; it appears under its name only when it is whole."""
+    import tensorflow as tf
+
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with tf.io.TFRecordWriter(str(beside)) as writer:
+            for sample in samples:
+                features = {
+                    name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+                    for name, value in sample.items()
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=features))
+                writer.write(example.SerializeToString())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""tf.data pipelines: endless mixed-domain batches for training, plain passes for evaluation.
+
+The order of a stream is a function of (seed, domain) alone and augmentation one of (seed, domain,
+batch number): a run that resumes at step n skips n batches of undecoded records and goes on with
+exactly the batches that an unbroken run would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from kerashand.data import augment
+from kerashand.data.sample import DOMAIN_NUMBERS
+from kerashand.geometry.depth import normalise_depth
+from kerashand.geometry.pose import relative_from_mm, scale_from_joints
+
+SHUFFLE_RECORDS = 2048
+PARALLEL_FILES = 4
+
+
+@dataclass(frozen=True)
+class DomainSource:
+    """Where the samples of a domain come from and what they are labelled with.
+
+    Attributes:
+        domain: "source" or "target".
+        files: TFRecord shards.
+        parse: one serialised record to a raw sample.
+        labels: of "uv", "xyz", "depth", what training may use.
+    """
+
+    domain: str
+    files: Sequence[str]
+    parse: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class BatchGeometry:
+    """What turns raw samples into batches, beside augmentation."""
+
+    image_size_px: int
+    depth_map_px: int
+    scale_bone: str
+    half_width_scales: float
+
+
+def training_batches(
+    domains: Sequence[DomainSource],
+    *,
+    batch_size: int,
+    geometry: BatchGeometry,
+    parameters: augment.AugmentParameters,
+    seed: int,
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches, an equal share from each domain, in the order source, target.
+
+    Args:
+        domains: one or two domains.
+        batch_size: samples of a batch, divisible by the number of domains.
+        geometry: sizes and the depth window.
+        parameters: augmentation.
+        seed: of order and augmentation.
+        first_step: batches to leave out, for resuming.
+
+    Raises:
+        ValueError: when the batch cannot be shared equally.
+    """
+    if not domains or batch_size % len(domains):
+        raise ValueError(
+            f"`batch_size` must be a multiple of the number of domains. Received: "
+            f"batch_size={batch_size} with {len(domains)} domains"
+        )
+    share = batch_size // len(domains)
+    streams = []
+    for domain in domains:
+        records = endless_records(domain.files, seed=[seed, DOMAIN_NUMBERS[domain.domain]])
+        samples = records.skip(first_step * share).map(domain.parse, tf.data.AUTOTUNE)
+        batches = samples.batch(share, drop_remainder=True).enumerate(first_step)
+        streams.append(
+            batches.map(_augmenting(domain, geometry, parameters, seed), tf.data.AUTOTUNE)
+        )
+    mixed = tf.data.Dataset.zip(tuple(streams)).map(_joined, tf.data.AUTOTUNE)
+    return mixed.prefetch(4)
+
+
+def evaluation_batches(
+    domain: DomainSource, *, batch_size: int, geometry: BatchGeometry, samples: int
+) -> tf.data.Dataset:
+    """One pass in stored order over `samples`, not augmented; the last batch may be smaller."""
+    records = tf.data.TFRecordDataset(list(domain.files))
+    batches = records.map(domain.parse, tf.data.AUTOTUNE).batch(batch_size)
+    identity = augment.AugmentParameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def prepare(raw):
+        affine = tf.eye(3, batch_shape=tf.shape(raw["uv_px"])[:1])
+        return make_batch(raw, domain, geometry, identity, affine, affine, None)
+
+    prepared = batches.map(prepare, tf.data.AUTOTUNE).prefetch(2)
+    return prepared.apply(tf.data.experimental.assert_cardinality(-(-samples // batch_size)))
+
+
+def endless_records(files: Sequence[str], *, seed: Sequence[int]) -> tf.data.Dataset:
+    """Serialised records, pass after pass, each pass in another order that `seed` fixes."""
+    first, second = seed
+
+    def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+        # Stateless shuffles alone: Dataset.shuffle takes no tensor as its seed once a global seed
+        # is set, and its state could not be resumed.
+        key = tf.stack([tf.constant(first * 2 + second, tf.int64), number * 2])
+        order = tf.random.experimental.stateless_shuffle(tf.constant(list(files)), key)
+        records = tf.data.Dataset.from_tensor_slices(order).interleave(
+            tf.data.TFRecordDataset, cycle_length=PARALLEL_FILES
+        )
+        blocks = records.batch(SHUFFLE_RECORDS).enumerate(1)
+        return blocks.map(
+            lambda block, rows: tf.random.experimental.stateless_shuffle(
+                rows, key + tf.stack([block * 1_000_003, 1])
+            )
+        ).unbatch()
+
+    return tf.data.Dataset.counter().flat_map(one_pass)
+
+
+def _augmenting(domain, geometry, parameters, seed):
+    def prepare(step: tf.Tensor, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        number = tf.cast(step, tf.int32) * 2 + DOMAIN_NUMBERS[domain.domain]
+        key = tf.stack([tf.constant(seed, tf.int32), number])
+        affine, rotation = augment.random_affine(
+            raw["uv_px"].shape[0], geometry.image_size_px, parameters, key
+        )
+        return make_batch(raw, domain, geometry, parameters, affine, rotation, key)
+
+    return prepare
+
+
+def make_batch(
+    raw: dict[str, tf.Tensor],
+    domain: DomainSource,
+    geometry: BatchGeometry,
+    parameters: augment.AugmentParameters,
+    affine: tf.Tensor,
+    rotation: tf.Tensor,
+    key: tf.Tensor | None,
+) -> dict[str, tf.Tensor]:
+    """Raw samples with a leading batch axis to a batch of `kerashand.data.sample.BATCH_SPEC`.
+
+    Root depth and scale are given in every setting (section 4.2 of the paper); joint depth and
+    camera-frame joints are zeroed where the domain is not labelled with them.
+    """
+    root_depth_mm = raw["xyz_mm"][:, 0, 2]
+    scale_mm = scale_from_joints(raw["xyz_mm"], geometry.scale_bone)
+    uv, xyz, intrinsics = augment.move_joints(
+        raw["uv_px"], raw["xyz_mm"], raw["intrinsics"], affine, rotation
+    )
+    depth_mm = augment.warp(
+        tf.cast(raw["depth_mm"], tf.float32)[..., None],
+        affine,
+        output_px=geometry.depth_map_px,
+        smooth=False,
+    )
+    depth_map, depth_weight = normalise_depth(
+        depth_mm, root_depth_mm, scale_mm, half_width_scales=geometry.half_width_scales
+    )
+    inside = tf.reduce_all((uv >= -0.5) & (uv <= geometry.image_size_px - 0.5), axis=-1)
+    has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
+    count = tf.shape(uv)[0]
+    batch = {
+        "uv_px": uv,
+        "uv_weight": tf.cast(inside, tf.float32) * has_uv,
+        "z_relative": relative_from_mm(xyz[..., 2], root_depth_mm, scale_mm) * has_xyz,
+        "z_weight": tf.fill([count], has_xyz),
+        "depth_map": depth_map * has_depth,
+        "depth_weight": depth_weight * has_depth,
+        "xyz_mm": xyz * has_xyz,
+        "intrinsics": intrinsics,
+        "root_depth_mm": root_depth_mm,
+        "scale_mm": scale_mm,
+        "domain": tf.fill([count], DOMAIN_NUMBERS[domain.domain]),
+    }
+    if "image" in raw:
+        batch["image"] = tf.cast(raw["image"], tf.float32)
+    if "image" in raw and key is not None:
+        moved = augment.warp(batch["image"], affine, output_px=geometry.image_size_px, smooth=True)
+        batch["image"] = augment.change_colours(moved, parameters, key + 1)
+    return batch
+
+
+def _joined(*parts: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}

@@ -1,0 +1,1 @@
+"""One module a data set: each yields the raw samples of `kerashand.data.sample`."""

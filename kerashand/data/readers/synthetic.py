@@ -1,0 +1,34 @@
+"""The embedded benchmark: shards of rendered hands to raw samples."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+FIELDS = ("image", "depth_mm", "uv_px", "xyz_mm", "intrinsics")
+
+
+def parse(record: tf.Tensor, *, size_px: int, with_image: bool = True) -> dict[str, tf.Tensor]:
+    """One serialised record to a raw sample (see `kerashand.data.sample.RAW_SPEC`).
+
+    Args:
+        record: a serialised `tf.train.Example`.
+        size_px: side of the stored pictures.
+        with_image: False leaves the picture out, for stages that do not look at it.
+    """
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in FIELDS}
+    fields = tf.io.parse_single_example(record, spec)
+    depth = tf.io.decode_png(fields["depth_mm"], channels=1, dtype=tf.uint16)
+    sample = {
+        "depth_mm": tf.ensure_shape(depth, (size_px, size_px, 1))[:, :, 0],
+        "uv_px": _floats(fields["uv_px"], (21, 2)),
+        "xyz_mm": _floats(fields["xyz_mm"], (21, 3)),
+        "intrinsics": _floats(fields["intrinsics"], (3, 3)),
+    }
+    if with_image:
+        image = tf.io.decode_jpeg(fields["image"], channels=3)
+        sample["image"] = tf.ensure_shape(image, (size_px, size_px, 3))
+    return sample
+
+
+def _floats(data: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    return tf.reshape(tf.io.decode_raw(data, tf.float32), shape)

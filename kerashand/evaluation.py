@@ -1,0 +1,179 @@
+"""From trained parts and a data set to numbers and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerashand import visualize
+from kerashand.geometry.depth import normalised_joint_depth
+from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.metrics import PROTOCOLS, errors_2d, evaluate_pose
+from kerashand.models.hand_pose import HandPoseParts
+
+
+
+def predict(
+    parts: HandPoseParts,
+    batches: tf.data.Dataset,
+    *,
+    keep_images: int = 0,
+    half_width_scales: float | None = None,
+) -> dict[str, np.ndarray]:
+    """Run the inference model over a data set.
+
+    Args:
+        parts: the trained models.
+        batches: fully labelled batches.
+        keep_images: of how many samples, spread over the set, pictures and depth maps are kept.
+        half_width_scales: window of the depth maps; None draws none.
+
+    Returns:
+        Arrays over N samples: `uv_px`, `uv_true_px`, `xyz_mm`, `xyz_true_mm`, `scale_mm`; over
+        the kept samples: `kept` (their numbers), `image`, `depth_map`, `depth_weight` and, with a
+        window, `generated`. `xyz_mm` uses the given root depth and scale (section 4.2); over all N
+        samples with a window, `depth_l1`: mean absolute difference of drawn and measured maps.
+    """
+    model = parts.build_inference_model()
+    forward = tf.function(lambda image: model(image, training=False))
+    collected: dict[str, list[np.ndarray]] = {}
+    for batch in batches:
+        output = forward(batch["image"])
+        xyz_mm = xyz_from_uv_z(
+            output["uv_px"], output["z_relative"], batch["intrinsics"],
+            batch["root_depth_mm"], batch["scale_mm"],
+        )  # fmt: skip
+        row = {
+            "uv_px": output["uv_px"],
+            "uv_true_px": batch["uv_px"],
+            "xyz_mm": xyz_mm,
+            "xyz_true_mm": batch["xyz_mm"],
+            "scale_mm": batch["scale_mm"],
+            "image": tf.cast(tf.round(batch["image"]), tf.uint8),
+            "depth_map": batch["depth_map"],
+            "depth_weight": batch["depth_weight"],
+        }
+        if half_width_scales is not None:
+            row["generated"] = _draw(parts, batch, output["z_relative"], half_width_scales)
+            difference = tf.abs(row["generated"] - batch["depth_map"]) * batch["depth_weight"]
+            valid = tf.maximum(tf.reduce_sum(batch["depth_weight"], axis=(1, 2, 3)), 1.0)
+            row["depth_l1"] = tf.reduce_sum(difference, axis=(1, 2, 3)) / valid
+        for name, value in row.items():
+            collected.setdefault(name, []).append(value.numpy())
+    arrays = {name: np.concatenate(values) for name, values in collected.items()}
+    count = len(arrays["uv_px"])
+    arrays["kept"] = np.unique(np.linspace(0, count - 1, keep_images).astype(int))
+    for name in {"image", "depth_map", "depth_weight", "generated"} & arrays.keys():
+        arrays[name] = arrays[name][arrays["kept"]]
+    return arrays
+
+
+def _draw(parts, batch, z_relative, half_width_scales):
+    joint_depth = normalised_joint_depth(z_relative, half_width_scales=half_width_scales)
+    uv_unit = batch["uv_px"] / parts.image_size_px
+    joints = tf.concat([uv_unit, joint_depth[..., None]], axis=-1)
+    return parts.regularizer(joints, training=False)
+
+
+def evaluate_predictions(arrays: Mapping[str, np.ndarray], protocol: str) -> dict[str, Any]:
+    """Numbers of one data set: 3D under a named protocol, 2D in px, depth."""
+    numbers = evaluate_pose(arrays["xyz_mm"], arrays["xyz_true_mm"], PROTOCOLS[protocol])
+    result = {
+        key: value.tolist() if isinstance(value, np.ndarray) else value
+        for key, value in numbers.items()
+    }
+    pixels = errors_2d(arrays["uv_px"], arrays["uv_true_px"])
+    result |= {"mean_error_px": float(pixels.mean()), "median_error_px": float(np.median(pixels))}
+    if "depth_l1" in arrays:
+        result["depth_map_l1"] = float(arrays["depth_l1"].mean())
+    return result
+
+
+def evaluate_run(
+    parts: HandPoseParts,
+    sets: Mapping[str, tf.data.Dataset],
+    *,
+    protocol: str,
+    scale_bone: str,
+    half_width_scales: float,
+    draws_depth: bool,
+    pictures: int,
+    folder: Path,
+    history: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Evaluate trained parts on every test set and draw the pictures of the target's (or the last).
+
+    Args:
+        parts: the trained models.
+        sets: test batches by domain.
+        protocol: name in `kerashand.metrics.PROTOCOLS`.
+        scale_bone: bone whose true length gave the scale.
+        half_width_scales: window of the depth maps in scale bones.
+        draws_depth: whether the regularizer was trained.
+        pictures: samples in each gallery; 0 draws none but the curves.
+        folder: where pictures go.
+        history: rows of the training log.
+
+    Returns:
+        `conditions` in words, and `test` by domain: see `evaluate_predictions`.
+    """
+    window = half_width_scales if draws_depth else None
+    results: dict[str, Any] = {
+        "protocol": protocol,
+        "conditions": f"{PROTOCOLS[protocol].conditions} Scale bone: {scale_bone}.",
+        "test": {},
+    }
+    arrays: dict[str, np.ndarray] = {}
+    for domain, batches in sets.items():
+        arrays = predict(parts, batches, keep_images=pictures, half_width_scales=window)
+        results["test"][domain] = evaluate_predictions(arrays, protocol)
+    folder.mkdir(parents=True, exist_ok=True)
+    visualize.figure_pck(
+        {
+            domain: (np.array(r["thresholds_mm"]), np.array(r["pck"]), r["auc"])
+            for domain, r in results["test"].items()
+        },
+        folder / "pck.png",
+        title=f"3D PCK on the test splits ({protocol})",
+    )
+    if history:
+        visualize.figure_history(history, folder / "history.png")
+    if pictures:
+        kept = arrays["kept"]
+        visualize.figure_skeletons(
+            arrays["image"], arrays["uv_px"][kept], arrays["xyz_mm"][kept],
+            arrays["xyz_true_mm"][kept], folder / "skeletons.png",
+        )  # fmt: skip
+    if pictures and "generated" in arrays:
+        visualize.figure_depth_maps(
+            arrays["image"], arrays["depth_map"][..., 0], arrays["depth_weight"][..., 0],
+            arrays["generated"][..., 0], folder / "depth_maps.png",
+        )  # fmt: skip
+    return results
+
+
+COLUMNS = (
+    ("AUC", "auc", "{:.3f}"),
+    ("mean mm", "mean_error_mm", "{:.1f}"),
+    ("median mm", "median_error_mm", "{:.1f}"),
+    ("depth mm", "mean_depth_error_mm", "{:.1f}"),
+    ("2D px", "mean_error_px", "{:.2f}"),
+)
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """The results as text, with the protocol's conditions below."""
+    rows = [["test split", "samples", *(title for title, _, _ in COLUMNS)]]
+    for domain, numbers in results["test"].items():
+        cells = [form.format(numbers[key]) for _, key, form in COLUMNS]
+        rows.append([domain, str(numbers["samples"]), *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return "\n".join(["", *lines, "", f"{results['protocol']}: {results['conditions']}", ""])

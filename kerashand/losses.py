@@ -1,0 +1,149 @@
+"""Losses as pure functions (target, prediction, weight) -> scalar; the trainer adds and weighs.
+
+Every function states its reduction, since the paper prints sums (Eq. 1) where public code takes
+means, which changes the balance of the terms a thousandfold. All compute in float32. A weighted
+mean is sum(w x) / max(sum(w), eps): without labels it is exactly 0, with a zero gradient, as long
+as the fillers of missing labels are finite.
+"""
+
+from typing import Any
+
+from keras import ops
+
+WEIGHT_EPSILON = 1e-6
+"""Least denominator of a weighted mean."""
+
+
+def _float32(*tensors: Any) -> tuple[Any, ...]:
+    return tuple(ops.cast(tensor, "float32") for tensor in tensors)
+
+
+def _weighted_mean(values: Any, weight: Any) -> Any:
+    """Return sum(w x) / max(sum(w), eps) of two tensors of one shape."""
+    return ops.sum(values * weight) / ops.maximum(ops.sum(weight), WEIGHT_EPSILON)
+
+
+def smooth_l1(difference: Any, beta: float = 1.0) -> Any:
+    """Return the element-wise smooth L1 of Eq. 3: quadratic below `beta`, linear above.
+
+    Convention: with beta = 1, x = 0.5 gives 0.125 and x = 2 gives 1.5. Slope 1 for large x,
+    whatever beta is.
+
+    Args:
+        difference: Tensor of any shape.
+        beta: Where the two parts meet, in the unit of `difference`.
+
+    Returns:
+        Tensor of the same shape.
+
+    Raises:
+        ValueError: If `beta` is not positive.
+    """
+    if beta <= 0:
+        raise ValueError(f"`beta` must be positive. Received: beta={beta}")
+    size = ops.abs(difference)
+    inner = ops.minimum(size, beta)
+    return 0.5 * inner * inner / beta + (size - inner)
+
+
+def heatmap_l2(target: Any, prediction: Any, weight: Any) -> Any:
+    """Return the squared difference of heat maps (Eq. 1) of one stage.
+
+    Reduction: SUM over cells, weighted mean over (sample, joint).
+
+    Args:
+        target: [B, h, w, K] Gaussians with peak 1.
+        prediction: [B, h, w, K] maps of one stage.
+        weight: [B, K].
+
+    Returns:
+        Scalar.
+    """
+    target, prediction, weight = _float32(target, prediction, weight)
+    return _weighted_mean(ops.sum(ops.square(prediction - target), axis=(1, 2)), weight)
+
+
+def heatmap_cross_entropy(target: Any, prediction: Any, weight: Any) -> Any:
+    """Return the spatial cross entropy between a Gaussian and the soft-max of the maps.
+
+    Not in the paper, which starts from trained weights: from random ones Eq. 1 learns very slowly.
+    The target is normalised here, so that both heat-map losses take the same Gaussians. The
+    minimum is the entropy of the target, not 0.
+
+    Reduction: SUM over cells, weighted mean over (sample, joint).
+
+    Args:
+        target: [B, h, w, K] Gaussians of any positive mass; an empty map counts as 0.
+        prediction: [B, h, w, K] logits of one stage.
+        weight: [B, K].
+
+    Returns:
+        Scalar.
+    """
+    target, prediction, weight = _float32(target, prediction, weight)
+    mass = ops.sum(target, axis=(1, 2), keepdims=True)
+    target = target / ops.maximum(mass, WEIGHT_EPSILON)
+    shifted = prediction - ops.stop_gradient(ops.max(prediction, axis=(1, 2), keepdims=True))
+    log_probability = shifted - ops.log(ops.sum(ops.exp(shifted), axis=(1, 2), keepdims=True))
+    return _weighted_mean(-ops.sum(target * log_probability, axis=(1, 2)), weight)
+
+
+def coordinate_smooth_l1(target: Any, prediction: Any, weight: Any, *, beta_px: float) -> Any:
+    """Return the smooth L1 of decoded joint positions in pixels.
+
+    Not in the paper; a companion of the heat-map loss for training from scratch.
+
+    Reduction: mean over (u, v), weighted mean over (sample, joint).
+
+    Args:
+        target: [B, K, 2] pixels.
+        prediction: [B, K, 2] pixels.
+        weight: [B, K].
+        beta_px: Where the quadratic part ends.
+
+    Returns:
+        Scalar, in pixels.
+
+    Raises:
+        ValueError: If `beta_px` is not positive.
+    """
+    if beta_px <= 0:
+        raise ValueError(f"`beta_px` must be positive. Received: beta_px={beta_px}")
+    target, prediction, weight = _float32(target, prediction, weight)
+    return _weighted_mean(ops.mean(smooth_l1(prediction - target, beta_px), axis=-1), weight)
+
+
+def joint_depth_smooth_l1(target: Any, prediction: Any, weight: Any) -> Any:
+    """Return the smooth L1 of relative joint depth (Eq. 2 and 3).
+
+    The two cases of Eq. 2 are the weight: 1 with full supervision, 0 with weak supervision.
+
+    Reduction: mean over joints, weighted mean over samples.
+
+    Args:
+        target: [B, K] relative depth in bone lengths.
+        prediction: [B, K] relative depth in bone lengths.
+        weight: [B].
+
+    Returns:
+        Scalar.
+    """
+    target, prediction, weight = _float32(target, prediction, weight)
+    return _weighted_mean(ops.mean(smooth_l1(prediction - target), axis=-1), weight)
+
+
+def depth_map_l1(target: Any, prediction: Any, weight: Any) -> Any:
+    """Return the absolute difference of depth maps (Eq. 6).
+
+    Reduction: mean over the valid pixels of labelled samples, sum(w |d|) / max(sum(w), 1).
+
+    Args:
+        target: [B, D, D, 1] normalised depth.
+        prediction: [B, D, D, 1] output of the regularizer.
+        weight: [B, D, D, 1], 0 where depth is missing.
+
+    Returns:
+        Scalar, in units of the depth window.
+    """
+    target, prediction, weight = _float32(target, prediction, weight)
+    return ops.sum(ops.abs(prediction - target) * weight) / ops.maximum(ops.sum(weight), 1.0)

@@ -1,0 +1,8 @@
+"""Keras models: the 2D networks, the depth regressor, the depth decoder, and the three joined.
+
+Import the builders from their modules (``from kerashand.models.lite import build_lite``); this page
+re-exports nothing, so that importing it does not import TensorFlow.
+
+Shape letters: B batch, S image side in px, h w heat-map cells, K = 21 joints, C feature channels,
+D side of the depth image in px.
+"""

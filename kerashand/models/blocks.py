@@ -1,0 +1,107 @@
+"""Convolution units shared by the networks, and the checks of their builders' arguments."""
+
+import keras
+
+DENSE_WIDTH_MULTIPLE = 16
+"""Channel counts are rounded to this: oneDNN and mobile kernels waste lanes on anything else."""
+
+EXPANSION = 4
+"""Channels inside an inverted residual, relative to its outside (MobileNetV2 uses 6)."""
+
+
+def check_multiple(name: str, value: int, base: int) -> None:
+    """Check that an entry-point argument is a positive multiple of ``base``.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0 or value % base:
+        what = "a positive integer" if base == 1 else f"a multiple of {base}"
+        raise ValueError(f"`{name}` must be {what}. Received: {name}={value!r}")
+
+
+def check_choice(name: str, value: object, choices: tuple) -> None:
+    """Check that an entry-point argument is one of ``choices``.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {listed}. Received: {name}={value!r}")
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Check that an entry-point argument lies in 0 <= value < 1.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"`{name}` must lie in [0, 1). Received: {name}={value!r}")
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """``channels * width``, rounded to a multiple of 16, at least 16."""
+    steps = round(channels * width / DENSE_WIDTH_MULTIPLE)
+    return max(1, steps) * DENSE_WIDTH_MULTIPLE
+
+
+def conv_unit(x, channels, *, name, kernel=3, stride=1, relu_max=None, activate=True):
+    """Convolution without bias, batch normalisation, ReLU.
+
+    Args:
+        x: [B, h, w, C] tensor.
+        channels: output channels.
+        name: prefix of the layer names.
+        kernel: kernel side in cells.
+        stride: 1 or 2.
+        relu_max: ceiling of the ReLU (6 for ReLU6); None for none.
+        activate: False leaves the ReLU out.
+
+    Returns:
+        [B, ceil(h / stride), ceil(w / stride), channels] tensor.
+    """
+    x = keras.layers.Conv2D(
+        channels, kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_conv"
+    )(x)
+    x = keras.layers.BatchNormalization(name=f"{name}_bn")(x)
+    return keras.layers.ReLU(relu_max, name=f"{name}_relu")(x) if activate else x
+
+
+def depthwise_unit(x, *, name, stride=1):
+    """Depth-wise 3x3 convolution without bias, batch normalisation, ReLU6."""
+    x = keras.layers.DepthwiseConv2D(
+        3, strides=stride, padding="same", use_bias=False, name=f"{name}_dw"
+    )(x)
+    x = keras.layers.BatchNormalization(name=f"{name}_dw_bn")(x)
+    return keras.layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
+
+
+def dense_unit(x, channels, *, name, stride=1):
+    """Plain 3x3 convolution unit."""
+    return conv_unit(x, channels, name=name, stride=stride)
+
+
+def dense_residual(x, *, name):
+    """Two plain 3x3 convolutions around an identity (He et al. 2016, basic block)."""
+    channels = x.shape[-1]
+    y = conv_unit(x, channels, name=f"{name}_a")
+    y = conv_unit(y, channels, name=f"{name}_b", activate=False)
+    y = keras.layers.Add(name=f"{name}_add")([x, y])
+    return keras.layers.ReLU(name=f"{name}_relu")(y)
+
+
+def separable_unit(x, channels, *, name, stride=1):
+    """Depth-wise 3x3, then point-wise convolution (Howard et al. 2017, MobileNet)."""
+    x = depthwise_unit(x, name=name, stride=stride)
+    return conv_unit(x, channels, name=f"{name}_pw", kernel=1, relu_max=6.0)
+
+
+def separable_residual(x, *, name):
+    """Inverted residual with a linear bottleneck (Sandler et al. 2018, MobileNetV2)."""
+    channels = x.shape[-1]
+    y = conv_unit(x, EXPANSION * channels, name=f"{name}_expand", kernel=1, relu_max=6.0)
+    y = depthwise_unit(y, name=name)
+    y = conv_unit(y, channels, name=f"{name}_project", kernel=1, activate=False)
+    return keras.layers.Add(name=f"{name}_add")([x, y])

@@ -1,0 +1,77 @@
+"""The regression network: heat maps and image features to the relative depth of each joint."""
+
+import keras
+
+from kerashand.models.blocks import check_fraction, check_multiple
+
+NUM_CONVS = 2
+NUM_HIDDEN = 2
+
+
+def build_depth_regressor(
+    *,
+    map_size,
+    feature_channels,
+    conv_channels=(64, 128),
+    hidden_units=(512, 256),
+    dropout=0.0,
+    num_joints=21,
+    name="depth_regressor",
+):
+    """Build the regression network of Cai et al. 2018, section 3.3.
+
+    Two 3x3 convolutions of stride 2 and three fully connected layers. There is no batch
+    normalisation: a training step calls the network once for each domain, and two calls must not
+    mix two sets of statistics.
+
+    Args:
+        map_size: side h = w of the maps in cells.
+        feature_channels: C, channels of the image features.
+        conv_channels: channels of the two convolutions.
+        hidden_units: units of the first two fully connected layers.
+        dropout: rate after each hidden layer, 0 for none.
+        num_joints: K.
+        name: name of the model.
+
+    Returns:
+        A functional model, dict of ``heatmaps`` [B, h, w, K] and ``features`` [B, h, w, C] ->
+        ``z_relative`` [B, K] float32, in lengths of the scale bone. The root's value is subtracted
+        from all of them, so that joint 0 is exactly 0.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+    check_multiple("map_size", map_size, 1)
+    check_multiple("feature_channels", feature_channels, 1)
+    check_multiple("num_joints", num_joints, 1)
+    check_fraction("dropout", dropout)
+    _check_sizes("conv_channels", conv_channels, NUM_CONVS)
+    _check_sizes("hidden_units", hidden_units, NUM_HIDDEN)
+
+    # Inputs.
+    heatmaps = keras.Input((map_size, map_size, num_joints), name="heatmaps")
+    features = keras.Input((map_size, map_size, feature_channels), name="features")
+
+    # Network.
+    x = keras.layers.Concatenate(name="concat")([heatmaps, features])
+    for index, channels in enumerate(conv_channels, start=1):
+        x = keras.layers.Conv2D(
+            channels, 3, strides=2, padding="same", activation="relu", name=f"conv{index}"
+        )(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    for index, units in enumerate(hidden_units, start=1):
+        x = keras.layers.Dense(units, activation="relu", name=f"dense{index}")(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, name=f"dropout{index}")(x)
+    z = keras.layers.Dense(num_joints, dtype="float32", name=f"dense{NUM_HIDDEN + 1}")(x)
+
+    # Outputs.
+    z_relative = z - z[:, :1]
+    return keras.Model({"heatmaps": heatmaps, "features": features}, z_relative, name=name)
+
+
+def _check_sizes(name, sizes, count):
+    if isinstance(sizes, str) or len(tuple(sizes)) != count:
+        raise ValueError(f"`{name}` must hold {count} sizes. Received: {name}={sizes!r}")
+    for index, size in enumerate(sizes):
+        check_multiple(f"{name}[{index}]", size, 1)

@@ -1,0 +1,207 @@
+"""Skin, sleeves, lights and what stands behind the hand."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+
+import cv2
+import numpy as np
+
+from kerashand.synthetic.render import unit
+
+# Linear-light skin colours from light to dark; a random point between neighbours is drawn.
+SKIN_TONES = np.array(
+    [
+        [0.80, 0.58, 0.47],
+        [0.70, 0.45, 0.33],
+        [0.55, 0.33, 0.22],
+        [0.40, 0.22, 0.13],
+        [0.24, 0.125, 0.075],
+        [0.12, 0.065, 0.042],
+    ]
+)
+PALM_TONE = np.array([0.72, 0.43, 0.34], np.float32)
+NOISE_SIDE = 64
+
+
+@dataclass(frozen=True)
+class Light:
+    """A far light: unit direction [3] towards it (camera frame) and linear RGB strength [3]."""
+
+    direction: np.ndarray
+    colour: np.ndarray
+
+
+@functools.cache
+def noise_volume() -> np.ndarray:
+    """Tileable noise [64 * 64 * 64, 3]: fine, middle and coarse grain, mean 0, deviation 1."""
+    rng = np.random.default_rng(20181008)
+    frequency = np.fft.fftfreq(NOISE_SIDE)
+    radius = np.sqrt(sum(f**2 for f in np.meshgrid(*3 * [frequency], indexing="ij")))
+    volumes = []
+    for cut in (0.25, 0.09, 0.04):
+        spectrum = np.fft.fftn(rng.normal(size=3 * [NOISE_SIDE])) * np.exp(-((radius / cut) ** 2))
+        volume = np.fft.ifftn(spectrum).real
+        volumes.append((volume - volume.mean()) / volume.std())
+    return np.stack(volumes, axis=-1).reshape(-1, 3).astype(np.float32)
+
+
+def grain(rest_mm: np.ndarray, offset: np.ndarray, scale_mm: float) -> np.ndarray:
+    """Noise values [P, 3] at rest-pose positions [P, 3]; one cell is `scale_mm`."""
+    # Positions are offset to be positive, so truncation rounds down; the side is a power of two.
+    cell = ((rest_mm + (offset + 1000.0).astype(np.float32)) * np.float32(1.0 / scale_mm)).astype(
+        np.int32
+    ) & (NOISE_SIDE - 1)
+    index = (cell[:, 0] * NOISE_SIDE + cell[:, 1]) * NOISE_SIDE + cell[:, 2]
+    return noise_volume()[index]
+
+
+def skin_tone(rng: np.random.Generator) -> np.ndarray:
+    """A linear RGB skin colour [3]; all tones equally often."""
+    position = rng.uniform(0, len(SKIN_TONES) - 1)
+    low = int(position)
+    part = position - low
+    tone = SKIN_TONES[low] * (1 - part) + SKIN_TONES[min(low + 1, len(SKIN_TONES) - 1)] * part
+    return tone * np.exp(rng.normal(0.0, 0.06, 3))
+
+
+def albedo(
+    rest_mm: np.ndarray,
+    rest_normals: np.ndarray,
+    nails: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    detail: float,
+) -> np.ndarray:
+    """Linear skin colours [P, 3] over the rest-pose surface, with palm, nails, grain and sleeve."""
+    tone = skin_tone(rng).astype(np.float32)
+    darkness = max(float(1.0 - tone.mean() / 0.62), 0.1)
+    palm = np.clip(-rest_normals[:, 2] * 1.5, 0.0, 1.0)[:, None]
+    palm_tone = tone + 0.55 * darkness * (PALM_TONE - tone)
+    colour = tone + palm * (palm_tone - tone)
+    texture = grain(rest_mm, rng.uniform(0, 200, 3), rng.uniform(0.25, 0.5))
+    # Brightness varies with all grains; the coarse one also shifts the colour, as blood does.
+    mixing = detail * np.array(
+        [[0.05, 0.05, 0.05], [0.06, 0.06, 0.06], [0.09, 0.02, 0.02]], np.float32
+    )
+    colour *= 1.0 + np.clip(texture @ mixing, -0.4, 0.4)
+    nail_tone = tone * 0.5 + np.array([0.75, 0.52, 0.48]) * rng.uniform(0.3, 0.6)
+    if rng.random() < 0.1:
+        nail_tone = rng.uniform(0.0, 0.8, 3)
+    colour += nails[:, None] * (nail_tone.astype(np.float32) - colour)
+    if rng.random() < 0.5:
+        cuff = rng.uniform(-70.0, -12.0)
+        sleeve = (rest_mm[:, 1] < cuff + 3.0 * texture[:, 2] * rng.uniform(0, 1))[:, None]
+        cloth = rng.uniform(0.02, 0.8, 3).astype(np.float32) * (1.0 + 0.1 * texture[:, :1])
+        colour = np.where(sleeve, cloth, colour)
+    return colour
+
+
+def sample_lights(rng: np.random.Generator, count: int) -> tuple[np.ndarray, list[Light]]:
+    """An ambient colour [3] and far lights, mostly from above and from the camera's side."""
+    ambient = rng.uniform(0.15, 0.5) * (1.0 + rng.normal(0.0, 0.08, 3))
+    lights = []
+    for k in range(count):
+        direction = rng.normal(size=3) * [1.0, 0.8, 0.8] + [0.0, -0.6, -0.9]
+        strength = rng.uniform(0.35, 1.0) * (1.0 if k == 0 else 0.5)
+        warmth = rng.normal(0.0, 0.12)
+        colour = strength * np.array([1.0 + warmth, 1.0, 1.0 - warmth])
+        lights.append(Light(direction / np.linalg.norm(direction), colour))
+    return ambient, lights
+
+
+def shade(
+    colours: np.ndarray,
+    normals: np.ndarray,
+    view: np.ndarray,
+    ambient: np.ndarray,
+    lights: list[Light],
+    *,
+    softness: float,
+    gloss: float,
+) -> np.ndarray:
+    """Display colours [P, 3] 0..1: wrapped diffuse light, a sky from above, a dull highlight.
+
+    Args:
+        colours: [P, 3] linear albedo.
+        normals: [P, 3] unit, camera frame.
+        view: [P, 3] unit, towards the camera.
+        ambient: [3].
+        lights: far lights.
+        softness: 0 hard shadows' edge, 0.5 light wraps around as in skin.
+        gloss: strength of the highlight.
+    """
+    sky = 0.75 - 0.25 * normals[:, 1]
+    facing = np.clip(np.einsum("ni,ni->n", normals, view), 0.0, 1.0)
+    linear = (sky * (0.7 + 0.3 * facing))[:, None] * ambient.astype(np.float32)
+    highlight = np.zeros_like(linear)
+    for light in lights:
+        direction, colour = light.direction.astype(np.float32), light.colour.astype(np.float32)
+        lit = np.maximum((normals @ direction + softness) / (1.0 + softness), 0.0)
+        linear += lit[:, None] * colour
+        shine = np.maximum(np.einsum("ni,ni->n", normals, unit(view + direction)), 0.0)
+        for _ in range(4):  # to the power of 16
+            shine *= shine
+        highlight += (gloss * shine)[:, None] * colour
+    linear *= colours
+    linear += highlight
+    return np.sqrt(np.clip(linear, 0.0, 1.0))  # gamma 2: near enough to sRGB and much faster
+
+
+# --------------------------------------------------------------------------- backgrounds
+
+
+@functools.cache
+def photographs() -> list[np.ndarray]:
+    """The packed photographs as uint8 RGB images."""
+    path = resources.files("kerashand") / "assets" / "backgrounds.npz"
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+        return [cv2.imdecode(data[k], cv2.IMREAD_COLOR)[:, :, ::-1] for k in sorted(data.files)]
+
+
+def photograph_background(rng: np.random.Generator, size_px: int) -> np.ndarray:
+    """A random, tinted, mirrored, turned cut-out of a photograph: float32 [S, S, 3] 0..1."""
+    pictures = photographs()
+    picture = pictures[rng.integers(len(pictures))]
+    height, width = picture.shape[:2]
+    side = rng.uniform(0.3, 0.95) * min(height, width)
+    centre = rng.uniform(side / 2, [width - side / 2 + 1e-6, height - side / 2 + 1e-6])
+    angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.5 else 0.0
+    c, s = np.cos(angle) * side / size_px, np.sin(angle) * side / size_px
+    if rng.random() < 0.5:
+        matrix = np.array([[-c, -s, 0.0], [-s, c, 0.0]])
+    else:
+        matrix = np.array([[c, -s, 0.0], [s, c, 0.0]])
+    matrix[:, 2] = centre - matrix[:, :2] @ np.full(2, (size_px - 1) / 2)
+    cut = cv2.warpAffine(
+        picture, matrix, (size_px, size_px),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101,
+    ).astype(np.float32) / 255.0  # fmt: skip
+    if rng.random() < 0.5:
+        cut = cv2.GaussianBlur(cut, (0, 0), rng.uniform(0.5, 3.0) * size_px / 128)
+    tint = np.exp(rng.normal(0.0, 0.25, 3)) * np.exp(rng.normal(-0.1, 0.3))
+    return cut * tint.astype(np.float32)
+
+
+def drawn_background(rng: np.random.Generator, size_px: int) -> np.ndarray:
+    """Gradients, blobs and shapes, as a renderer would put there: float32 [S, S, 3] 0..1."""
+    corners = rng.uniform(0.0, 1.0, (2, 2, 3)) if rng.random() < 0.7 else rng.random((3, 4, 3))
+    image = cv2.resize(
+        corners.astype(np.float32), (size_px, size_px), interpolation=cv2.INTER_CUBIC
+    )
+    for _ in range(rng.integers(0, 9)):
+        colour = rng.uniform(0.0, 1.0, 3).tolist()
+        centre = rng.integers(0, size_px, 2).tolist()
+        axes = (rng.uniform(0.03, 0.5, 2) * size_px).astype(int).tolist()
+        if rng.random() < 0.5:
+            cv2.ellipse(image, centre, axes, rng.uniform(0, 180), 0, 360, colour, -1)
+        else:
+            box = cv2.boxPoints((centre, [2 * a for a in axes], rng.uniform(0, 180)))
+            cv2.fillPoly(image, [box.astype(np.int32)], colour)
+    if rng.random() < 0.5:
+        side = int(rng.choice([8, 16, 32, size_px]))
+        speckle = rng.normal(0.0, rng.uniform(0.02, 0.15), (side, side, 3)).astype(np.float32)
+        image = image + cv2.resize(speckle, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+    return image

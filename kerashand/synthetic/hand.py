@@ -1,0 +1,327 @@
+"""The rendered hand: mesh, kinematic chain, skinning, poses under joint limits.
+
+Both meshes share one rig (built by `tools/build_hand_assets.py`): a right hand in millimetres,
+wrist at the origin, y from wrist to middle MCP, z out of the back of the hand, x to the little
+finger. Seventeen bones: forearm, hand, three per finger from the palm to the tip.
+
+Angles are anatomical and the same for both meshes: a flexion of 0 is a straight finger, whatever
+the pose in which the mesh was modelled.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from kerashand.synthetic.render import vertex_normals
+
+NUM_FINGERS = 5
+FOREARM, HAND = 0, 1
+# Columns of `finger_rad` [5, 4]: abduction, then flexion of the three joints from the palm on
+# (thumb: CMC, MCP, IP; fingers: MCP, PIP, DIP).
+ABDUCTION, FLEX_1, FLEX_2, FLEX_3 = range(4)
+
+
+@dataclass(frozen=True)
+class HandMesh:
+    """A hand in its rest pose; see the module's first lines for the frame.
+
+    Attributes:
+        vertices_mm: [V, 3].
+        faces: [F, 3], counter-clockwise seen from outside.
+        weight_bones, weight_values: [V, 4] skinning; unused entries have weight 0.
+        joints_mm: [21, 3].
+        flexion_axes: [5, 3] unit axes; a positive turn bends the finger to the palm.
+        nails: [V] 0..1.
+        shape_vertices_mm, shape_joints_mm: [C, V, 3], [C, 21, 3], one standard deviation each.
+    """
+
+    name: str
+    vertices_mm: np.ndarray
+    faces: np.ndarray
+    weight_bones: np.ndarray
+    weight_values: np.ndarray
+    joints_mm: np.ndarray
+    flexion_axes: np.ndarray
+    nails: np.ndarray
+    shape_vertices_mm: np.ndarray
+    shape_joints_mm: np.ndarray
+
+    @functools.cached_property
+    def weight_matrix(self) -> np.ndarray:
+        """Skinning weights [V, 17]."""
+        matrix = np.zeros((len(self.vertices_mm), 17))
+        np.put_along_axis(matrix, self.weight_bones, self.weight_values, axis=1)
+        return matrix
+
+    @functools.cached_property
+    def rest_normals(self) -> np.ndarray:
+        """Unit normals [V, 3] of the rest pose."""
+        return vertex_normals(self.vertices_mm, self.faces)
+
+    @functools.cached_property
+    def rest_finger_rad(self) -> np.ndarray:
+        """Flexion [5, 4] of the modelled pose; abduction is counted from it, so 0 there."""
+        angles = np.zeros((NUM_FINGERS, 4))
+        for finger in range(NUM_FINGERS):
+            axis = self.flexion_axes[finger]
+            chain = self.joints_mm[[0, *range(4 * finger + 1, 4 * finger + 5)]]
+            segments = np.diff(chain, axis=0)
+            segments[0] = (0.0, 1.0, 0.0)
+            # The base of the thumb has no straight pose: it is counted from the modelled one.
+            first = 1 if finger == 0 else 0
+            for k in range(first, 3):
+                angles[finger, 1 + k] = _signed_angle(segments[k], segments[k + 1], axis)
+        return angles
+
+
+def _signed_angle(a: np.ndarray, b: np.ndarray, axis: np.ndarray) -> float:
+    a = a - np.dot(a, axis) * axis
+    b = b - np.dot(b, axis) * axis
+    return float(np.arctan2(np.dot(np.cross(a, b), axis), np.dot(a, b)))
+
+
+@functools.cache
+def load_hand(name: str) -> HandMesh:
+    """Load "makehuman" or "webxr" from the package's assets."""
+    path = resources.files("kerashand") / "assets" / f"{name}_hand.npz"
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+        arrays = {
+            key: data[key].astype(np.float64 if data[key].dtype.kind == "f" else np.int64)
+            for key in data.files
+        }
+    return HandMesh(name=name, **arrays)
+
+
+def rotation_about(axis: np.ndarray, angle_rad: np.ndarray | float) -> np.ndarray:
+    """Rodrigues: rotations [..., 3, 3] about a unit axis [3]."""
+    x, y, z = axis
+    skew = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    angle = np.asarray(angle_rad)[..., None, None]
+    return np.eye(3) + np.sin(angle) * skew + (1.0 - np.cos(angle)) * (skew @ skew)
+
+
+def bone_rotations(mesh: HandMesh, finger_rad: np.ndarray, wrist_rad: np.ndarray) -> np.ndarray:
+    """Rotations [N, 17, 3, 3] of the bones in the hand's frame.
+
+    Args:
+        mesh: the hand.
+        finger_rad: [N, 5, 4] abduction and three flexions a finger.
+        wrist_rad: [N, 2] flexion and deviation of the wrist; the forearm moves, the hand stays.
+    """
+    count = len(finger_rad)
+    rotations = np.broadcast_to(np.eye(3), (count, 17, 3, 3)).copy()
+    bend = rotation_about(np.array([1.0, 0.0, 0.0]), wrist_rad[:, 0])
+    rotations[:, FOREARM] = bend @ rotation_about(np.array([0.0, 0.0, 1.0]), wrist_rad[:, 1])
+    turn = finger_rad - mesh.rest_finger_rad
+    for finger in range(NUM_FINGERS):
+        axis = mesh.flexion_axes[finger]
+        direction = mesh.joints_mm[4 * finger + 4] - mesh.joints_mm[4 * finger + 1]
+        dorsal = np.cross(direction, axis)
+        dorsal /= np.linalg.norm(dorsal)
+        rotation = rotation_about(dorsal, turn[:, finger, ABDUCTION])
+        for k in range(3):
+            rotation = rotation @ rotation_about(axis, turn[:, finger, FLEX_1 + k])
+            rotations[:, 2 + 3 * finger + k] = rotation
+    return rotations
+
+
+def pose_joints(joints_mm: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """Forward kinematics: rest joints [21, 3] and bone rotations [N, 17, 3, 3] to [N, 21, 3]."""
+    posed = np.zeros((len(rotations), 21, 3))
+    for finger in range(NUM_FINGERS):
+        posed[:, 4 * finger + 1] = joints_mm[4 * finger + 1]
+        for k in range(3):
+            joint = 4 * finger + 1 + k
+            segment = joints_mm[joint + 1] - joints_mm[joint]
+            posed[:, joint + 1] = posed[:, joint] + rotations[:, 2 + 3 * finger + k] @ segment
+    return posed
+
+
+def skin(
+    mesh: HandMesh,
+    vertices_mm: np.ndarray,
+    joints_mm: np.ndarray,
+    posed_joints_mm: np.ndarray,
+    rotations: np.ndarray,
+) -> np.ndarray:
+    """Linear blend skinning of one pose: [V, 3]; `rotations` is [17, 3, 3]."""
+    pivots = np.array([0, 0, *(4 * f + 1 + k for f in range(NUM_FINGERS) for k in range(3))])
+    offsets = posed_joints_mm[pivots] - np.einsum("bij,bj->bi", rotations, joints_mm[pivots])
+    transforms = np.concatenate([rotations, offsets[:, :, None]], axis=2).reshape(17, 12)
+    blended = mesh.weight_matrix @ transforms
+    blended = blended.reshape(-1, 3, 4)
+    return np.einsum("vij,vj->vi", blended[:, :, :3], vertices_mm) + blended[:, :, 3]
+
+
+# --------------------------------------------------------------------------- shape and poses
+
+
+def sample_shape(
+    mesh: HandMesh, rng: np.random.Generator, *, length_mm: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and joints of a random hand in rest pose, wrist to middle tip in `length_mm`."""
+    vertices, joints = mesh.vertices_mm, mesh.joints_mm
+    count = len(mesh.shape_vertices_mm)
+    if count:
+        weights = np.clip(rng.normal(size=count), -2.0, 2.0)
+        vertices = vertices + np.tensordot(weights, mesh.shape_vertices_mm, axes=1)
+        joints = joints + np.tensordot(weights, mesh.shape_joints_mm, axes=1)
+    chain = joints[[0, 9, 10, 11, 12]]
+    length = np.linalg.norm(np.diff(chain, axis=0), axis=1).sum()
+    size = rng.uniform(*length_mm) / length
+    # Broader or slimmer, thicker or thinner hands of the same length.
+    scale = size * np.array([rng.uniform(0.93, 1.07), 1.0, rng.uniform(0.92, 1.08)])
+    return vertices * scale, joints * scale
+
+
+@dataclass(frozen=True)
+class PoseRange:
+    """How poses of a domain are drawn (degrees); `wide` mixes any curls, else gestures."""
+
+    wide: bool
+    noise_deg: float
+
+
+def sample_angles(
+    pose_range: PoseRange, rng: np.random.Generator, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random finger angles [N, 5, 4] and wrist angles [N, 2] in radians, inside joint limits."""
+    curl = _wide_curls(rng, count) if pose_range.wide else _gesture_curls(rng, count)
+    noise = rng.normal(0.0, pose_range.noise_deg, (count, NUM_FINGERS, 4))
+    angles = np.zeros((count, NUM_FINGERS, 4))
+    # Curl 0 is straight, 1 a fist. Knuckle and middle joint share it unequally.
+    share = rng.uniform(0.6, 1.0, (count, NUM_FINGERS, 2))
+    angles[:, :, FLEX_1] = curl * 85.0 * share[..., 0]
+    angles[:, :, FLEX_2] = curl * 105.0 * share[..., 1]
+    angles[:, :, FLEX_3] = 0.65 * angles[:, :, FLEX_2]
+    spread = rng.normal(0.0, 1.0, (count, 1))
+    fan = np.array([0.0, -4.0, 0.0, 4.0, 8.0])
+    angles[:, :, ABDUCTION] = spread * fan * (1.0 - 0.8 * curl)
+    angles += noise * np.array([0.5, 1.0, 1.0, 0.7])
+    angles = np.clip(angles, FINGER_MIN_DEG, FINGER_MAX_DEG)
+    angles[:, 0] = _thumb(rng, curl[:, 0], pose_range.noise_deg)
+    limit = 40.0 if pose_range.wide else 20.0
+    wrist = np.clip(rng.normal(0.0, limit / 2, (count, 2)), -limit, limit) * [1.0, 0.5]
+    return np.deg2rad(angles), np.deg2rad(wrist)
+
+
+# Active ranges of motion of a healthy adult, rounded: abduction, MCP, PIP, DIP.
+FINGER_MIN_DEG = np.array([-14.0, -20.0, -3.0, -5.0])
+FINGER_MAX_DEG = np.array([14.0, 90.0, 108.0, 75.0])
+THUMB_MIN_DEG = np.array([-22.0, -18.0, -8.0, -15.0])
+THUMB_MAX_DEG = np.array([22.0, 26.0, 50.0, 72.0])
+
+
+def _thumb(rng: np.random.Generator, curl: np.ndarray, noise_deg: float) -> np.ndarray:
+    count = len(curl)
+    angles = np.zeros((count, 4))
+    angles[:, ABDUCTION] = rng.uniform(-20.0, 20.0, count)
+    angles[:, FLEX_1] = -14.0 + 36.0 * curl
+    angles[:, FLEX_2] = 5.0 + 38.0 * curl * rng.uniform(0.5, 1.0, count)
+    angles[:, FLEX_3] = 60.0 * curl * rng.uniform(0.2, 1.0, count)
+    angles += rng.normal(0.0, 0.7 * noise_deg, (count, 4))
+    return np.clip(angles, THUMB_MIN_DEG, THUMB_MAX_DEG)
+
+
+def _wide_curls(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Curl [N, 5]: fingers partly together, partly each on its own."""
+    common = rng.beta(0.8, 1.1, (count, 1))
+    own = rng.beta(0.7, 0.9, (count, NUM_FINGERS))
+    together = rng.uniform(0.0, 1.0, (count, 1))
+    return together * common + (1.0 - together) * own
+
+
+# Curl of thumb, index, middle, ring, little in gestures that people show to a camera.
+GESTURES = np.array(
+    [
+        [0.05, 0.0, 0.0, 0.0, 0.0],  # open hand
+        [0.3, 0.25, 0.3, 0.35, 0.4],  # relaxed
+        [0.8, 0.95, 0.95, 0.95, 0.95],  # fist
+        [0.7, 0.0, 0.95, 0.95, 0.95],  # pointing, one
+        [0.7, 0.0, 0.0, 0.95, 0.95],  # two
+        [0.7, 0.0, 0.0, 0.0, 0.95],  # three
+        [0.8, 0.0, 0.0, 0.0, 0.0],  # four
+        [0.0, 0.95, 0.95, 0.95, 0.95],  # thumb up
+        [0.45, 0.5, 0.1, 0.1, 0.1],  # ring of thumb and index
+        [0.1, 0.95, 0.95, 0.95, 0.05],  # thumb and little finger
+        [0.4, 0.5, 0.5, 0.5, 0.5],  # grasp
+    ]
+)
+
+
+def _gesture_curls(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Curl [N, 5]: on the way from one gesture to another, as in a video."""
+    first, second = rng.integers(len(GESTURES), size=(2, count))
+    part = rng.beta(0.4, 0.4, (count, 1))
+    curl = GESTURES[first] * (1 - part) + GESTURES[second] * part
+    return np.clip(curl + rng.normal(0.0, 0.05, curl.shape), 0.0, 1.0)
+
+
+# --------------------------------------------------------------------------- self-collision
+
+SPHERES_PER_BONE = 4
+# Radii at the base and the tip of a finger and of the palm, as a share of the hand's length.
+FINGER_RADIUS, TIP_RADIUS, PALM_RADIUS = 0.046, 0.036, 0.055
+# Soft tissue gives way: spheres may overlap by this share before a pose is refused.
+OVERLAP = 0.25
+
+
+def collides(joints_mm: np.ndarray) -> np.ndarray:
+    """Which poses [N, 21, 3] pass a finger through another finger or the palm: bool [N]."""
+    chain = np.linalg.norm(np.diff(joints_mm[:, [0, 9, 10, 11, 12]], axis=1), axis=2)
+    length = chain.sum(axis=1)
+    part = (np.arange(SPHERES_PER_BONE) + 0.5)[:, None] / SPHERES_PER_BONE
+    centres, radii, groups, order = [], [], [], []
+    for finger in range(NUM_FINGERS):
+        first = 4 * finger + 1
+        for k in range(3):
+            a, b = joints_mm[:, None, first + k], joints_mm[:, None, first + k + 1]
+            centres.append(a + (b - a) * part)
+            radii += [FINGER_RADIUS + (TIP_RADIUS - FINGER_RADIUS) * k / 2.0] * SPHERES_PER_BONE
+            groups += [finger] * SPHERES_PER_BONE
+            order += [k] * SPHERES_PER_BONE
+    for finger in range(1, NUM_FINGERS):
+        a, b = joints_mm[:, None, 0], joints_mm[:, None, 4 * finger + 1]
+        centres.append(a + (b - a) * (0.2 + 0.6 * part))
+        radii += [PALM_RADIUS] * SPHERES_PER_BONE
+        groups += [NUM_FINGERS] * SPHERES_PER_BONE
+        order += [-1] * SPHERES_PER_BONE
+    centres = np.concatenate(centres, axis=1)
+    radii, groups, order = np.array(radii), np.array(groups), np.array(order)
+    checked = _checked_pairs(groups, order)
+    i, j = np.nonzero(np.triu(checked))
+    distance = np.linalg.norm(centres[:, i] - centres[:, j], axis=2)
+    reach = (radii[i] + radii[j])[None] * length[:, None] * (1.0 - OVERLAP)
+    return (distance < reach).any(axis=1)
+
+
+def _checked_pairs(groups: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Pairs of spheres that must stay apart: different fingers beyond the knuckle, tip and palm."""
+    fingers = (groups[:, None] != groups) & (groups[:, None] < 5) & (groups < 5)
+    # Neighbouring knuckles touch in every hand.
+    fingers &= ~((order[:, None] == 0) & (order == 0))
+    fingers &= ~((np.abs(groups[:, None] - groups) == 1) & (order[:, None] + order == 1))
+    palm = (groups[:, None] == 5) & (order >= 1) & (groups < 5) & ~((groups == 0) & (order < 2))
+    return fingers | palm | palm.T
+
+
+def sample_pose(
+    mesh: HandMesh,
+    joints_mm: np.ndarray,
+    pose_range: PoseRange,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A pose without self-collision: joints [21, 3] and bone rotations [17, 3, 3]."""
+    for _ in range(8):
+        finger_rad, wrist_rad = sample_angles(pose_range, rng, 8)
+        rotations = bone_rotations(mesh, finger_rad, wrist_rad)
+        posed = pose_joints(joints_mm, rotations)
+        free = np.flatnonzero(~collides(posed))
+        if len(free):
+            return posed[free[0]], rotations[free[0]]
+    rotations = bone_rotations(mesh, np.deg2rad(np.full((1, 5, 4), 5.0)), np.zeros((1, 2)))
+    return pose_joints(joints_mm, rotations)[0], rotations[0]

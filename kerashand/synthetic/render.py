@@ -1,0 +1,145 @@
+"""A z-buffer rasteriser in NumPy: triangles to visible faces, barycentric weights and depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """The visible surface, one row a covered pixel.
+
+    Attributes:
+        pixel: [P] index row * width + column.
+        face: [P] index of the visible face.
+        weights: [3, P] perspective-correct barycentric weights of its corners.
+        depth_mm: [P] z in the camera's frame.
+        size_px: side of the square image.
+    """
+
+    pixel: np.ndarray
+    face: np.ndarray
+    weights: np.ndarray
+    depth_mm: np.ndarray
+    size_px: int
+
+    def image(self, values: np.ndarray, background: float = 0.0) -> np.ndarray:
+        """Scatter values [P, ...] into an image [S, S, ...]."""
+        shape = (self.size_px * self.size_px, *values.shape[1:])
+        image = np.full(shape, background, values.dtype)
+        image[self.pixel] = values
+        return image.reshape(self.size_px, self.size_px, *values.shape[1:])
+
+    def interpolate(self, attributes: np.ndarray, faces: np.ndarray) -> np.ndarray:
+        """Per-vertex attributes [V, C] at the fragments: [P, C]."""
+        corners = faces[self.face]
+        weights = self.weights.astype(attributes.dtype)
+        result = weights[0, :, None] * attributes[corners[:, 0]]
+        result += weights[1, :, None] * attributes[corners[:, 1]]
+        result += weights[2, :, None] * attributes[corners[:, 2]]
+        return result
+
+
+def rasterise(
+    vertices_mm: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, size_px: int
+) -> Fragments:
+    """Visible fragments of a closed mesh before a pinhole camera.
+
+    Convention: a pixel is covered when its centre (an integer) lies in the projected triangle;
+    faces that are clockwise seen from outside, or turned away, are not drawn.
+
+    Args:
+        vertices_mm: [V, 3], camera frame, all in front of the camera.
+        faces: [F, 3], counter-clockwise seen from outside.
+        intrinsics: [3, 3], zero skew.
+        size_px: side of the square image.
+    """
+    # Corner first, [3, F]: NumPy reduces long rows fast and rows of three slowly.
+    corner = faces.T
+    inverse_z = 1.0 / vertices_mm[:, 2]
+    u = (intrinsics[0, 0] * vertices_mm[:, 0] * inverse_z + intrinsics[0, 2])[corner]
+    v = (intrinsics[1, 1] * vertices_mm[:, 1] * inverse_z + intrinsics[1, 2])[corner]
+    # Twice the signed area; y points down, so faces towards the camera come out negative.
+    area = (u[1] - u[0]) * (v[2] - v[0]) - (u[2] - u[0]) * (v[1] - v[0])
+    top = np.maximum(np.ceil(_smallest(v)), 0).astype(np.int64)
+    bottom = np.minimum(np.floor(_largest(v)), size_px - 1).astype(np.int64)
+    seen = (area < 0) & (bottom >= top) & (_largest(u) >= 0) & (_smallest(u) <= size_px - 1)
+    face = np.flatnonzero(seen)
+    u, v, area, top = u[:, face], v[:, face], area[face], top[face]
+    rows = bottom[face] - top + 1
+
+    # Barycentric weights as planes a * column + b * row + c over the image.
+    following, last = [1, 2, 0], [2, 0, 1]
+    a = (v[following] - v[last]) / area
+    b = (u[last] - u[following]) / area
+    c = (u[following] * v[last] - u[last] * v[following]) / area
+
+    # One entry a (face, row): the span of columns in which all three weights are >= 0.
+    line_face = np.repeat(np.arange(len(face)), rows)
+    row = np.arange(len(line_face)) - np.repeat(np.cumsum(rows) - rows, rows) + top[line_face]
+    slope = a[:, line_face]
+    offset = b[:, line_face] * row + c[:, line_face]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = -offset / slope
+    low = _largest(np.where(slope > 0, crossing, -np.inf))
+    high = _smallest(np.where(slope < 0, crossing, np.inf))
+    flat = (slope == 0) & (offset < 0)
+    left = np.maximum(np.ceil(low), 0)
+    right = np.minimum(np.floor(high), size_px - 1)
+    count = np.where(flat[0] | flat[1] | flat[2], 0, np.maximum(right - left + 1, 0))
+    count = count.astype(np.int64)
+
+    line = np.repeat(np.arange(len(count)), count)
+    start = np.cumsum(count) - count - left.astype(np.int64)
+    column = np.arange(len(line)) - start[line]
+    # 1/z is linear over the image, so it is a plane of its own.
+    corner_z = inverse_z[corner[:, face]][:, line_face]
+    slope_z = slope[0] * corner_z[0] + slope[1] * corner_z[1] + slope[2] * corner_z[2]
+    offset_z = offset[0] * corner_z[0] + offset[1] * corner_z[1] + offset[2] * corner_z[2]
+    fragment_z = slope_z[line] * column + offset_z[line]
+    pixel = row[line] * size_px + column
+
+    # Nearest fragment a pixel: the largest 1/z, packed above the index in one integer.
+    packed = fragment_z.astype(np.float32).view(np.uint32).astype(np.uint64) << np.uint64(32)
+    packed |= np.arange(len(packed), dtype=np.uint64)
+    nearest = np.zeros(size_px * size_px, np.uint64)
+    np.maximum.at(nearest, pixel, packed)
+    covered = np.flatnonzero(nearest)
+    winner = (nearest[covered] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    depth = 1.0 / fragment_z[winner]
+    line, column = line[winner], column[winner]
+    weights = (slope[:, line] * column + offset[:, line]) * corner_z[:, line] * depth
+    return Fragments(
+        pixel=covered,
+        face=face[line_face[line]],
+        weights=np.clip(weights, 0.0, 1.0),
+        depth_mm=depth,
+        size_px=size_px,
+    )
+
+
+def _smallest(values: np.ndarray) -> np.ndarray:
+    return np.minimum(np.minimum(values[0], values[1]), values[2])
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    return np.maximum(np.maximum(values[0], values[1]), values[2])
+
+
+def vertex_normals(vertices_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Area-weighted unit normals [V, 3]."""
+    corners = vertices_mm[faces]
+    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.empty_like(vertices_mm)
+    for axis in range(3):
+        weights = np.repeat(face_normals[:, axis], 3)
+        normals[:, axis] = np.bincount(faces.ravel(), weights, len(vertices_mm))
+    return unit(normals)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [N, 3] scaled to length 1; a zero vector stays zero."""
+    squared = np.einsum("ni,ni->n", vectors, vectors)
+    return vectors / np.maximum(np.sqrt(squared), 1e-9)[:, None]

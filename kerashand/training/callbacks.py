@@ -1,0 +1,92 @@
+"""What happens beside the training steps: checkpoints, log files, a stop on NaN."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerashand.errors import UserError
+
+NAN_CHECK_STEPS = 20
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends training with a clear message before a NaN reaches a checkpoint."""
+
+    def __init__(self, stage: str):
+        super().__init__()
+        self.stage = stage
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Look every few steps: reading a value waits for the device."""
+        if batch % NAN_CHECK_STEPS == 0:
+            self._check(batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Look once more before anything is written."""
+        self._check(f"the end of epoch {epoch + 1}", logs)
+
+    def _check(self, where, logs: dict | None) -> None:
+        bad = [k for k, v in (logs or {}).items() if not math.isfinite(float(v))]
+        if bad:
+            raise UserError(
+                f"Training stopped in stage {self.stage} at step {where}: {', '.join(bad)} is not "
+                f"finite. The last checkpoint is whole. Lower `stages.{self.stage}.optimizer."
+                f"learning_rate` or set `stages.{self.stage}.optimizer.clip_norm`, and run with "
+                f"another `--run-dir`."
+            )
+
+
+class EpochLog(keras.callbacks.Callback):
+    """One row an epoch, to TensorBoard and, through `rows`, to log.csv.
+
+    The rows travel in the checkpoint, and log.csv is written anew from them: after a kill it
+    never holds an epoch twice.
+    """
+
+    def __init__(self, stage: str, rows: list[dict[str, Any]], folder: Path):
+        super().__init__()
+        self.stage, self.rows, self.folder = stage, rows, folder
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Append and write."""
+        row = {"stage": self.stage, "epoch": epoch + 1}
+        row |= {name: round(float(value), 6) for name, value in (logs or {}).items()}
+        self.rows.append(row)
+        write_rows(self.folder / "log.csv", self.rows)
+        writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / self.stage))
+        with writer.as_default(step=epoch + 1):
+            for name, value in row.items():
+                if isinstance(value, float):
+                    tf.summary.scalar(name, value)
+        writer.close()
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write dicts as CSV, with the union of their keys as columns; replaced as a whole."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    beside = path.with_name(f"{path.name}.part")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(beside, path)
+
+
+class SaveEverySteps(keras.callbacks.Callback):
+    """Calls `save(step of the epoch)` every `steps` training steps."""
+
+    def __init__(self, steps: int, save):
+        super().__init__()
+        self.steps, self.save = steps, save
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Save between epochs' ends."""
+        if (batch + 1) % self.steps == 0:
+            self.save(batch + 1)

@@ -1,0 +1,391 @@
+"""One training run: data, stages, checkpoints, evaluation, pictures, all in one folder.
+
+    run folder
+      config.yaml  versions.json      what was run, with what
+      checkpoint.npz                  where it stands; running the same command again goes on here
+      log.csv  tensorboard/           losses and errors by epoch
+      weights.npz  best.npz           the parts after the last stage, and at the lowest validation loss
+      results.json  pictures/         what it reached
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import kerashand
+from kerashand import evaluation
+from kerashand.config import STAGES, Config, config_hash, dump_yaml, find_initial_weights
+from kerashand.data.augment import AugmentParameters
+from kerashand.data.cache import Split, ensure_splits
+from kerashand.data.pipeline import (
+    BatchGeometry,
+    DomainSource,
+    evaluation_batches,
+    training_batches,
+)
+from kerashand.data.readers import synthetic
+from kerashand.data.sample import LABELS
+from kerashand.errors import UserError
+from kerashand.models.hand_pose import HandPoseParts, build_parts, load_parts_npz, save_parts_npz
+from kerashand.training.callbacks import EpochLog, SaveEverySteps, StopOnNaN
+from kerashand.training.checkpoint import load_state, restore_variables, save_checkpoint
+from kerashand.training.optimizers import build_optimizers
+from kerashand.training.trainer import LOSS_NAMES, PARTS, HandPoseTrainer, StageSettings
+
+LOGGER = logging.getLogger(__name__)
+STAGE_NUMBERS = {name: number for number, name in enumerate(STAGES, start=1)}
+DRY_RUN_SAMPLES = 32
+
+
+def run(config: Config, *, dry_run: bool = False) -> dict[str, Any]:
+    """Train what a configuration says, or go on where its run folder stands.
+
+    Args:
+        config: a checked configuration.
+        dry_run: build everything, run one step of each stage on a few samples, write nothing but
+            these samples.
+
+    Returns:
+        What results.json holds; in a dry run the losses of each stage's one step.
+
+    Raises:
+        UserError: for what the user can mend.
+    """
+    return Run(config, dry_run=dry_run).start()
+
+
+class Run:
+    """State of one run: its folder, data, models, and how far it has come."""
+
+    def __init__(self, config: Config, *, dry_run: bool):
+        self.config = config
+        self.dry_run = dry_run
+        self.folder = Path(config.run_dir or Path("runs") / config.name)
+        self.state: dict[str, Any] = {
+            "config_hash": config_hash(config), "stage": STAGES[0], "epoch": 0, "step": 0,
+            "history": [], "best": {}, "seconds": 0.0, "finished": False,
+        }  # fmt: skip
+        self.geometry = BatchGeometry(
+            image_size_px=config.data.image_size_px,
+            depth_map_px=config.model.decoder.output_size_px,
+            scale_bone=config.model.scale_bone,
+            half_width_scales=config.model.half_width_scales,
+        )
+        self.started = time.monotonic()
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.npz"
+
+    def start(self) -> dict[str, Any]:
+        """Everything, in order."""
+        config = self.config
+        keras.utils.set_random_seed(config.seed)
+        keras.config.set_dtype_policy(config.runtime.precision)
+        resumed = not self.dry_run and self._open_folder()
+        if resumed and self.state["finished"] and (self.folder / "results.json").exists():
+            LOGGER.info("%s is finished; its results again:", self.folder)
+            results = json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
+            print(evaluation.table(results))
+            return results
+        self._prepare_data()
+        self.parts = build_parts(
+            network=config.model.network,
+            lite=config.model.lite,
+            regressor=config.model.regressor,
+            decoder=config.model.decoder,
+            image_size_px=config.data.image_size_px,
+            decode=config.model.decode,
+        )
+        self._load_initial_weights()
+        scaling = config.runtime.precision == "mixed_float16"
+        self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
+        active = [name for name in STAGES if config.stages[name].epochs > 0]
+        if self.dry_run:
+            return {name: self._dry_stage(name) for name in active}
+        for name in active:
+            if STAGE_NUMBERS[name] >= STAGE_NUMBERS[self.state["stage"]]:
+                self._run_stage(name, resumed)
+        return self._finish()
+
+    # ------------------------------------------------------------------------ folder and data
+
+    def _open_folder(self) -> bool:
+        """Create the run folder, or load where it stands; True if there is a checkpoint."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self.checkpoint.exists():
+                state = load_state(self.checkpoint)
+                if state["config_hash"] != self.state["config_hash"]:
+                    raise UserError(
+                        f"{self.folder} holds a run of another configuration (see its "
+                        "config.yaml). Choose another folder with `--run-dir`, or delete this one."
+                    )
+                self.state = state
+                LOGGER.info(
+                    "going on in %s: stage %s after epoch %d",
+                    self.folder, state["stage"], state["epoch"],
+                )  # fmt: skip
+                return True
+            _write_text(self.folder / "config.yaml", dump_yaml(self.config))
+            _write_text(self.folder / "versions.json", json.dumps(versions(), indent=2))
+        except OSError as error:
+            raise UserError(
+                f"The run folder {self.folder} cannot be written: {error.strerror or error}. "
+                "Choose another with `--run-dir`."
+            ) from error
+        return False
+
+    def _prepare_data(self) -> None:
+        """Render what the cache lacks: the splits that the stages and the test use."""
+        data, stages = self.config.data, self.config.stages
+        used = {d for name in STAGES if stages[name].epochs > 0 for d in stages[name].domains}
+        wanted = {(domain, split) for domain in used for split in ("train", "val")}
+        wanted |= {(domain, "test") for domain in used | {"target"}}
+        self.splits = {
+            (domain, split): Split(
+                domain=domain,
+                split=split,
+                seed=data.seed,
+                size_px=data.image_size_px,
+                samples=DRY_RUN_SAMPLES if self.dry_run else data[domain][split],
+            )
+            for domain, split in sorted(wanted)
+        }
+        paths = ensure_splits(
+            list(self.splits.values()), cache_dir=data.cache_dir, workers=data.workers
+        )
+        self.files = {key: [str(p) for p in paths[split]] for key, split in self.splits.items()}
+
+    def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
+        parse = partial(
+            synthetic.parse, size_px=self.config.data.image_size_px, with_image=images
+        )
+        return DomainSource(domain, self.files[domain, split], parse, tuple(labels))
+
+    # --------------------------------------------------------------------------------- stages
+
+    def _load_initial_weights(self) -> None:
+        name = self.config.model.initial_weights
+        if name is None:
+            return
+        path = find_initial_weights(name)
+        try:
+            load_parts_npz(path, self.parts.models, only=("network", "regressor"))
+        except ValueError as error:
+            raise UserError(f"model.initial_weights: {error}") from error
+        LOGGER.info("starting from the weights of %s", path.name)
+
+    def _settings(self, name: str) -> StageSettings:
+        stage, losses = self.config.stages[name], self.config.losses
+        return StageSettings(
+            loss_weights={loss: stage.loss_weights[loss] for loss in LOSS_NAMES},
+            rates={part: stage.rates[part] for part in PARTS},
+            regularizer_input=stage.regularizer_input,
+            heatmap_loss=losses.heatmap,
+            sigma_cells=losses.sigma_cells,
+            coordinate_beta_px=losses.coordinate_beta_px,
+            half_width_scales=self.config.model.half_width_scales,
+        )
+
+    def _start_trainer(self, name: str) -> StageSettings:
+        stage, settings = self.config.stages[name], self._settings(name)
+        optimizer = stage.optimizer
+        optimizers = build_optimizers(
+            settings.rates,
+            name=optimizer.name,
+            learning_rate_peak=optimizer.learning_rate,
+            weight_decay=optimizer.weight_decay,
+            schedule=optimizer.schedule,
+            warmup_steps=optimizer.warmup_steps,
+            final_fraction=optimizer.final_fraction,
+            clip_norm=optimizer.clip_norm,
+            steps=stage.epochs * self.config.steps_per_epoch(name),
+        )
+        self.trainer.start_stage(
+            settings, optimizers, jit_compile=self.config.runtime.jit_compile
+        )
+        return settings
+
+    def _batches(self, name: str, settings: StageSettings, first_step: int) -> tf.data.Dataset:
+        stage = self.config.stages[name]
+        return training_batches(
+            [
+                self._source(domain, "train", stage.labels[domain], images=settings.needs_images)
+                for domain in stage.domains
+            ],
+            batch_size=stage.batch_size,
+            geometry=self.geometry,
+            parameters=AugmentParameters(**self.config.augment),
+            seed=self.config.seed * len(STAGES) + STAGE_NUMBERS[name],
+            first_step=first_step,
+        )
+
+    def _validation(self, name: str, settings: StageSettings) -> tf.data.Dataset:
+        """Validation batches with the labels that the stage may use, so no target joints in 3D.
+
+        Domains alternate batch by batch; the error in mm counts samples with 3D labels.
+        """
+        stage = self.config.stages[name]
+        parts = [
+            evaluation_batches(
+                self._source(domain, "val", stage.labels[domain], images=settings.needs_images),
+                batch_size=stage.batch_size,
+                geometry=self.geometry,
+                samples=self.splits[domain, "val"].samples,
+            )
+            for domain in stage.domains
+        ]
+        return parts[0] if len(parts) == 1 else parts[0].concatenate(parts[1])
+
+    def _run_stage(self, name: str, resumed: bool) -> None:
+        stage, steps = self.config.stages[name], self.config.steps_per_epoch(name)
+        settings = self._start_trainer(name)
+        if self.state["stage"] != name:
+            self.state |= {"stage": name, "epoch": 0, "step": 0}
+        elif resumed:
+            # A finished stage passes here too: its weights are what the next one starts from.
+            restore_variables(self.checkpoint, self._variables())
+        validation = self._validation(name, settings)
+        LOGGER.info(
+            "stage %d of %d, %s: %d epochs of %d steps of %d samples (%s)",
+            STAGE_NUMBERS[name], len(STAGES), name, stage.epochs, steps, stage.batch_size,
+            " + ".join(stage.domains),
+        )  # fmt: skip
+        while self.state["epoch"] < stage.epochs:
+            epoch, step = self.state["epoch"], self.state["step"]
+            self.trainer.fit(
+                self._batches(name, settings, epoch * steps + step),
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                steps_per_epoch=steps - step,
+                validation_data=validation,
+                callbacks=self._callbacks(name, step),
+                shuffle=False,
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+            self._after_epoch(name, epoch)
+
+    def _callbacks(self, name: str, first_step: int) -> list[keras.callbacks.Callback]:
+        callbacks: list[keras.callbacks.Callback] = [
+            StopOnNaN(name),
+            EpochLog(name, self.state["history"], self.folder),
+        ]
+        every = self.config.runtime.checkpoint_every_steps
+        if every is not None:
+            callbacks.append(
+                SaveEverySteps(every, lambda step: self._save(step=first_step + step))
+            )
+        return callbacks
+
+    def _after_epoch(self, name: str, epoch: int) -> None:
+        row = self.state["history"][-1]
+        best = self.state["best"].get(name)
+        if best is None or row["val_loss"] < best:
+            self.state["best"][name] = row["val_loss"]
+            save_parts_npz(self.folder / "best.npz", self.parts.models)
+        self.state |= {"epoch": epoch + 1, "step": 0}
+        self._save(step=0)
+
+    def _variables(self) -> dict[str, Any]:
+        """Everything that training changes, by a stable name."""
+        variables: dict[str, Any] = {}
+        for part, model in self.parts.models.items():
+            variables |= {f"{part}/{i:03d}": v for i, v in enumerate(model.variables)}
+        for part, optimizer in self.trainer.part_optimizers.items():
+            variables |= {
+                f"optimizer/{part}/{i:03d}": v for i, v in enumerate(optimizer.variables)
+            }
+        variables |= {f"scale/{i}": v for i, v in enumerate(self.trainer.loss_scale.variables)}
+        return variables
+
+    def _save(self, *, step: int) -> None:
+        now = time.monotonic()
+        self.state["seconds"] += now - self.started
+        self.started = now
+        self.state["step"] = step
+        save_checkpoint(self.checkpoint, self._variables(), self.state)
+
+    def _dry_stage(self, name: str) -> dict[str, float]:
+        """One training step and one validation batch of a stage."""
+        settings = self._start_trainer(name)
+        batch = next(iter(self._batches(name, settings, 0)))
+        step = tf.function(self.trainer.train_step)
+        losses = {key: float(value) for key, value in step(batch).items()}
+        self.trainer.test_step(next(iter(self._validation(name, settings))))
+        LOGGER.info("stage %s: one step, %s", name, _in_words(losses))
+        return losses
+
+    # -------------------------------------------------------------------------------- results
+
+    def _finish(self) -> dict[str, Any]:
+        """Weights, results and pictures."""
+        save_parts_npz(self.folder / "weights.npz", self.parts.models)
+        results = evaluation.evaluate_run(
+            self.parts,
+            {
+                domain: evaluation_batches(
+                    self._source(domain, "test", LABELS),
+                    batch_size=self.config.evaluation.batch_size,
+                    geometry=self.geometry,
+                    samples=self.splits[domain, "test"].samples,
+                )
+                for domain in ("source", "target")
+                if (domain, "test") in self.files
+            },
+            protocol=self.config.evaluation.protocol,
+            scale_bone=self.config.model.scale_bone,
+            half_width_scales=self.config.model.half_width_scales,
+            draws_depth=self.config.stages.regularizer.epochs > 0,
+            pictures=self.config.evaluation.pictures,
+            folder=self.folder / "pictures",
+            history=self.state["history"],
+        )
+        self.state["finished"] = True
+        self._save(step=self.state["step"])
+        results = {
+            "name": self.config.name,
+            "seed": self.config.seed,
+            "config_hash": self.state["config_hash"],
+            "training_seconds": round(self.state["seconds"], 1),
+            "versions": versions(),
+            **results,
+        }
+        _write_text(self.folder / "results.json", json.dumps(results, indent=2))
+        print(evaluation.table(results))
+        print(f"Everything is in {self.folder}: results.json, pictures/, weights.npz, log.csv")
+        return results
+
+
+def versions() -> dict[str, str]:
+    """What the numbers of a run depend on."""
+    return {
+        "kerashand": kerashand.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _write_text(path: Path, text: str) -> None:
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def _in_words(losses: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())

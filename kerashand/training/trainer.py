@@ -1,0 +1,232 @@
+"""The trainer: one `keras.Model` whose train step adds and weighs the losses of Eq. 7."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from kerashand import losses
+from kerashand.geometry.depth import normalised_joint_depth
+from kerashand.geometry.heatmaps import decode_expectation, encode_gaussian, normalise_maps
+from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.metrics_keras import MeanJointErrorMM
+from kerashand.models.hand_pose import HandPoseParts, regressor_inputs, stage_maps
+from kerashand.training.optimizers import LossScale
+
+LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "depth_map")
+PARTS = ("network", "regressor", "regularizer")
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """What one stage trains, and with which losses.
+
+    Attributes:
+        loss_weights: loss name to its factor in Eq. 7; 0 leaves it out.
+        rates: part name to learning-rate multiplier; 0 freezes the part (batch normalisation and
+            drop-out then behave as in inference).
+        regularizer_input: "ground_truth" or "predicted" joint depth.
+        heatmap_loss: "l2" (Eq. 1) or "cross_entropy".
+        sigma_cells: standard deviation of the target Gaussians in cells.
+        coordinate_beta_px: where the coordinate loss turns linear.
+        half_width_scales: half width of the depth window (Eq. 4, 5) in scale bones.
+    """
+
+    loss_weights: dict[str, float]
+    rates: dict[str, float]
+    regularizer_input: str
+    heatmap_loss: str
+    sigma_cells: float
+    coordinate_beta_px: float
+    half_width_scales: float
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether the 2D network runs at all; stage 2 on true joints needs no picture."""
+        predicts = any(self.loss_weights[name] > 0 for name in LOSS_NAMES[:3])
+        return predicts or self.regularizer_input == "predicted"
+
+
+class HandPoseTrainer(keras.Model):
+    """Trains the parts on batches of `kerashand.data.sample.BATCH_SPEC`.
+
+    One trainer lives for a whole run; `start_stage` sets what the next `fit` does.
+    """
+
+    def __init__(self, parts: HandPoseParts, *, loss_scaling: bool = False):
+        super().__init__(name="hand_pose_trainer")
+        self.parts = parts
+        self.network = parts.network
+        self.regressor = parts.regressor
+        self.regularizer = parts.regularizer
+        self.loss_scale = LossScale(enabled=loss_scaling)
+        self.means = {name: keras.metrics.Mean(name=name) for name in ("loss", *LOSS_NAMES)}
+        self.error_mm = MeanJointErrorMM(name="error_mm")
+        self.error_px = keras.metrics.Mean(name="error_px")
+        self.built = True
+
+    def start_stage(
+        self,
+        settings: StageSettings,
+        optimizers: dict[str, keras.optimizers.Optimizer],
+        *,
+        jit_compile: bool = False,
+    ) -> None:
+        """Set losses, trainable parts and one optimiser for each part whose rate is above 0."""
+        self.settings = settings
+        self.part_optimizers = optimizers
+        for name, optimizer in optimizers.items():
+            optimizer.build(getattr(self, name).trainable_variables)
+        self.compile(optimizer=next(iter(optimizers.values())), jit_compile=jit_compile)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Losses in use, then the errors in mm and px if the 2D network runs."""
+        used = [n for n in LOSS_NAMES if self.settings.loss_weights[n] > 0]
+        errors = [self.error_mm, self.error_px] if self.settings.needs_images else []
+        return [self.means["loss"], *(self.means[name] for name in used), *errors]
+
+    # ------------------------------------------------------------------------------- losses
+
+    def _stage_losses(self, batch: dict, training: bool) -> dict[str, tf.Tensor]:
+        """Every loss of the stage by name, not yet weighed; updates the error metrics."""
+        settings = self.settings
+        weights = settings.loss_weights
+        values = {}
+        seen = None
+        if settings.needs_images:
+            outputs = self.network(
+                batch["image"], training=training and settings.rates["network"] > 0
+            )
+            maps = stage_maps(outputs)
+            seen = regressor_inputs(maps[-1], outputs["features"], self.parts.decode)
+            z_relative = self.regressor(seen, training=training and settings.rates["regressor"] > 0)
+            uv_px = decode_expectation(
+                normalise_maps(maps[-1], self.parts.decode), stride=self.parts.heatmap_stride
+            )
+            if weights["heatmap"] > 0:
+                values["heatmap"] = self._heatmap_loss(batch, maps)
+            if weights["coordinate"] > 0:
+                values["coordinate"] = losses.coordinate_smooth_l1(
+                    batch["uv_px"], uv_px, batch["uv_weight"], beta_px=settings.coordinate_beta_px
+                )
+            if weights["joint_depth"] > 0:
+                values["joint_depth"] = losses.joint_depth_smooth_l1(
+                    batch["z_relative"], z_relative, batch["z_weight"]
+                )
+            self._update_errors(batch, uv_px, z_relative)
+        if weights["depth_map"] > 0:
+            values["depth_map"] = losses.depth_map_l1(
+                batch["depth_map"], self.render(batch, seen, training), batch["depth_weight"]
+            )
+        return values
+
+    def _heatmap_loss(self, batch: dict, maps: list) -> tf.Tensor:
+        """Sum over the supervised stages of the 2D network."""
+        target = encode_gaussian(
+            batch["uv_px"],
+            size=maps[0].shape[1],
+            stride=self.parts.heatmap_stride,
+            sigma_cells=self.settings.sigma_cells,
+        )
+        loss = {"l2": losses.heatmap_l2, "cross_entropy": losses.heatmap_cross_entropy}[
+            self.settings.heatmap_loss
+        ]
+        return sum(loss(target, stage, batch["uv_weight"]) for stage in maps)
+
+    def render(self, batch: dict, seen: dict | None, training: bool) -> tf.Tensor:
+        """Depth maps [B, D, D, 1] that the regularizer draws of the batch.
+
+        Its input is true 2D and either true or predicted joint depth. The prediction is made
+        anew from inputs cut off from the 2D network, since no gradient of the depth loss may reach
+        that (section 3.4).
+        """
+        if self.settings.regularizer_input == "predicted":
+            z_relative = self.regressor(
+                {name: ops.stop_gradient(value) for name, value in seen.items()},
+                training=training and self.settings.rates["regressor"] > 0,
+            )
+        else:
+            z_relative = batch["z_relative"]
+        return draw_depth(
+            self.regularizer,
+            batch["uv_px"],
+            z_relative,
+            image_size_px=self.parts.image_size_px,
+            half_width_scales=self.settings.half_width_scales,
+            training=training and self.settings.rates["regularizer"] > 0,
+        )
+
+    def _update_errors(self, batch: dict, uv_px: tf.Tensor, z_relative: tf.Tensor) -> None:
+        xyz_mm = xyz_from_uv_z(
+            uv_px, z_relative, batch["intrinsics"], batch["root_depth_mm"], batch["scale_mm"]
+        )
+        self.error_mm.update_state(batch["xyz_mm"], xyz_mm, batch["z_weight"])
+        distance = ops.norm(uv_px - batch["uv_px"], axis=-1)
+        self.error_px.update_state(distance, batch["uv_weight"])
+
+    # -------------------------------------------------------------------------------- steps
+
+    def train_step(self, batch: dict) -> dict[str, tf.Tensor]:
+        """One step of every part whose rate is above 0."""
+        trained = {name: getattr(self, name).trainable_variables for name in self.part_optimizers}
+        variables = [variable.value for group in trained.values() for variable in group]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            values = self._stage_losses(batch, training=True)
+            total = self._total(values)
+            scaled = self.loss_scale.scale(total)
+        gradients = self.loss_scale.unscale(tape.gradient(scaled, variables))
+        keep = self.loss_scale.update(gradients)
+        start = 0
+        for name, group in trained.items():
+            part = gradients[start : start + len(group)]
+            start += len(group)
+            self.loss_scale.apply(self.part_optimizers[name], part, group, keep)
+        return self._report(total, values)
+
+    def test_step(self, batch: dict) -> dict[str, tf.Tensor]:
+        """The same losses and errors without training."""
+        values = self._stage_losses(batch, training=False)
+        return self._report(self._total(values), values)
+
+    def _total(self, values: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Eq. 7."""
+        return sum(self.settings.loss_weights[name] * value for name, value in values.items())
+
+    def _report(self, total: tf.Tensor, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        self.means["loss"].update_state(total)
+        for name, value in values.items():
+            self.means[name].update_state(value)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def call(self, image: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        """The 2D network alone; `fit` never calls it."""
+        return self.network(image, training=training)
+
+
+def draw_depth(
+    regularizer: keras.Model,
+    uv_px: tf.Tensor,
+    z_relative: tf.Tensor,
+    *,
+    image_size_px: int,
+    half_width_scales: float,
+    training: bool = False,
+) -> tf.Tensor:
+    """Depth maps [B, D, D, 1] of joints: [u / S, v / S, X_z] (Eq. 5) through the regularizer.
+
+    Args:
+        regularizer: the depth decoder.
+        uv_px: [B, 21, 2].
+        z_relative: [B, 21].
+        image_size_px: S.
+        half_width_scales: half width of the depth window in scale bones.
+        training: whether batch normalisation and drop-out train.
+    """
+    joint_depth = normalised_joint_depth(z_relative, half_width_scales=half_width_scales)
+    joints = ops.concatenate([uv_px / image_size_px, joint_depth[..., None]], axis=-1)
+    return regularizer(joints, training=training)

@@ -1,0 +1,32 @@
+"""What every test shares: no GPU, a quiet TensorFlow, seeds, and markers that skip."""
+
+import os
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def seeds():
+    """Seeds Python, NumPy and Keras."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("data") and not os.environ.get("KERASHAND_DATA"):
+            item.add_marker(pytest.mark.skip(reason="KERASHAND_DATA names no folder of data sets"))
+        if item.get_closest_marker("gpu") and os.environ["CUDA_VISIBLE_DEVICES"] == "-1":
+            item.add_marker(pytest.mark.skip(reason="CUDA_VISIBLE_DEVICES names no GPU"))

@@ -1,0 +1,148 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kerashand.cli import train
+from kerashand.config import load_config
+from kerashand.errors import UserError
+
+MAX_SECONDS = 2.0
+"""The promise is one second; the rest is slack for a busy machine."""
+
+WITHOUT_TENSORFLOW = """
+import sys
+from kerashand.cli.train import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+heavy = {"tensorflow", "keras", "cv2", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+sys.exit(code)
+"""
+
+
+def run_light(*arguments):
+    """Runs the command in a new process; the best time of three counts."""
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_TENSORFLOW, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        seconds.append(time.monotonic() - start)
+        if seconds[-1] < MAX_SECONDS:
+            break
+    assert min(seconds) < MAX_SECONDS
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """Puts a stand-in for `kerashand.training.run` in place; returns its calls."""
+    calls = []
+    module = type(sys)("kerashand.training.run")
+    module.run = lambda config, dry_run: calls.append((config, dry_run)) or {}
+    module.calls = calls
+    monkeypatch.setitem(sys.modules, "kerashand.training", type(sys)("kerashand.training"))
+    monkeypatch.setitem(sys.modules, "kerashand.training.run", module)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    return module
+
+
+def test_help_is_light_and_lists_packaged_configs():
+    done = run_light("--help")
+    assert done.returncode == 0
+    assert "paper/weak.yaml" in done.stdout
+
+
+def test_print_config_is_light_and_round_trips(tmp_path):
+    done = run_light(
+        "--config", "weak", "--set", "seed=7", "data.workers=1", "--set", "augment.noise=2",
+        "--run-dir", "7", "--print-config",
+    )  # fmt: skip
+    assert done.returncode == 0
+    file = tmp_path / "resolved.yaml"
+    file.write_text(done.stdout, "utf-8")
+    expected = load_config("weak", ["seed=7", "data.workers=1", "augment.noise=2", "run_dir='7'"])
+    assert load_config(file) == expected
+
+
+def test_wrong_config_is_light_and_lists_all_mistakes():
+    done = run_light("--config", "weak", "--set", "sed=7", "model.network=lit")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "kerashand-train: weak: 2 problems\n" in done.stderr
+    assert "Did you mean `seed`" in done.stderr
+    assert "Did you mean `lite`" in done.stderr
+
+
+def test_import_of_the_package_is_light():
+    code = "import sys, kerashand; sys.exit('numpy' in sys.modules or 'yaml' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--config", "wek"], "Did you mean `weak.yaml`"),
+        (["--config", "weak", "--run-dir", ""], "--run-dir must name a folder"),
+        (
+            ["--config", "weak", "--set", "model.initial_weights=no_such"],
+            "initial_weights: neither",
+        ),
+    ],
+)
+def test_user_mistake_is_a_message_and_code_2(arguments, text, capsys, training):
+    assert train.main(arguments) == 2
+    assert text in capsys.readouterr().err
+    assert training.calls == []
+
+
+def test_config_is_required(capsys):
+    with pytest.raises(SystemExit) as stop:
+        train.main([])
+    assert stop.value.code == 2
+    assert "--config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_training_gets_the_config(dry_run, training):
+    os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    arguments = ["--config", "weak", "--set", "seed=3", "--run-dir", "there"]
+    assert train.main(arguments + ["--dry-run"] * dry_run) == 0
+    assert training.calls == [(load_config("weak", ["seed=3", "run_dir=there"]), dry_run)]
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (UserError("the disk is full"), 2, "kerashand-train: the disk is full"),
+        (KeyboardInterrupt(), 130, "run the same command again to go on"),
+    ],
+)
+def test_training_that_stops(error, code, text, training, capsys):
+    def run(config, dry_run):
+        raise error
+
+    training.run = run
+    assert train.main(["--config", "weak"]) == code
+    assert text in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback(training):
+    def run(config, dry_run):
+        raise RuntimeError("bug")
+
+    training.run = run
+    with pytest.raises(RuntimeError, match="bug"):
+        train.main(["--config", "weak"])

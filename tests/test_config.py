@@ -1,0 +1,360 @@
+import dataclasses
+import importlib
+import inspect
+import pickle
+import re
+
+import pytest
+
+from kerashand.config import (
+    STAGES,
+    Config,
+    ConfigError,
+    config_hash,
+    dump_yaml,
+    find_initial_weights,
+    load_config,
+    packaged_configs,
+)
+from kerashand.config.rules import find_conflicts
+from kerashand.errors import UserError
+
+SETTINGS = ("weak", "source_only", "labels_2d", "full", "full_no_regularizer")
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_config(content, name="mine.yaml"):
+        file = tmp_path / name
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return file
+
+    return write_config
+
+
+def problems_of(name, *overrides):
+    with pytest.raises(ConfigError) as caught:
+        load_config(name, overrides)
+    return caught.value.problems
+
+
+def assert_problem(text, name, *overrides):
+    problems = problems_of(name, *overrides)
+    assert len(problems) == 1, problems
+    assert re.search(text, problems[0]), problems[0]
+
+
+# Packaged files
+
+
+@pytest.mark.parametrize("name", packaged_configs())
+def test_every_packaged_config_loads_and_round_trips(name, write):
+    config = load_config(name)
+    assert load_config(write(dump_yaml(config))) == config
+    file = packaged_configs()[name]
+    header = file.read_text("utf-8").splitlines()[:4]
+    assert any(line == f"#   kerashand-train --config {name}" for line in header), header
+
+
+def test_packaged_configs_are_those_of_the_issue():
+    names = {f"{folder}{name}.yaml" for name in SETTINGS for folder in ("", "paper/")}
+    assert set(packaged_configs()) == names | {"source.yaml"}
+
+
+def test_packaged_names_are_distinct_since_they_name_run_folders():
+    names = [load_config(name).name for name in packaged_configs()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", ["weak", "weak.yaml", "paper/weak", "paper/weak.yaml"])
+def test_packaged_config_is_found_with_and_without_ending(name):
+    assert load_config(name).model.network == ("cpm" if "paper" in name else "lite")
+
+
+@pytest.mark.parametrize("folder", ["", "paper/"])
+def test_settings_differ_from_weak_only_in_labels_and_what_follows(folder):
+    weak = load_config(f"{folder}weak")
+    for name in SETTINGS[1:]:
+        config = load_config(f"{folder}{name}")
+        assert dataclasses.replace(config, name=weak.name, stages=weak.stages) == weak
+        assert config.stages.pretrain == weak.stages.pretrain
+        finetune = config.stages.finetune
+        if finetune.epochs:
+            assert finetune.optimizer == weak.stages.finetune.optimizer
+            assert ("depth" in finetune.labels.source) == (finetune.loss_weights.depth_map > 0)
+
+
+def test_paper_values():
+    stages = load_config("paper/weak").stages
+    assert [stages[name].epochs for name in STAGES] == [60, 40, 20]
+    assert {stages[name].batch_size for name in STAGES} == {8}
+    assert stages.finetune.loss_weights.depth_map == pytest.approx(64 * 64 / 21, rel=0.01)
+
+
+def test_defaults_have_no_conflict():
+    assert list(find_conflicts(Config())) == []
+
+
+def test_existing_file_comes_before_packaged_name(tmp_path, monkeypatch, write):
+    write("seed: 77", "weak.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert load_config("weak.yaml").seed == 77
+    assert load_config("weak").seed == 0
+
+
+def test_unknown_name_suggests_and_lists():
+    with pytest.raises(ConfigError, match=r"'weka'.*\n.*Did you mean `weak.yaml`.*paper/full.yaml"):
+        load_config("weka")
+    assert_problem("is a folder", "/")
+    assert_problem("neither a file nor", "x" * 5000)
+    assert_problem("neither a file nor", "../configs/weak")
+
+
+# Values
+
+
+def test_overrides_are_yaml_values_and_come_last_in_order():
+    config = load_config(
+        "weak",
+        [
+            "seed=1",
+            "seed=2",
+            "stages.finetune.optimizer.learning_rate=1e-4",
+            "model.regressor.conv_channels=[8, 16]",
+            "data.workers=null",
+            "augment={noise: 1, scale: 0}",
+            "runtime.jit_compile=true",
+            "name=a=b".replace("=b", "_b"),
+        ],
+    )
+    assert config.seed == 2
+    assert config.stages.finetune.optimizer.learning_rate == pytest.approx(1e-4)
+    assert config.model.regressor.conv_channels == (8, 16)
+    assert config.data.workers is None
+    assert (config.augment.noise, config.augment.rotation_deg) == (1.0, 30.0)
+    assert isinstance(config.augment.noise, float)
+    assert config.runtime.jit_compile is True
+    assert config.name == "a_b"
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ("seed=true", r"^seed: must be a whole number, .*Received: True"),
+        ("seed=1.0", r"^seed: must be a whole number"),
+        ("seed=-1", r"^seed: .*at least 0.*Received: -1"),
+        ("seed=", r"^seed: .*Received: null \(empty\)"),
+        ("name=7", r"^name: must be text. Received: 7"),
+        ("name=a/b", r"^name: must be letters.*Received: 'a/b'"),
+        ("augment.noise=true", r"^augment.noise: must be a number"),
+        ("augment.noise=.nan", r"^augment.noise: must be a number"),
+        ("augment.noise=1e999", r"^augment.noise: must be a number"),
+        ("augment.noise=four", r"^augment.noise: .*Received: 'four'"),
+        ("runtime.jit_compile=1", r"^runtime.jit_compile: must be true or false. Received: 1"),
+        ("data.workers=0", r"^data.workers: must be a whole number or null, at least 1"),
+        ("model.network=lit", r"must be one of lite, cpm. Received: 'lit'. Did you mean `lite`"),
+        ("model.network=[lite]", r"must be one of lite, cpm. Received: \['lite'\]"),
+        ("stages.pretrain.labels.source=[uv, xy]", r"Received: 'xy'. Did you mean `xyz`"),
+        ("stages.pretrain.labels.source=uv", r"must be a list of uv, xyz, depth. Received: 'uv'"),
+        ("stages.pretrain.labels.source=[uv, uv, xyz]", r"names an entry twice"),
+        ("model.decoder.channels=[8, 8]", r"model.decoder.channels: must have 5 entries"),
+        ("model.decoder.output_size_px=48", r"a multiple of 32.*Received: 48"),
+        ("data.image_size_px=250", r"^data.image_size_px: .*a multiple of 8.*Received: 250"),
+        ("augment=3", r"^augment: must be a mapping"),
+        ("augmnt.noise=3", r"^augmnt: unknown key.*Did you mean `augment`"),
+        ("stages.finetune.epoch=3", r"^stages.finetune.epoch: unknown key.*Did you mean `epochs`"),
+        ("augment={nois: 3}", r"^augment.nois: unknown key.*Did you mean `noise`"),
+        ("seed.x=3", r"^seed.x: `seed` is a value"),
+        ("seed", r"must be `a.b.c=value`. Received: 'seed'"),
+        ("=3", r"must be `a.b.c=value`"),
+        ("seed=[1", r"^seed: cannot read '\[1'.*line 1, column 3"),
+    ],
+)
+def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
+    assert_problem(text, "weak", override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["stages.finetune.batch_size=33"], r"^stages.finetune.batch_size: must be even.*33"),
+        (
+            ["data.target.train=4"],
+            r"stages.finetune.batch_size: takes 16 target samples .*`data.target.train` is 4",
+        ),
+        (["data.image_size_px=136", "model.lite.heatmap_stride=8", "data.source.path=x"], "null"),
+        (
+            ["stages.finetune.loss_weights.depth_map=0", "stages.finetune.rates.regularizer=0"],
+            r"labels.target: names `depth`, but .*depth_map` is 0",
+        ),
+        (
+            ["stages.pretrain.labels.source=[uv]"],
+            r"loss_weights.joint_depth: needs the label `xyz`",
+        ),
+        (
+            ["stages.finetune.regularizer_input=ground_truth"],
+            r"labels.target: must name `xyz` beside `depth`.*predicted",
+        ),
+        (["stages.finetune.labels.target=[depth]"], r"must name `uv` beside `depth`"),
+        (["stages.pretrain.labels.source=[]"], r"stages.pretrain.labels: both lists are empty"),
+        (["stages.pretrain.rates={network: 0, regressor: 0}"], r"rates: are all 0"),
+        (
+            ["stages.regularizer.rates.network=1"],
+            r"rates.network: is 1, but no loss of this stage trains the network",
+        ),
+        (
+            ["stages.finetune.rates.regularizer=0", "stages.regularizer.epochs=0"],
+            r"rates.regularizer: is 0 \(frozen\)",
+        ),
+        (
+            ["stages.pretrain.epochs=1", "stages.pretrain.steps_per_epoch=5"],
+            r"warmup_steps: must be less than the 5 steps of the stage. Received: 100",
+        ),
+        ([f"stages.{stage}.epochs=0" for stage in STAGES], r"every stage has 0 epochs"),
+    ],
+)
+def test_conflict_between_fields(overrides, text):
+    assert_problem(text, "weak", *overrides)
+
+
+def test_all_mistakes_stand_in_one_message_and_conflicts_only_of_sound_fields(write):
+    file = write(
+        "model: {network: cmp}\nsead: 1\ndata: {image_size_px: 250}\n"
+        "stages: {finetune: {batch_size: 33, epochs: x}, pretrain: {batch_size: many}}\n"
+    )
+    problems = problems_of(file, "augment.nois=1")
+    assert len(problems) == 7, problems
+    assert any("Did you mean `cpm`" in problem for problem in problems)
+    assert any("must be even" in problem for problem in problems)
+    with pytest.raises(UserError, match=r"mine.yaml: 7 problems\n  "):
+        load_config(file, ["augment.nois=1"])
+
+
+# Files
+
+
+def test_extends_merges_and_does_not_inherit_the_name(write):
+    write("name: base\nseed: 3\naugment: {noise: 1, scale: 0.1}\n", "base.yaml")
+    write("extends: base.yaml\naugment: {noise: 2}\n", "middle.yaml")
+    config = load_config(write("extends: middle.yaml\nseed: 4\n", "my run.yaml"))
+    assert (config.name, config.seed) == ("my_run", 4)
+    assert (config.augment.noise, config.augment.scale) == (2.0, 0.1)
+    mine = load_config(write("extends: weak.yaml\nseed: 5\n", "weak.yaml"))
+    assert dataclasses.replace(mine, seed=0) == load_config("weak")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("extends: b.yaml", r"extends: goes in a circle: a.yaml -> b.yaml -> a.yaml"),
+        ("extends: a.yaml", r"extends: neither a file|goes in a circle"),
+        ("extends: weka", r"Received: 'weka'.*Did you mean `weak.yaml`"),
+        ("extends: [weak]", r"extends: must be one file name"),
+        ("", r"the file is empty"),
+        ("# only a comment", r"the file is empty"),
+        ("- 1\n- 2", r"must be `key: value` lines"),
+        ("weak", r"must be `key: value` lines"),
+        ("seed: 1\nname: a\nseed: 2", r"line 3, column 1: the key `seed` stands twice"),
+        ("augment:\n  noise: 1\n  noise: 2", r"line 3, column 3: the key `noise` stands twice"),
+        ("seed: 1\n  name: [", r"line 2, column \d+: "),
+        ("seed: 1\n---\nseed: 2", r"line 2, column 1: .*another document"),
+        ("seed: !!python/object:os.system x", r"line 1, column 7: could not determine"),
+        ("seed: 2024-13-45", r"line 1, column 7: cannot read the value"),
+        ("seed: &a [*a]", r"line 1, column 7: a value that holds itself"),
+        ("seed: " + "[" * 5000, r"nested too deeply|line 1"),
+        (b"seed: 1\nname: \xff\xfe", r"line 2, column 7: the file is not UTF-8"),
+        ("seed: 1\nname: \x00", r"line 2, column 7: .*not allowed"),
+        ("#" * 1_000_001, r"more than 1,000,000 bytes"),
+        ("1: 2", r"^1: unknown key"),
+        ("[a]: 2", r"^\('a',\): unknown key|unhashable"),
+        ("augment:", r"augment: must be a mapping.*null"),
+    ],
+)
+def test_broken_file_gives_its_place(content, text, write):
+    write("extends: a.yaml", "b.yaml")
+    assert_problem(text, write(content, "a.yaml"))
+
+
+def test_alias_bomb_is_refused_at_once(write):
+    levels = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]" for i in range(1, 30)]
+    assert_problem("more than 10,000 values", write("\n".join(levels)))
+
+
+def test_a_few_aliases_a_merge_key_and_a_byte_order_mark_are_fine(write):
+    text = (
+        "\ufeffstages:\n  pretrain: {optimizer: &fast {learning_rate: 2e-3}}\n"
+        "  finetune: {optimizer: {<<: *fast, warmup_steps: 1}}\n"
+    )
+    stages = load_config(write(text)).stages
+    assert stages.pretrain.optimizer.learning_rate == 2e-3
+    assert stages.finetune.optimizer.learning_rate == 2e-3
+    assert stages.finetune.optimizer.warmup_steps == 1
+
+
+def test_unreadable_file(tmp_path):
+    link = tmp_path / "loop.yaml"
+    link.symlink_to(link)
+    assert_problem("neither a file nor|cannot read", link)
+
+
+# The object
+
+
+def test_hash_leaves_out_what_does_not_change_the_result():
+    weak = load_config("weak")
+    same = load_config(
+        "weak", ["name=x", "run_dir=/x", "data.workers=2", "data.cache_dir=/y", "seed=0"]
+    )
+    assert config_hash(weak) == config_hash(same)
+    assert re.fullmatch("[0-9a-f]{12}", config_hash(weak))
+    assert config_hash(weak) != config_hash(load_config("weak", ["seed=1"]))
+
+
+def test_config_is_frozen_hashable_and_picklable():
+    config = load_config("weak")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 3
+    assert hash(config) == hash(load_config("weak"))
+    assert pickle.loads(pickle.dumps(config)) == config
+    with pytest.raises(KeyError):
+        config["to_dict"]
+
+
+def test_steps_per_epoch_is_one_pass_over_the_larger_domain():
+    config = load_config(
+        "weak",
+        [f"stages.{stage}.optimizer.warmup_steps=0" for stage in STAGES]
+        + ["data.source.train=1000"],
+    )
+    assert config.steps_per_epoch("pretrain") == 32  # 1000 / 32 = 31.25
+    assert config.steps_per_epoch("finetune") == 375  # 6000 of the target / 16
+    config = load_config("weak", ["stages.pretrain.steps_per_epoch=600"])
+    assert config.steps_per_epoch("pretrain") == 600
+
+
+def test_initial_weights_are_a_file_or_packaged(tmp_path):
+    file = tmp_path / "w.weights.h5"
+    file.write_bytes(b"")
+    assert find_initial_weights(str(file)) == file
+    with pytest.raises(ConfigError, match=r"model.initial_weights: neither a file nor packaged"):
+        find_initial_weights("lite_sauce")
+
+
+@pytest.mark.parametrize(
+    ("section", "builder"),
+    [
+        ("model.lite", "kerashand.models.lite.build_lite"),
+        ("model.regressor", "kerashand.models.depth_regressor.build_depth_regressor"),
+        ("model.decoder", "kerashand.models.depth_decoder.build_depth_decoder"),
+        ("augment", "kerashand.data.augment.AugmentParameters"),
+    ],
+)
+def test_section_binds_to_its_builder(section, builder):
+    values = Config()
+    for name in section.split("."):
+        values = values[name]
+    module, name = builder.rsplit(".", 1)
+    signature = inspect.signature(getattr(importlib.import_module(module), name))
+    bound = signature.bind_partial(**values)
+    assert set(bound.arguments) == set(values)

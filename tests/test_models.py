@@ -1,0 +1,430 @@
+"""The models: the CPM's layer table, one harness for every model, the join, the weights file."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerashand.models import hand_pose
+from kerashand.models.cpm import build_cpm
+from kerashand.models.depth_decoder import build_depth_decoder
+from kerashand.models.depth_regressor import build_depth_regressor
+from kerashand.models.lite import build_lite
+
+# Keras hands TensorFlow variables to NumPy 2 in a way that NumPy deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+# (layer, kernel, channels in, channels out, resolution at 256 px, leaky ReLU follows)
+CPM_TABLE = [
+    ("conv1_1", 3, 3, 64, 256, True),
+    ("conv1_2", 3, 64, 64, 256, True),
+    ("conv2_1", 3, 64, 128, 128, True),
+    ("conv2_2", 3, 128, 128, 128, True),
+    ("conv3_1", 3, 128, 256, 64, True),
+    ("conv3_2", 3, 256, 256, 64, True),
+    ("conv3_3", 3, 256, 256, 64, True),
+    ("conv3_4", 3, 256, 256, 64, True),
+    ("conv4_1", 3, 256, 512, 32, True),
+    ("conv4_2", 3, 512, 512, 32, True),
+    ("conv4_3", 3, 512, 256, 32, True),
+    ("conv4_4", 3, 256, 256, 32, True),
+    ("conv4_5", 3, 256, 256, 32, True),
+    ("conv4_6", 3, 256, 256, 32, True),
+    ("conv4_7", 3, 256, 128, 32, True),
+    ("conv5_1", 1, 128, 512, 32, True),
+    ("conv5_2", 1, 512, 21, 32, False),
+    ("conv6_1", 7, 149, 128, 32, True),
+    ("conv6_2", 7, 128, 128, 32, True),
+    ("conv6_3", 7, 128, 128, 32, True),
+    ("conv6_4", 7, 128, 128, 32, True),
+    ("conv6_5", 7, 128, 128, 32, True),
+    ("conv6_6", 1, 128, 128, 32, True),
+    ("conv6_7", 1, 128, 21, 32, False),
+    ("conv7_1", 7, 149, 128, 32, True),
+    ("conv7_2", 7, 128, 128, 32, True),
+    ("conv7_3", 7, 128, 128, 32, True),
+    ("conv7_4", 7, 128, 128, 32, True),
+    ("conv7_5", 7, 128, 128, 32, True),
+    ("conv7_6", 1, 128, 128, 32, True),
+    ("conv7_7", 1, 128, 21, 32, False),
+]
+
+
+def small_lite(**options):
+    return build_lite(**{"image_size_px": 32, "width": 0.25, "stages": 2, **options})
+
+
+def small_regressor(**options):
+    arguments = {"map_size": 4, "feature_channels": 16, "conv_channels": (8, 8)}
+    return build_depth_regressor(**{**arguments, "hidden_units": (16, 8), **options})
+
+
+def small_decoder(**options):
+    return build_depth_decoder(
+        **{"output_size_px": 32, "channels": (16, 16, 8, 8, 8), "dropout": 0.0, **options}
+    )
+
+
+def small_parts(**options):
+    return hand_pose.build_parts(
+        **{
+            "lite": {"width": 0.25, "stages": 2},
+            "regressor": {"conv_channels": (8, 8), "hidden_units": (16, 8)},
+            "decoder": {"output_size_px": 32, "channels": (16, 16, 8, 8, 8)},
+            "image_size_px": 32,
+            **options,
+        }
+    )
+
+
+def small_inference():
+    return small_parts().build_inference_model()
+
+
+LITE_SHAPES = {"heatmaps_0": (4, 4, 21), "heatmaps_1": (4, 4, 21), "features": (4, 4, 16)}
+CPM_SHAPES = {f"heatmaps_{stage}": (8, 8, 21) for stage in range(3)} | {"features": (8, 8, 128)}
+JOINED_SHAPES = {
+    "uv_px": (21, 2),
+    "z_relative": (21,),
+    "confidence": (21,),
+    "heatmaps": (4, 4, 21),
+}
+CASES = {
+    "cpm": (lambda: build_cpm(image_size_px=64), CPM_SHAPES),
+    "lite_dense": (small_lite, LITE_SHAPES),
+    "lite_separable": (lambda: small_lite(block="separable"), LITE_SHAPES),
+    "regressor": (small_regressor, (21,)),
+    "decoder": (small_decoder, (32, 32, 1)),
+    "inference": (small_inference, JOINED_SHAPES),
+}
+OTHER_SIZES = {
+    "lite_stride4": (
+        lambda: small_lite(heatmap_stride=4, stages=1),
+        {"heatmaps_0": (8, 8, 21), "features": (8, 8, 16)},
+    ),
+    "lite_odd_levels": (
+        lambda: small_lite(image_size_px=72, stages=1),
+        {"heatmaps_0": (9, 9, 21), "features": (9, 9, 16)},
+    ),
+    "decoder_64": (lambda: small_decoder(output_size_px=64), (64, 64, 1)),
+    "decoder_128": (lambda: small_decoder(output_size_px=128), (128, 128, 1)),
+}
+each_model = pytest.mark.parametrize("case", CASES)
+
+
+def random_inputs(model, batch=2):
+    """Inputs of the model's own shapes: an image if they have three channels, else 0..1."""
+
+    def draw(tensor):
+        rng = np.random.default_rng(0)
+        high = 255.0 if tensor.name == "image" else 1.0
+        return rng.uniform(0, high, (batch, *tensor.shape[1:])).astype(np.float32)
+
+    return keras.tree.map_structure(draw, model.input)
+
+
+@pytest.fixture
+def mixed_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize("case", CASES | OTHER_SIZES)
+def test_output_names_and_shapes(case):
+    build, shapes = (CASES | OTHER_SIZES)[case]
+    model = build()
+    outputs = model(random_inputs(model))
+    if isinstance(shapes, dict):
+        assert {name: tuple(value.shape) for name, value in outputs.items()} == {
+            name: (2, *shape) for name, shape in shapes.items()
+        }
+    else:
+        assert tuple(outputs.shape) == (2, *shapes)
+
+
+@each_model
+def test_save_load_and_config(case, tmp_path):
+    model = CASES[case][0]()
+    inputs = random_inputs(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    before, after = model(inputs, training=False), loaded(inputs, training=False)
+    assert keras.tree.is_nested(before) == keras.tree.is_nested(after)
+    if isinstance(before, dict):
+        assert set(before) == set(after)
+        before, after = (list(dict(sorted(d.items())).values()) for d in (before, after))
+    for one, other in zip(keras.tree.flatten(before), keras.tree.flatten(after), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    again = type(model).from_config(model.get_config())
+    assert again.count_params() == model.count_params()
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+
+
+@pytest.mark.usefixtures("mixed_precision")
+@each_model
+def test_mixed_precision_keeps_float32_outputs(case):
+    model = CASES[case][0]()
+    assert any(layer.compute_dtype == "bfloat16" for layer in model._flatten_layers())
+    for value in keras.tree.flatten(model(random_inputs(model))):
+        assert keras.backend.standardize_dtype(value.dtype) == "float32"
+
+
+@each_model
+def test_gradient_reaches_every_weight(case):
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(1)
+    model = CASES[case][0]()
+    inputs = random_inputs(model, batch=4)
+    with tf.GradientTape() as tape:
+        outputs = keras.tree.flatten(model(inputs, training=True))
+        rng = np.random.default_rng(1)
+        loss = sum(
+            keras.ops.sum(value * rng.normal(size=value.shape).astype(np.float32))
+            for value in outputs
+        )
+    names = [variable.path for variable in model.trainable_variables]
+    gradients = tape.gradient(loss, model.trainable_variables)
+    dead = [
+        name
+        for name, gradient in zip(names, gradients, strict=True)
+        if gradient is None or not np.any(gradient)
+    ]
+    assert dead == []
+    assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
+
+
+def test_cpm_layer_table():
+    model = build_cpm()
+    assert model.count_params() == 17_518_847
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert {layer.name for layer in convolutions} == {row[0] for row in CPM_TABLE}
+    for name, kernel, channels_in, channels_out, size, leaky in CPM_TABLE:
+        layer = model.get_layer(name)
+        assert layer.kernel.shape == (kernel, kernel, channels_in, channels_out), name
+        assert layer.output.shape == (None, size, size, channels_out), name
+        assert layer.use_bias, name
+        assert layer.padding == "same", name
+        assert layer.activation is keras.activations.linear, name
+        followers = [node.operation for node in layer._outbound_nodes]
+        slopes = [f.negative_slope for f in followers if isinstance(f, keras.layers.LeakyReLU)]
+        assert slopes == ([pytest.approx(0.01)] if leaky else []), name
+
+
+def test_cpm_concatenates_score_map_before_encoding():
+    model = build_cpm(image_size_px=64)
+    for stage, score in ((6, "conv5_2"), (7, "conv6_7")):
+        parents = [
+            tensor._keras_history.operation.name
+            for tensor in model.get_layer(f"concat{stage}").input
+        ]
+        assert parents == [score, "conv4_7_relu"]
+
+
+def test_lite_defaults():
+    model = build_lite()
+    assert model.output["heatmaps_2"].shape == (None, 16, 16, 21)
+    assert model.output["features"].shape == (None, 16, 16, 64)
+    assert 0.5e6 < model.count_params() < 1.5e6
+    assert all(
+        layer.filters % 16 == 0
+        for layer in build_lite(width=0.7).layers
+        if isinstance(layer, keras.layers.Conv2D) and not layer.name.startswith("heatmaps_")
+    )
+
+
+def test_lite_sees_the_whole_image():
+    """The score of one corner depends on pixels in the opposite one: the context is global."""
+    keras.utils.set_random_seed(0)
+    model = build_lite(width=0.25, stages=1)
+    image = np.full((1, 128, 128, 3), 100.0, np.float32)
+    changed = image.copy()
+    changed[:, -16:, -16:] = 250.0
+    difference = model(image)["heatmaps_0"] - model(changed)["heatmaps_0"]
+    assert np.any(np.abs(difference[0, 0, 0]) > 0)
+
+
+def test_regressor_root_is_exactly_zero():
+    model = small_regressor()
+    z_relative = np.asarray(model(random_inputs(model, batch=8)))
+    assert np.all(z_relative[:, 0] == 0.0)
+    assert np.any(z_relative[:, 1:] != 0.0)
+
+
+def test_decoder_starts_alive_and_positive():
+    model = build_depth_decoder()
+    depth_unit = np.asarray(model(random_inputs(model, batch=4), training=True))
+    assert depth_unit.shape == (4, 64, 64, 1)
+    assert depth_unit.min() >= 0.0
+    assert np.mean(depth_unit > 0.0) > 0.8
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("Conv2DTranspose") == 6
+    assert kinds.count("BatchNormalization") == kinds.count("Dropout") == kinds.count("ReLU") == 5
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: build_cpm(image_size_px=250),
+            "`image_size_px` must be a multiple of 8. Received: image_size_px=250",
+        ),
+        (lambda: build_lite(image_size_px=0), "Received: image_size_px=0"),
+        (lambda: build_lite(image_size_px=64.0), "Received: image_size_px=64.0"),
+        (lambda: build_lite(width=0.0), "`width` must be a positive number. Received: width=0.0"),
+        (
+            lambda: build_lite(block="mobile"),
+            "`block` must be one of 'dense', 'separable'. Received: block='mobile'",
+        ),
+        (
+            lambda: build_lite(heatmap_stride=2),
+            "`heatmap_stride` must be one of 8, 4. Received: heatmap_stride=2",
+        ),
+        (lambda: build_lite(stages=0), "`stages` must be a positive integer. Received: stages=0"),
+        (
+            lambda: small_regressor(conv_channels=(8,)),
+            r"`conv_channels` must hold 2 sizes. Received: conv_channels=\(8,\)",
+        ),
+        (
+            lambda: small_regressor(hidden_units=(8, 0)),
+            r"`hidden_units\[1\]` must be a positive integer. Received: hidden_units\[1\]=0",
+        ),
+        (
+            lambda: small_regressor(dropout=1.0),
+            r"`dropout` must lie in \[0, 1\). Received: dropout=1.0",
+        ),
+        (
+            lambda: build_depth_decoder(output_size_px=48),
+            "`output_size_px` must be a multiple of 32. Received: output_size_px=48",
+        ),
+        (lambda: build_depth_decoder(channels=(8, 8)), "`channels` must hold 5 sizes"),
+        (
+            lambda: hand_pose.build_parts(network="big"),
+            "`network` must be one of 'lite', 'cpm'. Received: network='big'",
+        ),
+        (
+            lambda: hand_pose.build_parts(decode="argmax"),
+            "`decode` must be one of 'softmax', 'relu'. Received: decode='argmax'",
+        ),
+    ],
+)
+def test_builders_reject(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_parts_of_cpm_fit_together():
+    parts = hand_pose.build_parts(network="cpm", image_size_px=64, decode="relu")
+    assert parts.heatmap_stride == 8
+    assert parts.regressor.input["heatmaps"].shape == (None, 8, 8, 21)
+    assert parts.regressor.input["features"].shape == (None, 8, 8, 128)
+    assert list(parts.models) == ["network", "regressor", "regularizer"]
+
+
+@pytest.mark.parametrize("stride", [4, 8])
+def test_parts_know_the_stride(stride):
+    lite = {"width": 0.25, "stages": 1, "heatmap_stride": stride}
+    assert small_parts(lite=lite).heatmap_stride == stride
+
+
+@pytest.mark.parametrize("decode", hand_pose.DECODES)
+def test_inference_matches_the_parts(decode):
+    parts = small_parts(decode=decode)
+    image = random_inputs(parts.network)
+    outputs = parts.build_inference_model()(image, training=False)
+    network = parts.network(image, training=False)
+    maps = hand_pose.stage_maps(network)[-1]
+    seen = hand_pose.regressor_inputs(maps, network["features"], decode)
+    z_relative = parts.regressor(seen, training=False)
+    np.testing.assert_allclose(outputs["z_relative"], z_relative, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(outputs["heatmaps"], maps, rtol=1e-5, atol=1e-5)
+    confidence = np.clip(np.max(seen["heatmaps"], axis=(1, 2)), 0, 1)
+    np.testing.assert_allclose(outputs["confidence"], confidence, rtol=1e-5, atol=1e-5)
+    uv_px = np.asarray(outputs["uv_px"])
+    assert np.all((uv_px >= -0.5) & (uv_px <= 31.5))
+    assert np.all(np.asarray(outputs["z_relative"])[:, 0] == 0.0)
+
+
+def test_regressor_sees_a_target_map_with_peak_one():
+    """A soft-max map equal to the Gaussian target of sigma = 1 cell peaks at 1."""
+    cells = np.arange(16.0)
+    logits = -0.5 * ((cells[:, None] - 8.0) ** 2 + (cells[None] - 8.0) ** 2)
+    maps = logits[None, ..., None].astype(np.float32)
+    seen = hand_pose.regressor_inputs(maps, None, "softmax")["heatmaps"]
+    assert np.max(seen) == pytest.approx(1.0, abs=1e-3)
+    assert hand_pose.regressor_inputs(maps, None, "relu")["heatmaps"] is maps
+
+
+@pytest.mark.parametrize(("half", "tolerance"), [(False, 0.0), (True, 1e-3)])
+def test_npz_round_trip(tmp_path, half, tolerance):
+    saved, loaded = small_parts().models, small_parts().models
+    hand_pose.save_parts_npz(tmp_path / "new" / "weights.npz", saved, half=half)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["weights.npz"]
+    hand_pose.load_parts_npz(tmp_path / "new" / "weights.npz", loaded)
+    for part, model in saved.items():
+        for one, other in zip(model.weights, loaded[part].weights, strict=True):
+            np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+    with np.load(tmp_path / "new" / "weights.npz", allow_pickle=False) as file:
+        assert "network/down2_conv/kernel" in file.files
+        assert file["network/down2_conv/kernel"].dtype == (np.float16 if half else np.float32)
+        assert file["network/down2_bn/moving_variance"].dtype == np.float32
+
+
+def test_npz_loads_chosen_parts(tmp_path):
+    parts = small_parts()
+    hand_pose.save_parts_npz(tmp_path / "w.npz", {"network": parts.network})
+    before = [np.asarray(weight) for weight in parts.regressor.weights]
+    with pytest.raises(ValueError, match="do not fit: missing regressor/conv1/kernel"):
+        hand_pose.load_parts_npz(tmp_path / "w.npz", parts.models)
+    hand_pose.load_parts_npz(tmp_path / "w.npz", parts.models, only=["network"])
+    for one, other in zip(before, parts.regressor.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="`only` must name parts of"):
+        hand_pose.load_parts_npz(tmp_path / "w.npz", parts.models, only=["decoder"])
+
+
+def _write(path, arrays):
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def test_npz_rejects_what_does_not_fit(tmp_path):
+    parts = {"regressor": small_regressor()}
+    path = tmp_path / "weights.npz"
+    hand_pose.save_parts_npz(path, parts)
+    with np.load(path) as file:
+        good = dict(file)
+    key = "regressor/dense1/kernel"
+    before = [np.asarray(weight) for weight in parts["regressor"].weights]
+    for arrays, message in [
+        ({**good, key: good[key][:-1]}, rf"{key} is \(7, 16\), not \(8, 16\)"),
+        ({**good, key: good[key] * np.nan}, f"{key} is not finite"),
+        ({**good, key: np.array(["text"])}, f"{key} holds <U4"),
+        ({**good, "regressor/dense9/bias": np.zeros(3)}, "unexpected regressor/dense9/bias"),
+        ({k: v for k, v in good.items() if k != key}, f"missing {key}"),
+        ({**good, key: np.array([None])}, "Not a readable weights file"),
+    ]:
+        _write(path, arrays)
+        with pytest.raises(ValueError, match=message):
+            hand_pose.load_parts_npz(path, parts)
+    for one, other in zip(before, parts["regressor"].weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_npz_rejects_damage(tmp_path):
+    parts = {"regressor": small_regressor()}
+    path = tmp_path / "weights.npz"
+    hand_pose.save_parts_npz(path, parts)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes(255 - b for b in whole[middle : middle + 64])
+    for damaged in [whole[:middle], b"", b"text", flipped + whole[middle + 64 :]]:
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="Not a readable weights file"):
+            hand_pose.load_parts_npz(path, parts)
+    np.save(tmp_path / "bare.npy", np.zeros(3))
+    with pytest.raises(ValueError, match="a bare array"):
+        hand_pose.load_parts_npz(tmp_path / "bare.npy", parts)
+    with pytest.raises(FileNotFoundError):
+        hand_pose.load_parts_npz(tmp_path / "none.npz", parts)

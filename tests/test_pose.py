@@ -1,0 +1,85 @@
+"""Pose: relative depth, scale and mirroring."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerashand.geometry import camera, pose
+from kerashand.skeleton import ROOT
+
+INTRINSICS = np.array([[150.0, 0, 64], [0, 152, 62], [0, 0, 1]], np.float32)
+
+
+def _joints(batch=3):
+    rng = np.random.default_rng(5)
+    xyz_mm = rng.uniform(-80, 80, (batch, 21, 3)) + np.array([0, 0, 500])
+    return xyz_mm.astype(np.float32)
+
+
+def test_scale_by_hand():
+    xyz_mm = np.zeros((2, 21, 3))
+    xyz_mm[0, 10] = [3, 4, 12]
+    xyz_mm[0, 9] = [0, 0, 0]
+    xyz_mm[1, 9] = [0, 0, 90]
+    np.testing.assert_allclose(pose.scale_from_joints(xyz_mm), [13, 90])
+    np.testing.assert_allclose(pose.scale_from_joints(xyz_mm, "wrist_middle_mcp"), [0, 90])
+
+
+def test_unknown_scale_bone_is_refused():
+    with pytest.raises(ValueError, match=r"`scale_bone` must be one of .*scale_bone='thumb'"):
+        pose.scale_from_joints(_joints(), "thumb")
+
+
+def test_convention_behind_the_wrist_is_positive():
+    z = pose.relative_from_mm(np.array([500.0, 540.0]), np.float64(500), np.float64(40))
+    np.testing.assert_allclose(z, [0, 1])
+
+
+def test_relative_round_trip():
+    xyz_mm = _joints()
+    root_mm, scale_mm = xyz_mm[:, ROOT, 2], pose.scale_from_joints(xyz_mm)
+    z = pose.relative_from_mm(xyz_mm[..., 2], root_mm, scale_mm)
+    np.testing.assert_array_equal(z[:, ROOT], 0)
+    back = pose.mm_from_relative(z, root_mm, scale_mm)
+    np.testing.assert_allclose(back, xyz_mm[..., 2], rtol=1e-6)
+
+
+def _lift(xyz_mm):
+    root_mm, scale_mm = xyz_mm[..., ROOT, 2], pose.scale_from_joints(xyz_mm)
+    uv_px = camera.px_from_cam(xyz_mm, INTRINSICS)
+    z = pose.relative_from_mm(xyz_mm[..., 2], root_mm, scale_mm)
+    return pose.xyz_from_uv_z(uv_px, z, INTRINSICS, root_mm, scale_mm)
+
+
+def test_pose_round_trip_on_every_kind_of_array():
+    xyz_mm = _joints()
+    data = next(iter(tf.data.Dataset.from_tensors(xyz_mm).map(_lift)))
+    for result in (
+        _lift(xyz_mm),
+        _lift(tf.constant(xyz_mm)),
+        tf.function(_lift)(tf.constant(xyz_mm)),
+        data,
+    ):
+        np.testing.assert_allclose(result, xyz_mm, rtol=1e-4, atol=1e-3)
+
+
+def test_gradient_of_lifting_is_finite():
+    uv_px = tf.random.stateless_uniform([2, 21, 2], [1, 2], 0, 128)
+    z = tf.zeros([2, 21])
+    k = tf.constant(INTRINSICS)
+    with tf.GradientTape() as tape:
+        tape.watch([uv_px, z])
+        xyz_mm = pose.xyz_from_uv_z(uv_px, z, k, tf.constant([0.0, 500]), tf.constant([0.0, 40]))
+        loss = tf.reduce_sum(xyz_mm**2)
+    assert all(np.isfinite(g).all() for g in tape.gradient(loss, [uv_px, z]))
+
+
+def test_mirror_keeps_projection_scale_and_depth():
+    xyz_mm = _joints()
+    uv_px = camera.px_from_cam(xyz_mm, INTRINSICS)
+    uv_m, xyz_m, k_m = pose.mirror(uv_px, xyz_mm, INTRINSICS, width_px=128)
+    np.testing.assert_allclose(camera.px_from_cam(xyz_m, k_m), uv_m, rtol=1e-4)
+    np.testing.assert_allclose(pose.scale_from_joints(xyz_m), pose.scale_from_joints(xyz_mm))
+    np.testing.assert_array_equal(xyz_m[..., 2], xyz_mm[..., 2])
+    again = pose.mirror(uv_m, xyz_m, k_m, width_px=128)
+    np.testing.assert_allclose(again[0], uv_px, rtol=1e-5)
