@@ -16,7 +16,6 @@ from kerashand.metrics import PROTOCOLS, errors_2d, evaluate_pose
 from kerashand.models.hand_pose import HandPoseParts
 
 
-
 def predict(
     parts: HandPoseParts,
     batches: tf.data.Dataset,

@@ -24,6 +24,26 @@ def seeds():
     keras.utils.set_random_seed(0)
 
 
+SAMPLES = 40
+SIZE_PX = 64
+
+
+@pytest.fixture(scope="session")
+def sample_cache(tmp_path_factory):
+    """A small cache of both domains; `files` holds their shards of 16 + 16 + 8 samples."""
+    from types import SimpleNamespace
+
+    from kerashand.data import cache
+
+    root = tmp_path_factory.mktemp("cache")
+    splits = {d: cache.Split(d, "train", 0, SIZE_PX, SAMPLES) for d in ("source", "target")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "SHARD_SAMPLES", 16)
+        paths = cache.ensure_splits(list(splits.values()), cache_dir=str(root), workers=1)
+    files = {domain: [str(path) for path in paths[split]] for domain, split in splits.items()}
+    return SimpleNamespace(root=root, splits=splits, files=files, samples=SAMPLES, size_px=SIZE_PX)
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("data") and not os.environ.get("KERASHAND_DATA"):

@@ -1,10 +1,12 @@
 """`kerashand-train`: trains the stages of a configuration, or goes on with a run that stopped."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 
 from kerashand import __version__
 from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
@@ -62,8 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(dump_yaml(config))
             return 0
         _prepare_tensorflow()
-        from kerashand.training.run import run  # imports TensorFlow, which takes seconds
+        with _native_stderr_held():
+            from kerashand.training.run import run, start_tensorflow
 
+            start_tensorflow()
         run(config, dry_run=arguments.dry_run)
     except UserError as error:
         print(f"kerashand-train: {error}", file=sys.stderr)
@@ -78,6 +82,29 @@ def _checked_run_dir(run_dir: str) -> str:
     if not run_dir.strip():
         raise UserError("--run-dir must name a folder. Received: an empty text")
     return run_dir
+
+
+@contextlib.contextmanager
+def _native_stderr_held() -> Iterator[None]:
+    """Holds back what native code writes to stderr, and shows it only after an exception.
+
+    TensorFlow 2.21 prints a screen of notes about oneDNN and absent GPUs at import, whatever
+    TF_CPP_MIN_LOG_LEVEL says.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def _prepare_tensorflow() -> None:

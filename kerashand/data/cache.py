@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +86,11 @@ def ensure_splits(
             for split in splits:
                 (root / split.folder).mkdir(parents=True, exist_ok=True)
             _write_shards(root, missing, workers or os.cpu_count() or 1)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A rendering process was ended from outside, perhaps for want of memory. What was "
+                "written is kept; run the command again, with fewer `data.workers` if it recurs."
+            ) from error
         except OSError as error:
             raise UserError(
                 f"The sample cache {root} cannot be written: {error.strerror or error}. Choose "
@@ -110,7 +118,7 @@ def _write_shards(root: Path, missing: list[tuple[Split, int, int]], workers: in
     )  # fmt: skip
     with (
         Progress(*columns) as progress,
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_single_thread) as pool,
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool,
     ):
         task = progress.add_task("", total=total, rate="")
         jobs = {pool.submit(encode_samples, *shard): shard for shard in missing}
@@ -127,8 +135,15 @@ def _write_shards(root: Path, missing: list[tuple[Split, int, int]], workers: in
             raise
 
 
-def _single_thread() -> None:
+def _start_worker() -> None:
+    """One thread a worker, and no worker that outlives its parent (which may be killed)."""
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def encode_samples(split: Split, first: int, count: int) -> list[dict[str, bytes]]:
@@ -151,7 +166,11 @@ def encode_samples(split: Split, first: int, count: int) -> list[dict[str, bytes
 
 
 def write_shard(path: Path, samples: list[dict[str, bytes]]) -> None:
-    """Write one shard; it appears under its name only when it is whole."""
+    """Write one shard; it appears under its name only when it is whole.
+
+    Raises:
+        OSError: when the file cannot be written.
+    """
     import tensorflow as tf
 
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -165,5 +184,7 @@ def write_shard(path: Path, samples: list[dict[str, bytes]]) -> None:
                 example = tf.train.Example(features=tf.train.Features(feature=features))
                 writer.write(example.SerializeToString())
         beside.replace(path)
+    except tf.errors.OpError as error:  # TensorFlow writes the file, and has errors of its own
+        raise OSError(error.message) from error
     finally:
         beside.unlink(missing_ok=True)

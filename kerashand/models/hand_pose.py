@@ -260,6 +260,15 @@ def load_parts_npz(
         variable.assign(arrays[key].astype(np.float32))
 
 
+def parts_in_npz(path: str | os.PathLike) -> list[str]:
+    """Names of the parts that a file of `save_parts_npz` holds.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    return sorted({key.split("/")[0] for key in _read_npz(Path(path))})
+
+
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:

@@ -24,6 +24,7 @@ SKIN_TONES = np.array(
 )
 PALM_TONE = np.array([0.72, 0.43, 0.34], np.float32)
 NOISE_SIDE = 64
+MOST_LIGHT = 1.35
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,13 @@ def sample_lights(rng: np.random.Generator, count: int) -> tuple[np.ndarray, lis
     for k in range(count):
         direction = rng.normal(size=3) * [1.0, 0.8, 0.8] + [0.0, -0.6, -0.9]
         strength = rng.uniform(0.35, 1.0) * (1.0 if k == 0 else 0.5)
-        warmth = rng.normal(0.0, 0.12)
+        warmth = rng.normal(0.0, 0.09)
         colour = strength * np.array([1.0 + warmth, 1.0, 1.0 - warmth])
         lights.append(Light(direction / np.linalg.norm(direction), colour))
-    return ambient, lights
+    # A camera's exposure follows the light: the sum stays below what would burn out skin.
+    total = ambient.mean() + sum(light.colour.mean() for light in lights)
+    dim = min(1.0, MOST_LIGHT / total)
+    return ambient * dim, [Light(light.direction, light.colour * dim) for light in lights]
 
 
 def shade(

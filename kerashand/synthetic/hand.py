@@ -203,6 +203,12 @@ def sample_angles(
     angles[:, :, ABDUCTION] = spread * fan * (1.0 - 0.8 * curl)
     angles += noise * np.array([0.5, 1.0, 1.0, 0.7])
     angles = np.clip(angles, FINGER_MIN_DEG, FINGER_MAX_DEG)
+    # Tendons tie neighbours together: outwards from the middle finger, knuckles follow.
+    for finger, neighbour, reach in ((1, 2, 65.0), (3, 2, 45.0), (4, 3, 45.0)):
+        middle = angles[:, neighbour, FLEX_1]
+        angles[:, finger, FLEX_1] = np.clip(
+            angles[:, finger, FLEX_1], middle - reach, middle + reach
+        )
     angles[:, 0] = _thumb(rng, curl[:, 0], pose_range.noise_deg)
     limit = 40.0 if pose_range.wide else 20.0
     wrist = np.clip(rng.normal(0.0, limit / 2, (count, 2)), -limit, limit) * [1.0, 0.5]

@@ -60,14 +60,14 @@ LOOKS = {
     "target": DomainLook(
         mesh="webxr",
         pose=PoseRange(wide=False, noise_deg=6.0),
-        turn_deg=(40.0, 55.0, 25.0),
+        turn_deg=(30.0, 55.0, 25.0),
         hand_length_mm=(155.0, 205.0),
         distance_mm=(350.0, 750.0),
         off_axis=0.25,
         margin=(1.25, 1.6),
         lights=(1, 4),
         detail=0.8,
-        gloss=0.18,
+        gloss=0.12,
         photographs=0.85,
         camera=1.0,
         measured_depth=True,
@@ -115,7 +115,7 @@ def draw_sample(
     rest, rest_joints = sample_shape(mesh, rng, length_mm=look.hand_length_mm)
     joints, bones = sample_pose(mesh, rest_joints, look.pose, rng)
     vertices = skin(mesh, rest, rest_joints, joints, bones)
-    vertices, joints, bones = _place(vertices, joints, look, rng)
+    vertices, joints = _place(vertices, joints, look, rng)
     intrinsics = _crop_intrinsics(joints, look.margin, size_px, rng)
 
     fine = intrinsics.copy()
@@ -185,7 +185,7 @@ def _place(vertices, joints, look: DomainLook, rng: np.random.Generator):
     if nearest < 60.0:
         shift = direction * (60.0 - nearest)
         vertices, joints = vertices + shift, joints + shift
-    return vertices, joints, rotation
+    return vertices, joints
 
 
 def _crop_intrinsics(joints, margin, size_px: int, rng: np.random.Generator) -> np.ndarray:

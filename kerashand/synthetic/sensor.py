@@ -73,7 +73,7 @@ def photograph(image: np.ndarray, rng: np.random.Generator, *, strength: float) 
     sigma = rng.uniform(0.0, 0.9) * strength * size / 128
     if sigma > 0.2:
         image = cv2.GaussianBlur(image, (0, 0), sigma)
-    balance = 1.0 + rng.normal(0.0, 0.05 * strength, 3)
+    balance = 1.0 + rng.normal(0.0, 0.035 * strength, 3)
     exposure = np.exp(rng.normal(0.0, 0.15 * strength))
     image = (image * (balance * exposure).astype(np.float32)) ** np.float32(
         np.exp(rng.normal(0.0, 0.1 * strength))

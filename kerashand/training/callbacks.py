@@ -16,6 +16,19 @@ from kerashand.errors import UserError
 NAN_CHECK_STEPS = 20
 
 
+class StageProgress(keras.callbacks.ProgbarLogger):
+    """The progress bar of a stage whose epochs are separate calls of `fit`."""
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self.stage_epochs = epochs
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Count the epochs of the stage, not those of the call."""
+        super().set_params(params)
+        self.epochs = self.stage_epochs
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """Ends training with a clear message before a NaN reaches a checkpoint."""
 

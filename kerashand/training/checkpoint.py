@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,12 @@ def restore_variables(path: Path, variables: Mapping[str, Any]) -> None:
         variable.assign(stored[name])
 
 
-def _opened(path: Path):
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            yield data
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, OSError) as error:
         raise UserError(
             f"The checkpoint {path} cannot be read: {error}. Delete it to start this run anew."
         ) from error

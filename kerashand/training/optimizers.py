@@ -63,13 +63,12 @@ def build_optimizers(
                     warmup_steps=warmup_steps,
                     final_fraction=final_fraction,
                 ),
-                weight_decay=weight_decay or None,
+                weight_decay=weight_decay,
                 global_clipnorm=clip_norm,
                 name=f"{part}_{name}",
             )
             # Kernels alone are decayed: a bias or a normalisation scale has no reason to be small.
-            if weight_decay:
-                optimizers[part].exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+            optimizers[part].exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizers
 
 

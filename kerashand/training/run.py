@@ -1,11 +1,12 @@
 """One training run: data, stages, checkpoints, evaluation, pictures, all in one folder.
 
-    run folder
-      config.yaml  versions.json      what was run, with what
-      checkpoint.npz                  where it stands; running the same command again goes on here
-      log.csv  tensorboard/           losses and errors by epoch
-      weights.npz  best.npz           the parts after the last stage, and at the lowest validation loss
-      results.json  pictures/         what it reached
+run folder
+config.yaml  versions.json      what was run, with what
+checkpoint.npz                  where it stands; running the same command again goes on here
+log.csv  tensorboard/           losses and errors by epoch
+weights_STAGE.npz               the parts after each stage
+best_STAGE.npz                  and at its lowest validation loss
+results.json  pictures/         what it reached
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,8 +40,13 @@ from kerashand.data.pipeline import (
 from kerashand.data.readers import synthetic
 from kerashand.data.sample import LABELS
 from kerashand.errors import UserError
-from kerashand.models.hand_pose import HandPoseParts, build_parts, load_parts_npz, save_parts_npz
-from kerashand.training.callbacks import EpochLog, SaveEverySteps, StopOnNaN
+from kerashand.models.hand_pose import (
+    build_parts,
+    load_parts_npz,
+    parts_in_npz,
+    save_parts_npz,
+)
+from kerashand.training.callbacks import EpochLog, SaveEverySteps, StageProgress, StopOnNaN
 from kerashand.training.checkpoint import load_state, restore_variables, save_checkpoint
 from kerashand.training.optimizers import build_optimizers
 from kerashand.training.trainer import LOSS_NAMES, PARTS, HandPoseTrainer, StageSettings
@@ -83,10 +90,12 @@ class Run:
             scale_bone=config.model.scale_bone,
             half_width_scales=config.model.half_width_scales,
         )
+        self.has_regularizer = config.stages.regularizer.epochs > 0
         self.started = time.monotonic()
 
     @property
     def checkpoint(self) -> Path:
+        """The file that says where the run stands."""
         return self.folder / "checkpoint.npz"
 
     def start(self) -> dict[str, Any]:
@@ -100,6 +109,18 @@ class Run:
             results = json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
             print(evaluation.table(results))
             return results
+        self.prepare()
+        active = [name for name in STAGES if config.stages[name].epochs > 0]
+        if self.dry_run:
+            return {name: self._dry_stage(name) for name in active}
+        for name in active:
+            if STAGE_NUMBERS[name] >= STAGE_NUMBERS[self.state["stage"]]:
+                self._run_stage(name, resumed)
+        return self._finish()
+
+    def prepare(self) -> None:
+        """Render what the cache lacks, build the models, load the initial weights."""
+        config = self.config
         self._prepare_data()
         self.parts = build_parts(
             network=config.model.network,
@@ -112,13 +133,6 @@ class Run:
         self._load_initial_weights()
         scaling = config.runtime.precision == "mixed_float16"
         self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
-        active = [name for name in STAGES if config.stages[name].epochs > 0]
-        if self.dry_run:
-            return {name: self._dry_stage(name) for name in active}
-        for name in active:
-            if STAGE_NUMBERS[name] >= STAGE_NUMBERS[self.state["stage"]]:
-                self._run_stage(name, resumed)
-        return self._finish()
 
     # ------------------------------------------------------------------------ folder and data
 
@@ -170,9 +184,7 @@ class Run:
         self.files = {key: [str(p) for p in paths[split]] for key, split in self.splits.items()}
 
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
-        parse = partial(
-            synthetic.parse, size_px=self.config.data.image_size_px, with_image=images
-        )
+        parse = partial(synthetic.parse, size_px=self.config.data.image_size_px, with_image=images)
         return DomainSource(domain, self.files[domain, split], parse, tuple(labels))
 
     # --------------------------------------------------------------------------------- stages
@@ -183,10 +195,12 @@ class Run:
             return
         path = find_initial_weights(name)
         try:
-            load_parts_npz(path, self.parts.models, only=("network", "regressor"))
+            held = parts_in_npz(path)
+            load_parts_npz(path, self.parts.models, only=held)
         except ValueError as error:
             raise UserError(f"model.initial_weights: {error}") from error
-        LOGGER.info("starting from the weights of %s", path.name)
+        LOGGER.info("starting from %s: %s", path.name, ", ".join(held))
+        self.has_regularizer |= "regularizer" in held
 
     def _settings(self, name: str) -> StageSettings:
         stage, losses = self.config.stages[name], self.config.losses
@@ -214,9 +228,7 @@ class Run:
             clip_norm=optimizer.clip_norm,
             steps=stage.epochs * self.config.steps_per_epoch(name),
         )
-        self.trainer.start_stage(
-            settings, optimizers, jit_compile=self.config.runtime.jit_compile
-        )
+        self.trainer.start_stage(settings, optimizers, jit_compile=self.config.runtime.jit_compile)
         return settings
 
     def _batches(self, name: str, settings: StageSettings, first_step: int) -> tf.data.Dataset:
@@ -277,17 +289,17 @@ class Run:
                 verbose=1 if sys.stdout.isatty() else 2,
             )
             self._after_epoch(name, epoch)
+        save_parts_npz(self.folder / f"weights_{name}.npz", self.parts.models)
 
     def _callbacks(self, name: str, first_step: int) -> list[keras.callbacks.Callback]:
         callbacks: list[keras.callbacks.Callback] = [
+            StageProgress(self.config.stages[name].epochs),
             StopOnNaN(name),
             EpochLog(name, self.state["history"], self.folder),
         ]
         every = self.config.runtime.checkpoint_every_steps
         if every is not None:
-            callbacks.append(
-                SaveEverySteps(every, lambda step: self._save(step=first_step + step))
-            )
+            callbacks.append(SaveEverySteps(every, lambda step: self._save(step=first_step + step)))
         return callbacks
 
     def _after_epoch(self, name: str, epoch: int) -> None:
@@ -295,7 +307,7 @@ class Run:
         best = self.state["best"].get(name)
         if best is None or row["val_loss"] < best:
             self.state["best"][name] = row["val_loss"]
-            save_parts_npz(self.folder / "best.npz", self.parts.models)
+            save_parts_npz(self.folder / f"best_{name}.npz", self.parts.models)
         self.state |= {"epoch": epoch + 1, "step": 0}
         self._save(step=0)
 
@@ -305,9 +317,7 @@ class Run:
         for part, model in self.parts.models.items():
             variables |= {f"{part}/{i:03d}": v for i, v in enumerate(model.variables)}
         for part, optimizer in self.trainer.part_optimizers.items():
-            variables |= {
-                f"optimizer/{part}/{i:03d}": v for i, v in enumerate(optimizer.variables)
-            }
+            variables |= {f"optimizer/{part}/{i:03d}": v for i, v in enumerate(optimizer.variables)}
         variables |= {f"scale/{i}": v for i, v in enumerate(self.trainer.loss_scale.variables)}
         return variables
 
@@ -318,21 +328,24 @@ class Run:
         self.state["step"] = step
         save_checkpoint(self.checkpoint, self._variables(), self.state)
 
+    def stage_step(self, name: str) -> tuple[tf.data.Dataset, Callable]:
+        """The batches of a stage and its compiled training step, to run by hand."""
+        settings = self._start_trainer(name)
+        return self._batches(name, settings, 0), tf.function(self.trainer.train_step)
+
     def _dry_stage(self, name: str) -> dict[str, float]:
         """One training step and one validation batch of a stage."""
-        settings = self._start_trainer(name)
-        batch = next(iter(self._batches(name, settings, 0)))
-        step = tf.function(self.trainer.train_step)
-        losses = {key: float(value) for key, value in step(batch).items()}
-        self.trainer.test_step(next(iter(self._validation(name, settings))))
+        batches, step = self.stage_step(name)
+        losses = {key: float(value) for key, value in step(next(iter(batches))).items()}
+        validation = self._validation(name, self.trainer.settings)
+        self.trainer.test_step(next(iter(validation)))
         LOGGER.info("stage %s: one step, %s", name, _in_words(losses))
         return losses
 
     # -------------------------------------------------------------------------------- results
 
     def _finish(self) -> dict[str, Any]:
-        """Weights, results and pictures."""
-        save_parts_npz(self.folder / "weights.npz", self.parts.models)
+        """Results and pictures, of the weights after the last stage."""
         results = evaluation.evaluate_run(
             self.parts,
             {
@@ -348,7 +361,7 @@ class Run:
             protocol=self.config.evaluation.protocol,
             scale_bone=self.config.model.scale_bone,
             half_width_scales=self.config.model.half_width_scales,
-            draws_depth=self.config.stages.regularizer.epochs > 0,
+            draws_depth=self.has_regularizer,
             pictures=self.config.evaluation.pictures,
             folder=self.folder / "pictures",
             history=self.state["history"],
@@ -365,8 +378,13 @@ class Run:
         }
         _write_text(self.folder / "results.json", json.dumps(results, indent=2))
         print(evaluation.table(results))
-        print(f"Everything is in {self.folder}: results.json, pictures/, weights.npz, log.csv")
+        print(f"Everything is in {self.folder}: results.json, pictures/, weights, log.csv")
         return results
+
+
+def start_tensorflow() -> None:
+    """Have TensorFlow look for devices now, with whatever its native code says about that."""
+    tf.config.list_logical_devices()
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,292 @@
+"""Pages of results with text: predictions, depth maps, PCK curves, the history of a training."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from kerashand.skeleton import JOINT_COLOURS
+from kerashand.visualize.files import save_figure
+from kerashand.visualize.images import (
+    GRID,
+    NEW_VIEW_DEG,
+    Image,
+    colour_depth,
+    colour_difference,
+    draw_skeleton,
+    draw_skeleton_3d,
+    enlarge,
+    plane,
+)
+
+_DPI = 110
+
+
+def figure_skeletons(
+    images: ArrayLike,
+    uv_pred_px: ArrayLike,
+    xyz_pred_mm: ArrayLike,
+    xyz_true_mm: ArrayLike,
+    path: str | os.PathLike[str],
+    *,
+    title: str = "",
+    view_deg: tuple[float, float] = NEW_VIEW_DEG,
+) -> None:
+    """Write a page like Fig. 9 of the paper: one row a sample.
+
+    Columns: picture; predicted skeleton over it; prediction seen along the camera and from a new
+    view, the ground truth in grey. The caption gives the errors.
+
+    Args:
+        images: [N, S, S, 3] RGB of 0..255.
+        uv_pred_px: [N, K, 2] predicted pixels.
+        xyz_pred_mm: [N, K, 3] predicted joints in the camera's frame.
+        xyz_true_mm: [N, K, 3] true joints in the same frame.
+        path: Of the PNG file.
+        title: Text above the page.
+        view_deg: Turn and elevation of the new view.
+
+    Raises:
+        ValueError: If there is no sample.
+    """
+    prediction, truth = np.asarray(xyz_pred_mm), np.asarray(xyz_true_mm)
+    errors_mm = np.linalg.norm(prediction - truth, axis=-1)
+    depth_errors_mm = np.abs(prediction - truth)[..., 2]
+    rows, captions = [], []
+    for n, image in enumerate(np.asarray(images)):
+        scale = max(round(384 / image.shape[0]), 1)
+        side = scale * image.shape[0]
+        views = [
+            draw_skeleton_3d(prediction[n], size_px=side, view_deg=view, truth_mm=truth[n])
+            for view in ((0.0, 0.0), view_deg)
+        ]
+        overlay = draw_skeleton(image, np.asarray(uv_pred_px)[n], scale=scale)
+        rows.append([enlarge(image, scale), overlay, *views])
+        captions.append(
+            [
+                "",
+                "",
+                f"depth error {depth_errors_mm[n].mean():.1f} mm",
+                f"error {errors_mm[n].mean():.1f} mm (worst joint {errors_mm[n].max():.0f} mm)",
+            ]
+        )
+    titles = ["picture", "prediction", "same view, truth in grey", "new view, truth in grey"]
+    _write_page(rows, path, column_titles=titles, captions=captions, title=title)
+
+
+def figure_depth_maps(
+    images: ArrayLike,
+    measured: ArrayLike,
+    weight: ArrayLike,
+    generated: ArrayLike,
+    path: str | os.PathLike[str],
+    *,
+    window_mm: ArrayLike | None = None,
+    title: str = "",
+) -> None:
+    """Write a page like Fig. 8 of the paper: measured and generated depth maps, one row a sample.
+
+    Args:
+        images: [N, S, S, 3] RGB of 0..255.
+        measured: [N, D, D] or [N, D, D, 1] normalised depth.
+        weight: As `measured`, 0 where nothing was measured.
+        generated: As `measured`.
+        path: Of the PNG file.
+        window_mm: [N] width of the depth window, 2 k times the scale bone; turns the differences
+            into mm. None leaves them in parts of the window.
+        title: Text above the page.
+
+    Raises:
+        ValueError: If there is no sample.
+    """
+    rows, captions = [], []
+    widest = 0.1  # of the window: what the brightest colour of a difference stands for
+    for n, image in enumerate(np.asarray(images)):
+        truth, valid, drawn = (
+            plane(np.asarray(a)[n]).astype(np.float64) for a in (measured, weight, generated)
+        )
+        difference = np.abs(drawn - truth)
+        seen = valid > 0
+        hand = seen & ((truth > 0) | (drawn > 0.02))
+        cells = colour_difference(difference / widest, valid)
+        scale = max(round(384 / image.shape[0]), 1)
+        maps = [colour_depth(truth, valid), colour_depth(drawn), cells]
+        side = scale * image.shape[0]
+        maps = [cv2.resize(m, (side, side), interpolation=cv2.INTER_NEAREST) for m in maps]
+        rows.append([enlarge(image, scale), *maps])
+        mean = float(difference[hand].mean()) if hand.any() else 0.0
+        if window_mm is None:
+            text = f"mean {100 * mean:.1f} % of the window"
+        else:
+            text = f"mean {mean * float(np.asarray(window_mm)[n]):.1f} mm at the hand"
+        captions.append(["", f"{100 * (1 - seen.mean()):.0f} % not measured", "", text])
+    titles = ["picture", "measured (grey: missing)", "generated", "absolute difference"]
+    bars = [
+        ("turbo", 0.0, 1.0, "normalised depth (1 near, 0 far end of the window)"),
+        ("inferno", 0.0, widest, "absolute difference (parts of the window, clipped)"),
+    ]
+    _write_page(rows, path, column_titles=titles, captions=captions, title=title, bars=bars)
+
+
+def figure_pck(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike, float]],
+    path: str | os.PathLike[str],
+    *,
+    title: str = "",
+    conditions: str = "",
+) -> None:
+    """Write a plot of PCK curves.
+
+    Args:
+        curves: Name -> (thresholds in mm [T], shares of 0..1 [T], AUC).
+        path: Of the PNG file.
+        title: Text above the plot.
+        conditions: Of the protocol, printed below the plot.
+
+    Raises:
+        ValueError: If there is no curve.
+    """
+    if not curves:
+        raise ValueError("`curves` must hold at least one curve. Received: curves={}")
+    lines = textwrap.wrap(conditions, 105)
+    figure = Figure(figsize=(7.2, 4.8 + 0.16 * len(lines)), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for number, (name, (thresholds_mm, shares, area)) in enumerate(curves.items()):
+        axes.plot(
+            thresholds_mm, shares, color=_curve_colour(number), lw=2, label=f"{name} ({area:.3f})"
+        )
+    axes.set_xlabel("error threshold (mm)")
+    axes.set_ylabel("share of joints within the threshold (3D PCK)")
+    axes.set_ylim(0.0, 1.02)
+    axes.margins(x=0.01)
+    axes.grid(color=np.asarray(GRID) / 255.0)
+    axes.set_axisbelow(True)
+    axes.legend(title="setting (AUC)", loc="best", frameon=True)
+    if title:
+        axes.set_title(title)
+    if lines:
+        figure.supxlabel("\n".join(lines), fontsize=7.5, color="0.35")
+    save_figure(figure, path)
+
+
+def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+    """Write the curves of a training: one panel a quantity, stages one after the other.
+
+    Args:
+        rows: One an epoch and in order: `stage`, `epoch` (within the stage) and numbers. A
+            `val_` name is drawn dashed beside the one without; what a row lacks is left out.
+        path: Of the PNG file.
+
+    Raises:
+        ValueError: If there is no number to draw.
+    """
+    names = [
+        name
+        for name in dict.fromkeys(name for row in rows for name in row)
+        if name not in ("stage", "epoch") and any(_is_number(row.get(name)) for row in rows)
+    ]
+    panels = list(dict.fromkeys(name.removeprefix("val_") for name in names))
+    if not panels:
+        raise ValueError(f"`rows` must hold numbers to draw. Received: {len(rows)} rows")
+    columns = min(len(panels), 3)
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.9 * lines), dpi=_DPI, layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False)
+    for panel, place in zip(panels, axes.flat, strict=False):
+        _draw_history_panel(place, rows, panel)
+    for place in axes.flat[len(panels) :]:
+        place.set_axis_off()
+    for place in axes[-1]:
+        place.set_xlabel("epoch, all stages")
+    handles = {}
+    for place in axes.flat:
+        drawn, labels = place.get_legend_handles_labels()
+        handles = dict(zip(labels, drawn, strict=True)) | handles
+    names = sorted(handles, key=lambda name: name.endswith("validation"))
+    figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=3)
+    save_figure(figure, path)
+
+
+def _curve_colour(number: int) -> np.ndarray:
+    """RGB of 0..1 of curves: the colours of the fingers in an order that contrasts, then grey."""
+    order = (1, 13, 9, 5, 17, 0)
+    return JOINT_COLOURS[order[number % len(order)]] / 255.0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and bool(np.isfinite(value))
+
+
+def _draw_history_panel(axes, rows: Sequence[Mapping[str, Any]], panel: str) -> None:
+    stages = [row.get("stage", "") for row in rows]
+    for number, stage in enumerate(dict.fromkeys(stages)):
+        for name, style in ((panel, "o-"), (f"val_{panel}", "s--")):
+            points = [
+                (place + 1, row[name])
+                for place, row in enumerate(rows)
+                if stages[place] == stage and _is_number(row.get(name))
+            ]
+            if points:
+                label = f"{stage}, validation" if name != panel else str(stage)
+                axes.plot(
+                    *zip(*points, strict=True), style, color=_curve_colour(number), ms=3.5,
+                    label=label,
+                )  # fmt: skip
+    values = [row[n] for row in rows for n in (panel, f"val_{panel}") if _is_number(row.get(n))]
+    if min(values) > 0 and max(values) > 20 * min(values):
+        axes.set_yscale("log")
+    axes.set_title(panel, fontsize=10)
+    axes.set_xlim(0.5, len(rows) + 0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(color=np.asarray(GRID) / 255.0)
+
+
+def _write_page(
+    rows: Sequence[Sequence[Image]],
+    path: str | os.PathLike[str],
+    *,
+    column_titles: Sequence[str],
+    captions: Sequence[Sequence[str]],
+    title: str = "",
+    bars: Sequence[tuple[str, float, float, str]] = (),
+) -> None:
+    """Write rows of square images with titles, captions, and colour bars (map, low, high, text)."""
+    if not rows:
+        raise ValueError("a page must show at least one sample. Received: 0 samples")
+    cell, columns = 2.6, len(column_titles)
+    below = 0.55 if bars else 0.1
+    above = 0.75 if title else 0.4
+    width, height = cell * columns, (cell + 0.25) * len(rows) + below + above
+    figure = Figure(figsize=(width, height), dpi=_DPI + 40)
+    figure.patch.set_facecolor("white")
+    if title:
+        figure.text(0.5, 1.0 - 0.2 / height, title, ha="center", va="center", fontsize=12)
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            bottom = height - above - (r + 1) * (cell + 0.25) + 0.25
+            place = (c / columns + 0.03 / width, bottom / height)
+            axes = figure.add_axes((*place, (cell - 0.06) / width, (cell - 0.06) / height))
+            axes.imshow(image, interpolation="antialiased")
+            axes.set_axis_off()
+            axes.text(
+                0.5, -0.03, captions[r][c], transform=axes.transAxes, ha="center", va="top",
+                fontsize=9,
+            )  # fmt: skip
+            if r == 0:
+                axes.set_title(column_titles[c], fontsize=10)
+    for number, (colours, low, high, text) in enumerate(bars):
+        left = (number + 0.1) / len(bars)
+        axes = figure.add_axes((left, 0.38 / height, 0.8 / len(bars), 0.1 / height))
+        axes.imshow(np.linspace(low, high, 256)[None], aspect="auto", cmap=colours,
+                    extent=(low, high, 0, 1))  # fmt: skip
+        axes.set_yticks([])
+        axes.tick_params(labelsize=7)
+        axes.set_xlabel(text, fontsize=8, labelpad=1)
+    save_figure(figure, path)

@@ -1,0 +1,359 @@
+import functools
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerashand.data import augment
+from kerashand.data.augment import AugmentParameters
+from kerashand.data.pipeline import (
+    BatchGeometry,
+    DomainSource,
+    endless_records,
+    evaluation_batches,
+    make_batch,
+    training_batches,
+)
+from kerashand.data.readers import synthetic
+from kerashand.data.sample import BATCH_SPEC, DOMAIN_NUMBERS
+from kerashand.geometry.camera import px_from_cam
+from kerashand.geometry.depth import normalise_depth
+
+SIZE, CELLS = 64, 32
+GEOMETRY = BatchGeometry(SIZE, CELLS, "middle_mcp_pip", 5.0)
+IDENTITY = AugmentParameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+GEOMETRIC = AugmentParameters(brightness=0.0, contrast=0.0, saturation=0.0, noise=0.0)
+KEY = tf.constant([3, 4], tf.int32)
+
+
+@pytest.fixture
+def source_of(sample_cache):
+    parse = functools.partial(synthetic.parse, size_px=SIZE)
+
+    def build(domain, labels=("uv", "xyz", "depth")):
+        return DomainSource(domain, sample_cache.files[domain], parse, labels)
+
+    return build
+
+
+@pytest.fixture
+def raw(source_of):
+    """Eight raw samples, stacked."""
+    source = source_of("source")
+    records = tf.data.TFRecordDataset(list(source.files)).map(source.parse)
+    return next(iter(records.batch(8)))
+
+
+@pytest.fixture
+def batches_of(source_of):
+    def build(labels, *, batch_size=8, parameters=None, seed=0, first_step=0):
+        return training_batches(
+            [source_of(domain, names) for domain, names in labels.items()],
+            batch_size=batch_size,
+            geometry=GEOMETRY,
+            parameters=parameters or AugmentParameters(),
+            seed=seed,
+            first_step=first_step,
+        )
+
+    return build
+
+
+ALL = ("uv", "xyz", "depth")
+WEAK = {"source": ALL, "target": ("uv", "depth")}
+
+
+def first(dataset, count=1):
+    taken = [{k: v.numpy() for k, v in b.items()} for b in itertools.islice(dataset, count)]
+    return taken[0] if count == 1 else taken
+
+
+def assert_batches_equal(a, b, *, atol=0.0):
+    assert set(a) == set(b)
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], atol=atol, err_msg=name)
+
+
+# --------------------------------------------------------------------------- contract
+
+
+def test_contract(batches_of):
+    batch = first(batches_of(WEAK))
+    shapes = {
+        "image": (8, SIZE, SIZE, 3), "uv_px": (8, 21, 2), "uv_weight": (8, 21),
+        "z_relative": (8, 21), "z_weight": (8,), "depth_map": (8, CELLS, CELLS, 1),
+        "depth_weight": (8, CELLS, CELLS, 1), "xyz_mm": (8, 21, 3), "intrinsics": (8, 3, 3),
+        "root_depth_mm": (8,), "scale_mm": (8,), "domain": (8,),
+    }  # fmt: skip
+    assert set(batch) == set(BATCH_SPEC) == set(shapes)
+    for name, shape in shapes.items():
+        assert batch[name].shape == shape, name
+        assert batch[name].dtype == (np.int32 if name == "domain" else np.float32), name
+        assert np.isfinite(batch[name]).all(), name
+    assert batch["image"].min() >= 0
+    assert batch["image"].max() <= 255
+    assert batch["image"].max() > 100
+    assert 0 <= batch["depth_map"].min() <= batch["depth_map"].max() <= 1
+
+
+def test_half_of_a_batch_from_each_domain(batches_of):
+    for batch in first(batches_of(WEAK), 3):
+        assert batch["domain"].tolist() == [0] * 4 + [1] * 4
+
+
+def test_weights_follow_the_labels_of_the_domain(batches_of):
+    batch = first(batches_of(WEAK))
+    source, target = slice(0, 4), slice(4, 8)
+    assert batch["z_weight"].tolist() == [1.0] * 4 + [0.0] * 4
+    assert batch["uv_weight"][source].mean() > 0.7
+    assert batch["uv_weight"][target].mean() > 0.7
+    assert batch["depth_weight"][target].mean() > 0.5
+    # The filler is zero, not what the training may not see.
+    assert np.all(batch["z_relative"][target] == 0)
+    assert np.all(batch["xyz_mm"][target] == 0)
+    assert np.abs(batch["xyz_mm"][source]).max() > 0
+    # Root depth and scale are given in every setting.
+    assert batch["root_depth_mm"].min() > 100
+    assert 20 < batch["scale_mm"].min() <= batch["scale_mm"].max() < 70
+
+
+@pytest.mark.parametrize("labels", [("uv",), ("depth",), ("xyz",), ()])
+def test_what_is_not_labelled_has_weight_zero(batches_of, labels):
+    batch = first(batches_of({"target": labels}))
+    assert bool(batch["uv_weight"].any()) == ("uv" in labels)
+    assert bool(batch["depth_weight"].any()) == ("depth" in labels)
+    assert bool(batch["depth_map"].any()) == ("depth" in labels)
+    assert bool(batch["z_weight"].any()) == ("xyz" in labels)
+    assert bool(batch["z_relative"].any()) == ("xyz" in labels)
+
+
+def test_batch_must_be_shared_equally(batches_of):
+    with pytest.raises(ValueError, match="batch_size=7 with 2 domains"):
+        batches_of(WEAK, batch_size=7)
+
+
+def test_pictures_may_be_left_out(source_of):
+    source = source_of("source")
+    parse = functools.partial(synthetic.parse, size_px=SIZE, with_image=False)
+    source = DomainSource("source", source.files, parse, ALL)
+    batch = first(evaluation_batches(source, batch_size=4, geometry=GEOMETRY, samples=40))
+    assert set(batch) == set(BATCH_SPEC) - {"image"}
+
+
+# --------------------------------------------------------------------------- geometry
+
+
+def moved_batch(raw, parameters=GEOMETRIC, domain="source", key=KEY):
+    count = raw["uv_px"].shape[0]
+    affine, rotation = augment.random_affine(count, SIZE, parameters, key)
+    source = DomainSource(domain, [], None, ALL)
+    return make_batch(raw, source, GEOMETRY, parameters, affine, rotation, key), affine
+
+
+def test_moved_joints_project_to_moved_pixels(raw):
+    batch, affine = moved_batch(raw)
+    projected = px_from_cam(batch["xyz_mm"], batch["intrinsics"])
+    np.testing.assert_allclose(projected, batch["uv_px"], atol=2e-3)
+    assert np.abs(batch["uv_px"] - raw["uv_px"]).max() > 3
+    # Depth and bone lengths stay as they are.
+    np.testing.assert_allclose(batch["xyz_mm"][..., 2], raw["xyz_mm"][..., 2], rtol=1e-6)
+    norms = [np.linalg.norm(b["xyz_mm"], axis=-1) for b in (batch, raw)]
+    np.testing.assert_allclose(*norms, rtol=1e-5)
+    assert not np.allclose(affine[0], affine[1])  # each sample moves in its own way
+
+
+def test_batches_of_the_pipeline_project_too(batches_of):
+    batch = first(batches_of({"source": ALL}))
+    projected = px_from_cam(batch["xyz_mm"], batch["intrinsics"])
+    np.testing.assert_allclose(projected, batch["uv_px"], atol=2e-3)
+    z_mm = batch["z_relative"] * batch["scale_mm"][:, None] + batch["root_depth_mm"][:, None]
+    np.testing.assert_allclose(z_mm, batch["xyz_mm"][..., 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("joint", [0, 4, 9, 20])
+def test_a_bright_dot_stays_at_its_joint(raw, joint):
+    rows, columns = np.indices((SIZE, SIZE))
+    uv = raw["uv_px"].numpy()[:, joint]
+    near = (columns - uv[:, 0, None, None]) ** 2 + (rows - uv[:, 1, None, None]) ** 2
+    dot = 255.0 * np.exp(-near / (2 * 2.0**2))
+    picture = {**raw, "image": tf.constant(np.repeat(dot[..., None], 3, axis=-1), tf.float32)}
+    batch, _ = moved_batch(picture)
+    image = batch["image"].numpy()[..., 0]
+    checked = 0
+    for n, (u, v) in enumerate(batch["uv_px"].numpy()[:, joint]):
+        if min(u, v, SIZE - 1 - u, SIZE - 1 - v) < 8:
+            continue  # a dot near the edge is cut off or mirrored
+        weight = np.where(np.hypot(columns - u, rows - v) < 8, image[n], 0.0)
+        centre = [(weight * axis).sum() / weight.sum() for axis in (columns, rows)]
+        np.testing.assert_allclose(centre, [u, v], atol=0.15)
+        checked += 1
+    assert checked >= 3
+
+
+def test_depth_map_moves_with_the_picture(raw):
+    rows, columns = np.indices((SIZE, SIZE))
+    uv = raw["uv_px"].numpy()[:, 9]
+    disc = np.hypot(columns - uv[:, 0, None, None], rows - uv[:, 1, None, None]) < 6
+    root = raw["xyz_mm"].numpy()[:, 0, 2]
+    depth = np.where(disc, root[:, None, None], 0).astype(np.uint16)
+    batch, _ = moved_batch({**raw, "depth_mm": tf.constant(depth)})
+    weight = batch["depth_weight"].numpy()[..., 0]
+    stride = SIZE / CELLS
+    centres_px = (np.arange(CELLS) + 0.5) * stride - 0.5
+    checked = 0
+    for n, (u, v) in enumerate(batch["uv_px"].numpy()[:, 9]):
+        if min(u, v, SIZE - 1 - u, SIZE - 1 - v) < 9:
+            continue
+        total = weight[n].sum()
+        assert total > 10
+        centre = [(weight[n].sum(axis=axis) * centres_px).sum() / total for axis in (0, 1)]
+        np.testing.assert_allclose(centre, [u, v], atol=1.0)
+        inside = batch["depth_map"].numpy()[n, ..., 0][weight[n] > 0]
+        np.testing.assert_allclose(inside, 0.5, atol=0.01)  # the depth of the wrist
+        checked += 1
+    assert checked >= 3
+
+
+def test_convention_depth_cell_centres():
+    """Cell i samples pixel (i + 0.5) s - 0.5; between two pixels the nearest decides."""
+    columns = np.broadcast_to(np.arange(SIZE, dtype=np.float32), (1, SIZE, SIZE))
+    eye = tf.eye(3, batch_shape=[1])
+    for cells in (64, 32, 16, 128):
+        image = tf.constant(columns[..., None])
+        out = augment.warp(image, eye, output_px=cells, smooth=False)[0, 0, :, 0].numpy()
+        centres = (np.arange(cells) + 0.5) * SIZE / cells - 0.5
+        assert np.abs(out - np.clip(centres, 0, SIZE - 1)).max() <= 0.5 + 1e-5
+        smooth = augment.warp(image, eye, output_px=cells, smooth=True)[0, 0, :, 0].numpy()
+        inner = slice(1, -1)
+        np.testing.assert_allclose(smooth[inner], centres[inner], atol=1e-4)
+
+
+def test_outside_the_picture_depth_has_no_weight(raw):
+    shift = tf.constant([[[1.0, 0.0, 20.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]] * 8)
+    eye = tf.eye(3, batch_shape=[8])
+    source = DomainSource("source", [], None, ALL)
+    batch = make_batch(raw, source, GEOMETRY, GEOMETRIC, shift, eye, KEY)
+    assert not batch["depth_weight"].numpy()[:, :, :9].any()
+    assert batch["depth_weight"].numpy()[:, :, 11:].all()
+    # The picture is mirrored there instead: no black border to learn from.
+    assert (batch["image"].numpy()[:, :, :18].mean(axis=(1, 2, 3)) > 1).all()
+
+
+def test_joints_outside_the_image_have_no_weight(raw):
+    shift = tf.constant([[[1.0, 0.0, 30.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]] * 8)
+    source = DomainSource("source", [], None, ALL)
+    eye = tf.eye(3, batch_shape=[8])
+    batch = make_batch(raw, source, GEOMETRY, GEOMETRIC, shift, eye, KEY)
+    uv = batch["uv_px"].numpy()
+    inside = ((uv >= -0.5) & (uv <= SIZE - 0.5)).all(axis=-1)
+    np.testing.assert_array_equal(batch["uv_weight"], inside)
+    assert 0 < inside.mean() < 1
+
+
+def test_identity_augmentation_changes_nothing(raw):
+    batch, affine = moved_batch(raw, IDENTITY)
+    np.testing.assert_allclose(affine, np.tile(np.eye(3), (8, 1, 1)), atol=1e-6)
+    for name in ("uv_px", "xyz_mm", "intrinsics"):
+        np.testing.assert_allclose(batch[name], raw[name], rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(batch["image"], tf.cast(raw["image"], tf.float32), atol=0.05)
+    depth = raw["depth_mm"].numpy()[:, 1::2, 1::2]  # one of the four pixels of a cell
+    expected, _ = normalise_depth(
+        depth, raw["xyz_mm"].numpy()[:, 0, 2], batch["scale_mm"].numpy(), half_width_scales=5.0
+    )
+    np.testing.assert_allclose(batch["depth_map"][..., 0], expected, atol=1e-5)
+
+
+def test_random_affine_stays_in_range():
+    parameters = AugmentParameters(rotation_deg=30.0, scale=0.15, shift=0.06)
+    affine, rotation = augment.random_affine(500, SIZE, parameters, KEY)
+    affine, rotation = affine.numpy(), rotation.numpy()
+    zoom = np.sqrt(np.linalg.det(affine[:, :2, :2]))
+    assert 0.85 - 1e-4 <= zoom.min() < 0.88
+    assert 1.12 < zoom.max() <= 1.15 + 1e-4
+    angle = np.rad2deg(np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]))
+    assert 28 < np.abs(angle).max() <= 30 + 1e-3
+    centre = np.array([(SIZE - 1) / 2, (SIZE - 1) / 2, 1.0])
+    moved = affine @ centre - centre
+    assert 0.05 * SIZE < np.abs(moved).max() <= 0.06 * SIZE + 1e-3
+
+
+def test_colours_change_but_not_the_geometry():
+    image = tf.random.stateless_uniform((6, 32, 32, 3), [0, 1], 40.0, 200.0)
+    parameters = AugmentParameters()
+    changed = augment.change_colours(image, parameters, KEY).numpy()
+    assert changed.min() >= 0
+    assert changed.max() <= 255
+    assert np.abs(changed - image).mean() > 2
+    same = augment.change_colours(image, parameters, KEY).numpy()
+    np.testing.assert_array_equal(changed, same)
+    for before, after in zip(image.numpy(), changed, strict=True):
+        assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.8
+
+
+# --------------------------------------------------------------------------- order
+
+
+def test_eager_and_graph_agree(raw):
+    eager, _ = moved_batch(raw, AugmentParameters())
+    in_graph = tf.function(lambda sample: moved_batch(sample, AugmentParameters())[0])(raw)
+    for name in eager:
+        np.testing.assert_allclose(eager[name], in_graph[name], rtol=1e-4, atol=1e-3, err_msg=name)
+
+
+def test_same_seed_same_batches_whatever_the_global_seed(batches_of):
+    tf.random.set_seed(1)
+    once = first(batches_of(WEAK), 3)
+    tf.random.set_seed(2)
+    again = first(batches_of(WEAK), 3)
+    for a, b in zip(once, again, strict=True):
+        assert_batches_equal(a, b)
+    other = first(batches_of(WEAK, seed=1))
+    assert np.abs(other["uv_px"] - once[0]["uv_px"]).max() > 1
+
+
+@pytest.mark.parametrize("step", [1, 4, 13])
+def test_resuming_at_a_step_gives_the_batch_of_that_step(batches_of, step):
+    # 40 samples, 4 of each domain a batch: step 13 lies in the second pass.
+    unbroken = first(batches_of(WEAK), step + 2)
+    resumed = first(batches_of(WEAK, first_step=step), 2)
+    for a, b in zip(unbroken[step:], resumed, strict=True):
+        assert_batches_equal(a, b)
+
+
+def test_each_pass_holds_every_record_in_another_order(sample_cache):
+    files = sample_cache.files["source"]
+    stored = [r.numpy() for r in tf.data.TFRecordDataset(files)]
+    stream = [r.numpy() for r in endless_records(files, seed=[0, 0]).take(3 * len(stored))]
+    passes = [stream[i : i + len(stored)] for i in range(0, len(stream), len(stored))]
+    for one in passes:
+        assert sorted(one) == sorted(stored)
+        assert one != stored
+    assert passes[0] != passes[1] != passes[2]
+    other = [r.numpy() for r in endless_records(files, seed=[0, 1]).take(len(stored))]
+    assert other != passes[0]
+
+
+def test_augmentation_differs_from_pass_to_pass(batches_of):
+    batches = first(batches_of({"source": ALL}), 20)
+    seen = {}
+    for batch in batches:
+        for uv, root in zip(batch["uv_px"], batch["root_depth_mm"], strict=True):
+            seen.setdefault(float(root), []).append(uv)
+    repeated = [views for views in seen.values() if len(views) > 1]
+    assert len(repeated) > 10
+    assert all(np.abs(a - b).max() > 0.1 for a, b, *_ in repeated)
+
+
+def test_evaluation_is_one_plain_pass_in_order(source_of, sample_cache):
+    source = source_of("target", ALL)
+    dataset = evaluation_batches(source, batch_size=16, geometry=GEOMETRY, samples=40)
+    assert int(dataset.cardinality()) == 3
+    batches = list(dataset)
+    assert [len(b["domain"]) for b in batches] == [16, 16, 8]
+    assert {int(n) for b in batches for n in b["domain"]} == {DOMAIN_NUMBERS["target"]}
+    records = tf.data.TFRecordDataset(list(source.files)).map(source.parse)
+    for name in ("uv_px", "image"):
+        stored = np.stack([sample[name] for sample in records])
+        given = np.concatenate([batch[name] for batch in batches])
+        np.testing.assert_allclose(given, stored, atol=1e-4)

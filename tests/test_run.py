@@ -1,0 +1,147 @@
+"""Whole runs on a handful of tiny pictures: end to end, killed and resumed, refused."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from kerashand.config import load_config
+from kerashand.errors import UserError
+from kerashand.training.checkpoint import load_state
+from kerashand.training.run import run
+
+TINY = [
+    "data.image_size_px=32",
+    "data.source={train: 32, val: 8, test: 8}",
+    "data.target={train: 32, val: 8, test: 8}",
+    "data.workers=1",
+    "model.initial_weights=null",
+    "model.lite={width: 0.25, stages: 1}",
+    "model.regressor={conv_channels: [8, 8], hidden_units: [16, 16]}",
+    "model.decoder={output_size_px: 32, channels: [16, 16, 8, 8, 8]}",
+    "evaluation.pictures=2",
+    "stages.pretrain.epochs=2",
+    "stages.regularizer.epochs=2",
+    "stages.finetune.epochs=2",
+    *(f"stages.{s}.batch_size=8" for s in ("pretrain", "regularizer", "finetune")),
+    *(f"stages.{s}.optimizer.warmup_steps=0" for s in ("pretrain", "regularizer", "finetune")),
+]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return f"data.cache_dir={tmp_path_factory.mktemp('cache')}"
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, cache):
+    folder = tmp_path_factory.mktemp("runs") / "unbroken"
+    config = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(folder))
+    return folder, run(config)
+
+
+def test_end_to_end_leaves_everything(unbroken):
+    folder, results = unbroken
+    for name in (
+        "config.yaml", "versions.json", "checkpoint.npz", "log.csv", "weights_pretrain.npz",
+        "weights_finetune.npz", "best_finetune.npz", "results.json", "tensorboard",
+        "pictures/pck.png", "pictures/skeletons.png", "pictures/depth_maps.png",
+        "pictures/history.png",
+    ):  # fmt: skip
+        assert (folder / name).exists(), name
+    assert not list(folder.rglob("*.part"))
+    assert json.loads((folder / "results.json").read_text()) == results
+    for domain in ("source", "target"):
+        numbers = results["test"][domain]
+        assert numbers["samples"] == 8
+        assert 0 <= numbers["auc"] <= 1
+        assert np.isfinite(numbers["mean_error_mm"])
+        assert np.isfinite(numbers["depth_map_l1"])
+    with (folder / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    stages = [(row["stage"], row["epoch"]) for row in rows]
+    names = ("pretrain", "regularizer", "finetune")
+    assert stages == [(stage, epoch) for stage in names for epoch in "12"]
+    last = rows[-1]
+    for name in ("heatmap", "joint_depth", "depth_map", "val_error_mm", "val_error_px"):
+        assert float(last[name]) > 0
+
+
+def test_a_finished_run_answers_at_once(unbroken, cache):
+    folder, results = unbroken
+    started = time.monotonic()
+    config = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(folder))
+    assert run(config) == results
+    assert time.monotonic() - started < 2.0
+
+
+def test_another_configuration_is_refused(unbroken, cache):
+    folder, _ = unbroken
+    config = load_config("weak.yaml", [*TINY, cache, "seed=9"]).with_run_dir(str(folder))
+    with pytest.raises(UserError, match="holds a run of another configuration"):
+        run(config)
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_killed_run_goes_on_and_ends_like_the_unbroken_one(stage, unbroken, cache, tmp_path):
+    folder = tmp_path / "killed"
+    command = [
+        sys.executable, "-m", "kerashand.cli.train", "--config", "weak.yaml",
+        "--run-dir", str(folder), "--set", *TINY, cache,
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    checkpoint = folder / "checkpoint.npz"
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        if checkpoint.exists() and load_state(checkpoint)["stage"] == stage:
+            break
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    state = load_state(checkpoint)
+    assert (state["stage"], state["finished"]) == (stage, False)
+    results = run(load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(folder)))
+    expected = unbroken[1]["test"]["target"]
+    for name in ("mean_error_mm", "mean_error_px", "depth_map_l1"):
+        assert results["test"]["target"][name] == pytest.approx(expected[name], rel=0.02)
+    with (folder / "log.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 6
+
+
+def test_nan_stops_with_a_message_and_a_whole_checkpoint(cache, tmp_path):
+    overrides = [
+        *TINY, cache, "stages.pretrain.optimizer.learning_rate=1",
+        "stages.pretrain.loss_weights={heatmap: 1e30, joint_depth: 1e30}",
+    ]  # fmt: skip
+    folder = tmp_path / "nan"
+    with pytest.raises(UserError, match=r"stage pretrain.* is not finite"):
+        run(load_config("weak.yaml", overrides).with_run_dir(str(folder)))
+    checkpoint = folder / "checkpoint.npz"
+    if checkpoint.exists():
+        with np.load(checkpoint) as data:
+            assert all(np.isfinite(data[k]).all() for k in data.files if k.startswith("network"))
+
+
+def test_damaged_checkpoint_is_named(cache, tmp_path):
+    (tmp_path / "checkpoint.npz").write_bytes(b"PK\x03\x04 half a file")
+    with pytest.raises(UserError, match=r"checkpoint\.npz cannot be read"):
+        run(load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(tmp_path)))
+
+
+def test_dry_run_writes_no_run_folder(cache, tmp_path):
+    config = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(tmp_path / "dry"))
+    losses = run(config, dry_run=True)
+    assert set(losses) == {"pretrain", "regularizer", "finetune"}
+    assert not (tmp_path / "dry").exists()
+
+
+@pytest.mark.parametrize("name", ["source_only", "labels_2d", "full", "full_no_regularizer"])
+def test_settings_differ_in_what_they_train_with(name, cache, tmp_path):
+    losses = run(load_config(name, [*TINY, cache]), dry_run=True)
+    assert ("depth_map" in losses["finetune"]) == (name == "full")

@@ -1,0 +1,180 @@
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple, fields
+
+import numpy as np
+import pytest
+
+from kerashand.geometry.camera import px_from_cam
+from kerashand.synthetic.scene import DOMAINS, LOOKS, SPLITS, HandSample, draw_sample
+
+SIZE = 64
+COUNT = 60
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return {d: [draw_sample(d, "test", 3, i, size_px=SIZE) for i in range(COUNT)] for d in DOMAINS}
+
+
+@pytest.fixture(params=DOMAINS)
+def domain(request):
+    return request.param
+
+
+def assert_equal(a, b):
+    for field, left, right in zip(fields(HandSample), astuple(a), astuple(b), strict=True):
+        np.testing.assert_array_equal(left, right, err_msg=field.name)
+
+
+def palm_faces_camera(sample):
+    """Positive when the palm looks to the camera; a right hand."""
+    wrist, index, little = sample.xyz_mm[[0, 5, 17]]
+    dorsal = np.cross(little - wrist, index - wrist)
+    return np.dot(dorsal, wrist) > 0
+
+
+def test_contract(domain):
+    sample = draw_sample(domain, "train", 0, 0, size_px=SIZE)
+    expected = {
+        "image": ((SIZE, SIZE, 3), np.uint8),
+        "depth_mm": ((SIZE, SIZE), np.uint16),
+        "mask": ((SIZE, SIZE), np.uint8),
+        "uv_px": ((21, 2), np.float32),
+        "xyz_mm": ((21, 3), np.float32),
+        "intrinsics": ((3, 3), np.float32),
+    }
+    for name, (shape, dtype) in expected.items():
+        array = getattr(sample, name)
+        assert (array.shape, array.dtype) == (shape, dtype), name
+    assert set(np.unique(sample.mask)) == {0, 255}
+
+
+def test_a_sample_is_a_function_of_its_arguments(domain):
+    first = draw_sample(domain, "train", 0, 5, size_px=SIZE)
+    draw_sample(domain, "train", 0, 6, size_px=SIZE)
+    np.random.default_rng().random()
+    assert_equal(first, draw_sample(domain, "train", 0, 5, size_px=SIZE))
+
+
+def test_a_new_process_draws_the_same():
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        jobs = [pool.submit(draw_sample, d, "val", 1, 9, size_px=SIZE) for d in DOMAINS]
+        for domain, job in zip(DOMAINS, jobs, strict=True):
+            assert_equal(job.result(), draw_sample(domain, "val", 1, 9, size_px=SIZE))
+
+
+def test_index_seed_split_and_domain_all_count():
+    drawn = [
+        draw_sample(*arguments, size_px=SIZE)
+        for arguments in (
+            ("source", "train", 0, 0), ("source", "train", 0, 1), ("source", "train", 1, 0),
+            ("source", "val", 0, 0), ("target", "train", 0, 0),
+        )
+    ]  # fmt: skip
+    for i, a in enumerate(drawn):
+        for b in drawn[:i]:
+            assert np.abs(a.xyz_mm - b.xyz_mm).max() > 1.0
+            assert np.abs(a.image.astype(int) - b.image).mean() > 1.0
+
+
+def test_pose_and_place_do_not_depend_on_the_size(domain):
+    small, large = (draw_sample(domain, "train", 0, 2, size_px=s) for s in (48, 96))
+    np.testing.assert_allclose(small.xyz_mm, large.xyz_mm)
+    np.testing.assert_allclose((small.uv_px + 0.5) * 2 - 0.5, large.uv_px, atol=1e-3)
+
+
+def test_joints_project_to_their_pixels(samples, domain):
+    for sample in samples[domain]:
+        projected = px_from_cam(sample.xyz_mm, sample.intrinsics)
+        np.testing.assert_allclose(projected, sample.uv_px, atol=2e-3)
+
+
+def test_joints_lie_inside_the_crop(samples, domain):
+    for sample in samples[domain]:
+        assert (sample.uv_px > -0.5).all()
+        assert (sample.uv_px < SIZE - 0.5).all()
+
+
+def depth_at_joints(sample):
+    columns, rows = np.round(sample.uv_px).astype(int).T
+    return sample.depth_mm[rows, columns].astype(float)
+
+
+def test_source_joints_lie_just_behind_the_surface(samples):
+    behind = np.array([s.xyz_mm[:, 2] - depth_at_joints(s) for s in samples["source"]])
+    # Nothing is before the surface, save where a thin edge falls between pixels.
+    assert (behind > -3.0).mean() > 0.999
+    # Visible joints lie in the flesh; the rest is hidden by other fingers, the palm, the forearm.
+    assert ((behind > 0) & (behind < 25)).mean() > 0.6
+    assert 2.0 < np.percentile(behind, 10) < 8.0
+
+
+def test_target_joints_agree_with_the_measured_depth(samples):
+    measured = np.array([depth_at_joints(s) for s in samples["target"]])
+    behind = np.array([s.xyz_mm[:, 2] for s in samples["target"]]) - measured
+    behind = behind[measured > 0]
+    assert (behind > -6.0).mean() > 0.99
+    assert ((behind > -3) & (behind < 28)).mean() > 0.6
+
+
+def test_mask_and_depth_agree(samples):
+    for sample in samples["source"]:
+        on, off = sample.depth_mm[sample.mask > 0], sample.depth_mm[sample.mask == 0]
+        assert 0.05 < len(on) / SIZE**2 < 0.98
+        assert (on > 0).all()
+        # The wall stands at least 100 mm behind the wrist.
+        assert off.min() > sample.xyz_mm[0, 2] + 50
+        columns, rows = np.round(sample.uv_px).astype(int).T
+        assert (sample.mask[rows, columns] > 0).mean() > 0.9
+
+
+def test_exact_depth_on_the_source_and_holes_on_the_target(samples):
+    holes = {d: np.mean([(s.depth_mm == 0).mean() for s in samples[d]]) for d in DOMAINS}
+    assert holes["source"] == 0
+    assert 0.005 < holes["target"] < 0.2
+
+
+def test_palm_and_back_both_appear(samples, domain):
+    share = np.mean([palm_faces_camera(s) for s in samples[domain]])
+    assert 0.25 < share < 0.75
+
+
+def test_hands_are_right_hands(samples, domain):
+    """The thumb is on the side that the palm's direction gives it, mirrored in no sample."""
+    for sample in samples[domain]:
+        wrist, thumb, index, middle, little = sample.xyz_mm[[0, 1, 5, 9, 17]]
+        dorsal = np.cross(little - wrist, index - wrist)
+        across = np.cross(middle - wrist, dorsal)  # to the little finger of a right hand
+        assert np.dot(thumb - wrist, across) < np.dot(little - wrist, across)
+        # Fingers bend to the palm: where they are bent, tips lie on its side.
+        bend = sample.xyz_mm[[8, 12, 16, 20]] - sample.xyz_mm[[5, 9, 13, 17]]
+        assert (bend @ dorsal / np.linalg.norm(dorsal) < 45.0).all()
+
+
+def test_hand_lengths_are_those_of_the_domain(samples, domain):
+    low, high = LOOKS[domain].hand_length_mm
+    for sample in samples[domain]:
+        chain = sample.xyz_mm[[0, 9, 10, 11, 12]]
+        length = np.linalg.norm(np.diff(chain, axis=0), axis=1).sum()
+        assert 0.9 * low < length < 1.1 * high
+
+
+def test_the_hand_stands_out_and_pictures_differ(samples, domain):
+    images = np.stack([s.image for s in samples[domain]]).astype(float)
+    assert images.std(axis=0).mean() > 25
+    assert 60 < images.mean() < 190
+
+
+@pytest.mark.parametrize("arguments", [("real", "train"), ("source", "valid")])
+def test_unknown_names(arguments):
+    with pytest.raises(ValueError, match=f"Received: domain='{arguments[0]}'"):
+        draw_sample(*arguments, 0, 0)
+
+
+def test_names_are_those_of_the_config():
+    from kerashand import config
+
+    assert tuple(config.DOMAINS) == DOMAINS
+    assert SPLITS == ("train", "val", "test")

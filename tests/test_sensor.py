@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from kerashand.synthetic.sensor import measure_depth, photograph
+
+SIZE = 128
+
+
+@pytest.fixture
+def scene_mm():
+    """A disc at 500 mm before a wall at 900 mm."""
+    rows, columns = np.indices((SIZE, SIZE)) - (SIZE - 1) / 2
+    return np.where(rows**2 + columns**2 < 35**2, 500.0, 900.0)
+
+
+def far_from_edges(scene_mm):
+    inner = np.zeros(scene_mm.shape, bool)
+    rows, columns = np.indices(scene_mm.shape) - (SIZE - 1) / 2
+    inner[rows**2 + columns**2 < 28**2] = True
+    return inner
+
+
+def test_error_is_a_few_mm(scene_mm, rng):
+    errors, inner = [], far_from_edges(scene_mm)
+    for _ in range(10):
+        measured = measure_depth(scene_mm, rng).astype(float)
+        errors.append((measured - 500.0)[inner & (measured > 0)])
+    errors = np.concatenate(errors)
+    assert 1.0 < errors.std() < 4.0
+    assert abs(errors.mean()) < 1.5
+    assert np.abs(errors).max() < 20.0
+
+
+def test_error_grows_with_the_square_of_the_distance(rng):
+    spread = {}
+    for distance in (400.0, 800.0):
+        flat = np.full((SIZE, SIZE), distance)
+        measured = np.concatenate([measure_depth(flat, rng) for _ in range(6)]).astype(float)
+        spread[distance] = measured[measured > 0].std()
+    assert 2.5 < spread[800.0] / spread[400.0] < 5.5
+
+
+def test_there_are_holes_mostly_at_edges(scene_mm):
+    inner, edge, wall = [], [], []
+    rows, columns = np.indices(scene_mm.shape) - (SIZE - 1) / 2
+    radius = np.hypot(rows, columns)
+    for seed in range(10):
+        lost = measure_depth(scene_mm, np.random.default_rng(seed)) == 0
+        inner.append(lost[radius < 28].mean())
+        edge.append(lost[(radius > 34) & (radius < 37)].mean())
+        wall.append(lost[radius > 45].mean())
+    assert np.mean(edge) > 0.15
+    assert np.mean(edge) > 4 * max(np.mean(inner), np.mean(wall))
+    assert np.mean(inner) < 0.05
+
+
+def test_depth_is_quantised():
+    flat = np.full((SIZE, SIZE), 1000.0)
+    measured = measure_depth(flat, np.random.default_rng(0), step_mm=5.0, noise_mm=3.0)
+    values = np.unique(measured[measured > 0])
+    # 5 mm at 500 mm are 20 mm at a metre.
+    assert len(values) > 2
+    assert np.diff(values).min() >= 15
+
+
+def test_nothing_stays_nothing(rng):
+    empty = np.zeros((SIZE, SIZE))
+    assert (measure_depth(empty, rng) == 0).all()
+    half = np.full((SIZE, SIZE), 600.0)
+    half[:, : SIZE // 2] = 0.0
+    measured = measure_depth(half, rng)
+    assert (measured[:, : SIZE // 2] == 0).all()
+    assert (measured[:, SIZE // 2 + 8 :] > 0).mean() > 0.9
+
+
+def test_same_generator_same_measurement(scene_mm):
+    first, second = (measure_depth(scene_mm, np.random.default_rng(7)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.dtype == np.uint16
+
+
+def test_photograph_without_strength_changes_nothing(rng):
+    image = rng.uniform(0.05, 0.95, (32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(photograph(image, rng, strength=0.0), image, atol=1e-6)
+
+
+def test_photograph_adds_noise_and_stays_finite(rng):
+    image = np.full((64, 64, 3), 0.5, np.float32)
+    taken = np.stack([photograph(image, rng, strength=1.0) for _ in range(8)])
+    assert np.isfinite(taken).all()
+    assert 0.003 < np.mean([t.std(axis=(0, 1)).mean() for t in taken]) < 0.05
+    assert taken.mean(axis=(1, 2)).std() > 0.01  # exposure and white balance differ
