@@ -73,7 +73,7 @@ def predict(
 
 def _draw(parts, batch, z_relative, half_width_scales):
     joint_depth = normalised_joint_depth(z_relative, half_width_scales=half_width_scales)
-    uv_unit = batch["uv_px"] / parts.image_size_px
+    uv_unit = (batch["uv_px"] + 0.5) / parts.image_size_px
     joints = tf.concat([uv_unit, joint_depth[..., None]], axis=-1)
     return parts.regularizer(joints, training=False)
 

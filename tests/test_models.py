@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerashand.models import hand_pose
+from kerashand.models import depth_decoder, hand_pose
 from kerashand.models.cpm import build_cpm
 from kerashand.models.depth_decoder import build_depth_decoder
 from kerashand.models.depth_regressor import build_depth_regressor
@@ -106,6 +106,8 @@ OTHER_SIZES = {
         {"heatmaps_0": (9, 9, 21), "features": (9, 9, 16)},
     ),
     "decoder_64": (lambda: small_decoder(output_size_px=64), (64, 64, 1)),
+    "decoder_vector": (lambda: small_decoder(encoding="vector"), (32, 32, 1)),
+    "decoder_vector_64": (lambda: small_decoder(encoding="vector", output_size_px=64), (64, 64, 1)),
     "decoder_128": (lambda: small_decoder(output_size_px=128), (128, 128, 1)),
 }
 each_model = pytest.mark.parametrize("case", CASES)
@@ -252,8 +254,31 @@ def test_regressor_root_is_exactly_zero():
     assert np.any(z_relative[:, 1:] != 0.0)
 
 
-def test_decoder_starts_alive_and_positive():
-    model = build_depth_decoder()
+def test_spots_stand_at_the_joints_and_carry_their_depth():
+    joints = np.full((1, 21, 3), 0.5, np.float32)
+    joints[0, 7] = [(2 + 0.5) / 8, (5 + 0.5) / 8, 0.75]  # the centre of column 2, row 5
+    spots = np.asarray(depth_decoder._spots(joints, 8, 0))
+    assert spots.shape == (1, 8, 8, 42)
+    assert np.unravel_index(spots[0, :, :, 7].argmax(), (8, 8)) == (5, 2)
+    assert spots[0, 5, 2, 7] == pytest.approx(1.0)
+    assert spots[0, 5, 2, 21 + 7] == pytest.approx(4.0 * 0.25)
+    assert spots[0, 5, 3, 7] == pytest.approx(np.exp(-0.5 / 0.8**2), rel=1e-5)
+
+
+def test_points_between_lie_evenly_on_the_bones():
+    weights = depth_decoder.points_between(2)
+    assert weights.shape == (40, 21)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
+    line = np.arange(21, dtype=np.float32)
+    start, end = depth_decoder.BONES[3]
+    np.testing.assert_allclose(
+        (weights @ line)[6:8], [start + (end - start) / 3, start + 2 * (end - start) / 3], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("encoding", ["vector", "heatmaps"])
+def test_decoder_starts_alive_and_positive(encoding):
+    model = build_depth_decoder(encoding=encoding)
     depth_unit = np.asarray(model(random_inputs(model, batch=4), training=True))
     assert depth_unit.shape == (4, 64, 64, 1)
     assert depth_unit.min() >= 0.0
@@ -295,8 +320,12 @@ def test_decoder_starts_alive_and_positive():
             r"`dropout` must lie in \[0, 1\). Received: dropout=1.0",
         ),
         (
-            lambda: build_depth_decoder(output_size_px=48),
+            lambda: build_depth_decoder(output_size_px=48, encoding="vector"),
             "`output_size_px` must be a multiple of 32. Received: output_size_px=48",
+        ),
+        (
+            lambda: build_depth_decoder(output_size_px=48),
+            "`output_size_px` must be `grid_cells` times .* output_size_px=48, grid_cells=16",
         ),
         (lambda: build_depth_decoder(channels=(8, 8)), "`channels` must hold 5 sizes"),
         (

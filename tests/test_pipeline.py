@@ -357,3 +357,23 @@ def test_evaluation_is_one_plain_pass_in_order(source_of, sample_cache):
         stored = np.stack([sample[name] for sample in records])
         given = np.concatenate([batch[name] for batch in batches])
         np.testing.assert_allclose(given, stored, atol=1e-4)
+
+
+def test_relief_moves_joints_and_depth_together():
+    """A joint on the surface stays on it, the wrist and the background stay where they are."""
+    side = 16
+    surface = np.full((2, side, side, 1), 0.6, np.float32)
+    surface[:, :, 8:] = 0.0
+    joints = np.zeros((2, 21, 3), np.float32)
+    joints[:, 0] = [0.25 + 0.5 / side, 0.5 + 0.5 / side, 0.5]
+    cell = (3, 12)  # column, row
+    joints[:, 5] = [(cell[0] + 0.5) / side, (cell[1] + 0.5) / side, 0.6]
+    parameters = augment.AugmentParameters(depth_stretch=0.6, depth_tilt=0.5)
+    moved, changed = augment.change_relief(
+        tf.constant(joints), tf.constant(surface), parameters, tf.constant([1, 2])
+    )
+    moved, changed = moved.numpy(), changed.numpy()
+    np.testing.assert_allclose(moved[:, 0], joints[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(moved[:, 5, 2], changed[:, cell[1], cell[0], 0], rtol=1e-5)
+    assert np.abs(moved[:, 5, 2] - 0.6).min() > 1e-3
+    assert (changed[:, :, 8:] == 0.0).all()

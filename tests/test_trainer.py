@@ -198,7 +198,7 @@ def test_drawn_depth_follows_eq_5():
         seen["joints"] = np.array(joints)
         return joints
 
-    uv = tf.fill([1, 21, 2], 16.0)
+    uv = tf.fill([1, 21, 2], 15.5)
     z = tf.concat([tf.zeros((1, 1)), tf.fill((1, 20), -1.0)], axis=1)
     draw_depth(spy, uv, z, image_size_px=32, half_width_scales=5.0)
     np.testing.assert_allclose(seen["joints"][0, 0], [0.5, 0.5, 0.5])

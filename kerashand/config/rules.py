@@ -47,6 +47,14 @@ def _data_conflicts(config: Config) -> Iterator[Finding]:
             ("data.image_size_px", "model.lite.heatmap_stride", "model.network"),
             f"must be a multiple of `model.lite.heatmap_stride`. Received: {size}, stride {stride}",
         )
+    decoder = config.model.decoder
+    ratio = decoder.output_size_px / decoder.grid_cells
+    if decoder.encoding == "heatmaps" and ratio not in (1, 2, 4, 8, 16, 32):
+        yield (
+            ("model.decoder.grid_cells", "model.decoder.output_size_px"),
+            "`model.decoder.output_size_px` must be 1, 2, 4, 8, 16 or 32 times as large. "
+            f"Received: {decoder.grid_cells}, output {decoder.output_size_px}",
+        )
     for domain in ("source", "target"):
         data = config.data[domain]
         if data.kind == "synthetic" and data.path is not None:

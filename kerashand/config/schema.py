@@ -51,6 +51,8 @@ class AugmentConfig(Section):
     contrast: float = setting(0.2, low=0, below=1)
     saturation: float = setting(0.2, low=0, high=1)
     noise: float = setting(4.0, low=0, high=255)
+    depth_stretch: float = setting(0.6, low=0, high=2)
+    depth_tilt: float = setting(0.5, low=0, high=2)
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,16 @@ class RegressorConfig(Section):
 class DecoderConfig(Section):
     """The depth regularizer: six transposed convolutions, whose last has one channel.
 
-    The first makes `output_size_px / 32` pixels from one, the other five double the size.
+    The paper's `vector` encoding makes `output_size_px / 32` pixels from one and doubles five
+    times; `heatmaps` starts from a grid of `grid_cells`.
     """
 
     output_size_px: int = setting(64, multiple_of=32, low=32, high=256)
-    channels: tuple[int, ...] = setting((256, 128, 64, 32, 16), low=1, high=4096, count=5)
-    dropout: float = setting(0.05, low=0, below=1)
+    encoding: str = setting("heatmaps", choices=("vector", "heatmaps"))
+    grid_cells: int = setting(16, low=4, high=256)
+    points_per_bone: int = setting(2, low=0, high=8)
+    channels: tuple[int, ...] = setting((64, 64, 64, 32, 16), low=1, high=4096, count=5)
+    dropout: float = setting(0.0, low=0, below=1)
 
 
 @dataclass(frozen=True)
@@ -100,11 +106,12 @@ class ModelConfig(Section):
 
 @dataclass(frozen=True)
 class LossesConfig(Section):
-    """The form of the 2D loss."""
+    """The form of the 2D loss, and the pixels that the depth loss of stage 3 counts."""
 
     heatmap: str = setting("cross_entropy", choices=("l2", "cross_entropy"))
     sigma_cells: float = setting(1.0, above=0, high=16)
     coordinate_beta_px: float = setting(2.0, above=0, high=100)
+    depth_pixels: str = setting("all", choices=("all", "overlap"))
 
 
 @dataclass(frozen=True)

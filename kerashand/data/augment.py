@@ -24,6 +24,8 @@ class AugmentParameters:
         shift: shift of the picture, uniform in +- this share of its side.
         brightness, contrast, saturation: factors, uniform in 1 +- this.
         noise: standard deviation of grey noise, 0..255.
+        depth_stretch: depth of a hand about its wrist, by exp of uniform +- this (stage 2 alone).
+        depth_tilt: slope added to the depth of a hand, uniform +- this a picture (stage 2 alone).
     """
 
     rotation_deg: float = 30.0
@@ -33,6 +35,8 @@ class AugmentParameters:
     contrast: float = 0.2
     saturation: float = 0.2
     noise: float = 4.0
+    depth_stretch: float = 0.6
+    depth_tilt: float = 0.5
 
 
 def random_affine(count: int, size_px: int, parameters: AugmentParameters, seed: tf.Tensor):
@@ -90,6 +94,38 @@ def move_joints(uv_px, xyz_mm, intrinsics, affine, rotation):
     """Joints, camera-frame joints and intrinsics after the picture moved by `affine`."""
     moved_xyz = xyz_mm @ tf.linalg.matrix_transpose(rotation)
     return apply_affine(uv_px, affine), moved_xyz, rotated_intrinsics(intrinsics, affine, rotation)
+
+
+def change_relief(
+    joints_unit: tf.Tensor, depth_map: tf.Tensor, parameters: AugmentParameters, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Stretch and tilt a hand in depth alone, as in a relief: joints and depth map together.
+
+    For the depth regularizer, which otherwise guesses depth from 2D and hardly looks at the joint
+    depth that it is given; its gradient could then not correct a wrong one. The result is no hand
+    that a camera could see, but the relation of joint depth to depth map stays true.
+
+    Args:
+        joints_unit: [B, 21, 3] u / S, v / S and X_z (Eq. 5).
+        depth_map: [B, D, D, 1] normalised depth (Eq. 4), 0 = nothing in the window.
+        parameters: ranges.
+        seed: stateless seed [2].
+
+    Returns:
+        Both, changed by X' = 0.5 + stretch (X - 0.5) + tilt . (position - wrist).
+    """
+    draws = tf.random.stateless_uniform((3, tf.shape(joints_unit)[0], 1), seed, -1.0, 1.0)
+    stretch = tf.exp(draws[0] * parameters.depth_stretch)  # [B, 1]
+    tilt_u, tilt_v = draws[1] * parameters.depth_tilt, draws[2] * parameters.depth_tilt
+    wrist_u, wrist_v = joints_unit[:, :1, 0], joints_unit[:, :1, 1]
+    slope = tilt_u * (joints_unit[..., 0] - wrist_u) + tilt_v * (joints_unit[..., 1] - wrist_v)
+    moved = 0.5 + stretch * (joints_unit[..., 2] - 0.5) + slope
+    side = depth_map.shape[1]
+    centres = (tf.range(side, dtype=tf.float32) + 0.5)[None] / side
+    plane = (tilt_u * (centres - wrist_u))[:, None, :] + (tilt_v * (centres - wrist_v))[:, :, None]
+    changed = 0.5 + stretch[:, :, None, None] * (depth_map - 0.5) + plane[..., None]
+    changed = tf.where(depth_map > 0.0, tf.clip_by_value(changed, 0.0, 1.0), depth_map)
+    return tf.concat([joints_unit[..., :2], moved[..., None]], axis=-1), changed
 
 
 def change_colours(images: tf.Tensor, parameters: AugmentParameters, seed: tf.Tensor) -> tf.Tensor:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from kerashand.data import augment
 from kerashand.data.sample import DOMAIN_NUMBERS
-from kerashand.geometry.depth import normalise_depth
+from kerashand.geometry.depth import normalise_depth, normalised_joint_depth
 from kerashand.geometry.pose import relative_from_mm, scale_from_joints
 
 SHUFFLE_RECORDS = 2048
@@ -56,6 +56,7 @@ def training_batches(
     parameters: augment.AugmentParameters,
     seed: int,
     first_step: int = 0,
+    relief: bool = False,
 ) -> tf.data.Dataset:
     """Endless batches, an equal share from each domain, in the order source, target.
 
@@ -66,6 +67,8 @@ def training_batches(
         parameters: augmentation.
         seed: of order and augmentation.
         first_step: batches to leave out, for resuming.
+        relief: whether fully labelled domains are also stretched and tilted in depth; `xyz_mm` is
+            then no longer true to `z_relative`.
 
     Raises:
         ValueError: when the batch cannot be shared equally.
@@ -82,7 +85,7 @@ def training_batches(
         samples = records.skip(first_step * share).map(domain.parse, tf.data.AUTOTUNE)
         batches = samples.batch(share, drop_remainder=True).enumerate(first_step)
         streams.append(
-            batches.map(_augmenting(domain, geometry, parameters, seed), tf.data.AUTOTUNE)
+            batches.map(_augmenting(domain, geometry, parameters, seed, relief), tf.data.AUTOTUNE)
         )
     mixed = tf.data.Dataset.zip(tuple(streams)).map(_joined, tf.data.AUTOTUNE)
     return mixed.prefetch(4)
@@ -94,7 +97,7 @@ def evaluation_batches(
     """One pass in stored order over `samples`, not augmented; the last batch may be smaller."""
     records = tf.data.TFRecordDataset(list(domain.files))
     batches = records.map(domain.parse, tf.data.AUTOTUNE).batch(batch_size)
-    identity = augment.AugmentParameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    identity = augment.AugmentParameters(*[0.0] * 9)
 
     def prepare(raw):
         affine = tf.eye(3, batch_shape=tf.shape(raw["uv_px"])[:1])
@@ -126,16 +129,30 @@ def endless_records(files: Sequence[str], *, seed: Sequence[int]) -> tf.data.Dat
     return tf.data.Dataset.counter().flat_map(one_pass)
 
 
-def _augmenting(domain, geometry, parameters, seed):
+def _augmenting(domain, geometry, parameters, seed, relief):
     def prepare(step: tf.Tensor, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         number = tf.cast(step, tf.int32) * 2 + DOMAIN_NUMBERS[domain.domain]
         key = tf.stack([tf.constant(seed, tf.int32), number])
         affine, rotation = augment.random_affine(
             raw["uv_px"].shape[0], geometry.image_size_px, parameters, key
         )
-        return make_batch(raw, domain, geometry, parameters, affine, rotation, key)
+        batch = make_batch(raw, domain, geometry, parameters, affine, rotation, key)
+        if relief and {"xyz", "depth"} <= set(domain.labels):
+            batch |= _with_relief(batch, geometry, parameters, key + 2)
+        return batch
 
     return prepare
+
+
+def _with_relief(batch, geometry, parameters, key) -> dict[str, tf.Tensor]:
+    """The fields of a batch that `augment.change_relief` moves."""
+    half_width = geometry.half_width_scales
+    joint_depth = normalised_joint_depth(batch["z_relative"], half_width_scales=half_width)
+    joints = tf.concat(
+        [(batch["uv_px"] + 0.5) / geometry.image_size_px, joint_depth[..., None]], axis=-1
+    )
+    joints, depth_map = augment.change_relief(joints, batch["depth_map"], parameters, key)
+    return {"z_relative": (0.5 - joints[..., 2]) * 2.0 * half_width, "depth_map": depth_map}
 
 
 def make_batch(

@@ -1,11 +1,15 @@
 """The depth regularizer: a decoder that draws the depth image of a hand from its 21 joints."""
 
 import keras
+import numpy as np
 
-from kerashand.models.blocks import check_fraction, check_multiple
+from kerashand.models.blocks import check_choice, check_fraction, check_multiple
+from kerashand.skeleton import BONES
 
 NUM_HIDDEN = 5
 """Transposed convolutions before the last one (Cai et al. 2018, section 3.4: six layers)."""
+
+ENCODINGS = ("vector", "heatmaps")
 
 FINAL_KERNEL_STDDEV = 0.02
 FINAL_BIAS = 0.2
@@ -16,12 +20,20 @@ are background of depth 0, towards which the L1 loss pulls the rest. The whole i
 from here 95 % of it starts positive.
 """
 
+SPOT_CELLS = 0.8
+"""Standard deviation of a joint's spot on the grid of the "heatmaps" encoding."""
+DEPTH_GAIN = 4.0
+"""X_z of a hand lies within about 0.5 +- 0.25: this brings it to -1..1."""
+
 
 def build_depth_decoder(
     *,
     output_size_px=64,
-    channels=(256, 128, 64, 32, 16),
-    dropout=0.05,
+    encoding="heatmaps",
+    grid_cells=16,
+    points_per_bone=2,
+    channels=(64, 64, 64, 32, 16),
+    dropout=0.0,
     num_joints=21,
     name="depth_regularizer",
 ):
@@ -29,13 +41,24 @@ def build_depth_decoder(
 
     Six transposed convolutions, the first five each followed by batch normalisation, dropout and
     ReLU, the last by ReLU. Widths, dropout rate and output size stand only in the paper's figure
-    and are choices here.
+    and are choices here, and so is how the 63 numbers enter:
+
+    - "vector": as one pixel of 63 channels, which the first layer expands and each other doubles.
+      It is the paper's reading. It needs very long training before the image follows joint depth
+      at all: until then it draws the outline from 2D, and its gradient moves no joint.
+    - "heatmaps": as spots on a grid, one of height 1 and one of height X_z for each joint and for
+      points between the joints of a bone. No weights are involved. Which depth belongs where is
+      then known from the start, and the layers only have to put flesh on it.
 
     Args:
-        output_size_px: side D of the depth image, a multiple of 32.
+        output_size_px: side D of the depth image; a multiple of 32 for "vector", of `grid_cells`
+            by a power of 2 (at most 32) for "heatmaps".
+        encoding: "vector" or "heatmaps".
+        grid_cells: side of the grid; unused for "vector".
+        points_per_bone: points between the two joints of a bone; unused for "vector".
         channels: channels of the first five layers.
         dropout: rate in the first five layers.
-        num_joints: K.
+        num_joints: K, 21 for "heatmaps" with points between joints.
         name: name of the model.
 
     Returns:
@@ -45,39 +68,96 @@ def build_depth_decoder(
     Raises:
         ValueError: If an argument is out of range.
     """
-    check_multiple("output_size_px", output_size_px, 2**NUM_HIDDEN)
+    check_choice("encoding", encoding, ENCODINGS)
+    check_multiple("output_size_px", output_size_px, 1)
     check_multiple("num_joints", num_joints, 1)
     check_fraction("dropout", dropout)
     if isinstance(channels, str) or len(tuple(channels)) != NUM_HIDDEN:
         raise ValueError(f"`channels` must hold 5 sizes. Received: channels={channels!r}")
     for index, size in enumerate(channels):
         check_multiple(f"channels[{index}]", size, 1)
+    if encoding == "vector":
+        check_multiple("output_size_px", output_size_px, 2**NUM_HIDDEN)
+        strides = (1, 2, 2, 2, 2, 2)
+    else:
+        strides = _grid_strides(output_size_px, grid_cells)
 
     # Inputs.
     joints = keras.Input((num_joints, 3), name="joints_unit")
 
     # Network.
-    x = keras.layers.Rescaling(2.0, offset=-1.0, name="centre")(joints)
-    x = keras.layers.Reshape((1, 1, num_joints * 3), name="reshape")(x)
-    for index, size in enumerate(channels, start=1):
-        if index == 1:  # [B, 1, 1, 3K] -> [B, D/32, D/32, channels[0]]
+    if encoding == "vector":
+        x = keras.layers.Rescaling(2.0, offset=-1.0, name="centre")(joints)
+        x = keras.layers.Reshape((1, 1, num_joints * 3), name="reshape")(x)
+    else:
+        x = _spots(joints, grid_cells, points_per_bone)
+    for index, (size, stride) in enumerate(zip(channels, strides, strict=False), start=1):
+        if index == 1 and encoding == "vector":  # [B, 1, 1, 3K] -> [B, D/32, D/32, channels[0]]
             kernel = output_size_px // 2**NUM_HIDDEN
             x = _transposed(x, size, kernel, 1, "valid", f"deconv{index}", use_bias=False)
         else:
-            x = _transposed(x, size, 4, 2, "same", f"deconv{index}", use_bias=False)
-        x = keras.layers.BatchNormalization(name=f"bn{index}")(x)
+            x = _transposed(
+                x, size, _kernel(stride), stride, "same", f"deconv{index}", use_bias=False
+            )
+        x = keras.layers.BatchNormalization(momentum=0.95, name=f"bn{index}")(x)
         x = keras.layers.Dropout(dropout, name=f"dropout{index}")(x)
         x = keras.layers.ReLU(name=f"relu{index}")(x)
 
     # Outputs.
     depth_unit = _transposed(
-        *(x, 1, 4, 2, "same", f"deconv{NUM_HIDDEN + 1}"),
+        *(x, 1, _kernel(strides[-1]), strides[-1], "same", f"deconv{NUM_HIDDEN + 1}"),
         dtype="float32",
         activation="relu",
         kernel_initializer=keras.initializers.RandomNormal(stddev=FINAL_KERNEL_STDDEV),
         bias_initializer=keras.initializers.Constant(FINAL_BIAS),
     )
     return keras.Model(joints, depth_unit, name=name)
+
+
+def _grid_strides(output_size_px, grid_cells):
+    """Strides of the six layers: 1, then the doublings from grid to image, then 1."""
+    check_multiple("grid_cells", grid_cells, 1)
+    doublings = (output_size_px // grid_cells).bit_length() - 1
+    if grid_cells * 2**doublings != output_size_px or doublings > NUM_HIDDEN:
+        raise ValueError(
+            "`output_size_px` must be `grid_cells` times 1, 2, 4, 8, 16 or 32. "
+            f"Received: output_size_px={output_size_px}, grid_cells={grid_cells}"
+        )
+    return (1,) * (NUM_HIDDEN - doublings) + (2,) * doublings + (1,)
+
+
+def _kernel(stride):
+    """3 keeps the size; 4 doubles it without a checkerboard."""
+    return 4 if stride == 2 else 3
+
+
+def _spots(joints, cells, points_per_bone):
+    """[B, K, 3] -> [B, cells, cells, 2 (K + points)]: a spot for each point, and times its X_z."""
+    if points_per_bone:
+        between = keras.ops.matmul(points_between(points_per_bone), joints)
+        joints = keras.ops.concatenate([joints, between], axis=1)
+    centres = (np.arange(cells, dtype=np.float32)[None, :, None] + 0.5) / cells
+    sharpness = cells / SPOT_CELLS
+
+    def profile(positions):
+        offset = keras.ops.subtract(centres, positions[:, None, :])
+        return keras.ops.exp(-0.5 * keras.ops.square(offset * sharpness))  # [B, cells, points]
+
+    along_u, along_v = profile(joints[:, :, 0]), profile(joints[:, :, 1])
+    spots = along_v[:, :, None, :] * along_u[:, None, :, :]
+    depth = DEPTH_GAIN * (joints[:, None, None, :, 2] - 0.5)
+    return keras.ops.concatenate([spots, spots * depth], axis=-1)
+
+
+def points_between(count):
+    """Weights [20 count, 21] of evenly spaced points on the 20 bones, without the bones' ends."""
+    weights = np.zeros((len(BONES) * count, len(BONES) + 1), np.float32)
+    for bone, (start, end) in enumerate(BONES):
+        for step in range(count):
+            part = (step + 1) / (count + 1)
+            weights[bone * count + step, end] = part
+            weights[bone * count + step, start] = 1.0 - part
+    return weights
 
 
 def _transposed(x, channels, kernel, stride, padding, name, **options):

@@ -212,6 +212,8 @@ class Run:
             sigma_cells=losses.sigma_cells,
             coordinate_beta_px=losses.coordinate_beta_px,
             half_width_scales=self.config.model.half_width_scales,
+            # Stage 2 learns the outline too.
+            depth_pixels=losses.depth_pixels if name == "finetune" else "all",
         )
 
     def _start_trainer(self, name: str) -> StageSettings:
@@ -243,6 +245,7 @@ class Run:
             parameters=AugmentParameters(**self.config.augment),
             seed=self.config.seed * len(STAGES) + STAGE_NUMBERS[name],
             first_step=first_step,
+            relief=stage.regularizer_input == "ground_truth",
         )
 
     def _validation(self, name: str, settings: StageSettings) -> tf.data.Dataset:

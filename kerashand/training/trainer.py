@@ -17,6 +17,8 @@ from kerashand.models.hand_pose import HandPoseParts, regressor_inputs, stage_ma
 from kerashand.training.optimizers import LossScale
 
 LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "depth_map")
+# Normalised depth above which a pixel shows the hand: 0.5 is the wrist, 0.2 is three bones behind.
+HAND_LEVEL = 0.2
 PARTS = ("network", "regressor", "regularizer")
 
 
@@ -33,6 +35,8 @@ class StageSettings:
         sigma_cells: standard deviation of the target Gaussians in cells.
         coordinate_beta_px: where the coordinate loss turns linear.
         half_width_scales: half width of the depth window (Eq. 4, 5) in scale bones.
+        depth_pixels: "all" (Eq. 6) or "overlap": only pixels where both the drawn and the measured
+            map show something, so that what counts is depth and not the outline.
     """
 
     loss_weights: dict[str, float]
@@ -42,6 +46,7 @@ class StageSettings:
     sigma_cells: float
     coordinate_beta_px: float
     half_width_scales: float
+    depth_pixels: str = "all"
 
     @property
     def needs_images(self) -> bool:
@@ -119,9 +124,7 @@ class HandPoseTrainer(keras.Model):
                 )
             self._update_errors(batch, uv_px, z_relative)
         if weights["depth_map"] > 0:
-            values["depth_map"] = losses.depth_map_l1(
-                batch["depth_map"], self.render(batch, seen, training), batch["depth_weight"]
-            )
+            values["depth_map"] = self._depth_map_loss(batch, self.render(batch, seen, training))
         return values
 
     def _heatmap_loss(self, batch: dict, maps: list) -> tf.Tensor:
@@ -136,6 +139,14 @@ class HandPoseTrainer(keras.Model):
             self.settings.heatmap_loss
         ]
         return sum(loss(target, stage, batch["uv_weight"]) for stage in maps)
+
+    def _depth_map_loss(self, batch: dict, drawn: tf.Tensor) -> tf.Tensor:
+        """Eq. 6 over all measured pixels, or over those where drawn and measured hand overlap."""
+        weight = batch["depth_weight"]
+        if self.settings.depth_pixels == "overlap":
+            both = ops.logical_and(batch["depth_map"] > HAND_LEVEL, drawn > HAND_LEVEL)
+            weight = weight * ops.cast(ops.stop_gradient(both), weight.dtype)
+        return losses.depth_map_l1(batch["depth_map"], drawn, weight)
 
     def render(self, batch: dict, seen: dict | None, training: bool) -> tf.Tensor:
         """Depth maps [B, D, D, 1] that the regularizer draws of the batch.
@@ -219,6 +230,8 @@ def draw_depth(
 ) -> tf.Tensor:
     """Depth maps [B, D, D, 1] of joints: [u / S, v / S, X_z] (Eq. 5) through the regularizer.
 
+    Convention: 0..1 spans the picture from edge to edge, so the centre of pixel u is (u + 0.5) / S.
+
     Args:
         regularizer: the depth decoder.
         uv_px: [B, 21, 2].
@@ -228,5 +241,5 @@ def draw_depth(
         training: whether batch normalisation and drop-out train.
     """
     joint_depth = normalised_joint_depth(z_relative, half_width_scales=half_width_scales)
-    joints = ops.concatenate([uv_px / image_size_px, joint_depth[..., None]], axis=-1)
+    joints = ops.concatenate([(uv_px + 0.5) / image_size_px, joint_depth[..., None]], axis=-1)
     return regularizer(joints, training=training)
