@@ -1,12 +1,14 @@
 """Whole runs on a handful of tiny pictures: end to end, killed and resumed, refused."""
 
 import csv
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +34,17 @@ TINY = [
     *(f"stages.{s}.batch_size=8" for s in ("pretrain", "regularizer", "finetune")),
     *(f"stages.{s}.optimizer.warmup_steps=0" for s in ("pretrain", "regularizer", "finetune")),
 ]
+
+
+EXPORT = Path(__file__).parents[1] / "export" / "export_model.py"
+
+
+@pytest.fixture(scope="module")
+def export_model():
+    spec = importlib.util.spec_from_file_location("export_model", EXPORT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +158,22 @@ def test_dry_run_writes_no_run_folder(cache, tmp_path):
 def test_settings_differ_in_what_they_train_with(name, cache, tmp_path):
     losses = run(load_config(name, [*TINY, cache]), dry_run=True)
     assert ("depth_map" in losses["finetune"]) == (name == "full")
+
+
+def test_export_gives_what_the_run_trained(unbroken, export_model, tmp_path):
+    import keras
+
+    folder, _ = unbroken
+    path = tmp_path / "hand.keras"
+    assert export_model.main(["--run", str(folder), "--format", "keras", "--out", str(path)]) == 0
+    image = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    expected = export_model.load_run(folder)(image)
+    loaded = keras.saving.load_model(path, safe_mode=True)(image)
+    for name, value in expected.items():
+        np.testing.assert_allclose(np.array(loaded[name]), np.array(value), rtol=1e-5, atol=1e-5)
+
+
+def test_export_names_what_is_missing(export_model, tmp_path, capsys):
+    code = export_model.main(["--run", str(tmp_path), "--out", str(tmp_path / "model")])
+    assert code == 2
+    assert "config.yaml" in capsys.readouterr().err
