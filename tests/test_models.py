@@ -80,7 +80,7 @@ def small_inference():
     return small_parts().build_inference_model()
 
 
-LITE_SHAPES = {"heatmaps_0": (4, 4, 21), "heatmaps_1": (4, 4, 21), "features": (4, 4, 16)}
+LITE_SHAPES = {"heatmaps_0": (4, 4, 21), "heatmaps_1": (4, 4, 21), "features": (4, 4, 80)}
 CPM_SHAPES = {f"heatmaps_{stage}": (8, 8, 21) for stage in range(3)} | {"features": (8, 8, 128)}
 JOINED_SHAPES = {
     "uv_px": (21, 2),
@@ -99,11 +99,11 @@ CASES = {
 OTHER_SIZES = {
     "lite_stride4": (
         lambda: small_lite(heatmap_stride=4, stages=1),
-        {"heatmaps_0": (8, 8, 21), "features": (8, 8, 16)},
+        {"heatmaps_0": (8, 8, 21), "features": (8, 8, 80)},
     ),
     "lite_odd_levels": (
         lambda: small_lite(image_size_px=72, stages=1),
-        {"heatmaps_0": (9, 9, 21), "features": (9, 9, 16)},
+        {"heatmaps_0": (9, 9, 21), "features": (9, 9, 80)},
     ),
     "decoder_64": (lambda: small_decoder(output_size_px=64), (64, 64, 1)),
     "decoder_vector": (lambda: small_decoder(encoding="vector"), (32, 32, 1)),
@@ -227,7 +227,7 @@ def test_cpm_concatenates_score_map_before_encoding():
 def test_lite_defaults():
     model = build_lite()
     assert model.output["heatmaps_2"].shape == (None, 16, 16, 21)
-    assert model.output["features"].shape == (None, 16, 16, 64)
+    assert model.output["features"].shape == (None, 16, 16, 288)
     assert 0.5e6 < model.count_params() < 1.5e6
     assert all(
         layer.filters % 16 == 0

@@ -12,7 +12,7 @@ def build_depth_regressor(
     *,
     map_size,
     feature_channels,
-    conv_channels=(64, 128),
+    conv_channels=(128, 128),
     hidden_units=(512, 256),
     dropout=0.0,
     num_joints=21,

@@ -52,7 +52,9 @@ def build_lite(
     Returns:
         A functional model, image [B, S, S, 3] float32 0..255 RGB -> dict of float32 tensors
         ``heatmaps_0`` .. ``heatmaps_{stages-1}`` [B, S/s, S/s, K] in the order of refinement and
-        ``features`` [B, S/s, S/s, C], C = 64 at stride 8 and 48 at stride 4 for width 1.
+        ``features`` [B, S/s, S/s, C]: the encoding, which the score maps are made from (64 channels
+        at stride 8, 48 at stride 4, for width 1), and the levels of stride 16 and 32 brought up
+        to it (96 and 128 channels).
 
     Raises:
         ValueError: If an argument is out of range.
@@ -83,7 +85,7 @@ def build_lite(
         levels[stride] = x
     x = _merge_levels(levels, feature_channels, heatmap_stride)
     x = unit(x, feature_channels, name="encode")
-    features = keras.layers.Identity(dtype="float32", name="features")(x)
+    features = _features(x, levels, heatmap_stride)
 
     hidden = conv_unit(x, feature_channels, name="stage0_fuse", kernel=1)
     scores = [_score(hidden, num_joints, 0)]
@@ -114,6 +116,25 @@ def _merge_levels(levels, channels, target_stride):
         x = keras.layers.Add(name=f"merge{stride}_add")([x, lateral])
         x = keras.layers.ReLU(name=f"merge{stride}_relu")(x)
     return x
+
+
+def _features(encoded, levels, target_stride):
+    """What the depth regressor sees: the encoding, and the coarse levels behind it.
+
+    The encoding alone serves the score maps. No gradient of the depth-map loss may change it, so
+    that what the regressor can learn from depth maps is bounded by what it is shown: the coarse
+    levels hold the shape of the whole hand.
+    """
+    shown = [encoded]
+    for stride in (16, 32):
+        factor = stride // target_stride
+        up = keras.layers.UpSampling2D(factor, name=f"features_up{stride}")(levels[stride])
+        excess = up.shape[1] - encoded.shape[1]
+        if excess:  # a level of odd side was rounded up on the way down
+            crop = ((0, excess), (0, excess))
+            up = keras.layers.Cropping2D(crop, name=f"features_crop{stride}")(up)
+        shown.append(up)
+    return keras.layers.Concatenate(dtype="float32", name="features")(shown)
 
 
 def _score(x, num_joints, stage):
