@@ -334,6 +334,7 @@ class Run:
     def stage_step(self, name: str) -> tuple[tf.data.Dataset, Callable]:
         """The batches of a stage and its compiled training step, to run by hand."""
         settings = self._start_trainer(name)
+        self.trainer.reset_metrics()
         return self._batches(name, settings, 0), tf.function(self.trainer.train_step)
 
     def _dry_stage(self, name: str) -> dict[str, float]:
