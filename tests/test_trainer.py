@@ -246,3 +246,12 @@ def test_schedules_by_hand():
     assert float(warm(5)) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="Received: schedule='linear'"):
         learning_rate(schedule="linear", **common)
+
+
+def test_a_batch_without_labels_does_not_dilute_the_mean(rng):
+    trainer = started(make_settings())
+    labelled = make_batch(rng)
+    alone = float(trainer.test_step(labelled)["joint_depth"])
+    trainer.test_step(labelled | {"z_weight": tf.zeros(4)})
+    logs = trainer.test_step(labelled | {"z_weight": tf.zeros(4)})
+    assert float(logs["joint_depth"]) == pytest.approx(alone, rel=1e-5)

@@ -19,6 +19,12 @@ from kerashand.training.optimizers import LossScale
 LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "depth_map")
 # Normalised depth above which a pixel shows the hand: 0.5 is the wrist, 0.2 is three bones behind.
 HAND_LEVEL = 0.2
+WEIGHT_OF_LOSS = {
+    "heatmap": "uv_weight",
+    "coordinate": "uv_weight",
+    "joint_depth": "z_weight",
+    "depth_map": "depth_weight",
+}
 PARTS = ("network", "regressor", "regularizer")
 
 
@@ -197,21 +203,22 @@ class HandPoseTrainer(keras.Model):
             part = gradients[start : start + len(group)]
             start += len(group)
             self.loss_scale.apply(self.part_optimizers[name], part, group, keep)
-        return self._report(total, values)
+        return self._report(total, values, batch)
 
     def test_step(self, batch: dict) -> dict[str, tf.Tensor]:
         """The same losses and errors without training."""
         values = self._stage_losses(batch, training=False)
-        return self._report(self._total(values), values)
+        return self._report(self._total(values), values, batch)
 
     def _total(self, values: dict[str, tf.Tensor]) -> tf.Tensor:
         """Eq. 7."""
         return sum(self.settings.loss_weights[name] * value for name, value in values.items())
 
-    def _report(self, total: tf.Tensor, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _report(self, total: tf.Tensor, values: dict, batch: dict) -> dict[str, tf.Tensor]:
+        """Running means; each loss counts a batch by its labels, so that none counts for nothing."""
         self.means["loss"].update_state(total)
         for name, value in values.items():
-            self.means[name].update_state(value)
+            self.means[name].update_state(value, ops.sum(batch[WEIGHT_OF_LOSS[name]]))
         return {metric.name: metric.result() for metric in self.metrics}
 
     def call(self, image: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
