@@ -215,7 +215,7 @@ class HandPoseTrainer(keras.Model):
         return sum(self.settings.loss_weights[name] * value for name, value in values.items())
 
     def _report(self, total: tf.Tensor, values: dict, batch: dict) -> dict[str, tf.Tensor]:
-        """Running means; each loss counts a batch by its labels, so that none counts for nothing."""
+        """Running means, in which a batch counts as much as it has labels for the loss."""
         self.means["loss"].update_state(total)
         for name, value in values.items():
             self.means[name].update_state(value, ops.sum(batch[WEIGHT_OF_LOSS[name]]))
