@@ -203,14 +203,21 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
             r"rates.network: is 1, but no loss of this stage trains the network",
         ),
         (
-            ["stages.finetune.rates.regularizer=0", "stages.regularizer.epochs=0"],
+            [
+                "stages.finetune.rates.regularizer=0",
+                "stages.regularizer.epochs=0",
+                "model.initial_weights=null",
+            ],
             r"rates.regularizer: is 0 \(frozen\)",
         ),
         (
             ["stages.pretrain.epochs=1", "stages.pretrain.steps_per_epoch=5"],
-            r"warmup_steps: must be less than the 5 steps of the stage. Received: 100",
+            r"warmup_steps: must be less than the 5 steps of the stage. Received: 50",
         ),
-        ([f"stages.{stage}.epochs=0" for stage in STAGES], r"every stage has 0 epochs"),
+        (
+            ["model.initial_weights=null", *(f"stages.{stage}.epochs=0" for stage in STAGES)],
+            r"every stage has 0 epochs",
+        ),
     ],
 )
 def test_conflict_between_fields(overrides, text):
