@@ -31,6 +31,7 @@ TINY = [
     "stages.pretrain.epochs=2",
     "stages.regularizer.epochs=2",
     "stages.finetune.epochs=2",
+    "stages.finetune.steps_per_epoch=8",
     *(f"stages.{s}.batch_size=8" for s in ("pretrain", "regularizer", "finetune")),
     *(f"stages.{s}.optimizer.warmup_steps=0" for s in ("pretrain", "regularizer", "finetune")),
 ]
