@@ -10,10 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerashand import visualize
-from kerashand.geometry.depth import normalised_joint_depth
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, errors_2d, evaluate_pose
-from kerashand.models.hand_pose import HandPoseParts
+from kerashand.models.hand_pose import HandPoseParts, draw_depth
 
 
 def predict(
@@ -57,7 +56,13 @@ def predict(
             "depth_weight": batch["depth_weight"],
         }
         if half_width_scales is not None:
-            row["generated"] = _draw(parts, batch, output["z_relative"], half_width_scales)
+            row["generated"] = draw_depth(
+                parts.regularizer,
+                batch["uv_px"],
+                output["z_relative"],
+                image_size_px=parts.image_size_px,
+                half_width_scales=half_width_scales,
+            )
             difference = tf.abs(row["generated"] - batch["depth_map"]) * batch["depth_weight"]
             valid = tf.maximum(tf.reduce_sum(batch["depth_weight"], axis=(1, 2, 3)), 1.0)
             row["depth_l1"] = tf.reduce_sum(difference, axis=(1, 2, 3)) / valid
@@ -69,13 +74,6 @@ def predict(
     for name in {"image", "depth_map", "depth_weight", "generated"} & arrays.keys():
         arrays[name] = arrays[name][arrays["kept"]]
     return arrays
-
-
-def _draw(parts, batch, z_relative, half_width_scales):
-    joint_depth = normalised_joint_depth(z_relative, half_width_scales=half_width_scales)
-    uv_unit = (batch["uv_px"] + 0.5) / parts.image_size_px
-    joints = tf.concat([uv_unit, joint_depth[..., None]], axis=-1)
-    return parts.regularizer(joints, training=False)
 
 
 def evaluate_predictions(arrays: Mapping[str, np.ndarray], protocol: str) -> dict[str, Any]:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerashand.models.hand_pose import build_parts
+from kerashand.models.hand_pose import build_parts, draw_depth
 from kerashand.training.optimizers import LossScale, build_optimizers, learning_rate
-from kerashand.training.trainer import HandPoseTrainer, StageSettings, draw_depth
+from kerashand.training.trainer import HandPoseTrainer, StageSettings
 
 SIZE_PX = 32
 OPTIMIZER = {

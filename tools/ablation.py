@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from kerashand import visualize
+from kerashand.evaluation import COLUMNS
 
 SETTINGS = {
     "source_only": "source only",
@@ -28,13 +29,6 @@ SETTINGS = {
     "full_no_regularizer": "+ 3D labels, no regularizer",
 }
 DEFAULT_SETTINGS = ("source_only", "labels_2d", "weak", "full")
-COLUMNS = (
-    ("AUC 20-50", "auc", "{:.3f}"),
-    ("mean mm", "mean_error_mm", "{:.1f}"),
-    ("median mm", "median_error_mm", "{:.1f}"),
-    ("depth mm", "mean_depth_error_mm", "{:.1f}"),
-    ("2D px", "mean_error_px", "{:.2f}"),
-)
 
 
 def main(argv: list[str] | None = None) -> None:

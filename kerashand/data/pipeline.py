@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from kerashand.data import augment
 from kerashand.data.sample import DOMAIN_NUMBERS
-from kerashand.geometry.depth import normalise_depth, normalised_joint_depth
+from kerashand.geometry.depth import joints_unit, normalise_depth
 from kerashand.geometry.pose import relative_from_mm, scale_from_joints
 
 SHUFFLE_RECORDS = 2048
@@ -147,9 +147,11 @@ def _augmenting(domain, geometry, parameters, seed, relief):
 def _with_relief(batch, geometry, parameters, key) -> dict[str, tf.Tensor]:
     """The fields of a batch that `augment.change_relief` moves."""
     half_width = geometry.half_width_scales
-    joint_depth = normalised_joint_depth(batch["z_relative"], half_width_scales=half_width)
-    joints = tf.concat(
-        [(batch["uv_px"] + 0.5) / geometry.image_size_px, joint_depth[..., None]], axis=-1
+    joints = joints_unit(
+        batch["uv_px"],
+        batch["z_relative"],
+        image_size_px=geometry.image_size_px,
+        half_width_scales=half_width,
     )
     joints, depth_map = augment.change_relief(joints, batch["depth_map"], parameters, key)
     return {"z_relative": (0.5 - joints[..., 2]) * 2.0 * half_width, "depth_map": depth_map}

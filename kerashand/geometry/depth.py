@@ -145,6 +145,30 @@ def normalised_joint_depth(z_relative: Array, *, half_width_scales: float) -> Ar
     return 0.5 - z_relative / (2.0 * half_width_scales)
 
 
+def joints_unit(
+    uv_px: Array, z_relative: Array, *, image_size_px: int, half_width_scales: float
+) -> Array:
+    """Return joints as the depth regularizer takes them: u / S, v / S and X_z (Eq. 5).
+
+    Convention: 0..1 spans the picture from edge to edge, so the centre of pixel u is (u + 0.5) / S.
+
+    Args:
+        uv_px: [..., K, 2] pixels.
+        z_relative: [..., K] relative depth in bone lengths.
+        image_size_px: Side S of the picture.
+        half_width_scales: Half width k of the depth window in bone lengths.
+
+    Returns:
+        [..., K, 3].
+
+    Raises:
+        ValueError: If the half width is not positive.
+    """
+    joint_depth = normalised_joint_depth(z_relative, half_width_scales=half_width_scales)
+    parts = [(uv_px + 0.5) / image_size_px, joint_depth[..., None]]
+    return _namespace(uv_px).concatenate(parts, axis=-1)
+
+
 def normalised_joint_depth_long(
     z_relative: Array, root_depth_mm: Array, scale_mm: Array, *, half_width_scales: float
 ) -> Array:

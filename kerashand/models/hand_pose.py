@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerashand.geometry.depth import joints_unit
 from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
 from kerashand.models.blocks import check_choice, check_multiple
 from kerashand.models.cpm import CPM_HEATMAP_STRIDE, build_cpm
@@ -188,6 +189,31 @@ def build_inference_model(
         },
         name=name,
     )
+
+
+def draw_depth(
+    regularizer: keras.Model,
+    uv_px,
+    z_relative,
+    *,
+    image_size_px: int,
+    half_width_scales: float,
+    training: bool = False,
+):
+    """Depth maps [B, D, D, 1] that the regularizer draws of joints.
+
+    Args:
+        regularizer: the depth decoder.
+        uv_px: [B, 21, 2].
+        z_relative: [B, 21].
+        image_size_px: side S of the picture.
+        half_width_scales: half width of the depth window in scale bones.
+        training: whether batch normalisation and drop-out train.
+    """
+    joints = joints_unit(
+        uv_px, z_relative, image_size_px=image_size_px, half_width_scales=half_width_scales
+    )
+    return regularizer(joints, training=training)
 
 
 def save_parts_npz(

@@ -9,11 +9,10 @@ import tensorflow as tf
 from keras import ops
 
 from kerashand import losses
-from kerashand.geometry.depth import normalised_joint_depth
 from kerashand.geometry.heatmaps import decode_expectation, encode_gaussian, normalise_maps
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics_keras import MeanJointErrorMM
-from kerashand.models.hand_pose import HandPoseParts, regressor_inputs, stage_maps
+from kerashand.models.hand_pose import HandPoseParts, draw_depth, regressor_inputs, stage_maps
 from kerashand.training.optimizers import LossScale
 
 LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "depth_map")
@@ -224,29 +223,3 @@ class HandPoseTrainer(keras.Model):
     def call(self, image: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """The 2D network alone; `fit` never calls it."""
         return self.network(image, training=training)
-
-
-def draw_depth(
-    regularizer: keras.Model,
-    uv_px: tf.Tensor,
-    z_relative: tf.Tensor,
-    *,
-    image_size_px: int,
-    half_width_scales: float,
-    training: bool = False,
-) -> tf.Tensor:
-    """Depth maps [B, D, D, 1] of joints: [u / S, v / S, X_z] (Eq. 5) through the regularizer.
-
-    Convention: 0..1 spans the picture from edge to edge, so the centre of pixel u is (u + 0.5) / S.
-
-    Args:
-        regularizer: the depth decoder.
-        uv_px: [B, 21, 2].
-        z_relative: [B, 21].
-        image_size_px: S.
-        half_width_scales: half width of the depth window in scale bones.
-        training: whether batch normalisation and drop-out train.
-    """
-    joint_depth = normalised_joint_depth(z_relative, half_width_scales=half_width_scales)
-    joints = ops.concatenate([(uv_px + 0.5) / image_size_px, joint_depth[..., None]], axis=-1)
-    return regularizer(joints, training=training)
