@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kerashand import __version__
+from kerashand.cli.arguments import EXIT_INTERRUPTED, EXIT_USER_ERROR, add_config_arguments
 from kerashand.config import DOMAINS, load_config, packaged_configs
 from kerashand.errors import UserError
 
-_EXIT_USER_ERROR = 2
-_EXIT_INTERRUPTED = 130
-"""128 + the number of SIGINT, as shells report it."""
 _SPLITS = ("train", "val", "test")
 _MIN_SIZE_PX, _MAX_SIZE_PX = 32, 512
 _MAX_SHEET_SAMPLES = 200
@@ -54,18 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"Packaged configurations: {', '.join(packaged_configs())}.",
         allow_abbrev=False,
     )
-    render.add_argument(
-        "--config", required=True, metavar="NAME", help="a YAML file, or a packaged name: weak.yaml"
-    )
-    render.add_argument(
-        "--set",
-        dest="overrides",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change values of the configuration: --set data.cache_dir=DIR data.workers=2",
-    )
+    add_config_arguments(render, example="data.cache_dir=DIR data.workers=2")
     render.set_defaults(run=run_render)
     return parser
 
@@ -77,10 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
     except UserError as error:
         print(f"kerashand-data: {error}", file=sys.stderr)
-        return _EXIT_USER_ERROR
+        return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("\nStopped: run the same command again to go on.", file=sys.stderr)
-        return _EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     return 0
 
 

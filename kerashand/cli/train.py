@@ -9,12 +9,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 
 from kerashand import __version__
+from kerashand.cli.arguments import EXIT_INTERRUPTED, EXIT_USER_ERROR, add_config_arguments
 from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
 from kerashand.errors import UserError
-
-_EXIT_USER_ERROR = 2
-_EXIT_INTERRUPTED = 130
-"""128 + the number of SIGINT, as shells report it."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,18 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"Packaged configurations: {', '.join(packaged_configs())}.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--config", required=True, metavar="NAME", help="a YAML file, or a packaged name: weak.yaml"
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change values of the configuration: --set seed=1 stages.finetune.epochs=3",
-    )
+    add_config_arguments(parser, example="seed=1 stages.finetune.epochs=3")
     parser.add_argument(
         "--run-dir", metavar="DIR", help="the folder of results (default: runs/ and the name)"
     )
@@ -71,10 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         run(config, dry_run=arguments.dry_run)
     except UserError as error:
         print(f"kerashand-train: {error}", file=sys.stderr)
-        return _EXIT_USER_ERROR
+        return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("\nStopped: run the same command again to go on.", file=sys.stderr)
-        return _EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     return 0
 
 
