@@ -11,7 +11,6 @@ bone, `confidence` [B, 21] and the last heat maps.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import keras
 
 from kerashand.config import load_config
 from kerashand.errors import UserError
+from kerashand.files import written_beside
 from kerashand.models.hand_pose import build_parts, load_parts_npz
 
 FORMATS = ("keras", "saved_model", "onnx")
@@ -53,16 +53,13 @@ def load_run(folder: Path) -> keras.Model:
 
 def export(model: keras.Model, path: Path, form: str) -> None:
     """Write beside `path`, then rename."""
-    beside = path.with_name(f"part-{path.name}")
-    if form == "keras":
-        model.save(beside)
-    elif form == "onnx":
-        model.export(beside, format="onnx", verbose=False)
-    else:
-        shutil.rmtree(beside, ignore_errors=True)
-        model.export(beside, verbose=False)
-        shutil.rmtree(path, ignore_errors=True)
-    beside.replace(path)
+    with written_beside(path) as beside:
+        if form == "keras":
+            model.save(beside)
+        elif form == "onnx":
+            model.export(beside, format="onnx", verbose=False)
+        else:
+            model.export(beside, verbose=False)
 
 
 def main(argv: list[str] | None = None) -> int:

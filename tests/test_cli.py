@@ -52,7 +52,6 @@ def training(monkeypatch):
     module = type(sys)("kerashand.training.run")
     module.run = lambda config, dry_run: calls.append((config, dry_run)) or {}
     module.calls = calls
-    module.start_tensorflow = lambda: None
     monkeypatch.setitem(sys.modules, "kerashand.training", type(sys)("kerashand.training"))
     monkeypatch.setitem(sys.modules, "kerashand.training.run", module)
     monkeypatch.setattr(os, "environ", dict(os.environ))

@@ -69,7 +69,7 @@ def test_end_to_end_leaves_everything(unbroken):
         "pictures/history.png",
     ):  # fmt: skip
         assert (folder / name).exists(), name
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob("*.part*"))
     assert json.loads((folder / "results.json").read_text()) == results
     for domain in ("source", "target"):
         numbers = results["test"][domain]

@@ -1,8 +1,6 @@
 """`kerashand-data`: looks at the embedded benchmark, and renders it ahead of a training."""
 
 import argparse
-import logging
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +8,7 @@ from pathlib import Path
 
 from kerashand import __version__
 from kerashand.cli.arguments import EXIT_INTERRUPTED, EXIT_USER_ERROR, add_config_arguments
+from kerashand.cli.startup import tensorflow_start
 from kerashand.config import DOMAINS, load_config, packaged_configs
 from kerashand.errors import UserError
 
@@ -117,10 +116,8 @@ def run_render(arguments: argparse.Namespace) -> None:
         UserError: If the configuration is wrong or the cache cannot be written.
     """
     config = load_config(arguments.config, arguments.overrides)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("kerashand").setLevel(logging.INFO)
-    from kerashand.data.cache import Split, cache_root, ensure_splits, shard_path
+    with tensorflow_start():
+        from kerashand.data.cache import Split, cache_root, ensure_splits, shard_path
 
     splits = [
         Split(

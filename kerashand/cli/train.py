@@ -1,15 +1,12 @@
 """`kerashand-train`: trains the stages of a configuration, or goes on with a run that stopped."""
 
 import argparse
-import contextlib
-import logging
-import os
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from kerashand import __version__
 from kerashand.cli.arguments import EXIT_INTERRUPTED, EXIT_USER_ERROR, add_config_arguments
+from kerashand.cli.startup import tensorflow_start
 from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
 from kerashand.errors import UserError
 
@@ -49,11 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.print_config:
             sys.stdout.write(dump_yaml(config))
             return 0
-        _prepare_tensorflow()
-        with _native_stderr_held():
-            from kerashand.training.run import run, start_tensorflow
-
-            start_tensorflow()
+        with tensorflow_start():
+            from kerashand.training.run import run
         run(config, dry_run=arguments.dry_run)
     except UserError as error:
         print(f"kerashand-train: {error}", file=sys.stderr)
@@ -68,38 +62,6 @@ def _checked_run_dir(run_dir: str) -> str:
     if not run_dir.strip():
         raise UserError("--run-dir must name a folder. Received: an empty text")
     return run_dir
-
-
-@contextlib.contextmanager
-def _native_stderr_held() -> Iterator[None]:
-    """Holds back what native code writes to stderr, and shows it only after an exception.
-
-    TensorFlow 2.21 prints a screen of notes about oneDNN and absent GPUs at import, whatever
-    TF_CPP_MIN_LOG_LEVEL says.
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(saved, 2)
-            held.seek(0)
-            os.write(2, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
-def _prepare_tensorflow() -> None:
-    """Sets what TensorFlow and Keras read when they are imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # The trainer and the pipelines are TensorFlow's, whatever ~/.keras/keras.json prefers.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("kerashand").setLevel(logging.INFO)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 
 from kerashand.errors import UserError
+from kerashand.files import remove_stale, written_beside
 from kerashand.synthetic.scene import GENERATOR_VERSION, draw_sample
 
 LOGGER = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ def ensure_splits(
         try:
             for split in splits:
                 (root / split.folder).mkdir(parents=True, exist_ok=True)
+                remove_stale(root / split.folder)
             _write_shards(root, missing, workers or os.cpu_count() or 1)
         except BrokenProcessPool as error:
             raise UserError(
@@ -173,9 +175,8 @@ def write_shard(path: Path, samples: list[dict[str, bytes]]) -> None:
     """
     import tensorflow as tf
 
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with tf.io.TFRecordWriter(str(beside)) as writer:
+        with written_beside(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
             for sample in samples:
                 features = {
                     name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
@@ -183,8 +184,5 @@ def write_shard(path: Path, samples: list[dict[str, bytes]]) -> None:
                 }
                 example = tf.train.Example(features=tf.train.Features(feature=features))
                 writer.write(example.SerializeToString())
-        beside.replace(path)
     except tf.errors.OpError as error:  # TensorFlow writes the file, and has errors of its own
         raise OSError(error.message) from error
-    finally:
-        beside.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerashand.files import written_beside
 from kerashand.geometry.depth import joints_unit
 from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
 from kerashand.models.blocks import check_choice, check_multiple
@@ -235,13 +236,8 @@ def save_parts_npz(
     for key, variable in _variables(parts).items():
         array = np.asarray(keras.ops.convert_to_numpy(variable), dtype=np.float32)
         arrays[key] = array.astype(np.float16) if half and array.ndim > 1 else array
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written_beside(path) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, **arrays)
     logger.debug("wrote %d arrays of %s to %s", len(arrays), ", ".join(parts), path)
 
 

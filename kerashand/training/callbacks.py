@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from kerashand.errors import UserError
+from kerashand.files import written_beside
 
 NAN_CHECK_STEPS = 20
 
@@ -84,12 +84,13 @@ class EpochLog(keras.callbacks.Callback):
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write dicts as CSV, with the union of their keys as columns; replaced as a whole."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with (
+        written_beside(path) as beside,
+        beside.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(beside, path)
 
 
 class SaveEverySteps(keras.callbacks.Callback):

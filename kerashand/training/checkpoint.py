@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.files import written_beside
 
 _STATE_KEY = "state_json"
 
@@ -21,12 +21,8 @@ def save_checkpoint(path: Path, variables: Mapping[str, Any], state: dict[str, A
     """Write variables and a JSON state beside `path`, then rename: a kill leaves the old file."""
     arrays = {name: np.asarray(variable) for name, variable in variables.items()}
     arrays[_STATE_KEY] = np.frombuffer(json.dumps(state).encode(), np.uint8)
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("wb") as file:
+    with written_beside(path, sync=True) as beside, beside.open("wb") as file:
         np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def load_state(path: Path) -> dict[str, Any]:

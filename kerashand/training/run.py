@@ -40,6 +40,7 @@ from kerashand.data.pipeline import (
 from kerashand.data.readers import synthetic
 from kerashand.data.sample import LABELS
 from kerashand.errors import UserError
+from kerashand.files import write_text
 from kerashand.models.hand_pose import (
     build_parts,
     load_parts_npz,
@@ -153,8 +154,8 @@ class Run:
                     self.folder, state["stage"], state["epoch"],
                 )  # fmt: skip
                 return True
-            _write_text(self.folder / "config.yaml", dump_yaml(self.config))
-            _write_text(self.folder / "versions.json", json.dumps(versions(), indent=2))
+            write_text(self.folder / "config.yaml", dump_yaml(self.config))
+            write_text(self.folder / "versions.json", json.dumps(versions(), indent=2))
         except OSError as error:
             raise UserError(
                 f"The run folder {self.folder} cannot be written: {error.strerror or error}. "
@@ -380,15 +381,10 @@ class Run:
             "versions": versions(),
             **results,
         }
-        _write_text(self.folder / "results.json", json.dumps(results, indent=2))
+        write_text(self.folder / "results.json", json.dumps(results, indent=2))
         print(evaluation.table(results))
         print(f"Everything is in {self.folder}: results.json, pictures/, weights, log.csv")
         return results
-
-
-def start_tensorflow() -> None:
-    """Have TensorFlow look for devices now, with whatever its native code says about that."""
-    tf.config.list_logical_devices()
 
 
 def versions() -> dict[str, str]:
@@ -401,12 +397,6 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
-
-
-def _write_text(path: Path, text: str) -> None:
-    beside = path.with_name(f"{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def _in_words(losses: dict[str, float]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
 
 import cv2
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from kerashand.files import write_bytes
 from kerashand.visualize.images import as_uint8
 
 
@@ -20,20 +20,11 @@ def save_png(path: str | os.PathLike[str], image_rgb: ArrayLike) -> None:
         OSError: If the file cannot be written.
     """
     encoded = cv2.imencode(".png", as_uint8(image_rgb)[:, :, ::-1])[1]
-    _write_beside(Path(path), encoded.tobytes())
+    write_bytes(path, encoded.tobytes())
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG; the file appears under its name when it is whole."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    _write_beside(Path(path), buffer.getvalue())
-
-
-def _write_beside(path: Path, content: bytes) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_bytes(path, buffer.getvalue())

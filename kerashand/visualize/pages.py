@@ -27,6 +27,7 @@ from kerashand.visualize.images import (
 )
 
 _DPI = 110
+_VALIDATION = ", validation"
 
 
 def figure_skeletons(
@@ -209,7 +210,12 @@ def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[st
     for place in axes.flat:
         drawn, labels = place.get_legend_handles_labels()
         handles = dict(zip(labels, drawn, strict=True)) | handles
-    names = sorted(handles, key=lambda name: name.endswith("validation"))
+    stages = list(dict.fromkeys(str(row.get("stage", "")) for row in rows))
+    names = [
+        name
+        for name in [*stages, *(f"{stage}{_VALIDATION}" for stage in stages)]
+        if name in handles
+    ]
     figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=3)
     save_figure(figure, path)
 
@@ -234,7 +240,7 @@ def _draw_history_panel(axes, rows: Sequence[Mapping[str, Any]], panel: str) -> 
                 if stages[place] == stage and _is_number(row.get(name))
             ]
             if points:
-                label = f"{stage}, validation" if name != panel else str(stage)
+                label = f"{stage}{_VALIDATION}" if name != panel else str(stage)
                 axes.plot(
                     *zip(*points, strict=True), style, color=_curve_colour(number), ms=3.5,
                     label=label,

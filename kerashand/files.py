@@ -1,0 +1,69 @@
+"""Writing files so that a name never stands for half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PART_SUFFIX = ".part"
+STALE_SECONDS = 3600.0
+
+
+@contextlib.contextmanager
+def written_beside(path: str | os.PathLike[str], *, sync: bool = False) -> Iterator[Path]:
+    """Give a path beside `path` to write to, and rename it to `path` when the block has ended well.
+
+    A reader of `path` sees the old content or the new one. After an exception the old one stays and
+    what was written beside is removed.
+
+    Args:
+        path: the file or folder to write; its own folder must exist. A folder is replaced too.
+        sync: wait until a file has reached the disk before it is renamed.
+    """
+    path = Path(path)
+    # The suffix comes last but one: some writers choose the format by it.
+    beside = path.with_name(f"{path.stem}.{os.getpid()}{PART_SUFFIX}{path.suffix}")
+    try:
+        yield beside
+        if sync:
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        beside.replace(path)
+    finally:
+        _remove(beside)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text; the file appears under its name when it is whole."""
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write bytes; the file appears under its name when it is whole."""
+    with written_beside(path) as beside:
+        beside.write_bytes(content)
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder an hour ago or earlier.
+
+    Younger ones may belong to a process that is writing now, here or on another machine.
+    """
+    for left in folder.glob(f"*{PART_SUFFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                _remove(left)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,58 @@
+"""Writing beside and renaming: what stands under a name is always whole."""
+
+import os
+import time
+
+import pytest
+
+from kerashand.files import STALE_SECONDS, remove_stale, write_bytes, write_text, written_beside
+
+
+def test_content_appears_only_at_the_end(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with written_beside(path, sync=True) as beside:
+        beside.write_text("new")
+        assert path.read_text() == "old"
+        assert beside.suffix == path.suffix
+        assert beside.parent == path.parent
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_failure_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+
+    def write_half():
+        with written_beside(path) as beside:
+            beside.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_folder_replaces_a_folder(tmp_path):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "old").touch()
+    with written_beside(path) as beside:
+        beside.mkdir()
+        (beside / "new").touch()
+    assert os.listdir(path) == ["new"]
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_only_old_litter_is_removed(tmp_path):
+    old, young = tmp_path / "a.1.part.tfrecord", tmp_path / "b.2.part.tfrecord"
+    whole = tmp_path / "c.tfrecord"
+    for file in (old, young, whole):
+        file.touch()
+    past = time.time() - 2 * STALE_SECONDS
+    os.utime(old, (past, past))
+    os.utime(whole, (past, past))
+    remove_stale(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["b.2.part.tfrecord", "c.tfrecord"]
