@@ -1,10 +1,11 @@
 """Run the paper's settings over several seeds on the embedded benchmark and write the table.
 
-    python tools/ablation.py --seeds 0 1 2 --out runs/ablation
+    python tools/ablation.py --seeds 0 1 2 --jobs 2 --out runs/ablation
 
 Of each seed `weak.yaml` runs whole; the other settings start from its weights after stage 2, so
-that all share stages 1 and 2 and differ in stage 3 alone. Stopped, it goes on where it was: each
-run resumes by itself. Writes table.md, results.json and pck.png.
+that all share stages 1 and 2 and differ in stage 3 alone. With several jobs each has its share of
+the cores, which small networks use better than one job uses them all. Stopped, it goes on where it
+was: each run resumes by itself. Writes table.md, results.json and pck.png.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from kerashand import visualize
 from kerashand.evaluation import COLUMNS
+from kerashand.files import write_text
 
 SETTINGS = {
     "source_only": "source only",
@@ -37,26 +41,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--settings", nargs="+", default=DEFAULT_SETTINGS, choices=SETTINGS)
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--set", dest="overrides", nargs="+", default=[], metavar="KEY=VALUE")
     args = parser.parse_args(argv)
     settings = [name for name in SETTINGS if name in args.settings]
-    results: dict[str, list[dict]] = {name: [] for name in settings}
-    for seed in args.seeds:
-        folder = args.out / f"seed{seed}"
-        weak = train("weak", folder, [f"seed={seed}", *args.overrides])
-        shared = [
-            f"seed={seed}",
-            "stages.pretrain.epochs=0",
-            "stages.regularizer.epochs=0",
-            f"model.initial_weights={folder / 'weak' / 'weights_regularizer.npz'}",
-        ]
-        for name in settings:
-            run = weak if name == "weak" else train(name, folder, [*shared, *args.overrides])
-            results[name].append(run["test"]["target"])
+    results = run_all(settings, args.seeds, args.overrides, folder=args.out, jobs=args.jobs)
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "results.json").write_text(json.dumps(results, indent=2))
+    write_text(args.out / "results.json", json.dumps(results, indent=2))
     text = table(results, args.seeds)
-    (args.out / "table.md").write_text(text)
+    write_text(args.out / "table.md", text)
     visualize.figure_pck(
         {
             SETTINGS[name]: (
@@ -72,15 +65,59 @@ def main(argv: list[str] | None = None) -> None:
     print(text)
 
 
-def train(name: str, folder: Path, overrides: list[str]) -> dict:
-    """One run; a finished one answers at once."""
+def run_all(
+    settings: list[str], seeds: list[int], overrides: list[str], *, folder: Path, jobs: int
+) -> dict[str, list[dict]]:
+    """Target test results by setting, in the order of the seeds."""
+    threads = max((os.cpu_count() or 1) // jobs, 1)
+
+    def run(name: str, seed: int, changes: list[str]) -> dict:
+        run_dir = folder / f"seed{seed}" / name
+        return train(name, run_dir, [f"seed={seed}", *changes, *overrides], threads)
+
+    def run_from_stage_2(name: str, seed: int) -> dict:
+        weak[seed].result()
+        weights = folder / f"seed{seed}" / "weak" / "weights_regularizer.npz"
+        shared = ["stages.pretrain.epochs=0", "stages.regularizer.epochs=0"]
+        return run(name, seed, [*shared, f"model.initial_weights={weights}"])
+
+    with ThreadPoolExecutor(jobs) as pool:
+        # Those that others wait for are first in the queue, so that no worker waits for ever.
+        weak = {seed: pool.submit(run, "weak", seed, []) for seed in seeds}
+        jobs_of = {
+            name: [
+                weak[seed] if name == "weak" else pool.submit(run_from_stage_2, name, seed)
+                for seed in seeds
+            ]
+            for name in settings
+        }
+        try:
+            return {
+                name: [job.result()["test"]["target"] for job in jobs_of[name]] for name in settings
+            }
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def train(name: str, run_dir: Path, overrides: list[str], threads: int) -> dict:
+    """One run, its output in RUN_DIR.log; a finished one answers at once."""
     command = [
         sys.executable, "-m", "kerashand.cli.train", "--config", f"{name}.yaml",
-        "--run-dir", str(folder / name), "--set", *overrides,
+        "--run-dir", str(run_dir), "--set", *overrides,
     ]  # fmt: skip
     print("$", " ".join(command[1:]), flush=True)
-    subprocess.run(command, check=True)
-    return json.loads((folder / name / "results.json").read_text())
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": str(threads)}
+    log = run_dir.with_suffix(".log")
+    with log.open("a", encoding="utf-8") as file:
+        done = subprocess.run(command, env=environment, stdout=file, stderr=file, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} failed with code {done.returncode}: see {log}")
+    results = json.loads((run_dir / "results.json").read_text(encoding="utf-8"))
+    target = results["test"]["target"]
+    print(f"{run_dir}: AUC {target['auc']:.3f} in {results['training_seconds']:.0f} s", flush=True)
+    return results
 
 
 def table(results: dict[str, list[dict]], seeds: list[int]) -> str:
