@@ -149,6 +149,7 @@ def evaluate_run(
         visualize.figure_depth_maps(
             arrays["image"], arrays["depth_map"][..., 0], arrays["depth_weight"][..., 0],
             arrays["generated"][..., 0], folder / "depth_maps.png",
+            window_mm=2 * half_width_scales * arrays["scale_mm"][arrays["kept"]],
         )  # fmt: skip
     return results
 

@@ -254,6 +254,19 @@ def test_regressor_root_is_exactly_zero():
     assert np.any(z_relative[:, 1:] != 0.0)
 
 
+def test_regressor_units_do_not_die_together():
+    """Kernels that are negative throughout leave plain ReLUs without output and gradient."""
+    model = small_regressor()
+    rng = np.random.default_rng(0)
+    for layer in ("conv1", "conv2", "dense1", "dense2"):
+        kernel = model.get_layer(layer).kernel
+        kernel.assign(-rng.uniform(0.1, 1.0, kernel.shape))
+    inputs = {name: np.abs(value) for name, value in random_inputs(model, batch=8).items()}
+    for layer in ("conv1_relu", "conv2_relu", "dense1_relu", "dense2_relu"):
+        hidden = np.asarray(keras.Model(model.inputs, model.get_layer(layer).output)(inputs))
+        assert 0.2 < np.mean(hidden > 0) < 0.8, layer
+
+
 def test_spots_stand_at_the_joints_and_carry_their_depth():
     joints = np.full((1, 21, 3), 0.5, np.float32)
     joints[0, 7] = [(2 + 0.5) / 8, (5 + 0.5) / 8, 0.75]  # the centre of column 2, row 5

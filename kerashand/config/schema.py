@@ -69,7 +69,7 @@ class LiteConfig(Section):
 class RegressorConfig(Section):
     """The depth regressor: two convolutions, two hidden fully-connected layers and the output."""
 
-    conv_channels: tuple[int, ...] = setting((128, 128), low=1, high=4096, count=2)
+    conv_channels: tuple[int, ...] = setting((64, 128), low=1, high=4096, count=2)
     hidden_units: tuple[int, ...] = setting((512, 256), low=1, high=16384, count=2)
     dropout: float = setting(0.0, low=0, below=1)
 

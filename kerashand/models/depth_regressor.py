@@ -12,7 +12,7 @@ def build_depth_regressor(
     *,
     map_size,
     feature_channels,
-    conv_channels=(128, 128),
+    conv_channels=(64, 128),
     hidden_units=(512, 256),
     dropout=0.0,
     num_joints=21,
@@ -20,9 +20,10 @@ def build_depth_regressor(
 ):
     """Build the regression network of Cai et al. 2018, section 3.3.
 
-    Two 3x3 convolutions of stride 2 and three fully connected layers. There is no batch
-    normalisation: a training step calls the network once for each domain, and two calls must not
-    mix two sets of statistics.
+    Two 3x3 convolutions of stride 2 and three fully connected layers. Each hidden layer is
+    normalised over its channels, which the paper does not do: without it nearly all units of the
+    first convolution were found dead after pre-training, and fine-tuning could not wake them. Batch
+    normalisation would not do, since a training step calls the network twice with other inputs.
 
     Args:
         map_size: side h = w of the maps in cells.
@@ -56,11 +57,13 @@ def build_depth_regressor(
     x = keras.layers.Concatenate(name="concat")([heatmaps, features])
     for index, channels in enumerate(conv_channels, start=1):
         x = keras.layers.Conv2D(
-            channels, 3, strides=2, padding="same", activation="relu", name=f"conv{index}"
+            channels, 3, strides=2, padding="same", use_bias=False, name=f"conv{index}"
         )(x)
+        x = _normalised_relu(x, f"conv{index}")
     x = keras.layers.Flatten(name="flatten")(x)
     for index, units in enumerate(hidden_units, start=1):
-        x = keras.layers.Dense(units, activation="relu", name=f"dense{index}")(x)
+        x = keras.layers.Dense(units, use_bias=False, name=f"dense{index}")(x)
+        x = _normalised_relu(x, f"dense{index}")
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"dropout{index}")(x)
     z = keras.layers.Dense(num_joints, dtype="float32", name=f"dense{NUM_HIDDEN + 1}")(x)
@@ -68,6 +71,11 @@ def build_depth_regressor(
     # Outputs.
     z_relative = z - z[:, :1]
     return keras.Model({"heatmaps": heatmaps, "features": features}, z_relative, name=name)
+
+
+def _normalised_relu(x, name):
+    x = keras.layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
 def _check_sizes(name, sizes, count):
