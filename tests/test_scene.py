@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kerashand.geometry.camera import px_from_cam
+from kerashand.synthetic.hand import load_hand_with_anatomical_tips
 from kerashand.synthetic.scene import DOMAINS, LOOKS, SPLITS, HandSample, draw_sample
 
 SIZE = 64
@@ -136,6 +137,26 @@ def test_exact_depth_on_the_source_and_holes_on_the_target(samples):
     assert 0.005 < holes["target"] < 0.2
 
 
+def test_things_before_a_varied_hand_have_no_depth(samples):
+    with_holes = [s for s in samples["varied"] if (s.depth_mm == 0).any()]
+    assert 0.1 < len(with_holes) / COUNT < 0.5
+    for sample in samples["varied"]:
+        seen = (sample.mask > 0) & (sample.depth_mm > 0)
+        depth = sample.depth_mm[seen].astype(float)
+        assert np.abs(depth - sample.xyz_mm[0, 2]).max() < 450.0
+
+
+def test_varied_hands_have_their_tips_at_the_end_of_the_skin():
+    for name in ("makehuman", "webxr"):
+        mesh = load_hand_with_anatomical_tips(name)
+        for finger in range(5):
+            base, tip = mesh.joints_mm[4 * finger + 3], mesh.joints_mm[4 * finger + 4]
+            along = (tip - base) / np.linalg.norm(tip - base)
+            own = mesh.weight_matrix[:, 4 + 3 * finger] > 0.6
+            reach = ((mesh.vertices_mm[own] - tip) @ along).max()
+            assert reach == pytest.approx(4.0, abs=1e-6)
+
+
 def test_palm_and_back_both_appear(samples, domain):
     share = np.mean([palm_faces_camera(s) for s in samples[domain]])
     assert 0.25 < share < 0.75
@@ -176,5 +197,5 @@ def test_unknown_names(arguments):
 def test_names_are_those_of_the_config():
     from kerashand import config
 
-    assert tuple(config.DOMAINS) == DOMAINS
+    assert tuple(config.LOOKS) == DOMAINS
     assert SPLITS == ("train", "val", "test")

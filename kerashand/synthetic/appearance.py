@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from kerashand.errors import UserError
 from kerashand.synthetic.render import unit
 
 # Linear-light skin colours from light to dark; a random point between neighbours is drawn.
@@ -100,6 +103,83 @@ def albedo(
     return colour
 
 
+# Creases of a finger joint: distance along the finger (mm), half width (mm), share of light lost.
+PALM_CREASES = ((-1.3, 0.7, 0.22), (1.3, 0.7, 0.22))
+BACK_WRINKLES = ((-3.6, 0.8, 0.12), (-1.2, 0.9, 0.16), (1.2, 0.9, 0.16), (3.6, 0.8, 0.12))
+# Lines of the palm, in shares of wrist to middle knuckle (y) and index to little knuckle (x).
+PALM_LINES = (
+    ((1.05, 0.80), (0.75, 0.82), (0.45, 0.90), (0.25, 1.02)),
+    ((-0.10, 0.72), (0.25, 0.66), (0.60, 0.56), (0.85, 0.46)),
+    ((-0.10, 0.74), (0.15, 0.62), (0.28, 0.42), (0.30, 0.20), (0.24, 0.05)),
+)
+
+
+def creases(
+    rest_mm: np.ndarray,
+    rest_normals: np.ndarray,
+    rest_joints_mm: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Share of light [P] that creases and wrinkles leave to rest-pose points [P, 3] of a hand."""
+    depth = rng.uniform(0.3, 1.3)
+    shade_of = np.ones(len(rest_mm), np.float32)
+    palm = rest_normals[:, 2] < 0.0
+    for finger in range(5):
+        for k in range(3) if finger else (1, 2):
+            joint = rest_joints_mm[4 * finger + 1 + k]
+            along = rest_joints_mm[4 * finger + 2 + k] - joint
+            along = along / np.linalg.norm(along)
+            offset = rest_mm - joint
+            # The crease of a knuckle lies where the finger leaves the palm.
+            shift = 18.0 if k == 0 else 0.0
+            t = offset @ along - shift
+            near = np.flatnonzero((np.abs(t) < 7.0) & (np.einsum("pi,pi->p", offset, offset) < 900))
+            jitter = rng.uniform(-0.8, 0.8)
+            for side, lines in ((True, PALM_CREASES), (False, BACK_WRINKLES if k else ())):
+                chosen = near[palm[near] == side]
+                for position, width, loss in lines:
+                    distance = (t[chosen] - position - jitter) / width
+                    shade_of[chosen] *= 1.0 - depth * loss * np.exp(-distance * distance)
+    chosen = np.flatnonzero(rest_normals[:, 2] < -0.25)
+    index, middle, little = rest_joints_mm[[5, 9, 17]]
+    plane = (rest_mm[chosen, :2] - [index[0], 0.0]) / [little[0] - index[0], middle[1]]
+    for line in PALM_LINES:
+        bent = np.array(line) + rng.normal(0.0, 0.02, (len(line), 2))
+        nearest = np.full(len(chosen), np.inf)
+        for a, b in itertools.pairwise(bent):
+            part = np.clip((plane - a) @ (b - a) / np.dot(b - a, b - a), 0.0, 1.0)
+            gap = plane - a - part[:, None] * (b - a)
+            nearest = np.minimum(nearest, np.einsum("pi,pi->p", gap, gap))
+        shade_of[chosen] *= 1.0 - depth * 0.28 * np.exp(-nearest / 0.012**2)
+    return shade_of
+
+
+def bands(
+    colours: np.ndarray,
+    rest_mm: np.ndarray,
+    rest_joints_mm: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Colours [P, 3] with a watch or a bracelet, and rings, now and then."""
+    if rng.random() < 0.12:
+        low = rng.uniform(-45.0, -15.0)
+        high = low + rng.uniform(3.0, 28.0)
+        band = (rest_mm[:, 1] > low) & (rest_mm[:, 1] < high)
+        colours = np.where(band[:, None], rng.uniform(0.01, 0.7, 3).astype(np.float32), colours)
+    if rng.random() < 0.12:
+        finger = int(rng.integers(1, 5))
+        base, end = rest_joints_mm[4 * finger + 1], rest_joints_mm[4 * finger + 2]
+        along = (end - base) / np.linalg.norm(end - base)
+        offset = rest_mm - base
+        t = offset @ along
+        middle = rng.uniform(0.45, 0.65) * np.linalg.norm(end - base)
+        ring = np.abs(t - middle) < rng.uniform(1.0, 2.5)
+        ring &= np.einsum("pi,pi->p", offset, offset) - t * t < 150.0
+        gold = np.array([0.8, 0.6, 0.25]) if rng.random() < 0.5 else np.array([0.6, 0.6, 0.62])
+        colours = np.where(ring[:, None], gold.astype(np.float32), colours)
+    return colours
+
+
 def sample_lights(rng: np.random.Generator, count: int) -> tuple[np.ndarray, list[Light]]:
     """An ambient colour [3] and far lights, mostly from above and from the camera's side."""
     ambient = rng.uniform(0.15, 0.5) * (1.0 + rng.normal(0.0, 0.08, 3))
@@ -125,6 +205,7 @@ def shade(
     *,
     softness: float,
     gloss: float,
+    lit: np.ndarray | None = None,
 ) -> np.ndarray:
     """Display colours [P, 3] 0..1: wrapped diffuse light, a sky from above, a dull highlight.
 
@@ -136,18 +217,21 @@ def shade(
         lights: far lights.
         softness: 0 hard shadows' edge, 0.5 light wraps around as in skin.
         gloss: strength of the highlight.
+        lit: [P] share of the first light that reaches each point; None: all of it.
     """
     sky = 0.75 - 0.25 * normals[:, 1]
     facing = np.clip(np.einsum("ni,ni->n", normals, view), 0.0, 1.0)
     linear = (sky * (0.7 + 0.3 * facing))[:, None] * ambient.astype(np.float32)
     highlight = np.zeros_like(linear)
-    for light in lights:
+    for number, light in enumerate(lights):
         direction, colour = light.direction.astype(np.float32), light.colour.astype(np.float32)
-        lit = np.maximum((normals @ direction + softness) / (1.0 + softness), 0.0)
-        linear += lit[:, None] * colour
+        facing = np.maximum((normals @ direction + softness) / (1.0 + softness), 0.0)
         shine = np.maximum(np.einsum("ni,ni->n", normals, unit(view + direction)), 0.0)
         for _ in range(4):  # to the power of 16
             shine *= shine
+        if number == 0 and lit is not None:
+            facing, shine = facing * lit.astype(np.float32), shine * lit.astype(np.float32)
+        linear += facing[:, None] * colour
         highlight += (gloss * shine)[:, None] * colour
     linear *= colours
     linear += highlight
@@ -157,17 +241,58 @@ def shade(
 # --------------------------------------------------------------------------- backgrounds
 
 
+PICTURES = (".jpg", ".jpeg", ".png")
+LOADED_SIDE_PX = 400
+
+
 @functools.cache
-def photographs() -> list[np.ndarray]:
-    """The packed photographs as uint8 RGB images."""
-    path = resources.files("kerashand") / "assets" / "backgrounds.npz"
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-        return [cv2.imdecode(data[k], cv2.IMREAD_COLOR)[:, :, ::-1] for k in sorted(data.files)]
+def photographs(folder: str | None = None) -> list[np.ndarray]:
+    """Photographs as uint8 RGB: all in a folder and below, in order of their names, or the packed.
+
+    Raises:
+        UserError: when there is no picture in the folder, or one cannot be read.
+    """
+    if folder is None:
+        path = resources.files("kerashand") / "assets" / "backgrounds.npz"
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return [cv2.imdecode(data[k], cv2.IMREAD_COLOR)[:, :, ::-1] for k in sorted(data.files)]
+    return [_load_picture(path) for path in picture_files(folder)]
 
 
-def photograph_background(rng: np.random.Generator, size_px: int) -> np.ndarray:
-    """A random, tinted, mirrored, turned cut-out of a photograph: float32 [S, S, 3] 0..1."""
-    pictures = photographs()
+def picture_files(folder: str) -> list[Path]:
+    """The picture files in a folder and below, in order of their names.
+
+    Raises:
+        UserError: when there is none.
+    """
+    files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in PICTURES)
+    if not files:
+        raise UserError(f"{folder} holds no pictures ({', '.join(PICTURES)}).")
+    return files
+
+
+def _load_picture(path: Path) -> np.ndarray:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise UserError(f"{path} is not a picture that OpenCV can read.")
+    factor = LOADED_SIDE_PX / min(picture.shape[:2])
+    if factor < 1.0:
+        picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return picture[:, :, ::-1]
+
+
+def photograph_background(
+    rng: np.random.Generator, size_px: int, *, folder: str | None = None, tint: float = 0.25
+) -> np.ndarray:
+    """A random, tinted, mirrored, turned cut-out of a photograph: float32 [S, S, 3] 0..1.
+
+    Args:
+        rng: generator.
+        size_px: side S.
+        folder: of photographs; None for the packed ones.
+        tint: standard deviation of the logarithm of the factor on each colour.
+    """
+    pictures = photographs(folder)
     picture = pictures[rng.integers(len(pictures))]
     height, width = picture.shape[:2]
     side = rng.uniform(0.3, 0.95) * min(height, width)
@@ -185,8 +310,8 @@ def photograph_background(rng: np.random.Generator, size_px: int) -> np.ndarray:
     ).astype(np.float32) / 255.0  # fmt: skip
     if rng.random() < 0.5:
         cut = cv2.GaussianBlur(cut, (0, 0), rng.uniform(0.5, 3.0) * size_px / 128)
-    tint = np.exp(rng.normal(0.0, 0.25, 3)) * np.exp(rng.normal(-0.1, 0.3))
-    return cut * tint.astype(np.float32)
+    colour = np.exp(rng.normal(0.0, tint, 3)) * np.exp(rng.normal(-0.1, 0.3))
+    return cut * colour.astype(np.float32)
 
 
 def drawn_background(rng: np.random.Generator, size_px: int) -> np.ndarray:

@@ -10,6 +10,7 @@ the pose in which the mesh was modelled.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from importlib import resources
@@ -94,6 +95,26 @@ def load_hand(name: str) -> HandMesh:
             for key in data.files
         }
     return HandMesh(name=name, **arrays)
+
+
+TIP_DEPTH_MM = 4.0
+
+
+@functools.cache
+def load_hand_with_anatomical_tips(name: str) -> HandMesh:
+    """As `load_hand`, with every finger tip `TIP_DEPTH_MM` inside the end of its skin.
+
+    Where people mark them in photographs; the WebXR mesh has its tips about 10 mm further back.
+    """
+    mesh = load_hand(name)
+    joints = mesh.joints_mm.copy()
+    for finger in range(NUM_FINGERS):
+        base, tip = joints[4 * finger + 3], joints[4 * finger + 4]
+        direction = (tip - base) / np.linalg.norm(tip - base)
+        skin_of_tip = mesh.vertices_mm[mesh.weight_matrix[:, 4 + 3 * finger] > 0.6]
+        reach = ((skin_of_tip - base) @ direction).max() - TIP_DEPTH_MM
+        joints[4 * finger + 4] = base + reach * direction
+    return dataclasses.replace(mesh, joints_mm=joints)
 
 
 def rotation_about(axis: np.ndarray, angle_rad: np.ndarray | float) -> np.ndarray:

@@ -128,6 +128,57 @@ def _largest(values: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(values[0], values[1]), values[2])
 
 
+SHADOW_MAP_PX = 112
+LIGHT_DISTANCE_MM = 4000.0
+
+
+def lit_share(
+    vertices_mm: np.ndarray,
+    faces: np.ndarray,
+    points_mm: np.ndarray,
+    direction: np.ndarray,
+    *,
+    bias_mm: float = 4.0,
+) -> np.ndarray:
+    """How much of a far light reaches points of a mesh: [P] of 0 (in its own shadow) to 1.
+
+    A shadow map: the mesh is drawn as the light sees it, and what lies further from the light than
+    the nearest surface there, by more than `bias_mm`, is in shadow. Four cells are mixed, which
+    makes an edge soft over one cell, 2 to 4 mm on a hand.
+
+    Args:
+        vertices_mm: [V, 3].
+        faces: [F, 3].
+        points_mm: [P, 3] on the surface.
+        direction: [3] unit, towards the light.
+        bias_mm: depth within which a surface does not shadow itself.
+    """
+    helper = np.eye(3)[np.argmin(np.abs(direction))]
+    right = np.cross(helper, direction)
+    right /= np.linalg.norm(right)
+    # Rows: right, down, away from the light.
+    axes = np.stack([right, np.cross(-direction, right), -direction])
+    centre = vertices_mm.mean(axis=0)
+    away = np.array([0.0, 0.0, LIGHT_DISTANCE_MM])
+    seen = (vertices_mm - centre) @ axes.T + away
+    points = (points_mm - centre) @ axes.T + away
+    reach = np.abs(seen[:, :2] / seen[:, 2:]).max()
+    focal = (SHADOW_MAP_PX / 2 - 2) / reach
+    middle = (SHADOW_MAP_PX - 1) / 2
+    intrinsics = np.array([[focal, 0.0, middle], [0.0, focal, middle], [0.0, 0.0, 1.0]])
+    fragments = rasterise(seen, faces, intrinsics, SHADOW_MAP_PX)
+    nearest = fragments.image(fragments.depth_mm, background=np.inf)
+    position = points[:, :2] / points[:, 2:] * focal + middle
+    corner = np.clip(np.floor(position).astype(np.int64), 0, SHADOW_MAP_PX - 2)
+    part_u, part_v = np.clip(position - corner, 0.0, 1.0).T
+    lit = np.zeros(len(points))
+    for step_v, share_v in ((0, 1.0 - part_v), (1, part_v)):
+        for step_u, share_u in ((0, 1.0 - part_u), (1, part_u)):
+            cell = nearest[corner[:, 1] + step_v, corner[:, 0] + step_u]
+            lit += share_u * share_v * (points[:, 2] < cell + bias_mm)
+    return lit
+
+
 def vertex_normals(vertices_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Area-weighted unit normals [V, 3]."""
     corners = vertices_mm[faces]

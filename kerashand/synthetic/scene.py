@@ -1,8 +1,10 @@
-"""Whole samples of the two domains: a pure function of (domain, split, seed, index).
+"""Whole samples of a domain: a pure function of (domain, split, seed, index).
 
 Source stands for RHD: the MakeHuman hand in wide poses, turned freely, exact depth. Target stands
 for STB: the WebXR hand in gestures towards a camera, photographs behind it, a consumer camera's
-depth. Every hand is a right hand; a left one is its mirror image.
+depth. Varied is for models that meet real photographs: both hands, all poses, shadows, creases,
+things in front of the hand and beside it, good and bad cameras. Every hand is a right hand; a left
+one is its mirror image.
 """
 
 from __future__ import annotations
@@ -12,23 +14,50 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from kerashand.synthetic import appearance, sensor
-from kerashand.synthetic.hand import PoseRange, load_hand, sample_pose, sample_shape, skin
-from kerashand.synthetic.render import rasterise, unit, vertex_normals
+from kerashand.synthetic import appearance, clutter, sensor
+from kerashand.synthetic.hand import (
+    HandMesh,
+    PoseRange,
+    load_hand,
+    load_hand_with_anatomical_tips,
+    sample_pose,
+    sample_shape,
+    skin,
+)
+from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normals
 
-DOMAINS = ("source", "target")
+DOMAINS = ("source", "target", "varied")
 SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
 GENERATOR_VERSION = 1
 
 
 @dataclass(frozen=True)
-class DomainLook:
-    """What sets one domain apart from the other; lengths in mm, angles in degrees."""
+class Clutter:
+    """How often (0..1) a picture holds more than a hand in soft light before a background."""
 
-    mesh: str
-    pose: PoseRange
-    turn_deg: tuple[float, float, float] | None
+    shadow: float
+    creases: float
+    bands: float
+    skin_behind: float
+    other_hand: float
+    occluder: float
+    plain_background: float
+    cheap_camera: float
+
+
+@dataclass(frozen=True)
+class DomainLook:
+    """What sets one domain apart from the others; lengths in mm, angles in degrees.
+
+    Of several meshes and pose ranges one is drawn for each sample; `free_turns` is the share of
+    hands that are turned freely, the others are held up before the camera within `turn_deg`.
+    """
+
+    meshes: tuple[str, ...]
+    poses: tuple[PoseRange, ...]
+    free_turns: float
+    turn_deg: tuple[float, float, float]
     hand_length_mm: tuple[float, float]
     distance_mm: tuple[float, float]
     off_axis: float
@@ -39,13 +68,16 @@ class DomainLook:
     photographs: float
     camera: float
     measured_depth: bool
+    tint: float = 0.25
+    clutter: Clutter | None = None
 
 
 LOOKS = {
     "source": DomainLook(
-        mesh="makehuman",
-        pose=PoseRange(wide=True, noise_deg=8.0),
-        turn_deg=None,
+        meshes=("makehuman",),
+        poses=(PoseRange(wide=True, noise_deg=8.0),),
+        free_turns=1.0,
+        turn_deg=(0.0, 0.0, 0.0),
         hand_length_mm=(150.0, 210.0),
         distance_mm=(300.0, 900.0),
         off_axis=0.35,
@@ -58,8 +90,9 @@ LOOKS = {
         measured_depth=False,
     ),
     "target": DomainLook(
-        mesh="webxr",
-        pose=PoseRange(wide=False, noise_deg=6.0),
+        meshes=("webxr",),
+        poses=(PoseRange(wide=False, noise_deg=6.0),),
+        free_turns=0.0,
         turn_deg=(30.0, 55.0, 25.0),
         hand_length_mm=(155.0, 205.0),
         distance_mm=(350.0, 750.0),
@@ -71,6 +104,33 @@ LOOKS = {
         photographs=0.85,
         camera=1.0,
         measured_depth=True,
+    ),
+    "varied": DomainLook(
+        meshes=("makehuman", "makehuman", "webxr"),
+        poses=(PoseRange(wide=True, noise_deg=8.0), PoseRange(wide=False, noise_deg=7.0)),
+        free_turns=0.5,
+        turn_deg=(30.0, 60.0, 40.0),
+        hand_length_mm=(140.0, 215.0),
+        distance_mm=(250.0, 1000.0),
+        off_axis=0.3,
+        margin=(1.7, 1.7),
+        lights=(1, 4),
+        detail=0.4,
+        gloss=0.2,
+        photographs=0.9,
+        camera=1.0,
+        measured_depth=False,
+        tint=0.1,
+        clutter=Clutter(
+            shadow=0.75,
+            creases=0.9,
+            bands=1.0,
+            skin_behind=0.15,
+            other_hand=0.1,
+            occluder=0.25,
+            plain_background=0.1,
+            cheap_camera=0.7,
+        ),
     ),
 }
 
@@ -97,9 +157,23 @@ class HandSample:
 
 
 def draw_sample(
-    domain: str, split: str, seed: int, index: int, *, size_px: int = 128
+    domain: str,
+    split: str,
+    seed: int,
+    index: int,
+    *,
+    size_px: int = 128,
+    backgrounds: str | None = None,
 ) -> HandSample:
     """Draw sample `index` of a split.
+
+    Args:
+        domain: one of `DOMAINS`.
+        split: one of `SPLITS`.
+        seed: of the generator.
+        index: of the sample.
+        size_px: side of its pictures.
+        backgrounds: folder of photographs; None for those in the package.
 
     Raises:
         ValueError: for an unknown domain or split.
@@ -111,28 +185,20 @@ def draw_sample(
         )
     look = LOOKS[domain]
     rng = np.random.default_rng([DOMAINS.index(domain), SPLITS.index(split), seed, index])
-    mesh = load_hand(look.mesh)
-    rest, rest_joints = sample_shape(mesh, rng, length_mm=look.hand_length_mm)
-    joints, bones = sample_pose(mesh, rest_joints, look.pose, rng)
-    vertices = skin(mesh, rest, rest_joints, joints, bones)
-    vertices, joints = _place(vertices, joints, look, rng)
-    intrinsics = _crop_intrinsics(joints, look.margin, size_px, rng)
-
-    fine = intrinsics.copy()
-    fine[:2] *= SUPERSAMPLING
-    fine[:2, 2] += (SUPERSAMPLING - 1) / 2  # pixel centres are at integers
-    fragments = rasterise(vertices, mesh.faces, fine, size_px * SUPERSAMPLING)
-    colours = _colour(fragments, mesh, vertices, look, fine, rng)
-    hand_rgb, alpha, depth = _downsample(fragments, colours, size_px)
-
-    if rng.random() < look.photographs:
-        background = appearance.photograph_background(rng, size_px)
-    else:
-        background = appearance.drawn_background(rng, size_px)
-    image = hand_rgb + (1.0 - alpha) * np.clip(background, 0.0, 1.0)
-    image = sensor.photograph(image, rng, strength=look.camera)
+    joints, intrinsics, hand_rgb, alpha, depth = _draw_hand(look, rng, size_px)
+    background = np.clip(_background(look, rng, size_px, backgrounds), 0.0, 1.0)
+    image = hand_rgb + (1.0 - alpha) * background
     mask = alpha[:, :, 0] >= 0.5
+    unseen = np.zeros_like(mask)
+    if look.clutter and rng.random() < look.clutter.occluder:
+        colour, cover = clutter.occluder(size_px, rng, background)
+        image += cover[..., None] * (colour - image)
+        unseen = cover >= 0.5
+    image = sensor.photograph(image, rng, strength=look.camera)
+    if look.clutter and rng.random() < look.clutter.cheap_camera:
+        image = sensor.cheap_camera(image, rng)
     depth = np.where(mask, depth, _background_depth(joints[0, 2], look, size_px, rng))
+    depth = np.where(unseen, 0.0, depth)
     if look.measured_depth:
         depth = sensor.measure_depth(depth, rng)
     uv = joints @ intrinsics.T
@@ -144,6 +210,54 @@ def draw_sample(
         xyz_mm=joints.astype(np.float32),
         intrinsics=intrinsics.astype(np.float32),
     )
+
+
+def _draw_hand(look: DomainLook, rng: np.random.Generator, size_px: int):
+    """Joints [21, 3], intrinsics [3, 3], premultiplied RGB, coverage and depth of a random hand."""
+    mesh = _choose_mesh(look, rng)
+    rest, rest_joints = sample_shape(mesh, rng, length_mm=look.hand_length_mm)
+    joints, bones = sample_pose(mesh, rest_joints, _one_of(look.poses, rng), rng)
+    vertices = skin(mesh, rest, rest_joints, joints, bones)
+    vertices, joints = _place(vertices, joints, look, rng)
+    intrinsics = _crop_intrinsics(joints, look.margin, size_px, rng)
+
+    fine = intrinsics.copy()
+    fine[:2] *= SUPERSAMPLING
+    fine[:2, 2] += (SUPERSAMPLING - 1) / 2  # pixel centres are at integers
+    fragments = rasterise(vertices, mesh.faces, fine, size_px * SUPERSAMPLING)
+    colours = _colour(fragments, mesh, vertices, look, fine, rng)
+    return joints, intrinsics, *_downsample(fragments, colours, size_px)
+
+
+def _one_of(choices: tuple, rng: np.random.Generator):
+    return choices[0] if len(choices) == 1 else choices[rng.integers(len(choices))]
+
+
+def _choose_mesh(look: DomainLook, rng: np.random.Generator) -> HandMesh:
+    name = _one_of(look.meshes, rng)
+    return load_hand_with_anatomical_tips(name) if look.clutter else load_hand(name)
+
+
+def _background(
+    look: DomainLook, rng: np.random.Generator, size_px: int, folder: str | None
+) -> np.ndarray:
+    """What stands behind the hand: float32 [S, S, 3]."""
+    if look.clutter and rng.random() < look.clutter.plain_background:
+        shade = np.linspace(1.0, rng.uniform(0.6, 1.0), size_px)[:, None, None]
+        background = (rng.uniform(0.0, 1.0, 3) * np.rot90(shade * np.ones((1, size_px, 1)))).astype(
+            np.float32
+        )
+    elif rng.random() < look.photographs:
+        background = appearance.photograph_background(rng, size_px, folder=folder, tint=look.tint)
+    else:
+        background = appearance.drawn_background(rng, size_px)
+    if look.clutter and rng.random() < look.clutter.skin_behind:
+        background = clutter.add_skin_patches(background, rng)
+    if look.clutter and rng.random() < look.clutter.other_hand:
+        _, _, rgb, alpha, _ = _draw_hand(look, rng, size_px)
+        rgb, cover = clutter.paste_beside(rgb, alpha[..., 0], rng)
+        background = rgb + (1.0 - cover[..., None]) * np.clip(background, 0.0, 1.0)
+    return background
 
 
 def _random_rotation(rng: np.random.Generator) -> np.ndarray:
@@ -169,7 +283,7 @@ def _turned(angles_rad: np.ndarray) -> np.ndarray:
 
 def _place(vertices, joints, look: DomainLook, rng: np.random.Generator):
     """Turn the hand and put it before the camera, all of it at least 60 mm away."""
-    if look.turn_deg is None:
+    if look.free_turns == 1.0 or (look.free_turns and rng.random() < look.free_turns):
         rotation = _random_rotation(rng)
     else:
         angles = np.clip(rng.normal(size=3), -2.0, 2.0) * np.deg2rad(look.turn_deg)
@@ -216,7 +330,7 @@ def _colour(fragments, mesh, vertices, look: DomainLook, intrinsics, rng) -> np.
         values[:, 3:6], values[:, 6:9], values[:, 9], rng, detail=look.detail
     )
     rows, columns = np.divmod(fragments.pixel, fragments.size_px)
-    view = -np.stack(
+    view_of_pixels = -np.stack(
         [
             (columns - intrinsics[0, 2]) / intrinsics[0, 0],
             (rows - intrinsics[1, 2]) / intrinsics[1, 1],
@@ -224,11 +338,20 @@ def _colour(fragments, mesh, vertices, look: DomainLook, intrinsics, rng) -> np.
         ],
         axis=1,
     )
-    view = unit(view.astype(np.float32))
+    view = unit(view_of_pixels.astype(np.float32))
+    if look.clutter and rng.random() < look.clutter.bands:
+        colours = appearance.bands(colours, values[:, 3:6], mesh.joints_mm, rng)
+    if look.clutter and rng.random() < look.clutter.creases:
+        shade = appearance.creases(values[:, 3:6], values[:, 6:9], mesh.joints_mm, rng)
+        colours = colours * shade[:, None]
     ambient, lights = appearance.sample_lights(rng, int(rng.integers(*look.lights)))
+    lit = None
+    if look.clutter and rng.random() < look.clutter.shadow:
+        points = -view_of_pixels * fragments.depth_mm[:, None]
+        lit = lit_share(vertices, mesh.faces, points, lights[0].direction)
     return appearance.shade(
         colours, normals, view, ambient, lights,
-        softness=rng.uniform(0.1, 0.4), gloss=rng.uniform(0.0, look.gloss),
+        softness=rng.uniform(0.1, 0.4), gloss=rng.uniform(0.0, look.gloss), lit=lit,
     )  # fmt: skip
 
 

@@ -81,3 +81,31 @@ def photograph(image: np.ndarray, rng: np.random.Generator, *, strength: float) 
     level = rng.uniform(0.005, 0.03) * strength
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     return image + noise * np.float32(level) * (0.5 + image)
+
+
+def cheap_camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Motion blur, few pixels, colour casts, grey pictures, JPEG: float [S, S, 3] 0..1, rounded."""
+    size = image.shape[0]
+    if rng.random() < 0.25:
+        length = int(rng.integers(3, max(4, size // 18)))
+        kernel = np.zeros((length, length), np.float32)
+        kernel[length // 2] = 1.0
+        turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
+        kernel = cv2.warpAffine(kernel, turn, (length, length))
+        image = cv2.filter2D(image, -1, kernel / max(kernel.sum(), 1e-6))
+    if rng.random() < 0.35:
+        small = max(int(size * rng.uniform(0.35, 0.9)), 24)
+        image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
+    image = np.clip(image, 0.0, 1.0)
+    if rng.random() < 0.5:
+        image = image ** np.float32(np.exp(rng.normal(0.0, 0.3)))
+    if rng.random() < 0.3:
+        image = image * (1.0 + rng.normal(0.0, 0.12, 3)).astype(np.float32)
+    if rng.random() < 0.04:
+        image = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
+    pixels = np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
+        pixels = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR)
+    return pixels.astype(np.float32) / 255.0
