@@ -26,15 +26,16 @@ def predict(
 
     Args:
         parts: the trained models.
-        batches: fully labelled batches.
+        batches: batches labelled in 2D at least.
         keep_images: of how many samples, spread over the set, pictures and depth maps are kept.
         half_width_scales: window of the depth maps; None draws none.
 
     Returns:
-        Arrays over N samples: `uv_px`, `uv_true_px`, `xyz_mm`, `xyz_true_mm`, `scale_mm`; over
-        the kept samples: `kept` (their numbers), `image`, `depth_map`, `depth_weight` and, with a
-        window, `generated`. `xyz_mm` uses the given root depth and scale (section 4.2); over all N
-        samples with a window, `depth_l1`: mean absolute difference of drawn and measured maps.
+        Arrays over N samples: `uv_px`, `uv_true_px`, `uv_weight`, `xyz_mm`, `xyz_true_mm`,
+        `z_weight` (0 where there are no true joints in 3D), `scale_mm`; over the kept samples:
+        `kept` (their numbers), `image`, `depth_map`, `depth_weight` and, with a window,
+        `generated`. `xyz_mm` uses the given root depth and scale (section 4.2); over all N samples
+        with a window, `depth_l1`: mean absolute difference of drawn and measured maps.
     """
     model = parts.build_inference_model()
     forward = tf.function(lambda image: model(image, training=False))
@@ -48,6 +49,8 @@ def predict(
         row = {
             "uv_px": output["uv_px"],
             "uv_true_px": batch["uv_px"],
+            "uv_weight": batch["uv_weight"],
+            "z_weight": batch["z_weight"],
             "xyz_mm": xyz_mm,
             "xyz_true_mm": batch["xyz_mm"],
             "scale_mm": batch["scale_mm"],
@@ -76,15 +79,31 @@ def predict(
     return arrays
 
 
+PCK_2D_SHARE = 0.1
+
+
 def evaluate_predictions(arrays: Mapping[str, np.ndarray], protocol: str) -> dict[str, Any]:
-    """Numbers of one data set: 3D under a named protocol, 2D in px, depth."""
-    numbers = evaluate_pose(arrays["xyz_mm"], arrays["xyz_true_mm"], PROTOCOLS[protocol])
-    result = {
-        key: value.tolist() if isinstance(value, np.ndarray) else value
-        for key, value in numbers.items()
-    }
+    """Numbers of one data set: 2D in px and as a share of the hand's box; 3D, where labelled.
+
+    3D follows the named protocol. `pck_2d` is the share of points within `PCK_2D_SHARE` of the
+    longer side of the box around the true points.
+    """
+    result: dict[str, Any] = {"samples": len(arrays["uv_px"])}
+    if np.all(arrays["z_weight"] > 0):
+        numbers = evaluate_pose(arrays["xyz_mm"], arrays["xyz_true_mm"], PROTOCOLS[protocol])
+        result |= {
+            key: value.tolist() if isinstance(value, np.ndarray) else value
+            for key, value in numbers.items()
+        }
     pixels = errors_2d(arrays["uv_px"], arrays["uv_true_px"])
-    result |= {"mean_error_px": float(pixels.mean()), "median_error_px": float(np.median(pixels))}
+    known = arrays["uv_weight"] > 0
+    true = np.where(known[..., None], arrays["uv_true_px"], np.nan)
+    box_px = (np.nanmax(true, axis=1) - np.nanmin(true, axis=1)).max(axis=1)
+    result |= {
+        "mean_error_px": float(pixels[known].mean()),
+        "median_error_px": float(np.median(pixels[known])),
+        "pck_2d": float((pixels <= PCK_2D_SHARE * box_px[:, None])[known].mean()),
+    }
     if "depth_l1" in arrays:
         result["depth_map_l1"] = float(arrays["depth_l1"].mean())
     return result
@@ -133,6 +152,7 @@ def evaluate_run(
         {
             domain: (np.array(r["thresholds_mm"]), np.array(r["pck"]), r["auc"])
             for domain, r in results["test"].items()
+            if "pck" in r
         },
         folder / "pck.png",
         title=f"3D PCK on the test splits ({protocol})",
@@ -160,6 +180,7 @@ COLUMNS = (
     ("median mm", "median_error_mm", "{:.1f}"),
     ("depth mm", "mean_depth_error_mm", "{:.1f}"),
     ("2D px", "mean_error_px", "{:.2f}"),
+    ("PCK 2D", "pck_2d", "{:.3f}"),
 )
 
 
@@ -167,7 +188,7 @@ def table(results: Mapping[str, Any]) -> str:
     """The results as text, with the protocol's conditions below."""
     rows = [["test split", "samples", *(title for title, _, _ in COLUMNS)]]
     for domain, numbers in results["test"].items():
-        cells = [form.format(numbers[key]) for _, key, form in COLUMNS]
+        cells = [form.format(numbers[key]) if key in numbers else "-" for _, key, form in COLUMNS]
         rows.append([domain, str(numbers["samples"]), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [

@@ -45,7 +45,7 @@ def test_shards_are_complete(sample_cache):
 
 
 def test_records_hold_the_samples(sample_cache):
-    from kerashand.data.readers.synthetic import parse
+    from kerashand.data.readers.cached import parse
 
     for domain, files in sample_cache.files.items():
         stored = parse(records(files[1])[3], size_px=sample_cache.size_px)
@@ -87,7 +87,7 @@ def test_only_missing_shards_are_written(copied, sample_cache, monkeypatch):
 KILLED_WRITER = """
 import os, signal, sys
 from pathlib import Path
-from kerashand.data.cache import Split, encode_samples, write_shard
+from kerashand.data.cache import Split, write_shard
 
 def rows():
     for number in range(200):

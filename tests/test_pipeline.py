@@ -15,7 +15,7 @@ from kerashand.data.pipeline import (
     make_batch,
     training_batches,
 )
-from kerashand.data.readers import synthetic
+from kerashand.data.readers import cached
 from kerashand.data.sample import BATCH_SPEC, DOMAIN_NUMBERS
 from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.depth import normalise_depth
@@ -29,7 +29,7 @@ KEY = tf.constant([3, 4], tf.int32)
 
 @pytest.fixture
 def source_of(sample_cache):
-    parse = functools.partial(synthetic.parse, size_px=SIZE)
+    parse = functools.partial(cached.parse, size_px=SIZE)
 
     def build(domain, labels=("uv", "xyz", "depth")):
         return DomainSource(domain, sample_cache.files[domain], parse, labels)
@@ -135,7 +135,7 @@ def test_batch_must_be_shared_equally(batches_of):
 
 def test_pictures_may_be_left_out(source_of):
     source = source_of("source")
-    parse = functools.partial(synthetic.parse, size_px=SIZE, with_image=False)
+    parse = functools.partial(cached.parse, size_px=SIZE, with_image=False)
     source = DomainSource("source", source.files, parse, ALL)
     batch = first(evaluation_batches(source, batch_size=4, geometry=GEOMETRY, samples=40))
     assert set(batch) == set(BATCH_SPEC) - {"image"}

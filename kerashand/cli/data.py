@@ -9,7 +9,7 @@ from pathlib import Path
 from kerashand import __version__
 from kerashand.cli.arguments import EXIT_INTERRUPTED, EXIT_USER_ERROR, add_config_arguments
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import DOMAINS, load_config, packaged_configs
+from kerashand.config import LOOKS, load_config, packaged_configs
 from kerashand.errors import UserError
 
 _SPLITS = ("train", "val", "test")
@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         "depth, warm is near, dark is background and grey was not measured.",
         allow_abbrev=False,
     )
-    sheet.add_argument("--domain", required=True, choices=DOMAINS)
+    sheet.add_argument("--domain", required=True, choices=LOOKS)
     sheet.add_argument("--split", default="train", choices=_SPLITS)
     sheet.add_argument("--seed", type=int, default=0, help="of the generator (default: 0)")
     sheet.add_argument("--first", type=int, default=0, help="number of the first sample")
@@ -117,19 +117,10 @@ def run_render(arguments: argparse.Namespace) -> None:
     """
     config = load_config(arguments.config, arguments.overrides)
     with tensorflow_start():
-        from kerashand.data.cache import Split, cache_root, ensure_splits, shard_path
+        from kerashand.data.cache import cache_root, ensure_splits, shard_path
+        from kerashand.data.splits import all_splits
 
-    splits = [
-        Split(
-            domain=domain,
-            split=split,
-            seed=config.data.seed,
-            size_px=config.data.image_size_px,
-            samples=config.data[domain][split],
-        )
-        for domain in DOMAINS
-        for split in _SPLITS
-    ]
+    splits = all_splits(config.data)
     root = cache_root(config.data.cache_dir)
     missing = sum(
         count

@@ -13,11 +13,20 @@ from kerashand.config.loading import (
     packaged_configs,
     packaged_weights,
 )
-from kerashand.config.schema import DOMAINS, STAGES, Config, StageConfig
+from kerashand.config.schema import (
+    DOMAINS,
+    LABELS_OF_KIND,
+    LOOKS,
+    STAGES,
+    Config,
+    StageConfig,
+)
 from kerashand.config.sections import ConfigError
 
 __all__ = [
     "DOMAINS",
+    "LABELS_OF_KIND",
+    "LOOKS",
     "STAGES",
     "Config",
     "ConfigError",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kerashand.config.schema import STAGES, Config, StageConfig
+from kerashand.config.schema import LABELS_OF_KIND, STAGES, Config, StageConfig
 
 Finding = tuple[tuple[str, ...], str]
 """The dotted paths that a rule looked at, the one to blame first, and what is wrong."""
@@ -29,6 +29,7 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
         stage, path = config.stages[name], f"stages.{name}"
         if stage.domains:
             yield from _batch_conflicts(config, stage, path)
+            yield from _kind_conflicts(config, stage, path)
             yield from _label_conflicts(stage, path)
             yield from _step_conflicts(config, name, path)
         else:
@@ -64,6 +65,17 @@ def _data_conflicts(config: Config) -> Iterator[Finding]:
                 "must be null for kind synthetic, which makes its samples (see `data.cache_dir`). "
                 f"Received: {data.path!r}",
             )
+        if data.kind != "synthetic" and data.path is None:
+            yield (
+                (f"data.{domain}.path", f"data.{domain}.kind"),
+                f"is null, but kind {data.kind} reads a folder: name it",
+            )
+        for name in ("look", "backgrounds"):
+            if data.kind != "synthetic" and data[name] is not None:
+                yield (
+                    (f"data.{domain}.{name}", f"data.{domain}.kind"),
+                    f"must be null for kind {data.kind}. Received: {data[name]!r}",
+                )
 
 
 def _batch_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[Finding]:
@@ -81,6 +93,18 @@ def _batch_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[
             yield (
                 (*paths, f"data.{domain}.train"),
                 f"takes {share} {domain} samples for a batch, but `data.{domain}.train` is {train}",
+            )
+
+
+def _kind_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[Finding]:
+    for domain in stage.domains:
+        kind = config.data[domain].kind
+        missing = set(stage.labels[domain]) - set(LABELS_OF_KIND[kind])
+        if missing:
+            yield (
+                (f"{path}.labels.{domain}", f"data.{domain}.kind"),
+                f"names {' and '.join(f'`{m}`' for m in sorted(missing))}, which kind {kind} does "
+                "not give",
             )
 
 

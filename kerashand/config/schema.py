@@ -10,19 +10,29 @@ from dataclasses import dataclass, field
 from kerashand.config.sections import Section, setting
 
 DOMAINS = ("source", "target")
+LOOKS = ("source", "target", "varied")
+"""What rendered hands can look like."""
 STAGES = ("pretrain", "regularizer", "finetune")
 """In the order in which they run."""
 
 LABELS = ("uv", "xyz", "depth")
+LABELS_OF_KIND = {"synthetic": LABELS, "photos": ("uv",)}
+"""What the kinds of data sets can label."""
 _MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class DomainConfig(Section):
-    """Where one domain's samples come from, and how many each split has."""
+    """Where one domain's samples come from, and how many each split has.
 
-    kind: str = setting("synthetic", choices=("synthetic",))
+    `look` is what rendered hands look like, null is the domain's own name; `backgrounds` is a
+    folder of photographs to stand behind them, null are the few in the package.
+    """
+
+    kind: str = setting("synthetic", choices=("synthetic", "photos"))
     path: str | None = setting(None)
+    look: str | None = setting(None, choices=LOOKS)
+    backgrounds: str | None = setting(None)
     train: int = setting(12000, low=1)
     val: int = setting(256, low=1)
     test: int = setting(1000, low=1)
@@ -30,9 +40,15 @@ class DomainConfig(Section):
 
 @dataclass(frozen=True)
 class DataConfig(Section):
-    """The data of both domains; `cache_dir` null is $KERASHAND_CACHE or ~/.cache/kerashand."""
+    """The data of both domains; `cache_dir` null is $KERASHAND_CACHE or ~/.cache/kerashand.
+
+    The cache holds pictures of side `stored_size_px` (null: `image_size_px`), of which a network
+    sees the middle 1 / `zoom`, before augmentation.
+    """
 
     image_size_px: int = setting(128, multiple_of=8, low=32, high=512)
+    stored_size_px: int | None = setting(None, low=32, high=1024)
+    zoom: float = setting(1.0, low=0.5, high=4)
     cache_dir: str | None = setting(None)
     seed: int = setting(0, low=0, high=_MAX_SEED)
     workers: int | None = setting(None, low=1, high=1024)

@@ -20,7 +20,7 @@ class AugmentParameters:
 
     Attributes:
         rotation_deg: turn, uniform in +- this.
-        scale: zoom factor, uniform in 1 +- this.
+        scale: zoom factor, uniform in 1 +- this, times that of the data set.
         shift: shift of the picture, uniform in +- this share of its side.
         brightness, contrast, saturation: factors, uniform in 1 +- this.
         noise: standard deviation of grey noise, 0..255.
@@ -39,12 +39,31 @@ class AugmentParameters:
     depth_tilt: float = 0.5
 
 
-def random_affine(count: int, size_px: int, parameters: AugmentParameters, seed: tf.Tensor):
-    """Affine maps [B, 3, 3] new-from-old pixels and the rotations [B, 3, 3] of the joints."""
+def random_affine(
+    count: int, size_px: int, parameters: AugmentParameters, seed: tf.Tensor, *, zoom: float = 1.0
+):
+    """Affine maps [B, 3, 3] new-from-old pixels and the rotations [B, 3, 3] of the joints.
+
+    Args:
+        count: B.
+        size_px: side of the picture.
+        parameters: ranges.
+        seed: stateless seed [2].
+        zoom: factor about which the zoom is drawn.
+    """
     draws = tf.random.stateless_uniform((4, count), seed, -1.0, 1.0)
     angle = draws[0] * (parameters.rotation_deg * 3.141592653589793 / 180.0)
-    zoom = 1.0 + draws[1] * parameters.scale
     shift = draws[2:] * (parameters.shift * size_px)
+    return _affine(angle, zoom * (1.0 + draws[1] * parameters.scale), shift, size_px)
+
+
+def centred_affine(count: tf.Tensor, size_px: int, zoom: float):
+    """As `random_affine` without chance: the middle of the picture, `zoom` times as large."""
+    zero = tf.zeros([count])
+    return _affine(zero, zero + zoom, tf.stack([zero, zero]), size_px)
+
+
+def _affine(angle: tf.Tensor, zoom: tf.Tensor, shift: tf.Tensor, size_px: int):
     cosine, sine = tf.cos(angle), tf.sin(angle)
     zero, one = tf.zeros_like(angle), tf.ones_like(angle)
     rotation = _matrix([[cosine, -sine, zero], [sine, cosine, zero], [zero, zero, one]])
@@ -73,13 +92,7 @@ def warp(images: tf.Tensor, new_from_old: tf.Tensor, *, output_px: int, smooth: 
     the centres of the output's larger or smaller pixels. Outside, pictures are mirrored and maps
     (`smooth=False`, nearest pixel) are 0.
     """
-    size_px = images.shape[1]
-    step = size_px / output_px
-    # Centre of output pixel j in the coordinates of the old side: (j + 0.5) step - 0.5.
-    resize = tf.constant(
-        [[step, 0.0, 0.5 * step - 0.5], [0.0, step, 0.5 * step - 0.5], [0.0, 0.0, 1.0]]
-    )
-    old_from_new = tf.linalg.inv(new_from_old) @ resize
+    old_from_new = tf.linalg.inv(new_from_old) @ resized(images.shape[1] / output_px)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=tf.reshape(old_from_new, (-1, 9))[:, :8],
@@ -88,6 +101,15 @@ def warp(images: tf.Tensor, new_from_old: tf.Tensor, *, output_px: int, smooth: 
         interpolation="BILINEAR" if smooth else "NEAREST",
         fill_mode="REFLECT" if smooth else "CONSTANT",
     )
+
+
+def resized(factor: float) -> tf.Tensor:
+    """Affine map [3, 3] of pixel centres when a picture's side grows by a factor.
+
+    Centre of pixel j of the smaller or larger picture: (j + 0.5) factor - 0.5.
+    """
+    offset = 0.5 * factor - 0.5
+    return tf.constant([[factor, 0.0, offset], [0.0, factor, offset], [0.0, 0.0, 1.0]])
 
 
 def move_joints(uv_px, xyz_mm, intrinsics, affine, rotation):

@@ -1,4 +1,4 @@
-"""Rendered samples on disk: TFRecord shards, written once, in parallel, resumable.
+"""Samples on disk: TFRecord shards, written once, in parallel, resumable.
 
 A shard appears under its final name only when it is whole (written beside, then renamed), so a
 killed run leaves nothing to repair: the next one writes the shards that are missing. A folder name
@@ -7,20 +7,25 @@ says all that its samples depend on.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import multiprocessing
 import multiprocessing.connection
 import os
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from kerashand.errors import UserError
 from kerashand.files import remove_stale, written_beside
+from kerashand.synthetic.appearance import picture_files
 from kerashand.synthetic.scene import GENERATOR_VERSION, draw_sample
 
 LOGGER = logging.getLogger(__name__)
@@ -29,23 +34,25 @@ JPEG_QUALITY = 92
 CACHE_VARIABLE = "KERASHAND_CACHE"
 
 
-@dataclass(frozen=True)
-class Split:
-    """Which rendered samples: all that their content depends on, and how many."""
+class CachedSplit(ABC):
+    """Samples that are made once: how many, where they go, and how they are made.
 
-    domain: str
-    split: str
-    seed: int
-    size_px: int
+    Attributes:
+        samples: how many.
+        size_px: side of their pictures.
+    """
+
     samples: int
+    size_px: int
 
     @property
+    @abstractmethod
     def folder(self) -> str:
-        """Folder of its shards below the root of the cache."""
-        return (
-            f"synthetic-v{GENERATOR_VERSION}/"
-            f"{self.domain}-{self.split}-{self.size_px}px-seed{self.seed}"
-        )
+        """Folder of its shards below the root of the cache; says all that the content needs."""
+
+    @abstractmethod
+    def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
+        """Make samples first .. first + count - 1; runs in workers without TensorFlow."""
 
     def shards(self) -> list[tuple[int, int]]:
         """(first index, samples) of each shard."""
@@ -55,20 +62,75 @@ class Split:
         ]
 
 
+@dataclass(frozen=True)
+class Split(CachedSplit):
+    """Rendered samples: all that their content depends on, and how many.
+
+    Attributes:
+        domain: the generator's domain.
+        split: train, val or test.
+        seed: of the generator.
+        backgrounds: folder of photographs to stand behind the hands; None for the packed ones.
+    """
+
+    domain: str
+    split: str
+    seed: int
+    size_px: int
+    samples: int
+    backgrounds: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """Folder of its shards below the root of the cache."""
+        name = f"{self.domain}-{self.split}-{self.size_px}px-seed{self.seed}"
+        if self.backgrounds is not None:
+            files = picture_files(self.backgrounds)
+            listing = "".join(f"{file.name} {file.stat().st_size}\n" for file in files)
+            name += f"-{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
+        return f"synthetic-v{GENERATOR_VERSION}/{name}"
+
+    def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
+        """Draw and compress samples."""
+        encoded = []
+        for index in range(first, first + count):
+            sample = draw_sample(
+                self.domain, self.split, self.seed, index, size_px=self.size_px,
+                backgrounds=self.backgrounds,
+            )  # fmt: skip
+            encoded.append(
+                {
+                    "image": encode_jpeg(sample.image),
+                    "depth_mm": cv2.imencode(".png", sample.depth_mm)[1].tobytes(),
+                    "mask": cv2.imencode(".png", sample.mask)[1].tobytes(),
+                    "uv_px": sample.uv_px.astype("<f4").tobytes(),
+                    "xyz_mm": sample.xyz_mm.astype("<f4").tobytes(),
+                    "intrinsics": sample.intrinsics.astype("<f4").tobytes(),
+                }
+            )
+        return encoded
+
+
+def encode_jpeg(image: np.ndarray) -> bytes:
+    """JPEG bytes of an RGB picture [S, S, 3] uint8."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    return cv2.imencode(".jpg", image[:, :, ::-1], quality)[1].tobytes()
+
+
 def cache_root(cache_dir: str | None) -> Path:
     """The folder of the cache: the argument, $KERASHAND_CACHE or ~/.cache/kerashand."""
     chosen = cache_dir or os.environ.get(CACHE_VARIABLE) or "~/.cache/kerashand"
     return Path(chosen).expanduser()
 
 
-def shard_path(root: Path, split: Split, first: int, count: int) -> Path:
+def shard_path(root: Path, split: CachedSplit, first: int, count: int) -> Path:
     """Final name of the shard that holds samples first .. first + count - 1."""
     return root / split.folder / f"{first:07d}-{count:04d}.tfrecord"
 
 
 def ensure_splits(
-    splits: list[Split], *, cache_dir: str | None = None, workers: int | None = None
-) -> dict[Split, list[Path]]:
+    splits: Sequence[CachedSplit], *, cache_dir: str | None = None, workers: int | None = None
+) -> dict[CachedSplit, list[Path]]:
     """Write whatever shards are missing, with one progress bar, and return all paths in order.
 
     Raises:
@@ -90,7 +152,7 @@ def ensure_splits(
             _write_shards(root, missing, workers or os.cpu_count() or 1)
         except BrokenProcessPool as error:
             raise UserError(
-                "A rendering process was ended from outside, perhaps for want of memory. What was "
+                "A worker process was ended from outside, perhaps for want of memory. What was "
                 "written is kept; run the command again, with fewer `data.workers` if it recurs."
             ) from error
         except OSError as error:
@@ -101,7 +163,7 @@ def ensure_splits(
     return paths
 
 
-def _write_shards(root: Path, missing: list[tuple[Split, int, int]], workers: int) -> None:
+def _write_shards(root: Path, missing: list[tuple[CachedSplit, int, int]], workers: int) -> None:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -111,11 +173,11 @@ def _write_shards(root: Path, missing: list[tuple[Split, int, int]], workers: in
     )
 
     total = sum(count for _, _, count in missing)
-    LOGGER.info("rendering %d samples into %s", total, root)
+    LOGGER.info("preparing %d samples in %s", total, root)
     # Workers start afresh: forking a process that holds TensorFlow's threads can deadlock.
     context = multiprocessing.get_context("spawn")
     columns = (
-        TextColumn("rendering hands"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("preparing hands"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
     )  # fmt: skip
     with (
@@ -123,7 +185,7 @@ def _write_shards(root: Path, missing: list[tuple[Split, int, int]], workers: in
         ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool,
     ):
         task = progress.add_task("", total=total, rate="")
-        jobs = {pool.submit(encode_samples, *shard): shard for shard in missing}
+        jobs = {pool.submit(_encode, *shard): shard for shard in missing}
         try:
             for job in as_completed(jobs):
                 split, first, count = jobs.pop(job)
@@ -148,23 +210,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def encode_samples(split: Split, first: int, count: int) -> list[dict[str, bytes]]:
-    """Draw and compress samples; runs in the workers, which never import TensorFlow."""
-    encoded = []
-    for index in range(first, first + count):
-        sample = draw_sample(split.domain, split.split, split.seed, index, size_px=split.size_px)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        encoded.append(
-            {
-                "image": cv2.imencode(".jpg", sample.image[:, :, ::-1], quality)[1].tobytes(),
-                "depth_mm": cv2.imencode(".png", sample.depth_mm)[1].tobytes(),
-                "mask": cv2.imencode(".png", sample.mask)[1].tobytes(),
-                "uv_px": sample.uv_px.astype("<f4").tobytes(),
-                "xyz_mm": sample.xyz_mm.astype("<f4").tobytes(),
-                "intrinsics": sample.intrinsics.astype("<f4").tobytes(),
-            }
-        )
-    return encoded
+def _encode(split: CachedSplit, first: int, count: int) -> list[dict[str, bytes]]:
+    return split.encode(first, count)
 
 
 def write_shard(path: Path, samples: list[dict[str, bytes]]) -> None:

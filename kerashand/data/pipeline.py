@@ -40,12 +40,21 @@ class DomainSource:
 
 @dataclass(frozen=True)
 class BatchGeometry:
-    """What turns raw samples into batches, beside augmentation."""
+    """What turns raw samples into batches, beside augmentation.
+
+    Attributes:
+        image_size_px: side of a batch's pictures, whatever that of the stored ones is.
+        depth_map_px: side of the depth maps.
+        scale_bone: the unit of joint depth.
+        half_width_scales: the window of Eq. 4.
+        zoom: a batch shows the middle 1 / zoom of a stored picture (augmentation varies that).
+    """
 
     image_size_px: int
     depth_map_px: int
     scale_bone: str
     half_width_scales: float
+    zoom: float = 1.0
 
 
 def training_batches(
@@ -100,8 +109,11 @@ def evaluation_batches(
     identity = augment.AugmentParameters(*[0.0] * 9)
 
     def prepare(raw):
-        affine = tf.eye(3, batch_shape=tf.shape(raw["uv_px"])[:1])
-        return make_batch(raw, domain, geometry, identity, affine, affine, None)
+        stored_px = raw["depth_mm"].shape[1]
+        affine, rotation = augment.centred_affine(
+            tf.shape(raw["uv_px"])[0], stored_px, geometry.zoom
+        )
+        return make_batch(raw, domain, geometry, identity, affine, rotation, None)
 
     prepared = batches.map(prepare, tf.data.AUTOTUNE).prefetch(2)
     return prepared.apply(tf.data.experimental.assert_cardinality(-(-samples // batch_size)))
@@ -134,7 +146,7 @@ def _augmenting(domain, geometry, parameters, seed, relief):
         number = tf.cast(step, tf.int32) * 2 + DOMAIN_NUMBERS[domain.domain]
         key = tf.stack([tf.constant(seed, tf.int32), number])
         affine, rotation = augment.random_affine(
-            raw["uv_px"].shape[0], geometry.image_size_px, parameters, key
+            raw["uv_px"].shape[0], raw["depth_mm"].shape[1], parameters, key, zoom=geometry.zoom
         )
         batch = make_batch(raw, domain, geometry, parameters, affine, rotation, key)
         if relief and {"xyz", "depth"} <= set(domain.labels):
@@ -168,14 +180,18 @@ def make_batch(
 ) -> dict[str, tf.Tensor]:
     """Raw samples with a leading batch axis to a batch of `kerashand.data.sample.BATCH_SPEC`.
 
+    `affine` moves within the stored picture; the result is then brought to the batch's size.
+
     Root depth and scale are given in every setting (section 4.2 of the paper); joint depth and
     camera-frame joints are zeroed where the domain is not labelled with them.
     """
     root_depth_mm = raw["xyz_mm"][:, 0, 2]
     scale_mm = scale_from_joints(raw["xyz_mm"], geometry.scale_bone)
+    stored_px, side = raw["depth_mm"].shape[1], geometry.image_size_px
     uv, xyz, intrinsics = augment.move_joints(
-        raw["uv_px"], raw["xyz_mm"], raw["intrinsics"], affine, rotation
-    )
+        raw["uv_px"], raw["xyz_mm"], raw["intrinsics"],
+        augment.resized(side / stored_px) @ affine, rotation,
+    )  # fmt: skip
     depth_mm = augment.warp(
         tf.cast(raw["depth_mm"], tf.float32)[..., None],
         affine,
@@ -185,12 +201,12 @@ def make_batch(
     depth_map, depth_weight = normalise_depth(
         depth_mm, root_depth_mm, scale_mm, half_width_scales=geometry.half_width_scales
     )
-    inside = tf.reduce_all((uv >= -0.5) & (uv <= geometry.image_size_px - 0.5), axis=-1)
+    inside = tf.reduce_all((uv >= -0.5) & (uv <= side - 0.5), axis=-1)
     has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
     count = tf.shape(uv)[0]
     batch = {
         "uv_px": uv,
-        "uv_weight": tf.cast(inside, tf.float32) * has_uv,
+        "uv_weight": tf.cast(inside, tf.float32) * raw.get("uv_weight", 1.0) * has_uv,
         "z_relative": relative_from_mm(xyz[..., 2], root_depth_mm, scale_mm) * has_xyz,
         "z_weight": tf.fill([count], has_xyz),
         "depth_map": depth_map * has_depth,
@@ -203,9 +219,10 @@ def make_batch(
     }
     if "image" in raw:
         batch["image"] = tf.cast(raw["image"], tf.float32)
+    if "image" in raw and (key is not None or (geometry.zoom, stored_px) != (1.0, side)):
+        batch["image"] = augment.warp(batch["image"], affine, output_px=side, smooth=True)
     if "image" in raw and key is not None:
-        moved = augment.warp(batch["image"], affine, output_px=geometry.image_size_px, smooth=True)
-        batch["image"] = augment.change_colours(moved, parameters, key + 1)
+        batch["image"] = augment.change_colours(batch["image"], parameters, key + 1)
     return batch
 
 

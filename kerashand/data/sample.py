@@ -18,6 +18,7 @@ RAW_SPEC = {
     "uv_px": "[21, 2] float32 pixels of the crop",
     "xyz_mm": "[21, 3] float32 camera frame",
     "intrinsics": "[3, 3] float32 of the crop",
+    "uv_weight": "[21] float32, may be left out: 1",
 }
 BATCH_SPEC = {
     "image": "[B, S, S, 3] float32 RGB 0..255; the one key that may be left out (stage 2)",

@@ -28,17 +28,24 @@ import tensorflow as tf
 
 import kerashand
 from kerashand import evaluation
-from kerashand.config import STAGES, Config, config_hash, dump_yaml, find_initial_weights
+from kerashand.config import (
+    LABELS_OF_KIND,
+    STAGES,
+    Config,
+    config_hash,
+    dump_yaml,
+    find_initial_weights,
+)
 from kerashand.data.augment import AugmentParameters
-from kerashand.data.cache import Split, ensure_splits
+from kerashand.data.cache import ensure_splits
 from kerashand.data.pipeline import (
     BatchGeometry,
     DomainSource,
     evaluation_batches,
     training_batches,
 )
-from kerashand.data.readers import synthetic
-from kerashand.data.sample import LABELS
+from kerashand.data.readers import cached
+from kerashand.data.splits import cached_split
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.models.hand_pose import (
@@ -90,6 +97,7 @@ class Run:
             depth_map_px=config.model.decoder.output_size_px,
             scale_bone=config.model.scale_bone,
             half_width_scales=config.model.half_width_scales,
+            zoom=config.data.zoom,
         )
         self.has_regularizer = config.stages.regularizer.epochs > 0
         self.started = time.monotonic()
@@ -170,12 +178,8 @@ class Run:
         wanted = {(domain, split) for domain in used for split in ("train", "val")}
         wanted |= {(domain, "test") for domain in used | {"target"}}
         self.splits = {
-            (domain, split): Split(
-                domain=domain,
-                split=split,
-                seed=data.seed,
-                size_px=data.image_size_px,
-                samples=DRY_RUN_SAMPLES if self.dry_run else data[domain][split],
+            (domain, split): cached_split(
+                data, domain, split, samples=DRY_RUN_SAMPLES if self.dry_run else None
             )
             for domain, split in sorted(wanted)
         }
@@ -185,7 +189,8 @@ class Run:
         self.files = {key: [str(p) for p in paths[split]] for key, split in self.splits.items()}
 
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
-        parse = partial(synthetic.parse, size_px=self.config.data.image_size_px, with_image=images)
+        size_px = self.splits[domain, split].size_px
+        parse = partial(cached.parse, size_px=size_px, with_image=images)
         return DomainSource(domain, self.files[domain, split], parse, tuple(labels))
 
     # --------------------------------------------------------------------------------- stages
@@ -355,7 +360,7 @@ class Run:
             self.parts,
             {
                 domain: evaluation_batches(
-                    self._source(domain, "test", LABELS),
+                    self._source(domain, "test", LABELS_OF_KIND[self.config.data[domain].kind]),
                     batch_size=self.config.evaluation.batch_size,
                     geometry=self.geometry,
                     samples=self.splits[domain, "test"].samples,

@@ -1,9 +1,11 @@
-"""The embedded benchmark: shards of rendered hands to raw samples."""
+"""Shards of the sample cache, rendered hands or photographs, to raw samples."""
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
+NO_WEIGHTS = np.ones(21, "<f4").tobytes()
 FIELDS = ("image", "depth_mm", "uv_px", "xyz_mm", "intrinsics")
 
 
@@ -16,6 +18,7 @@ def parse(record: tf.Tensor, *, size_px: int, with_image: bool = True) -> dict[s
         with_image: False leaves the picture out, for stages that do not look at it.
     """
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in FIELDS}
+    spec["uv_weight"] = tf.io.FixedLenFeature([], tf.string, default_value=NO_WEIGHTS)
     fields = tf.io.parse_single_example(record, spec)
     depth = tf.io.decode_png(fields["depth_mm"], channels=1, dtype=tf.uint16)
     sample = {
@@ -23,6 +26,7 @@ def parse(record: tf.Tensor, *, size_px: int, with_image: bool = True) -> dict[s
         "uv_px": _floats(fields["uv_px"], (21, 2)),
         "xyz_mm": _floats(fields["xyz_mm"], (21, 3)),
         "intrinsics": _floats(fields["intrinsics"], (3, 3)),
+        "uv_weight": _floats(fields["uv_weight"], (21,)),
     }
     if with_image:
         image = tf.io.decode_jpeg(fields["image"], channels=3)

@@ -1,0 +1,163 @@
+"""Labelled photographs: a folder of pictures with 2D points, cropped into the sample cache.
+
+The folder holds `labels.npz`, read without pickle, with N hands:
+
+name [N] text        picture file, relative to the folder; one picture may hold several hands
+uv_px [N, 21, 2]     points in pixels of the picture (centres of pixels are integers)
+uv_weight [N, 21]    how much each point counts, 0..1
+is_right [N] bool    anatomical side; left hands are mirrored
+split [N] text       train, val or test
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kerashand.data.cache import CachedSplit, encode_jpeg
+from kerashand.errors import UserError
+from kerashand.geometry.camera import apply_affine, crop_affine, flip_uv
+
+LABELS_FILE = "labels.npz"
+MARGIN = 1.7  # of the stored square around the points; that of rendered `varied` hands
+FIELDS = {
+    "name": ("U", 1), "uv_px": ("f", 3), "uv_weight": ("f", 2), "is_right": ("b", 1),
+    "split": ("U", 1),
+}  # fmt: skip
+# Where there is no 3D label: any finite hand before any finite camera.
+FILLER_DEPTH_MM = 500.0
+FILLER_BONE_MM = 30.0
+
+
+@dataclass(frozen=True)
+class PhotoSplit(CachedSplit):
+    """The hands of one split of a folder, in the order of its label file."""
+
+    path: str
+    split: str
+    size_px: int
+    samples: int
+    digest: str
+
+    @property
+    def folder(self) -> str:
+        """Folder of its shards below the root of the cache."""
+        return f"photos-v1/{Path(self.path).name}-{self.split}-{self.size_px}px-{self.digest}"
+
+    def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
+        """Crop and compress hands first .. first + count - 1."""
+        labels = load_labels(self.path)
+        rows = np.flatnonzero(labels["split"] == self.split)[first : first + count]
+        return [self._encode(labels, row) for row in rows]
+
+    def _encode(self, labels: dict[str, np.ndarray], row: int) -> dict[str, bytes]:
+        path = Path(self.path) / str(labels["name"][row])
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise UserError(f"{path} is not a picture that OpenCV can read, or does not exist.")
+        picture, uv = picture[:, :, ::-1], labels["uv_px"][row]
+        if not labels["is_right"][row]:
+            picture, uv = picture[:, ::-1], flip_uv(uv, picture.shape[1])
+        image, uv = crop_hand(picture, uv, labels["uv_weight"][row], size_px=self.size_px)
+        xyz = np.zeros((21, 3), "<f4")
+        xyz[:, 0] = FILLER_BONE_MM * np.arange(21)
+        xyz[:, 2] = FILLER_DEPTH_MM
+        intrinsics = np.array([[self.size_px, 0, 0], [0, self.size_px, 0], [0, 0, 1]], "<f4")
+        depth = np.zeros((self.size_px, self.size_px), np.uint16)
+        return {
+            "image": encode_jpeg(image),
+            "depth_mm": cv2.imencode(".png", depth)[1].tobytes(),
+            "uv_px": uv.astype("<f4").tobytes(),
+            "uv_weight": labels["uv_weight"][row].astype("<f4").tobytes(),
+            "xyz_mm": xyz.tobytes(),
+            "intrinsics": intrinsics.tobytes(),
+        }
+
+
+def crop_hand(
+    picture: np.ndarray, uv_px: np.ndarray, uv_weight: np.ndarray, *, size_px: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The square of `MARGIN` times the points' box [S, S, 3] and the points in it [21, 2].
+
+    Beyond the picture's edge it is mirrored. A square that holds many more pixels than the crop is
+    averaged first, so that nothing is skipped.
+    """
+    known = uv_px[uv_weight > 0]
+    low, high = known.min(axis=0), known.max(axis=0)
+    side = float((high - low).max()) * MARGIN
+    shrink = max(side / size_px, 1.0)
+    if shrink > 1.0:
+        size = np.maximum(np.round(np.array(picture.shape[1::-1]) / shrink), 1).astype(int)
+        factor = size / picture.shape[1::-1]
+        picture = cv2.resize(picture, tuple(size.tolist()), interpolation=cv2.INTER_AREA)
+        uv_px = (uv_px + 0.5) * factor - 0.5
+        low, high, side = (low + 0.5) * factor - 0.5, (high + 0.5) * factor - 0.5, side / shrink
+    affine = crop_affine((low + high) / 2, side, size_px)
+    image = cv2.warpAffine(
+        np.ascontiguousarray(picture), affine[:2], (size_px, size_px), flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )  # fmt: skip
+    return image, apply_affine(uv_px, affine)
+
+
+def open_split(path: str, split: str, *, size_px: int, samples: int) -> PhotoSplit:
+    """The first `samples` hands of a split.
+
+    Raises:
+        UserError: when the folder or its label file is missing or wrong, or holds fewer hands.
+    """
+    labels = load_labels(path)
+    held = int((labels["split"] == split).sum())
+    if held < samples:
+        raise UserError(
+            f"{Path(path) / LABELS_FILE} holds {held} hands of the split `{split}`, but "
+            f"{samples} are asked for."
+        )
+    data = (Path(path) / LABELS_FILE).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    return PhotoSplit(str(Path(path).resolve()), split, size_px, samples, digest)
+
+
+def load_labels(path: str) -> dict[str, np.ndarray]:
+    """The arrays of a folder's label file, checked.
+
+    Raises:
+        UserError: when it is missing, damaged, or an array has a wrong type, shape or value.
+    """
+    file = Path(path).expanduser() / LABELS_FILE
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            labels = {name: data[name] for name in data.files}
+    except FileNotFoundError:
+        raise UserError(
+            f"{file} does not exist. A folder of photographs needs this file (see "
+            "kerashand/data/photos.py and tools/prepare_photographs.py)."
+        ) from None
+    except Exception as error:
+        raise UserError(f"{file} cannot be read as an .npz file: {error}") from error
+    count = len(labels["name"]) if "name" in labels else 0
+    shapes = {"uv_px": (count, 21, 2), "uv_weight": (count, 21)}
+    for name, (kind, _) in FIELDS.items():
+        if name not in labels:
+            raise UserError(f"{file} lacks `{name}`. It holds: {', '.join(sorted(labels))}")
+        array = labels[name]
+        if array.dtype.kind != kind or array.shape != shapes.get(name, (count,)):
+            raise UserError(
+                f"{file}: `{name}` must be of kind {kind!r} and shape "
+                f"{shapes.get(name, (count,))}. Received: {array.dtype}, {array.shape}"
+            )
+    weight = labels["uv_weight"]
+    bad = ~(np.isfinite(labels["uv_px"]).all(axis=(1, 2)) & np.isfinite(weight).all(axis=1))
+    bad |= (weight < 0).any(axis=1) | (weight > 1).any(axis=1) | ((weight > 0).sum(axis=1) < 2)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise UserError(
+            f"{file}: {int(bad.sum())} hands have points that are not finite, weights outside "
+            f"0..1, or fewer than two weighted points; the first is row {row}, "
+            f"{labels['name'][row]}."
+        )
+    return labels

@@ -1,0 +1,127 @@
+import cv2
+import numpy as np
+import pytest
+
+from kerashand.data import photos
+from kerashand.data.cache import ensure_splits
+from kerashand.data.pipeline import BatchGeometry, DomainSource, evaluation_batches
+from kerashand.data.readers import cached
+from kerashand.errors import UserError
+
+SIZE = 64
+
+
+def picture_with_points(rng, *, height=120, width=200):
+    """A black picture with one bright pixel blob at each of 21 points."""
+    uv = np.stack([rng.uniform(60, 140, 21), rng.uniform(30, 90, 21)], axis=1).round()
+    picture = np.zeros((height, width, 3), np.uint8)
+    for u, v in uv.astype(int):
+        picture[v - 1 : v + 2, u - 1 : u + 2] = 255
+    return picture, uv.astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    """Four hands: right and left, of two splits; the second point of each is not labelled."""
+    names, points = [], []
+    for number in range(4):
+        picture, uv = picture_with_points(rng)
+        names.append(f"p{number}.png")
+        points.append(uv)
+        cv2.imwrite(str(tmp_path / names[-1]), picture)
+    weight = np.ones((4, 21), np.float32)
+    weight[:, 1] = 0.0
+    write(
+        tmp_path, name=np.array(names), uv_px=np.array(points), uv_weight=weight,
+        is_right=np.array([True, False, True, False]),
+        split=np.array(["train", "train", "test", "test"]),
+    )  # fmt: skip
+    return tmp_path
+
+
+def write(folder, **arrays):
+    np.savez(folder / photos.LABELS_FILE, **arrays)
+
+
+def changed(folder, **arrays):
+    write(folder, **{**photos.load_labels(str(folder)), **arrays})
+
+
+def batch_of(folder, root, split="train"):
+    chosen = photos.open_split(str(folder), split, size_px=SIZE, samples=2)
+    paths = ensure_splits([chosen], cache_dir=str(root), workers=1)[chosen]
+    source = DomainSource(
+        "target", [str(p) for p in paths], lambda r: cached.parse(r, size_px=SIZE), ("uv",)
+    )
+    geometry = BatchGeometry(SIZE, 32, "wrist_middle_mcp", 5.0, zoom=photos.MARGIN / 1.2)
+    batches = evaluation_batches(source, batch_size=2, geometry=geometry, samples=2)
+    return {name: value.numpy() for name, value in next(iter(batches)).items()}
+
+
+def test_points_stay_on_their_pixels(folder, tmp_path_factory):
+    batch = batch_of(folder, tmp_path_factory.mktemp("cache"))
+    assert batch["image"].shape == (2, SIZE, SIZE, 3)
+    for image, uv in zip(batch["image"], batch["uv_px"], strict=True):
+        columns, rows = np.round(uv).astype(int).T
+        inside = (columns >= 0) & (columns < SIZE) & (rows >= 0) & (rows < SIZE)
+        assert inside.sum() >= 20
+        assert image[rows[inside], columns[inside]].mean() > 120
+        assert image.mean() < 60
+
+
+def test_what_is_not_labelled_has_no_weight(folder, tmp_path_factory):
+    batch = batch_of(folder, tmp_path_factory.mktemp("cache"))
+    assert (batch["uv_weight"][:, 1] == 0).all()
+    assert (np.delete(batch["uv_weight"], 1, axis=1) == 1).all()
+    assert (batch["z_weight"] == 0).all()
+    assert (batch["depth_weight"] == 0).all()
+    assert all(np.isfinite(value).all() for value in batch.values())
+
+
+def test_left_hands_are_mirrored(folder):
+    labels = photos.load_labels(str(folder))
+    chosen = photos.open_split(str(folder), "train", size_px=SIZE, samples=2)
+    (right, left) = chosen.encode(0, 2)
+    for row, sample in enumerate((right, left)):
+        stored = np.frombuffer(sample["uv_px"], "<f4").reshape(21, 2)
+        order = np.argsort(labels["uv_px"][row, 2:, 0])
+        steps = np.diff(stored[2:, 0][order])
+        assert (steps >= -1e-3).all() if row == 0 else (steps <= 1e-3).all()
+
+
+def test_a_large_picture_is_averaged_not_skipped(rng):
+    fine = rng.integers(0, 2, (1200, 1200, 1), np.uint8).repeat(3, axis=2) * 255
+    uv = np.array([[100.0, 100.0], [900.0, 900.0]])
+    crop, moved = photos.crop_hand(fine, uv, np.ones(2), size_px=SIZE)
+    assert crop.std() < 30  # pixel noise of 128 averages out over squares of 21 px
+    centre = moved.mean(axis=0)
+    np.testing.assert_allclose(centre, (SIZE - 1) / 2, atol=0.5)
+    np.testing.assert_allclose(np.ptp(moved, axis=0), SIZE / photos.MARGIN, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"uv_px": np.zeros((4, 20, 2), np.float32)}, r"`uv_px` must be .* Received: .*20"),
+        ({"is_right": np.zeros(4)}, "`is_right` must be of kind 'b'"),
+        ({"uv_px": np.full((4, 21, 2), np.nan, np.float32)}, "4 hands have points"),
+        ({"uv_weight": np.full((4, 21), 2.0, np.float32)}, "outside 0..1"),
+        ({"split": np.array(["train", "test", "test", "test"])}, "holds 1 hands"),
+        ({"name": np.array(["x.png"] * 4)}, "x.png is not a picture"),
+    ],
+)
+def test_bad_folders(folder, arrays, message):
+    changed(folder, **arrays)
+    with pytest.raises(UserError, match=message):
+        photos.open_split(str(folder), "train", size_px=SIZE, samples=2).encode(0, 2)
+
+
+def test_missing_and_damaged_label_files(tmp_path):
+    with pytest.raises(UserError, match=r"labels\.npz does not exist"):
+        photos.load_labels(str(tmp_path))
+    (tmp_path / photos.LABELS_FILE).write_bytes(b"not a zip")
+    with pytest.raises(UserError, match="cannot be read"):
+        photos.load_labels(str(tmp_path))
+    write(tmp_path, name=np.array(["a"]))
+    with pytest.raises(UserError, match="lacks `uv_px`"):
+        photos.load_labels(str(tmp_path))

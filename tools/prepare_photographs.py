@@ -1,0 +1,173 @@
+"""Turn photographs with machine labels into the folder that `kind: photos` reads.
+
+    python tools/prepare_photographs.py --data ../shared/data --out photographs
+
+Reads three collections (see `kerashand/weights/README.md` for sources and licences): `fingers/`
+and `sign_digits/` with `pseudo_labels.npz`, and `stereo/` with two clips and triangulated labels.
+Doubtful labels are left out or count less; whole sequences or people go to one split, so that the
+held-out photographs show hands and rooms that training has not seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kerashand.data.photos import LABELS_FILE
+
+MIN_SCORE = 0.6
+MIN_BOX_SHARE = 0.12  # of the picture: a smaller "hand" is a mistake of the labeller
+MAX_REPROJECTION_PX = 6.0
+STEREO_EVERY = 2  # frames of a clip are nearly alike
+ALIKE = 0.10  # of the range of colours: root mean square difference of two thumbnails
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the folder; it appears whole or not at all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    if args.out.exists():
+        raise SystemExit(f"{args.out} exists already; delete it or choose another folder")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=args.out.parent))
+    try:
+        rows = [
+            *fingers(args.data / "fingers", beside),
+            *sign_digits(args.data / "sign_digits", beside),
+            *stereo(args.data / "stereo", beside),
+        ]
+        labels = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+        np.savez_compressed(beside / LABELS_FILE, **labels)
+        beside.chmod(0o755)
+        os.rename(beside, args.out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    for split in ("train", "val", "test"):
+        chosen = labels["split"] == split
+        sets = {name: int((labels["set"][chosen] == name).sum()) for name in set(labels["set"])}
+        print(f"{split}: {int(chosen.sum())} hands, {sets}")
+
+
+def fingers(folder: Path, out: Path) -> list[dict]:
+    """Photographs of many people in rooms; pictures that look alike go to one split."""
+    data = load(folder)
+    groups = alike([folder / "images" / str(name) for name in data["name"]])
+    splits = {group: split_of(number) for number, group in enumerate(dict.fromkeys(groups))}
+    return labelled(folder, out, data, [splits[group] for group in groups])
+
+
+def sign_digits(folder: Path, out: Path) -> list[dict]:
+    """Students signing ten digits.
+
+    Each digit's files run through the students in one order, so that the same share of each digit
+    holds out the same students, nearly.
+    """
+    data = load(folder)
+    digits = np.array([str(name).split("_")[0] for name in data["name"]])
+    part = np.zeros(len(digits))
+    for digit in np.unique(digits):
+        chosen = np.flatnonzero(digits == digit)
+        part[chosen] = np.arange(len(chosen)) / len(chosen)
+    splits = np.where(part < 0.8, "train", np.where(part < 0.87, "val", "test"))
+    # All but a few are right hands: a "left" one is a mistake of the labeller.
+    data["ok"] &= data["is_right"]
+    return labelled(folder, out, data, splits)
+
+
+def stereo(folder: Path, out: Path) -> list[dict]:
+    """Two clips of one right hand; the last fifth of the time is held out."""
+    data = load(folder)
+    (out / "stereo").mkdir()
+    rows, count = [], len(data["ok"])
+    for camera in range(2):
+        clip = cv2.VideoCapture(str(folder / f"cam{camera}.mp4"))
+        for frame in range(count):
+            read, picture = clip.read()
+            good = data["ok"][frame] and data["reproj"][frame] <= MAX_REPROJECTION_PX
+            if not read or not good or frame % STEREO_EVERY:
+                continue
+            name = f"stereo/{camera}_{frame:04d}.jpg"
+            cv2.imwrite(str(out / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
+            split = "train" if frame < 0.8 * count else "test"
+            rows.append(row("stereo", name, data["uv"][camera, frame], 1.0, True, split))
+        clip.release()
+    return rows
+
+
+def labelled(folder: Path, out: Path, data: dict, splits) -> list[dict]:
+    """Rows and copies of the pictures of a collection whose labels are good enough."""
+    (out / folder.name).mkdir()
+    rows = []
+    for number in np.flatnonzero(data["ok"]):
+        uv, score = data["uv_px"][number], float(data["score"][number])
+        picture = folder / "images" / str(data["name"][number])
+        side = max(cv2.imread(str(picture)).shape[:2])
+        if score < MIN_SCORE or (uv.max(axis=0) - uv.min(axis=0)).max() < MIN_BOX_SHARE * side:
+            continue
+        name = f"{folder.name}/{picture.name}"
+        shutil.copyfile(picture, out / name)
+        is_right = bool(data["is_right"][number])
+        rows.append(row(folder.name, name, uv, score, is_right, str(splits[number])))
+    return rows
+
+
+def row(collection: str, name: str, uv_px, weight: float, is_right: bool, split: str) -> dict:
+    """One hand of the label file; `set` is for people, not for the reader."""
+    return {
+        "set": collection,
+        "name": name,
+        "uv_px": np.asarray(uv_px, np.float32),
+        "uv_weight": np.full(21, weight, np.float32),
+        "is_right": is_right,
+        "split": split,
+    }
+
+
+def load(folder: Path) -> dict[str, np.ndarray]:
+    """The arrays of a collection's label file."""
+    with np.load(folder / "pseudo_labels.npz", allow_pickle=False) as data:
+        return {name: data[name].copy() for name in data.files}
+
+
+def split_of(group: int) -> str:
+    """Of twenty groups sixteen train, one validates, three test."""
+    return "test" if group % 20 in (4, 11, 18) else "val" if group % 20 == 8 else "train"
+
+
+def alike(paths: list[Path]) -> list[int]:
+    """Group numbers of pictures: those whose thumbnails are near, directly or by others, are one.
+
+    Photographs of one person in one room differ by the hand; their border pixels stay.
+    """
+    thumbnails = []
+    for path in paths:
+        small = cv2.resize(cv2.imread(str(path)), (16, 16), interpolation=cv2.INTER_AREA)
+        border = np.ones((16, 16), bool)
+        border[3:13, 3:13] = False
+        thumbnails.append(small[border].astype(np.float32).ravel() / 255.0)
+    thumbnails = np.array(thumbnails)
+    group = list(range(len(paths)))
+
+    def root(i: int) -> int:
+        while group[i] != i:
+            group[i] = group[group[i]]
+            i = group[i]
+        return i
+
+    for i in range(len(paths)):
+        distance = np.sqrt(((thumbnails[i + 1 :] - thumbnails[i]) ** 2).mean(axis=1))
+        for j in np.flatnonzero(distance < ALIKE):
+            group[root(i + 1 + int(j))] = root(i)
+    return [root(i) for i in range(len(paths))]
+
+
+if __name__ == "__main__":
+    main()
