@@ -1,0 +1,118 @@
+"""Squares cut from pictures, in NumPy alone: turned, scaled, mirrored."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+
+def square_around(
+    box: tuple[float, float, float, float], *, margin: float = 1.0
+) -> tuple[NDArray[np.float64], float]:
+    """Centre [2] and side of the square around a box.
+
+    Args:
+        box: left, top, right, bottom in pixels; the edges of pixels, so that a picture W wide
+            reaches from -0.5 to W - 0.5.
+        margin: factor on the longer side.
+    """
+    left, top, right, bottom = box
+    return np.array([(left + right) / 2, (top + bottom) / 2]), max(
+        right - left, bottom - top
+    ) * margin
+
+
+def crop_from_image(
+    centre_px: NDArray[np.float64],
+    side_px: float,
+    size_px: int,
+    *,
+    angle_rad: float = 0.0,
+    mirrored: bool = False,
+) -> NDArray[np.float64]:
+    """Affine map A [3, 3] from pixels of a picture to those of a crop, p' = A p.
+
+    Args:
+        centre_px: [2] centre of the square.
+        side_px: its side.
+        size_px: side of the crop.
+        angle_rad: turn of the picture about the centre before it is cut; positive is clockwise on
+            the screen.
+        mirrored: whether the crop shows the mirror image.
+    """
+    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
+    linear = np.array([[cosine, -sine], [sine, cosine]]) * (size_px / side_px)
+    if mirrored:
+        linear[0] *= -1.0
+    matrix = np.eye(3)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = (size_px - 1) / 2 - linear @ centre_px
+    return matrix
+
+
+def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
+    """Sample a crop.
+
+    Bilinear; where a crop's pixel covers several of the picture, these are averaged in blocks
+    first. Beyond the edge the picture is mirrored.
+
+    Args:
+        picture: [H, W, 3] uint8.
+        affine: [3, 3] crop from picture.
+        size_px: side S of the crop.
+
+    Returns:
+        [S, S, 3] uint8.
+    """
+    inverse = np.linalg.inv(affine)
+    shrink = float(np.sqrt(abs(np.linalg.det(inverse[:2, :2]))))
+    if shrink >= 2.0:
+        picture, inverse = _averaged(picture, inverse, int(shrink), size_px)
+    height, width = picture.shape[:2]
+    axis = np.arange(size_px)
+    u = inverse[0, 0] * axis[None, :] + inverse[0, 1] * axis[:, None] + inverse[0, 2]
+    v = inverse[1, 0] * axis[None, :] + inverse[1, 1] * axis[:, None] + inverse[1, 2]
+    left, top = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
+    part_u = (u - left).astype(np.float32)[..., None]
+    part_v = (v - top).astype(np.float32)[..., None]
+    columns = [_mirror_index(left + step, width) for step in (0, 1)]
+    rows = [_mirror_index(top + step, height) for step in (0, 1)]
+    flat = picture.reshape(-1, picture.shape[2])
+    upper, lower = (
+        flat[row * width + columns[0]] * (1.0 - part_u) + flat[row * width + columns[1]] * part_u
+        for row in rows
+    )
+    return np.rint(upper * (1.0 - part_v) + lower * part_v).astype(np.uint8)
+
+
+def _averaged(picture: Picture, inverse: NDArray[np.float64], block: int, size_px: int):
+    """The part of a picture that a crop covers, averaged in blocks, and the map to it."""
+    corners = np.array(
+        [[0, 0, 1], [size_px - 1, 0, 1], [0, size_px - 1, 1], [size_px - 1] * 2 + [1]]
+    )
+    seen = corners @ inverse[:2].T
+    height, width = picture.shape[:2]
+    low = np.clip(np.floor(seen.min(axis=0)).astype(int) - block, 0, [width - 1, height - 1])
+    high = np.clip(np.ceil(seen.max(axis=0)).astype(int) + block + 1, low + 1, [width, height])
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    pad = [(0, -part.shape[0] % block), (0, -part.shape[1] % block), (0, 0)]
+    part = np.pad(part, pad, mode="edge")
+    rows, columns = part.shape[0] // block, part.shape[1] // block
+    blocks = part.reshape(rows, block, columns, block, part.shape[2])
+    small = np.rint(blocks.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
+    # Pixel p of the picture lies at (p - low + 0.5) / block - 0.5.
+    to_small = np.eye(3)
+    to_small[[0, 1], [0, 1]] = 1.0 / block
+    to_small[:2, 2] = (0.5 - low) / block - 0.5
+    return small, to_small @ inverse
+
+
+def _mirror_index(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Reflect indices into 0 .. size - 1 without repeating the edge."""
+    if size == 1:
+        return np.zeros_like(index)
+    period = 2 * (size - 1)
+    index = np.abs(index) % period
+    return np.where(index >= size, period - index, index)

@@ -1,0 +1,96 @@
+"""The finder: hand boxes and sides in a whole picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerashand.errors import UserError
+from kerashand.geometry.camera import apply_inverse_affine
+from kerashand.runtime.backends import Backend, load_backend
+from kerashand.runtime.crop import crop_from_image, cut, square_around
+
+OVERLAP = 0.35
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class FoundHand:
+    """A hand that was found: box in pixels of the picture, side, score 0..1."""
+
+    box: tuple[float, float, float, float]
+    side: str
+    score: float
+
+
+class Finder:
+    """A small network that says for each cell of a map whether a hand's middle lies there.
+
+    Its outputs on [1, S, S, 3]: `score` [1, h, w] 0..1, `box` [1, h, w, 4] left, top, right, bottom
+    in pixels of the input, `right` [1, h, w] 0..1.
+    """
+
+    def __init__(self, backend: Backend):
+        self.backend = backend
+        self.size_px = int(backend.metadata["image_size_px"])
+        self.threshold = float(backend.metadata.get("threshold", DEFAULT_THRESHOLD))
+
+    @classmethod
+    def load(cls, path: str | Path, *, threads: int = 1) -> Finder:
+        """Load an exported finder.
+
+        Raises:
+            UserError: If the file is missing, damaged or of another kind.
+        """
+        backend = load_backend(path, threads=threads)
+        if backend.metadata.get("task") != "hand_finder":
+            raise UserError(f"{path} is not a finder. It says: {backend.metadata.get('task')}")
+        return cls(backend)
+
+    def find(self, rgb: NDArray[np.uint8], *, max_hands: int) -> list[FoundHand]:
+        """Hands of a picture, the surest first."""
+        height, width = rgb.shape[:2]
+        whole = (-0.5, -0.5, width - 0.5, height - 0.5)
+        return self._look(rgb, *square_around(whole))[:max_hands]
+
+    def side_in(self, rgb: NDArray[np.uint8], box: tuple[float, float, float, float]) -> str:
+        """The side of the hand in a box."""
+        centre, side_px = square_around(box, margin=2.0)
+        output = self._run(rgb, crop_from_image(centre, side_px, self.size_px))
+        score = output["score"] * _near_middle(output["score"].shape)
+        return "right" if output["right"].flat[int(score.argmax())] >= 0.5 else "left"
+
+    def _run(self, rgb, affine) -> dict[str, NDArray[np.float64]]:
+        output = self.backend.run(cut(rgb, affine, self.size_px)[None])
+        return {name: np.asarray(value, np.float64)[0] for name, value in output.items()}
+
+    def _look(self, rgb, centre, side_px: float) -> list[FoundHand]:
+        affine = crop_from_image(centre, side_px, self.size_px)
+        output = self._run(rgb, affine)
+        rows, columns = np.nonzero(output["score"] >= self.threshold)
+        scores = output["score"][rows, columns]
+        corners = output["box"][rows, columns].reshape(-1, 2, 2)
+        boxes = apply_inverse_affine(corners, affine).reshape(-1, 4)
+        found: list[FoundHand] = []
+        for number in np.argsort(-scores):
+            box = tuple(float(value) for value in boxes[number])
+            if all(_overlap(box, other.box) < OVERLAP for other in found):
+                right = output["right"][rows[number], columns[number]] >= 0.5
+                found.append(FoundHand(box, "right" if right else "left", float(scores[number])))
+        return found
+
+
+def _near_middle(shape: tuple[int, int]) -> NDArray[np.float64]:
+    axes = [np.abs((np.arange(side) + 0.5) / side - 0.5) for side in shape]
+    return np.exp(-((axes[0][:, None] ** 2 + axes[1][None, :] ** 2) / 0.08))
+
+
+def _overlap(a, b) -> float:
+    """Intersection over union of two boxes."""
+    width = max(min(a[2], b[2]) - max(a[0], b[0]), 0.0)
+    height = max(min(a[3], b[3]) - max(a[1], b[1]), 0.0)
+    both = width * height
+    return both / max((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both, 1e-9)

@@ -1,0 +1,222 @@
+"""Hands in a picture: boxes from the finder or given, joints from the pose model.
+
+Needs NumPy and the runtime of the model's format; neither TensorFlow nor OpenCV.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kerashand.errors import UserError
+from kerashand.geometry.camera import apply_affine, apply_inverse_affine
+from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.geometry.root_depth import relative_joints, solve_root_depth
+from kerashand.runtime.backends import Backend, load_backend
+from kerashand.runtime.crop import crop_from_image, cut, square_around
+from kerashand.runtime.finder import Finder, FoundHand
+from kerashand.skeleton import NUM_JOINTS
+
+Box = tuple[float, float, float, float]
+SIDES = ("left", "right")
+# Of the square that the pose model sees, in boxes around the joints.
+MARGIN = 1.3
+WRIST, MIDDLE_MCP = 0, 9
+
+
+@dataclasses.dataclass(frozen=True)
+class Hand:
+    """One hand.
+
+    Attributes:
+        side: "left" or "right", anatomically.
+        score: 0..1, how sure it is that this is a hand with these joints.
+        box: left, top, right, bottom of the joints in pixels of the picture.
+        uv_px: [21, 2] pixels of the picture.
+        z_relative: [21] depth behind the wrist in lengths of the scale bone.
+        joint_scores: [21] 0..1.
+        xyz_relative: [21, 3] joints about the wrist in lengths of the scale bone, seen from far
+            away (no camera is needed): x right, y down, z away.
+        xyz_mm: [21, 3] joints in the camera's frame; None unless intrinsics and the length of the
+            scale bone are given.
+        root_depth_mm: depth of the wrist; None likewise.
+    """
+
+    side: str
+    score: float
+    box: Box
+    uv_px: NDArray[np.float64]
+    z_relative: NDArray[np.float64]
+    joint_scores: NDArray[np.float64]
+    xyz_relative: NDArray[np.float64]
+    xyz_mm: NDArray[np.float64] | None = None
+    root_depth_mm: float | None = None
+
+
+class HandPose:
+    """The pose model with the finder, ready to run on pictures."""
+
+    def __init__(self, backend: Backend, finder: Finder | None):
+        self.backend, self.finder = backend, finder
+        self.size_px = int(backend.metadata["image_size_px"])
+        self.scale_bone = str(backend.metadata["scale_bone"])
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, finder: str | Path | None = None, threads: int = 1
+    ) -> HandPose:
+        """Load exported models.
+
+        Args:
+            path: the pose model, .tflite or .onnx.
+            finder: the finder; without it every picture needs a box and a side.
+            threads: of the runtime.
+
+        Raises:
+            UserError: If a file is missing, damaged or of another kind.
+        """
+        backend = load_backend(path, threads=threads)
+        if backend.metadata.get("task") != "hand_pose":
+            raise UserError(f"{path} is not a pose model. It says: {backend.metadata.get('task')}")
+        return cls(backend, None if finder is None else Finder.load(finder, threads=threads))
+
+    def predict(
+        self,
+        rgb: NDArray[np.uint8],
+        *,
+        box: Sequence[float] | None = None,
+        side: str = "auto",
+        intrinsics: ArrayLike | None = None,
+        scale_mm: float | None = None,
+        max_hands: int = 2,
+        passes: int = 2,
+    ) -> list[Hand]:
+        """Find the hands of a picture and their joints.
+
+        Args:
+            rgb: [H, W, 3] uint8 RGB.
+            box: left, top, right, bottom around one hand in pixels; None looks for hands.
+            side: "left", "right" or "auto".
+            intrinsics: [3, 3] of the picture.
+            scale_mm: length of the scale bone (`metadata["scale_bone"]`) of the person.
+            max_hands: most hands that are looked for.
+            passes: 1 looks once; 2 looks again, closer and with the fingers up, where the joints
+                of the first look say.
+
+        Returns:
+            Hands, the surest first; empty if there is none.
+
+        Raises:
+            ValueError: If an argument is of a wrong type, shape or range.
+        """
+        check_picture(rgb)
+        if side not in ("auto", *SIDES):
+            raise ValueError(f"`side` must be auto, left or right. Received: side={side!r}")
+        found = self._look_for(rgb, box, side, max_hands)
+        hands = []
+        for hand in found:
+            result = None
+            view = self._first_view(hand)
+            for _ in range(max(passes, 1)):
+                result = self._look(rgb, *view, side=hand.side, found_score=hand.score)
+                view = view_of_joints(result.uv_px)
+            hands.append(_with_camera(result, intrinsics, scale_mm, self.scale_bone))
+        return sorted(hands, key=lambda hand: -hand.score)
+
+    def follow(self, rgb: NDArray[np.uint8], last: Hand, *, intrinsics=None, scale_mm=None) -> Hand:
+        """The hand of the frame before in the next one: one look where its joints were."""
+        check_picture(rgb)
+        hand = self._look(rgb, *view_of_joints(last.uv_px), side=last.side, found_score=1.0)
+        return _with_camera(hand, intrinsics, scale_mm, self.scale_bone)
+
+    def _look_for(self, rgb, box, side: str, max_hands: int) -> list[FoundHand]:
+        if box is not None:
+            box = check_box(box)
+            if side != "auto":
+                return [FoundHand(box, side, 1.0)]
+            finder = self._need_finder("a box without a side")
+            return [FoundHand(box, finder.side_in(rgb, box), 1.0)]
+        found = self._need_finder("a picture without a box").find(rgb, max_hands=max_hands)
+        if side != "auto":
+            found = [dataclasses.replace(hand, side=side) for hand in found]
+        return found
+
+    def _need_finder(self, what: str) -> Finder:
+        if self.finder is None:
+            raise UserError(f"{what} needs a finder: HandPose.load(path, finder=FILE).")
+        return self.finder
+
+    def _first_view(self, hand: FoundHand):
+        centre, side_px = square_around(hand.box, margin=MARGIN)
+        return centre, side_px, 0.0
+
+    def _look(
+        self, rgb, centre, side_px: float, angle_rad: float, *, side: str, found_score: float
+    ):
+        affine = crop_from_image(
+            centre, side_px, self.size_px, angle_rad=angle_rad, mirrored=side == "left"
+        )
+        output = self.backend.run(cut(rgb, affine, self.size_px)[None])
+        uv_crop = np.asarray(output["uv_px"], np.float64).reshape(NUM_JOINTS, 2)
+        uv = apply_inverse_affine(uv_crop, affine)
+        z_relative = np.asarray(output["z_relative"], np.float64).reshape(NUM_JOINTS)
+        scores = np.asarray(output["confidence"], np.float64).reshape(NUM_JOINTS)
+        low, high = uv.min(axis=0), uv.max(axis=0)
+        return Hand(
+            side=side,
+            score=float(found_score * scores.mean()),
+            box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
+            uv_px=uv,
+            z_relative=z_relative,
+            joint_scores=scores,
+            xyz_relative=relative_joints(uv, z_relative, scale_bone=self.scale_bone),
+        )
+
+
+def view_of_joints(uv_px: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+    """Centre, side and angle of the square in which a hand stands with its fingers up."""
+    up = uv_px[MIDDLE_MCP] - uv_px[WRIST]
+    angle = -np.pi / 2 - np.arctan2(up[1], up[0])
+    turn = np.eye(3)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    turned = apply_affine(uv_px, turn)
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    centre = turn[:2, :2].T @ ((low + high) / 2)
+    return centre, max(float((high - low).max()), 8.0) * MARGIN, float(angle)
+
+
+def check_picture(rgb: NDArray[np.uint8]) -> None:
+    """Raise ValueError unless this is an RGB picture [H, W, 3] of uint8."""
+    if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+        shape = getattr(rgb, "shape", type(rgb).__name__)
+        raise ValueError(f"`rgb` must be an array [H, W, 3]. Received: {shape}")
+    if rgb.dtype != np.uint8:
+        raise ValueError(f"`rgb` must hold uint8 of 0..255. Received: {rgb.dtype}")
+
+
+def check_box(box: Sequence[float]) -> Box:
+    """The box as floats; raise ValueError if it is not left < right, top < bottom."""
+    values = tuple(float(value) for value in box)
+    if len(values) != 4 or not np.isfinite(values).all():
+        raise ValueError(f"`box` must hold left, top, right, bottom. Received: box={box!r}")
+    if not (values[0] < values[2] and values[1] < values[3]):
+        raise ValueError(f"`box` must have left < right and top < bottom. Received: box={box!r}")
+    return values
+
+
+def _with_camera(hand: Hand, intrinsics, scale_mm: float | None, scale_bone: str) -> Hand:
+    if intrinsics is None or scale_mm is None:
+        return hand
+    matrix = np.asarray(intrinsics, np.float64)
+    if matrix.shape != (3, 3):
+        raise ValueError(f"`intrinsics` must be a matrix [3, 3]. Received: shape {matrix.shape}")
+    if not scale_mm > 0:
+        raise ValueError(f"`scale_mm` must be positive. Received: scale_mm={scale_mm!r}")
+    scale = np.float64(scale_mm)
+    depth = solve_root_depth(hand.uv_px, hand.z_relative, matrix, scale, scale_bone=scale_bone)
+    xyz = xyz_from_uv_z(hand.uv_px, hand.z_relative, matrix, depth, scale)
+    return dataclasses.replace(hand, xyz_mm=xyz, root_depth_mm=float(depth))

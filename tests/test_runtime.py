@@ -1,0 +1,251 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from kerashand.errors import UserError
+from kerashand.geometry.camera import apply_affine, px_from_cam
+from kerashand.geometry.root_depth import relative_joints
+from kerashand.runtime import HandPose
+from kerashand.runtime.backends import load_backend
+from kerashand.runtime.crop import crop_from_image, cut, square_around
+from kerashand.runtime.finder import Finder
+from kerashand.runtime.hand_pose import MARGIN, view_of_joints
+from kerashand.runtime.smoothing import OneEuroFilter
+from kerashand.synthetic.scene import draw_sample
+
+SIZE = 64
+
+
+def smooth_picture(rng, height=90, width=140):
+    small = rng.integers(0, 256, (9, 14, 3)).astype(np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+# ------------------------------------------------------------------------------------- crops
+
+
+@pytest.mark.parametrize(("angle", "mirrored"), [(0.0, False), (0.7, False), (-2.0, True)])
+def test_cut_is_the_warp_of_opencv(rng, angle, mirrored):
+    picture = smooth_picture(rng)
+    affine = crop_from_image(np.array([70.0, 40.0]), 55.0, SIZE, angle_rad=angle, mirrored=mirrored)
+    expected = cv2.warpAffine(
+        picture, affine[:2], (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    difference = np.abs(cut(picture, affine, SIZE).astype(int) - expected)
+    assert difference.mean() < 0.7  # OpenCV rounds positions to 1/32 px
+    assert difference.max() < 12
+
+
+def test_cut_of_the_whole_picture_is_the_picture(rng):
+    picture = rng.integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+    centre, side = square_around((-0.5, -0.5, SIZE - 0.5, SIZE - 0.5))
+    np.testing.assert_array_equal(cut(picture, crop_from_image(centre, side, SIZE), SIZE), picture)
+
+
+def test_a_large_picture_is_averaged(rng):
+    fine = rng.integers(0, 2, (1300, 1300, 1)).astype(np.uint8).repeat(3, axis=2) * 255
+    affine = crop_from_image(np.array([640.0, 660.0]), 1280.0, SIZE)
+    assert cut(fine, affine, SIZE).std() < 12.0  # of 127 before; blocks of 20 x 20
+
+
+def test_averaging_keeps_the_place():
+    picture = np.zeros((800, 800, 3), np.uint8)
+    picture[396:416, 196:216] = 255  # middle at (205.5, 405.5)
+    affine = crop_from_image(np.array([300.0, 400.0]), 640.0, SIZE)
+    crop = cut(picture, affine, SIZE).astype(float)[..., 0]
+    rows, columns = np.indices(crop.shape)
+    middle = np.array([(crop * columns).sum(), (crop * rows).sum()]) / crop.sum()
+    np.testing.assert_allclose(
+        middle, apply_affine(np.array([[205.5, 405.5]]), affine)[0], atol=0.1
+    )
+
+
+def test_beyond_the_edge_is_the_mirror_image():
+    picture = np.arange(8, dtype=np.uint8)[None, :, None].repeat(8, 0).repeat(3, 2) * 10
+    centre, side = square_around((-4.5, -0.5, 3.5, 7.5))
+    crop = cut(picture, crop_from_image(centre, side, 8), 8)
+    np.testing.assert_array_equal(crop[0, :, 0], [40, 30, 20, 10, 0, 10, 20, 30])
+
+
+# ------------------------------------------------------------------------------ the pose model
+
+
+class TrueJoints:
+    """A backend that knows the joints of one picture and finds them by what a crop shows.
+
+    The picture's colours encode positions: red is column, green is row, both times 1.
+    """
+
+    def __init__(self, uv_px, z_relative, mirrored=False):
+        self.metadata = {"task": "hand_pose", "image_size_px": SIZE, "scale_bone": "middle_mcp_pip"}
+        self.uv_px, self.z_relative, self.seen = uv_px, z_relative, []
+
+    def run(self, images):
+        assert images.shape == (1, SIZE, SIZE, 3)
+        assert images.dtype == np.uint8
+        self.seen.append(images[0])
+        positions = images[0, ..., :2].astype(float).reshape(-1, 2)
+        rows, columns = np.divmod(np.arange(SIZE * SIZE), SIZE)
+        system = np.stack([*positions.T, np.ones(len(positions))], axis=1)
+        inside = (positions > 2).all(axis=1) & (positions < 250).all(axis=1)
+        to_crop = np.linalg.lstsq(system[inside], np.stack([columns, rows], 1)[inside], rcond=None)
+        uv = np.concatenate([self.uv_px, np.ones((21, 1))], axis=1) @ to_crop[0]
+        return {
+            "uv_px": uv[None],
+            "z_relative": self.z_relative[None],
+            "confidence": np.ones((1, 21)),
+        }
+
+
+@pytest.fixture
+def scene():
+    """A sample, and a picture of its size whose colours are positions."""
+    sample = draw_sample("source", "train", 0, 3, size_px=256)
+    axis = np.arange(256, dtype=np.uint8)
+    coded = np.stack([np.tile(axis, (256, 1)), np.tile(axis[:, None], (1, 256))], axis=2)
+    picture = np.concatenate([coded, np.zeros((256, 256, 1), np.uint8)], axis=2)
+    scale = np.linalg.norm(sample.xyz_mm[10] - sample.xyz_mm[9])
+    z_relative = (sample.xyz_mm[:, 2] - sample.xyz_mm[0, 2]) / scale
+    return sample, picture, z_relative, float(scale)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("passes", [1, 2])
+def test_joints_come_back_to_the_picture(scene, side, passes):
+    sample, picture, z_relative, scale = scene
+    pose = HandPose(TrueJoints(sample.uv_px, z_relative), None)
+    box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+    (hand,) = pose.predict(picture, box=box, side=side, passes=passes)
+    np.testing.assert_allclose(hand.uv_px, sample.uv_px, atol=0.5)
+    np.testing.assert_allclose(hand.box, box, atol=0.5)
+    assert hand.side == side
+    assert hand.xyz_mm is None
+    (hand,) = pose.predict(
+        picture, box=box, side=side, intrinsics=sample.intrinsics, scale_mm=scale, passes=passes
+    )
+    np.testing.assert_allclose(px_from_cam(hand.xyz_mm, sample.intrinsics), hand.uv_px, atol=1e-6)
+    assert hand.root_depth_mm == pytest.approx(sample.xyz_mm[0, 2], rel=0.1)
+
+
+def test_the_second_pass_sees_the_fingers_up(scene):
+    sample, picture, z_relative, _ = scene
+    backend = TrueJoints(sample.uv_px, z_relative)
+    box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+    HandPose(backend, None).predict(picture, box=box, side="right")
+    assert len(backend.seen) == 2
+    uv = sample.uv_px.astype(float)
+    centre, side_px, angle = view_of_joints(uv)
+    affine = crop_from_image(centre, side_px, SIZE, angle_rad=angle)
+    uv = apply_affine(uv, affine)
+    assert uv[9, 1] < uv[0, 1]
+    assert uv[9, 0] == pytest.approx(uv[0, 0], abs=1e-6)
+    low, high = uv.min(axis=0), uv.max(axis=0)
+    np.testing.assert_allclose((low + high) / 2, (SIZE - 1) / 2, atol=1e-6)
+    assert (high - low).max() == pytest.approx(SIZE / MARGIN)
+
+
+def test_relative_joints_of_a_far_hand_are_true():
+    sample = draw_sample("source", "train", 0, 5, size_px=256)
+    xyz = sample.xyz_mm.astype(float)
+    scale = np.linalg.norm(xyz[9] - xyz[0])
+    true = (xyz - xyz[0]) / scale
+    seen = relative_joints(true[:, :2] * 37.0 + 5.0, true[:, 2])
+    # Palms differ from the mean one by a few percent.
+    assert np.abs(seen - true).max() < 0.12
+    np.testing.assert_allclose(seen[0], 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("picture", "arguments", "message"),
+    [
+        (np.zeros((8, 8), np.uint8), {}, r"`rgb` must be an array \[H, W, 3\]. Received: \(8, 8\)"),
+        (np.zeros((8, 8, 3)), {}, "`rgb` must hold uint8 .* Received: float64"),
+        (np.zeros((8, 8, 3), np.uint8), {"side": "top"}, "Received: side='top'"),
+        (np.zeros((8, 8, 3), np.uint8), {"box": (1, 2, 3)}, "left, top, right, bottom"),
+        (np.zeros((8, 8, 3), np.uint8), {"box": (5, 2, 3, 9)}, "left < right"),
+    ],
+)
+def test_bad_arguments(scene, picture, arguments, message):
+    pose = HandPose(TrueJoints(scene[0].uv_px, scene[2]), None)
+    with pytest.raises(ValueError, match=message):
+        pose.predict(picture, **{"side": "right", **arguments})
+
+
+# --------------------------------------------------------------------------------- the finder
+
+
+class Answers:
+    """A finder's backend that answers the same whatever it sees."""
+
+    def __init__(self, score, box, right):
+        self.metadata = {"task": "hand_finder", "image_size_px": SIZE, "threshold": 0.5}
+        self.output = {"score": score[None], "box": box[None], "right": right[None]}
+
+    def run(self, images):
+        return self.output
+
+
+def test_finder_gives_boxes_of_the_picture_and_drops_doubles():
+    score, box, right = np.zeros((8, 8)), np.zeros((8, 8, 4)), np.zeros((8, 8))
+    for row, column, value, corners, is_right in (
+        (2, 2, 0.9, (8, 8, 24, 24), 1.0),
+        (2, 3, 0.8, (9, 8, 25, 24), 1.0),  # the same hand
+        (5, 6, 0.7, (44, 36, 56, 50), 0.0),
+        (6, 1, 0.4, (2, 44, 14, 58), 0.0),  # below the threshold
+    ):
+        score[row, column], box[row, column], right[row, column] = value, corners, is_right
+    finder = Finder(Answers(score, box, right))
+    hands = finder.find(np.zeros((128, 128, 3), np.uint8), max_hands=5)
+    assert [(hand.side, hand.score) for hand in hands] == [("right", 0.9), ("left", 0.7)]
+    # The picture has two pixels for each of the finder's: p' = 2 (p + 0.5) - 0.5.
+    np.testing.assert_allclose(hands[0].box, (16.5, 16.5, 48.5, 48.5))
+
+
+def test_no_hand_is_an_answer():
+    nothing = Finder(Answers(np.zeros((8, 8)), np.zeros((8, 8, 4)), np.zeros((8, 8))))
+    backend = TrueJoints(np.zeros((21, 2)), np.zeros(21))
+    assert HandPose(backend, nothing).predict(np.zeros((50, 80, 3), np.uint8)) == []
+
+
+# ------------------------------------------------------------------------------------ the rest
+
+
+def test_one_euro_rests_and_follows():
+    still, moving = OneEuroFilter(), OneEuroFilter(beta=1.0)
+    noise = np.random.default_rng(0).normal(0.0, 1.0, 300)
+    smooth = [float(still(value, 1 / 30)) for value in noise]
+    assert np.std(smooth[50:]) < 0.5
+    ramp = np.arange(100) * 20.0
+    followed = [float(moving(value, 1 / 30)) for value in ramp]
+    assert ramp[-1] - followed[-1] < 5.0
+    with pytest.raises(ValueError, match="`min_cutoff_hz` must be positive"):
+        OneEuroFilter(min_cutoff_hz=0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.pt", b"", "must end in .tflite or .onnx"),
+        ("missing.tflite", None, "does not exist"),
+        ("model.tflite", b"TFL3 rubbish", "was not exported by kerashand"),
+    ],
+)
+def test_files_that_are_no_models(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        load_backend(tmp_path / name)
+
+
+def test_the_runtime_needs_neither_tensorflow_nor_opencv():
+    code = (
+        "import sys\n"
+        "for name in ('tensorflow', 'keras', 'cv2'): sys.modules[name] = None\n"
+        "import kerashand.runtime\n"
+        "print(kerashand.runtime.HandPose.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "HandPose"
