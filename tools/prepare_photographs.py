@@ -2,8 +2,10 @@
 
     python tools/prepare_photographs.py --data ../shared/data --out photographs
 
-Reads three collections (see `kerashand/weights/README.md` for sources and licences): `fingers/`
-and `sign_digits/` with `pseudo_labels.npz`, and `stereo/` with two clips and triangulated labels.
+Reads three collections, whose folders hold their licences: `fingers/` (CC BY 4.0, Hand Gesture
+Recognition v6, Lebanese University on Roboflow Universe) and `sign_digits/` (Apache-2.0,
+ardamavi/Sign-Language-Digits-Dataset) with `pseudo_labels.npz`, and `stereo/` (MIT,
+TemugeB/handpose3d) with two clips and triangulated labels.
 Doubtful labels are left out or count less; whole sequences or people go to one split, so that the
 held-out photographs show hands and rooms that training has not seen.
 """
