@@ -30,17 +30,16 @@ FORMATS = ("saved_model", "tflite", "onnx")
 STAGES_LAST_FIRST = ("finetune", "regularizer", "pretrain")
 
 
-class ServedModel(tf.Module):
+class ServedModel:
     """The inference model behind the signature of the exported files."""
 
     def __init__(self, model: keras.Model):
-        super().__init__(name="hand_pose")
         self.model = model
         side = model.input.shape[1]
-        spec = tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")
-        self.predict = tf.function(self._predict, input_signature=[spec])
+        self.input_signature = [tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")]
 
-    def _predict(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Outputs by name."""
         outputs = self.model(tf.cast(image, tf.float32), training=False)
         return {name: outputs[name] for name in OUTPUTS}
 
@@ -134,7 +133,11 @@ def export(
 
 def save(served: ServedModel, path: Path) -> None:
     """Write a SavedModel whose signature keeps the names of its outputs."""
-    tf.saved_model.save(served, str(path), signatures={"serving_default": served.predict})
+    archive = keras.export.ExportArchive()
+    # Keras tracks the weights; tf.saved_model.save would leave them out of a converted file.
+    archive.track(served.model)
+    archive.add_endpoint("serving_default", served, input_signature=served.input_signature)
+    archive.write_out(str(path), verbose=False)
 
 
 def to_tflite(served: ServedModel, precision: str) -> bytes:
@@ -154,8 +157,9 @@ def _to_onnx(served: ServedModel, text: str) -> bytes:
         import tf2onnx
     except ImportError as error:
         raise UserError("ONNX needs tf2onnx: pip install 'kerashand[export]'.") from error
-    spec = served.predict.input_signature
-    graph, _ = tf2onnx.convert.from_function(served.predict, input_signature=spec, opset=17)
+    spec = served.input_signature
+    function = tf.function(served.__call__, input_signature=spec)
+    graph, _ = tf2onnx.convert.from_function(function, input_signature=spec, opset=17)
     held = graph.metadata_props.add()
     held.key, held.value = METADATA_FILE, text
     return graph.SerializeToString()

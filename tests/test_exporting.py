@@ -19,7 +19,7 @@ def model():
     import keras
 
     keras.utils.set_random_seed(1)
-    parts = build_parts(image_size_px=SIZE, lite={"width": 0.25, "stages": 2})
+    parts = build_parts(image_size_px=SIZE, lite={"width": 0.5, "stages": 2})
     return parts.build_inference_model()
 
 

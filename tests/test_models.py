@@ -290,7 +290,7 @@ def test_points_between_lie_evenly_on_the_bones():
 
 
 @pytest.mark.parametrize("encoding", ["vector", "heatmaps"])
-def test_decoder_starts_alive_and_positive(encoding):
+def test_decoder_starts_alive_and_positive(encoding, seeds):
     model = build_depth_decoder(encoding=encoding)
     depth_unit = np.asarray(model(random_inputs(model, batch=4), training=True))
     assert depth_unit.shape == (4, 64, 64, 1)
