@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kerashand.models import depth_decoder, hand_pose
+from kerashand.models.blocks import FusedBatchNormalization
 from kerashand.models.cpm import build_cpm
 from kerashand.models.depth_decoder import build_depth_decoder
 from kerashand.models.depth_regressor import build_depth_regressor
@@ -247,6 +248,31 @@ def test_lite_sees_the_whole_image():
     assert np.any(np.abs(difference[0, 0, 0]) > 0)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("trainable", [True, False])
+def test_fused_batch_normalisation_is_that_of_keras(rng, training, trainable):
+    import tensorflow as tf
+
+    x = tf.constant(rng.normal(2.0, 3.0, (4, 5, 6, 7)), tf.float32)
+    wanted = tf.constant(rng.normal(size=x.shape), tf.float32)
+    results = []
+    for layer in (FusedBatchNormalization(), keras.layers.BatchNormalization()):
+        layer.build(x.shape)
+        layer.trainable = trainable
+        start = np.random.default_rng(1)
+        layer.set_weights([start.uniform(0.5, 2.0, 7) for _ in range(4)])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, training=training) * wanted)
+        gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+        results.append([loss, *gradients, *layer.get_weights()[:3], layer.get_weights()[3]])
+    fused, plain = results
+    for number, (a, b) in enumerate(zip(fused, plain, strict=True)):
+        # The kernel's variance is N / (N - 1) times Keras's; N is 120 here.
+        loose = number == 7 and training and trainable
+        np.testing.assert_allclose(a, b, rtol=0.01 if loose else 1e-4, atol=1e-4, err_msg=number)
+
+
 def test_regressor_root_is_exactly_zero():
     model = small_regressor()
     z_relative = np.asarray(model(random_inputs(model, batch=8)))
@@ -298,7 +324,9 @@ def test_decoder_starts_alive_and_positive(encoding, seeds):
     assert np.mean(depth_unit > 0.0) > 0.8
     kinds = [type(layer).__name__ for layer in model.layers]
     assert kinds.count("Conv2DTranspose") == 6
-    assert kinds.count("BatchNormalization") == kinds.count("Dropout") == kinds.count("ReLU") == 5
+    assert (
+        kinds.count("FusedBatchNormalization") == kinds.count("Dropout") == kinds.count("ReLU") == 5
+    )
 
 
 @pytest.mark.parametrize(

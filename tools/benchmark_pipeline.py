@@ -14,7 +14,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from kerashand.config import load_config
+from kerashand.config import STAGES, load_config
 from kerashand.training.run import Run
 
 
@@ -28,8 +28,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=2000, help="training samples a domain")
     parser.add_argument("--set", dest="overrides", nargs="+", default=[], metavar="KEY=VALUE")
     args = parser.parse_args(argv)
-    sizes = [f"data.{domain}.train={args.samples}" for domain in ("source", "target")]
-    run = Run(load_config(args.config, [*sizes, *args.overrides]), dry_run=False)
+    changes = [f"data.{domain}.train={args.samples}" for domain in ("source", "target")]
+    changes += [f"stages.{stage}.epochs=0" for stage in STAGES if stage != args.stage]
+    run = Run(load_config(args.config, [*changes, *args.overrides]), dry_run=False)
     run.prepare()
     batches, step = run.stage_step(args.stage)
     iterator = iter(batches)

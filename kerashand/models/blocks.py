@@ -1,6 +1,7 @@
 """Convolution units shared by the networks, and the checks of their builders' arguments."""
 
 import keras
+import tensorflow as tf
 
 DENSE_WIDTH_MULTIPLE = 16
 """Channel counts are rounded to this: oneDNN and mobile kernels waste lanes on anything else."""
@@ -47,6 +48,32 @@ def scaled_channels(channels: int, width: float) -> int:
     return max(1, steps) * DENSE_WIDTH_MULTIPLE
 
 
+@keras.saving.register_keras_serializable(package="kerashand")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Keras's batch normalisation of images by TensorFlow's one kernel for all of it.
+
+    Keras 3 puts it together of means, differences and products, each a pass over memory: with them
+    a training step of `lite` at 96 px took 86 ms on 2 cores, with the kernel 70 ms, and in bfloat16
+    49 instead of 77 ms. Over the last axis, always with scale and offset; the moving variance is
+    that of the kernel, N / (N - 1) times Keras's.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        """Normalise [B, h, w, C]; in training by the batch's own mean and variance."""
+        if not (training and self.trainable):
+            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
+                inputs, self.gamma, self.beta, mean=self.moving_mean, variance=self.moving_variance,
+                epsilon=self.epsilon, is_training=False,
+            )  # fmt: skip
+            return outputs
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+        )
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(self.momentum * moving + (1.0 - self.momentum) * value)
+        return outputs
+
+
 def conv_unit(x, channels, *, name, kernel=3, stride=1, relu_max=None, activate=True):
     """Convolution without bias, batch normalisation, ReLU.
 
@@ -65,7 +92,7 @@ def conv_unit(x, channels, *, name, kernel=3, stride=1, relu_max=None, activate=
     x = keras.layers.Conv2D(
         channels, kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_conv"
     )(x)
-    x = keras.layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = FusedBatchNormalization(name=f"{name}_bn")(x)
     return keras.layers.ReLU(relu_max, name=f"{name}_relu")(x) if activate else x
 
 
@@ -74,7 +101,7 @@ def depthwise_unit(x, *, name, stride=1):
     x = keras.layers.DepthwiseConv2D(
         3, strides=stride, padding="same", use_bias=False, name=f"{name}_dw"
     )(x)
-    x = keras.layers.BatchNormalization(name=f"{name}_dw_bn")(x)
+    x = FusedBatchNormalization(name=f"{name}_dw_bn")(x)
     return keras.layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
 
 

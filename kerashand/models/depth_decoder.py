@@ -3,7 +3,12 @@
 import keras
 import numpy as np
 
-from kerashand.models.blocks import check_choice, check_fraction, check_multiple
+from kerashand.models.blocks import (
+    FusedBatchNormalization,
+    check_choice,
+    check_fraction,
+    check_multiple,
+)
 from kerashand.skeleton import BONES
 
 NUM_HIDDEN = 5
@@ -99,7 +104,7 @@ def build_depth_decoder(
             x = _transposed(
                 x, size, _kernel(stride), stride, "same", f"deconv{index}", use_bias=False
             )
-        x = keras.layers.BatchNormalization(momentum=0.95, name=f"bn{index}")(x)
+        x = FusedBatchNormalization(momentum=0.95, name=f"bn{index}")(x)
         x = keras.layers.Dropout(dropout, name=f"dropout{index}")(x)
         x = keras.layers.ReLU(name=f"relu{index}")(x)
 
