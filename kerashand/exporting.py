@@ -63,14 +63,7 @@ def load_run(folder: Path) -> tuple[keras.Model, Config]:
 def load_model(config: Config, weights: str | Path) -> keras.Model:
     """The inference model of a configuration with weights from a file, in float32."""
     keras.config.set_dtype_policy("float32")
-    parts = build_parts(
-        network=config.model.network,
-        lite=config.model.lite,
-        regressor=config.model.regressor,
-        decoder=config.model.decoder,
-        image_size_px=config.data.image_size_px,
-        decode=config.model.decode,
-    )
+    parts = build_parts(**config.parts_arguments())
     inference = {name: parts.models[name] for name in ("network", "regressor")}
     load_parts_npz(weights, inference, only=tuple(inference))
     return parts.build_inference_model()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerashand.synthetic.render import rasterise, unit, vertex_normals
+from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normals
 
 SIZE = 48
 CUBE_FACES = np.array(
@@ -177,3 +177,18 @@ def test_normals_of_a_sphere_point_outwards():
 def test_unit_keeps_zero():
     np.testing.assert_allclose(unit(np.array([[3.0, 0.0, 4.0], [0.0, 0.0, 0.0]])),
                                [[0.6, 0.0, 0.8], [0.0, 0.0, 0.0]])  # fmt: skip
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.4])
+def test_a_small_square_shadows_the_middle_of_a_large_one(tilt):
+    """The small one floats 100 mm above, towards the light, which a tilt moves sideways."""
+    square = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], float)
+    vertices = np.concatenate([square * 20 + [0, 0, 300], square * 100 + [0, 0, 400]])
+    one_side = np.array([[0, 2, 1], [0, 3, 2], [4, 6, 5], [4, 7, 6]])
+    faces = np.concatenate([one_side, one_side[:, ::-1]])
+    light = np.array([np.sin(tilt), 0.0, -np.cos(tilt)])
+    shadow_mm = -100.0 * np.tan(tilt)
+    points = np.array(
+        [[shadow_mm, 0, 400], [shadow_mm + 30, 0, 400], [shadow_mm, 30, 400], [0, 0, 300]]
+    )
+    np.testing.assert_allclose(lit_share(vertices, faces, points, light), [0, 1, 1, 1], atol=1e-9)

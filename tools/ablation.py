@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
             for name, runs in results.items()
         },
         args.out / "pck.png",
-        title=f"Target test split, mean of {len(args.seeds)} seeds",
+        title=f"Target test split, seeds {' '.join(map(str, args.seeds))}, mean",
     )
     print(text)
 

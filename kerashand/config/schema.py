@@ -6,6 +6,7 @@ A section's field names are the keyword names of what it builds: `build_lite(**c
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from kerashand.config.sections import Section, setting
 
@@ -265,6 +266,18 @@ class Config(Section):
             return stage.steps_per_epoch or 0
         share = stage.batch_size / len(stage.domains)
         return math.ceil(max(self.data[domain].train for domain in stage.domains) / share)
+
+    def parts_arguments(self) -> dict[str, Any]:
+        """The arguments of `kerashand.models.hand_pose.build_parts`."""
+        model = self.model
+        return {
+            "network": model.network,
+            "lite": model.lite,
+            "regressor": model.regressor,
+            "decoder": model.decoder,
+            "image_size_px": self.data.image_size_px,
+            "decode": model.decode,
+        }
 
     def with_run_dir(self, run_dir: str) -> "Config":
         """The same configuration, written to another run folder."""

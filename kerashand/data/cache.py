@@ -7,6 +7,7 @@ says all that its samples depend on.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import multiprocessing
@@ -85,9 +86,7 @@ class Split(CachedSplit):
         """Folder of its shards below the root of the cache."""
         name = f"{self.domain}-{self.split}-{self.size_px}px-seed{self.seed}"
         if self.backgrounds is not None:
-            files = picture_files(self.backgrounds)
-            listing = "".join(f"{file.name} {file.stat().st_size}\n" for file in files)
-            name += f"-{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
+            name += f"-{_digest_of_pictures(self.backgrounds)}"
         return f"synthetic-v{GENERATOR_VERSION}/{name}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
@@ -109,6 +108,14 @@ class Split(CachedSplit):
                 }
             )
         return encoded
+
+
+@functools.cache  # asked for once a shard
+def _digest_of_pictures(folder: str) -> str:
+    """Twelve hexadecimal digits that stand for the names and sizes of a folder's pictures."""
+    files = picture_files(folder)
+    listing = "".join(f"{file.name} {file.stat().st_size}\n" for file in files)
+    return hashlib.sha256(listing.encode()).hexdigest()[:12]
 
 
 def encode_jpeg(image: np.ndarray) -> bytes:

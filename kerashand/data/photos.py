@@ -24,10 +24,14 @@ from kerashand.geometry.camera import apply_affine, crop_affine, flip_uv
 
 LABELS_FILE = "labels.npz"
 MARGIN = 1.7  # of the stored square around the points; that of rendered `varied` hands
+# Kind of the values, and the shape of one hand's.
 FIELDS = {
-    "name": ("U", 1), "uv_px": ("f", 3), "uv_weight": ("f", 2), "is_right": ("b", 1),
-    "split": ("U", 1),
-}  # fmt: skip
+    "name": ("U", ()),
+    "uv_px": ("f", (21, 2)),
+    "uv_weight": ("f", (21,)),
+    "is_right": ("b", ()),
+    "split": ("U", ()),
+}
 # Where there is no 3D label: any finite hand before any finite camera.
 FILLER_DEPTH_MM = 500.0
 FILLER_BONE_MM = 30.0
@@ -140,15 +144,14 @@ def load_labels(path: str) -> dict[str, np.ndarray]:
     except Exception as error:
         raise UserError(f"{file} cannot be read as an .npz file: {error}") from error
     count = len(labels["name"]) if "name" in labels else 0
-    shapes = {"uv_px": (count, 21, 2), "uv_weight": (count, 21)}
-    for name, (kind, _) in FIELDS.items():
+    for name, (kind, shape_of_one) in FIELDS.items():
         if name not in labels:
             raise UserError(f"{file} lacks `{name}`. It holds: {', '.join(sorted(labels))}")
-        array = labels[name]
-        if array.dtype.kind != kind or array.shape != shapes.get(name, (count,)):
+        array, shape = labels[name], (count, *shape_of_one)
+        if array.dtype.kind != kind or array.shape != shape:
             raise UserError(
-                f"{file}: `{name}` must be of kind {kind!r} and shape "
-                f"{shapes.get(name, (count,))}. Received: {array.dtype}, {array.shape}"
+                f"{file}: `{name}` must be of kind {kind!r} and shape {shape}. "
+                f"Received: {array.dtype}, {array.shape}"
             )
     weight = labels["uv_weight"]
     bad = ~(np.isfinite(labels["uv_px"]).all(axis=(1, 2)) & np.isfinite(weight).all(axis=1))

@@ -218,11 +218,12 @@ def make_batch(
         "domain": tf.fill([count], DOMAIN_NUMBERS[domain.domain]),
     }
     if "image" in raw:
-        batch["image"] = tf.cast(raw["image"], tf.float32)
-    if "image" in raw and (key is not None or (geometry.zoom, stored_px) != (1.0, side)):
-        batch["image"] = augment.warp(batch["image"], affine, output_px=side, smooth=True)
-    if "image" in raw and key is not None:
-        batch["image"] = augment.change_colours(batch["image"], parameters, key + 1)
+        image = tf.cast(raw["image"], tf.float32)
+        if key is not None or (geometry.zoom, stored_px) != (1.0, side):
+            image = augment.warp(image, affine, output_px=side, smooth=True)
+        if key is not None:
+            image = augment.change_colours(image, parameters, key + 1)
+        batch["image"] = image
     return batch
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from kerashand.data import photos
 from kerashand.data.cache import CachedSplit, Split
 from kerashand.data.sample import DOMAIN_NUMBERS
-
-SPLITS = ("train", "val", "test")
+from kerashand.synthetic.scene import SPLITS
 
 
 def cached_split(

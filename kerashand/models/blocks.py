@@ -52,10 +52,9 @@ def scaled_channels(channels: int, width: float) -> int:
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalisation of images by TensorFlow's one kernel for all of it.
 
-    Keras 3 puts it together of means, differences and products, each a pass over memory: with them
-    a training step of `lite` at 96 px took 86 ms on 2 cores, with the kernel 70 ms, and in bfloat16
-    49 instead of 77 ms. Over the last axis, always with scale and offset; the moving variance is
-    that of the kernel, N / (N - 1) times Keras's.
+    Keras 3 puts it together of means, differences and products, each a pass over memory, which is a
+    large share of a training step of `lite`. Over the last axis, always with scale and offset; the
+    moving variance is that of the kernel, N / (N - 1) times Keras's.
     """
 
     def call(self, inputs, training=None, mask=None):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kerashand.geometry.camera import crop_affine, rotation_affine
+
 Picture = NDArray[np.uint8]
 
 
@@ -42,13 +44,10 @@ def crop_from_image(
             the screen.
         mirrored: whether the crop shows the mirror image.
     """
-    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
-    linear = np.array([[cosine, -sine], [sine, cosine]]) * (size_px / side_px)
+    matrix = crop_affine(centre_px, side_px, size_px) @ rotation_affine(angle_rad, centre_px)
     if mirrored:
-        linear[0] *= -1.0
-    matrix = np.eye(3)
-    matrix[:2, :2] = linear
-    matrix[:2, 2] = (size_px - 1) / 2 - linear @ centre_px
+        matrix[0] *= -1.0
+        matrix[0, 2] += size_px - 1
     return matrix
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kerashand.errors import UserError
-from kerashand.geometry.camera import apply_affine, apply_inverse_affine
+from kerashand.geometry.camera import apply_affine, apply_inverse_affine, rotation_matrix
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints, solve_root_depth
 from kerashand.runtime.backends import Backend, load_backend
@@ -120,7 +120,7 @@ class HandPose:
         hands = []
         for hand in found:
             result = None
-            view = self._first_view(hand)
+            view = (*square_around(hand.box, margin=MARGIN), 0.0)
             for _ in range(max(passes, 1)):
                 result = self._look(rgb, *view, side=hand.side, found_score=hand.score)
                 view = view_of_joints(result.uv_px)
@@ -150,10 +150,6 @@ class HandPose:
             raise UserError(f"{what} needs a finder: HandPose.load(path, finder=FILE).")
         return self.finder
 
-    def _first_view(self, hand: FoundHand):
-        centre, side_px = square_around(hand.box, margin=MARGIN)
-        return centre, side_px, 0.0
-
     def _look(
         self, rgb, centre, side_px: float, angle_rad: float, *, side: str, found_score: float
     ):
@@ -181,8 +177,7 @@ def view_of_joints(uv_px: NDArray[np.float64]) -> tuple[NDArray[np.float64], flo
     """Centre, side and angle of the square in which a hand stands with its fingers up."""
     up = uv_px[MIDDLE_MCP] - uv_px[WRIST]
     angle = -np.pi / 2 - np.arctan2(up[1], up[0])
-    turn = np.eye(3)
-    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    turn = rotation_matrix(angle)
     turned = apply_affine(uv_px, turn)
     low, high = turned.min(axis=0), turned.max(axis=0)
     centre = turn[:2, :2].T @ ((low + high) / 2)

@@ -131,14 +131,7 @@ class Run:
         """Render what the cache lacks, build the models, load the initial weights."""
         config = self.config
         self._prepare_data()
-        self.parts = build_parts(
-            network=config.model.network,
-            lite=config.model.lite,
-            regressor=config.model.regressor,
-            decoder=config.model.decoder,
-            image_size_px=config.data.image_size_px,
-            decode=config.model.decode,
-        )
+        self.parts = build_parts(**config.parts_arguments())
         self._load_initial_weights()
         scaling = config.runtime.precision == "mixed_float16"
         self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
