@@ -280,6 +280,21 @@ def test_regressor_root_is_exactly_zero():
     assert np.any(z_relative[:, 1:] != 0.0)
 
 
+def test_regressor_sees_positions_beside_its_convolutions():
+    model = small_regressor()
+    maps = np.zeros((1, 4, 4, 21), np.float32)
+    maps[0, 3, 0] = 2.0  # row 3, column 0 of each map, whatever its height
+    features = np.zeros((1, 4, 4, 16), np.float32)
+    seen = keras.Model(model.inputs, model.get_layer("concat_positions").output)
+    row = np.asarray(seen({"heatmaps": maps, "features": features}))[0, -42:].reshape(21, 2)
+    # Centres of cells at -1.5, -0.5, 0.5, 1.5, of a map that reaches from -2 to 2.
+    np.testing.assert_allclose(row, np.tile([-1.5, 1.5], (21, 1)), atol=1e-5)
+    paper = small_regressor(positions=False)
+    assert (
+        paper.get_layer("dense1").kernel.shape[0] == model.get_layer("dense1").kernel.shape[0] - 42
+    )
+
+
 def test_regressor_units_do_not_die_together():
     """Kernels that are negative throughout leave plain ReLUs without output and gradient."""
     model = small_regressor()
@@ -468,7 +483,7 @@ def test_npz_rejects_what_does_not_fit(tmp_path):
     key = "regressor/dense1/kernel"
     before = [np.asarray(weight) for weight in parts["regressor"].weights]
     for arrays, message in [
-        ({**good, key: good[key][:-1]}, rf"{key} is \(7, 16\), not \(8, 16\)"),
+        ({**good, key: good[key][:-1]}, rf"{key} is \(49, 16\), not \(50, 16\)"),
         ({**good, key: good[key] * np.nan}, f"{key} is not finite"),
         ({**good, key: np.array(["text"])}, f"{key} holds <U4"),
         ({**good, "regressor/dense9/bias": np.zeros(3)}, "unexpected regressor/dense9/bias"),

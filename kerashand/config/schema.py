@@ -89,6 +89,7 @@ class RegressorConfig(Section):
     conv_channels: tuple[int, ...] = setting((64, 128), low=1, high=4096, count=2)
     hidden_units: tuple[int, ...] = setting((512, 256), low=1, high=16384, count=2)
     dropout: float = setting(0.0, low=0, below=1)
+    positions: bool = setting(True)
 
 
 @dataclass(frozen=True)

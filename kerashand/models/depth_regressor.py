@@ -2,10 +2,13 @@
 
 import keras
 
+from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
 from kerashand.models.blocks import check_fraction, check_multiple
 
 NUM_CONVS = 2
 NUM_HIDDEN = 2
+POSITION_GAIN = 4.0
+"""Positions are brought to -2..2, where the other inputs of the first dense layer are too."""
 
 
 def build_depth_regressor(
@@ -15,6 +18,7 @@ def build_depth_regressor(
     conv_channels=(64, 128),
     hidden_units=(512, 256),
     dropout=0.0,
+    positions=True,
     num_joints=21,
     name="depth_regressor",
 ):
@@ -31,6 +35,8 @@ def build_depth_regressor(
         conv_channels: channels of the two convolutions.
         hidden_units: units of the first two fully connected layers.
         dropout: rate after each hidden layer, 0 for none.
+        positions: whether the fully connected layers also see the expectation of each map, which
+            two convolutions on a coarse map blur. Not in the paper.
         num_joints: K.
         name: name of the model.
 
@@ -61,6 +67,11 @@ def build_depth_regressor(
         )(x)
         x = _normalised_relu(x, f"conv{index}")
     x = keras.layers.Flatten(name="flatten")(x)
+    if positions:
+        where = decode_expectation(normalise_maps(heatmaps, "relu"), stride=1)
+        where = keras.layers.Flatten(name="positions")(where)
+        where = POSITION_GAIN * ((where + 0.5) / map_size - 0.5)
+        x = keras.layers.Concatenate(name="concat_positions")([x, where])
     for index, units in enumerate(hidden_units, start=1):
         x = keras.layers.Dense(units, use_bias=False, name=f"dense{index}")(x)
         x = _normalised_relu(x, f"dense{index}")
