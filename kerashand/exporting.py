@@ -1,7 +1,8 @@
 """The RGB-only model as one file: uint8 crop in, joints out, with a description of itself.
 
 Every format has one signature: `image` [1, S, S, 3] uint8 RGB gives `uv_px` [1, 21, 2],
-`z_relative` [1, 21] and `confidence` [1, 21], all float32.
+`z_relative` [1, 21] and `confidence` [1, 21], all float32; that of a finder `score` [1, h, w],
+`box` [1, h, w, 4] and `right` [1, h, w].
 """
 
 from __future__ import annotations
@@ -30,18 +31,33 @@ FORMATS = ("saved_model", "tflite", "onnx")
 STAGES_LAST_FIRST = ("finetune", "regularizer", "pretrain")
 
 
-class ServedModel:
-    """The inference model behind the signature of the exported files."""
+def _pose_outputs(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: outputs[name] for name in OUTPUTS}
 
-    def __init__(self, model: keras.Model):
+
+def _finder_outputs(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {
+        "score": tf.sigmoid(outputs["score_logit"]),
+        "box": outputs["box"],
+        "right": tf.sigmoid(outputs["right_logit"]),
+    }
+
+
+OUTPUTS_OF_TASK = {"hand_pose": _pose_outputs, "hand_finder": _finder_outputs}
+
+
+class ServedModel:
+    """A model behind the signature of the exported files of its task."""
+
+    def __init__(self, model: keras.Model, task: str):
         self.model = model
+        self._outputs = OUTPUTS_OF_TASK[task]
         side = model.input.shape[1]
         self.input_signature = [tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")]
 
     def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Outputs by name."""
-        outputs = self.model(tf.cast(image, tf.float32), training=False)
-        return {name: outputs[name] for name in OUTPUTS}
+        return self._outputs(self.model(tf.cast(image, tf.float32), training=False))
 
 
 def load_run(folder: Path) -> tuple[keras.Model, Config]:
@@ -88,6 +104,22 @@ def describe(config: Config) -> dict[str, Any]:
     }
 
 
+def describe_finder(*, image_size_px: int, threshold: float) -> dict[str, Any]:
+    """What an exported finder says about itself."""
+    return {
+        "task": "hand_finder",
+        "kerashand": __version__,
+        "image_size_px": image_size_px,
+        "threshold": threshold,
+        "input": "image [1, S, S, 3] uint8 RGB: a whole picture, made square",
+        "outputs": {
+            "score": "[1, h, w] 0..1: the middle of a hand's box lies in this cell",
+            "box": "[1, h, w, 4] left, top, right, bottom of its joints in pixels of the input",
+            "right": "[1, h, w] 0..1: it is a right hand",
+        },
+    }
+
+
 def export(
     model: keras.Model,
     path: Path,
@@ -102,7 +134,8 @@ def export(
         model: of `load_run` or `load_model`.
         path: the file, or for a SavedModel the folder, to write.
         form: one of `FORMATS`.
-        metadata: written into the file (SavedModel: beside its graph) as JSON.
+        metadata: written into the file (SavedModel: beside its graph) as JSON; its `task` says
+            which outputs the file has.
         precision: fp32, or for .tflite fp16: weights are stored in half the room.
 
     Raises:
@@ -111,7 +144,7 @@ def export(
     if precision != "fp32" and form != "tflite":
         raise UserError(f"Precision {precision} exists for tflite only. Received: {form}")
     text = json.dumps(dict(metadata), indent=2)
-    served = ServedModel(model)
+    served = ServedModel(model, metadata["task"])
     with written_beside(path) as beside:
         if form == "tflite":
             beside.write_bytes(to_tflite(served, precision))

@@ -147,3 +147,82 @@ def depth_map_l1(target: Any, prediction: Any, weight: Any) -> Any:
     """
     target, prediction, weight = _float32(target, prediction, weight)
     return ops.sum(ops.abs(prediction - target) * weight) / ops.maximum(ops.sum(weight), 1.0)
+
+
+def focal_score(target: Any, logit: Any, weight: Any) -> Any:
+    """Return the focal loss of CenterNet (Zhou et al. 2019, Eq. 1) of score maps.
+
+    A cell with target 1 is a hand's middle; the nearer another cell lies to one, the less a score
+    there costs: (1 - target)^4.
+
+    Reduction: SUM over cells, divided by the number of middles (at least 1).
+
+    Convention: one middle at logit 0 and nothing else costs 0.25 ln 2 = 0.1733.
+
+    Args:
+        target: [B, h, w] in 0..1.
+        logit: [B, h, w].
+        weight: [B, h, w], 0 where it does not matter.
+
+    Returns:
+        Scalar.
+    """
+    target, logit, weight = _float32(target, logit, weight)
+    is_middle = ops.cast(target >= 1.0, "float32")
+    score = ops.sigmoid(logit)
+    log_score, log_none = ops.log_sigmoid(logit), ops.log_sigmoid(-logit)
+    hit = ops.square(1.0 - score) * log_score * is_middle
+    miss = ops.square(score) * log_none * (1.0 - target) ** 4 * (1.0 - is_middle)
+    return -ops.sum((hit + miss) * weight) / ops.maximum(ops.sum(is_middle * weight), 1.0)
+
+
+def box_giou(target: Any, prediction: Any, weight: Any) -> Any:
+    """Return 1 - the generalised intersection over union of boxes (Rezatofighi et al. 2019).
+
+    Reduction: weighted mean.
+
+    Convention: equal boxes cost 0; unit squares that touch at a side cost 1.
+
+    Args:
+        target: [..., 4] left, top, right, bottom.
+        prediction: [..., 4].
+        weight: [...].
+
+    Returns:
+        Scalar in 0..2.
+    """
+    target, prediction, weight = _float32(target, prediction, weight)
+
+    def area(low, high):
+        size = ops.maximum(high - low, 0.0)
+        return size[..., 0] * size[..., 1]
+
+    low, high = target[..., :2], target[..., 2:]
+    low_other, high_other = prediction[..., :2], prediction[..., 2:]
+    both = area(ops.maximum(low, low_other), ops.minimum(high, high_other))
+    union = area(low, high) + area(low_other, high_other) - both
+    hull = area(ops.minimum(low, low_other), ops.maximum(high, high_other))
+    giou = both / ops.maximum(union, WEIGHT_EPSILON) - (hull - union) / ops.maximum(
+        hull, WEIGHT_EPSILON
+    )
+    return _weighted_mean(1.0 - giou, weight)
+
+
+def side_cross_entropy(target: Any, logit: Any, weight: Any) -> Any:
+    """Return the binary cross entropy of the side of hands.
+
+    Reduction: weighted mean.
+
+    Convention: logit 0 costs ln 2 = 0.6931.
+
+    Args:
+        target: [...] 1 = right, 0 = left.
+        logit: [...].
+        weight: [...].
+
+    Returns:
+        Scalar.
+    """
+    target, logit, weight = _float32(target, logit, weight)
+    sign = 2.0 * target - 1.0
+    return _weighted_mean(-ops.log_sigmoid(sign * logit), weight)

@@ -86,7 +86,7 @@ class Split(CachedSplit):
         """Folder of its shards below the root of the cache."""
         name = f"{self.domain}-{self.split}-{self.size_px}px-seed{self.seed}"
         if self.backgrounds is not None:
-            name += f"-{_digest_of_pictures(self.backgrounds)}"
+            name += f"-{digest_of_pictures(self.backgrounds)}"
         return f"synthetic-v{GENERATOR_VERSION}/{name}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
@@ -111,7 +111,7 @@ class Split(CachedSplit):
 
 
 @functools.cache  # asked for once a shard
-def _digest_of_pictures(folder: str) -> str:
+def digest_of_pictures(folder: str) -> str:
     """Twelve hexadecimal digits that stand for the names and sizes of a folder's pictures."""
     files = picture_files(folder)
     listing = "".join(f"{file.name} {file.stat().st_size}\n" for file in files)

@@ -131,3 +131,30 @@ def separable_residual(x, *, name):
     y = depthwise_unit(y, name=name)
     y = conv_unit(y, channels, name=f"{name}_project", kernel=1, activate=False)
     return keras.layers.Add(name=f"{name}_add")([x, y])
+
+
+def merge_levels(levels, channels, target_stride):
+    """Bring the coarsest level up to ``target_stride``, adding each level on the way.
+
+    Args:
+        levels: stride -> [B, h, w, C] tensor; each stride is twice the one before.
+        channels: of the result.
+        target_stride: a key of ``levels``.
+
+    Returns:
+        [B, h, w, channels] tensor of the target stride.
+    """
+    stride = max(levels)
+    x = conv_unit(levels[stride], channels, name=f"lateral{stride}", kernel=1)
+    while stride > target_stride:
+        stride //= 2
+        lateral = conv_unit(
+            levels[stride], channels, name=f"lateral{stride}", kernel=1, activate=False
+        )
+        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
+        excess = x.shape[1] - lateral.shape[1]
+        if excess:  # a level of odd side was rounded up on the way down
+            x = keras.layers.Cropping2D(((0, excess), (0, excess)), name=f"crop{stride}")(x)
+        x = keras.layers.Add(name=f"merge{stride}_add")([x, lateral])
+        x = keras.layers.ReLU(name=f"merge{stride}_relu")(x)
+    return x

@@ -10,7 +10,13 @@ import math
 import keras
 
 from kerashand.models import blocks
-from kerashand.models.blocks import check_choice, check_multiple, conv_unit, scaled_channels
+from kerashand.models.blocks import (
+    check_choice,
+    check_multiple,
+    conv_unit,
+    merge_levels,
+    scaled_channels,
+)
 
 LEVEL_CHANNELS = (16, 32, 64, 96, 128)
 """Channels at strides 2, 4, 8, 16, 32 for width 1."""
@@ -83,7 +89,7 @@ def build_lite(
         for repeat in range(depth):
             x = residual(x, name=f"res{stride}_{repeat}")
         levels[stride] = x
-    x = _merge_levels(levels, feature_channels, heatmap_stride)
+    x = merge_levels(levels, feature_channels, heatmap_stride)
     x = unit(x, feature_channels, name="encode")
     features = _features(x, levels, heatmap_stride)
 
@@ -98,24 +104,6 @@ def build_lite(
     # Outputs.
     outputs = {f"heatmaps_{stage}": score for stage, score in enumerate(scores)}
     return keras.Model(image, {**outputs, "features": features}, name=name)
-
-
-def _merge_levels(levels, channels, target_stride):
-    """Bring the coarsest level up to ``target_stride``, adding each level on the way."""
-    stride = max(levels)
-    x = conv_unit(levels[stride], channels, name=f"lateral{stride}", kernel=1)
-    while stride > target_stride:
-        stride //= 2
-        lateral = conv_unit(
-            levels[stride], channels, name=f"lateral{stride}", kernel=1, activate=False
-        )
-        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
-        excess = x.shape[1] - lateral.shape[1]
-        if excess:  # a level of odd side was rounded up on the way down
-            x = keras.layers.Cropping2D(((0, excess), (0, excess)), name=f"crop{stride}")(x)
-        x = keras.layers.Add(name=f"merge{stride}_add")([x, lateral])
-        x = keras.layers.ReLU(name=f"merge{stride}_relu")(x)
-    return x
 
 
 def _features(encoded, levels, target_stride):

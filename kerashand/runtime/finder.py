@@ -77,7 +77,8 @@ class Finder:
         found: list[FoundHand] = []
         for number in np.argsort(-scores):
             box = tuple(float(value) for value in boxes[number])
-            if all(_overlap(box, other.box) < OVERLAP for other in found):
+            # Beyond its edges the picture is mirrored, and hands there are reflections.
+            if in_picture(box, rgb) and all(overlap(box, other.box) < OVERLAP for other in found):
                 right = output["right"][rows[number], columns[number]] >= 0.5
                 found.append(FoundHand(box, "right" if right else "left", float(scores[number])))
         return found
@@ -88,7 +89,14 @@ def _near_middle(shape: tuple[int, int]) -> NDArray[np.float64]:
     return np.exp(-((axes[0][:, None] ** 2 + axes[1][None, :] ** 2) / 0.08))
 
 
-def _overlap(a, b) -> float:
+def in_picture(box, rgb: NDArray[np.uint8]) -> bool:
+    """Whether the middle of a box lies in the picture."""
+    height, width = rgb.shape[:2]
+    u, v = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return -0.5 <= u <= width - 0.5 and -0.5 <= v <= height - 0.5
+
+
+def overlap(a, b) -> float:
     """Intersection over union of two boxes."""
     width = max(min(a[2], b[2]) - max(a[0], b[0]), 0.0)
     height = max(min(a[3], b[3]) - max(a[1], b[1]), 0.0)

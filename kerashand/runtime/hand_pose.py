@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ SIDES = ("left", "right")
 # Of the square that the pose model sees, in boxes around the joints.
 MARGIN = 1.3
 WRIST, MIDDLE_MCP = 0, 9
+POSE_FILE, FINDER_FILE = "hand_pose.tflite", "hand_finder.tflite"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,22 +69,35 @@ class HandPose:
 
     @classmethod
     def load(
-        cls, path: str | Path, *, finder: str | Path | None = None, threads: int = 1
+        cls,
+        path: str | Path | None = None,
+        *,
+        finder: str | Path | None = None,
+        threads: int = 1,
     ) -> HandPose:
         """Load exported models.
 
         Args:
-            path: the pose model, .tflite or .onnx.
-            finder: the finder; without it every picture needs a box and a side.
+            path: the pose model, .tflite or .onnx; None for the one in the package.
+            finder: the finder; None for the one in the package, if it is there. Without a finder
+                every picture needs a box and a side.
             threads: of the runtime.
 
         Raises:
             UserError: If a file is missing, damaged or of another kind.
         """
+        path = packaged_model(POSE_FILE) if path is None else path
         backend = load_backend(path, threads=threads)
         if backend.metadata.get("task") != "hand_pose":
             raise UserError(f"{path} is not a pose model. It says: {backend.metadata.get('task')}")
+        if finder is None and (packaged := packaged_model(FINDER_FILE)).is_file():
+            finder = packaged
         return cls(backend, None if finder is None else Finder.load(finder, threads=threads))
+
+    def find(self, rgb: NDArray[np.uint8], *, max_hands: int = 2) -> list[FoundHand]:
+        """Boxes and sides of the hands in a picture [H, W, 3] uint8 RGB, the surest first."""
+        check_picture(rgb)
+        return self._need_finder("a picture without a box").find(rgb, max_hands=max_hands)
 
     def predict(
         self,
@@ -140,7 +155,7 @@ class HandPose:
                 return [FoundHand(box, side, 1.0)]
             finder = self._need_finder("a box without a side")
             return [FoundHand(box, finder.side_in(rgb, box), 1.0)]
-        found = self._need_finder("a picture without a box").find(rgb, max_hands=max_hands)
+        found = self.find(rgb, max_hands=max_hands)
         if side != "auto":
             found = [dataclasses.replace(hand, side=side) for hand in found]
         return found
@@ -171,6 +186,11 @@ class HandPose:
             joint_scores=scores,
             xyz_relative=relative_joints(uv, z_relative, scale_bone=self.scale_bone),
         )
+
+
+def packaged_model(name: str) -> Path:
+    """Where a model of the package lies."""
+    return Path(str(resources.files("kerashand") / "weights" / name))
 
 
 def view_of_joints(uv_px: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:

@@ -9,6 +9,7 @@ one is its mirror image.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -30,6 +31,8 @@ DOMAINS = ("source", "target", "varied")
 SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
 GENERATOR_VERSION = 1
+ARM_END_MM = 14.0
+"""Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +188,8 @@ def draw_sample(
         )
     look = LOOKS[domain]
     rng = np.random.default_rng([DOMAINS.index(domain), SPLITS.index(split), seed, index])
-    joints, intrinsics, hand_rgb, alpha, depth = _draw_hand(look, rng, size_px)
-    background = np.clip(_background(look, rng, size_px, backgrounds), 0.0, 1.0)
+    joints, intrinsics, hand_rgb, alpha, depth = draw_hand(look, rng, size_px)
+    background = np.clip(draw_background(look, rng, size_px, backgrounds), 0.0, 1.0)
     image = hand_rgb + (1.0 - alpha) * background
     mask = alpha[:, :, 0] >= 0.5
     unseen = np.zeros_like(mask)
@@ -212,14 +215,36 @@ def draw_sample(
     )
 
 
-def _draw_hand(look: DomainLook, rng: np.random.Generator, size_px: int):
-    """Joints [21, 3], intrinsics [3, 3], premultiplied RGB, coverage and depth of a random hand."""
+def draw_hand(
+    look: DomainLook,
+    rng: np.random.Generator,
+    size_px: int,
+    *,
+    aim: Callable[[np.ndarray], np.ndarray] | None = None,
+    arm_mm: float = 0.0,
+):
+    """A random hand before nothing.
+
+    Args:
+        look: of its domain.
+        rng: generator.
+        size_px: side S of the picture.
+        aim: joints [21, 3] in the camera's frame to intrinsics [3, 3]; None crops the hand.
+        arm_mm: by how much the forearm is longer than the mesh's.
+
+    Returns:
+        Joints [21, 3], intrinsics [3, 3], premultiplied RGB [S, S, 3], coverage [S, S, 1] and depth
+        [S, S].
+    """
     mesh = _choose_mesh(look, rng)
     rest, rest_joints = sample_shape(mesh, rng, length_mm=look.hand_length_mm)
+    if arm_mm:
+        end = mesh.vertices_mm[:, 1].min() + ARM_END_MM
+        rest = rest - arm_mm * np.outer(mesh.vertices_mm[:, 1] < end, [0.0, 1.0, 0.0])
     joints, bones = sample_pose(mesh, rest_joints, _one_of(look.poses, rng), rng)
     vertices = skin(mesh, rest, rest_joints, joints, bones)
     vertices, joints = _place(vertices, joints, look, rng)
-    intrinsics = _crop_intrinsics(joints, look.margin, size_px, rng)
+    intrinsics = aim(joints) if aim else _crop_intrinsics(joints, look.margin, size_px, rng)
 
     fine = intrinsics.copy()
     fine[:2] *= SUPERSAMPLING
@@ -238,7 +263,7 @@ def _choose_mesh(look: DomainLook, rng: np.random.Generator) -> HandMesh:
     return load_hand_with_anatomical_tips(name) if look.clutter else load_hand(name)
 
 
-def _background(
+def draw_background(
     look: DomainLook, rng: np.random.Generator, size_px: int, folder: str | None
 ) -> np.ndarray:
     """What stands behind the hand: float32 [S, S, 3]."""
@@ -254,7 +279,7 @@ def _background(
     if look.clutter and rng.random() < look.clutter.skin_behind:
         background = clutter.add_skin_patches(background, rng)
     if look.clutter and rng.random() < look.clutter.other_hand:
-        _, _, rgb, alpha, _ = _draw_hand(look, rng, size_px)
+        _, _, rgb, alpha, _ = draw_hand(look, rng, size_px)
         rgb, cover = clutter.paste_beside(rgb, alpha[..., 0], rng)
         background = rgb + (1.0 - cover[..., None]) * np.clip(background, 0.0, 1.0)
     return background

@@ -1,0 +1,244 @@
+"""Whole pictures with boxes for the finder: drawn ones and photographs, cached and as batches.
+
+A stored picture holds up to `MOST_HANDS` rows of left, top, right, bottom, right (1 or 0), weight:
+1 = a hand, 0 = neither a hand nor none, -1 = no entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from kerashand.data.augment import AugmentParameters, change_colours
+from kerashand.data.cache import CachedSplit, digest_of_pictures, encode_jpeg
+from kerashand.data.photos import load_labels
+from kerashand.data.pipeline import endless_records
+from kerashand.errors import UserError
+from kerashand.geometry.camera import apply_affine, crop_affine
+from kerashand.synthetic.appearance import photograph_background
+from kerashand.synthetic.pictures import PICTURES_VERSION, draw_picture
+
+MOST_HANDS = 4
+ROW = 6
+STORED_PX = 224
+SMALLEST_PHOTOGRAPH = 0.3
+"""Share of the canvas that a photograph takes at least, when it is set into another picture."""
+EMPTY_SHARE = 0.12
+"""Of the pictures made of photographs, those that are backgrounds without hands."""
+MOST_ZOOM = 1.5
+COLOURS = AugmentParameters(brightness=0.25, contrast=0.25, saturation=0.3, noise=4.0)
+
+
+@dataclass(frozen=True)
+class DrawnPictures(CachedSplit):
+    """Pictures of `kerashand.synthetic.pictures`."""
+
+    split: str
+    seed: int
+    samples: int
+    backgrounds: str | None = None
+    size_px: int = STORED_PX
+
+    @property
+    def folder(self) -> str:
+        """Folder of its shards below the root of the cache."""
+        name = f"{self.split}-{self.size_px}px-seed{self.seed}"
+        if self.backgrounds is not None:
+            name += f"-{digest_of_pictures(self.backgrounds)}"
+        return f"pictures-v{PICTURES_VERSION}/{name}"
+
+    def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
+        """Draw and compress pictures."""
+        encoded = []
+        for index in range(first, first + count):
+            picture = draw_picture(
+                self.split, self.seed, index, size_px=self.size_px, backgrounds=self.backgrounds
+            )
+            rows = np.column_stack([picture.boxes, picture.is_right, picture.weight])
+            encoded.append(_encoded(picture.image, rows))
+        return encoded
+
+
+@dataclass(frozen=True)
+class PhotographedPictures(CachedSplit):
+    """Labelled photographs, each again and again at another place and size on another background.
+
+    Attributes:
+        path: folder with `labels.npz` (see `kerashand.data.photos`).
+        split: train, val or test.
+        backgrounds: folder of photographs without hands; None for those in the package.
+    """
+
+    path: str
+    split: str
+    seed: int
+    samples: int
+    digest: str
+    backgrounds: str | None = None
+    size_px: int = STORED_PX
+
+    @property
+    def folder(self) -> str:
+        """Folder of its shards below the root of the cache."""
+        behind = "" if self.backgrounds is None else f"-{digest_of_pictures(self.backgrounds)}"
+        name = f"photos-{self.split}-{self.size_px}px-seed{self.seed}-{self.digest}{behind}"
+        return f"pictures-v{PICTURES_VERSION}/{name}"
+
+    def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
+        """Compose and compress pictures."""
+        labels = load_labels(self.path)
+        names = sorted(set(labels["name"][labels["split"] == self.split].tolist()))
+        encoded = []
+        for index in range(first, first + count):
+            rng = np.random.default_rng([self.seed, index])
+            name = names[index % len(names)]
+            hands = np.flatnonzero(labels["name"] == name)
+            encoded.append(self._compose(name, hands, labels, rng))
+        return encoded
+
+    def _compose(self, name: str, hands, labels, rng: np.random.Generator) -> dict[str, bytes]:
+        size = self.size_px
+        canvas = photograph_background(rng, size, folder=self.backgrounds, tint=0.1)
+        canvas = np.clip(np.rint(canvas * 255.0), 0, 255).astype(np.uint8)
+        if rng.random() < EMPTY_SHARE:
+            return _encoded(canvas, np.zeros((0, ROW)))
+        photograph = cv2.imread(str(Path(self.path) / name), cv2.IMREAD_COLOR)
+        if photograph is None:
+            raise UserError(f"{Path(self.path) / name} is not a picture that OpenCV can read.")
+        photograph = photograph[:, :, ::-1]
+        height, width = photograph.shape[:2]
+        share = rng.uniform(SMALLEST_PHOTOGRAPH, 1.0) if rng.random() < 0.7 else 1.0
+        side = max(height, width) / share
+        # The canvas in pixels of the photograph: the photograph lies inside.
+        free = np.array([side - width, side - height])
+        corner = -rng.uniform(0.0, 1.0, 2) * free - 0.5
+        affine = crop_affine(corner + side / 2, side, size)
+        shrink = max(side / size, 1.0)
+        if shrink > 1.5:
+            photograph = cv2.GaussianBlur(photograph, (0, 0), 0.4 * shrink)
+        placed = cv2.warpAffine(np.ascontiguousarray(photograph), affine[:2], (size, size))
+        cover = cv2.warpAffine(np.ones((height, width), np.float32), affine[:2], (size, size))
+        image = canvas + cover[..., None] * (placed.astype(np.float32) - canvas)
+        uv = apply_affine(labels["uv_px"][hands], affine)
+        boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
+        rows = np.column_stack([boxes, labels["is_right"][hands], np.ones(len(hands))])
+        return _encoded(np.clip(np.rint(image), 0, 255).astype(np.uint8), rows)
+
+
+def _encoded(image: np.ndarray, rows: np.ndarray) -> dict[str, bytes]:
+    hands = np.full((MOST_HANDS, ROW), -1.0, "<f4")
+    hands[: len(rows)] = rows[:MOST_HANDS]
+    return {"image": encode_jpeg(image), "hands": hands.tobytes()}
+
+
+# --------------------------------------------------------------------------------- batches
+
+
+def picture_batches(
+    files: Sequence[Sequence[str]],
+    shares: Sequence[int],
+    *,
+    size_px: int,
+    seed: int,
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    """Endless augmented batches (image [B, S, S, 3] float32, hands [B, 4, 6]).
+
+    Args:
+        files: shards of each set.
+        shares: pictures of each set in a batch.
+        size_px: side S of the finder's input.
+        seed: of order and augmentation.
+        first_step: batches to leave out, for resuming.
+    """
+    streams = []
+    for number, (paths, share) in enumerate(zip(files, shares, strict=True)):
+        records = endless_records(list(paths), seed=[seed, number]).skip(first_step * share)
+        streams.append(records.map(parse, tf.data.AUTOTUNE).batch(share, drop_remainder=True))
+
+    def prepare(step, parts):
+        image, hands = (tf.concat(values, axis=0) for values in zip(*parts, strict=True))
+        key = tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)])
+        return augmented(tf.cast(image, tf.float32), hands, key, size_px=size_px)
+
+    numbered = tf.data.Dataset.zip(tuple(streams)).enumerate(first_step)
+    return numbered.map(prepare, tf.data.AUTOTUNE).prefetch(4)
+
+
+def plain_batches(
+    files: Sequence[str], *, size_px: int, batch_size: int, samples: int
+) -> tf.data.Dataset:
+    """One pass over `samples` pictures, resized and not augmented."""
+    batches = tf.data.TFRecordDataset(list(files)).map(parse, tf.data.AUTOTUNE).batch(batch_size)
+
+    def prepare(image, hands):
+        whole = tf.tile([[0.0, 0.0, 1.0]], [tf.shape(image)[0], 1])
+        return moved(tf.cast(image, tf.float32), hands, whole, size_px=size_px)
+
+    prepared = batches.map(prepare, tf.data.AUTOTUNE).prefetch(2)
+    return prepared.apply(tf.data.experimental.assert_cardinality(-(-samples // batch_size)))
+
+
+def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """A record to image [S, S, 3] uint8 and hands [4, 6]."""
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("image", "hands")}
+    fields = tf.io.parse_single_example(record, spec)
+    image = tf.ensure_shape(
+        tf.io.decode_jpeg(fields["image"], channels=3), (STORED_PX, STORED_PX, 3)
+    )
+    hands = tf.reshape(tf.io.decode_raw(fields["hands"], tf.float32), (MOST_HANDS, ROW))
+    return image, hands
+
+
+def augmented(image: tf.Tensor, hands: tf.Tensor, key: tf.Tensor, *, size_px: int):
+    """Mirror half of the pictures, cut a random square from each, change the colours."""
+    count = tf.shape(image)[0]
+    draws = tf.random.stateless_uniform((4, count), key)
+    mirrored = draws[0] < 0.5
+    image = tf.where(mirrored[:, None, None, None], image[:, :, ::-1], image)
+    hands = tf.where(mirrored[:, None, None], _mirrored(hands), hands)
+    share = 1.0 / (1.0 + draws[1] ** 2 * (MOST_ZOOM - 1.0))
+    corner = draws[2:] * (1.0 - share)
+    image, hands = moved(
+        image, hands, tf.stack([corner[0], corner[1], share], axis=-1), size_px=size_px
+    )
+    return change_colours(image, COLOURS, key + 1), hands
+
+
+def _mirrored(hands: tf.Tensor) -> tf.Tensor:
+    left, top, right, bottom, is_right, weight = tf.unstack(hands, axis=-1)
+    flip = float(STORED_PX - 1)
+    return tf.stack([flip - right, top, flip - left, bottom, 1.0 - is_right, weight], axis=-1)
+
+
+def moved(image: tf.Tensor, hands: tf.Tensor, square: tf.Tensor, *, size_px: int):
+    """Cut squares (left, top, side as shares of the picture) and bring them to a side.
+
+    Hands whose middle leaves the picture are no longer counted.
+    """
+    left, top, side = (square[:, k] for k in range(3))
+    # Edges in shares of the picture to the centres of pixels that crop_and_resize counts in.
+    per_px = (STORED_PX - 1) / STORED_PX
+    half = 0.5 * side / size_px
+    shift = 0.5 / STORED_PX
+
+    def first(start):
+        return (start + half - shift) / per_px
+
+    def last(start):
+        return (start + side - half - shift) / per_px
+
+    boxes = tf.stack([first(top), first(left), last(top), last(left)], axis=-1)
+    image = tf.image.crop_and_resize(image, boxes, tf.range(tf.shape(image)[0]), [size_px] * 2)
+    factor = size_px / (side * STORED_PX)
+    origin = tf.stack([left, top, left, top], axis=-1)[:, None] * STORED_PX
+    moved_boxes = (hands[..., :4] + 0.5 - origin) * factor[:, None, None] - 0.5
+    middle = (moved_boxes[..., :2] + moved_boxes[..., 2:]) / 2
+    inside = tf.reduce_all((middle >= 0) & (middle <= size_px - 1), axis=-1)
+    weight = tf.where(inside, hands[..., 5], -1.0)
+    return image, tf.concat([moved_boxes, hands[..., 4:5], weight[..., None]], axis=-1)

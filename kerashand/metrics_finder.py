@@ -1,0 +1,138 @@
+"""Metrics of the finder: precision, recall and average precision of boxes, and the side.
+
+NumPy only. A box is right when it overlaps the box of a hand that no surer box took, by at least
+`MIN_OVERLAP` of their union (0.5, as in PASCAL VOC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MIN_OVERLAP = 0.5
+
+
+def box_overlap(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Intersection over union of boxes [..., 4] left, top, right, bottom.
+
+    Convention: (0, 0, 2, 2) and (1, 0, 3, 2) share 2 of 6: 1/3.
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    both = np.prod(
+        np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None),
+        axis=-1,
+    )
+    areas = np.prod(a[..., 2:] - a[..., :2], axis=-1) + np.prod(b[..., 2:] - b[..., :2], axis=-1)
+    return both / np.maximum(areas - both, 1e-12)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What became of the boxes found in one picture, the surest first.
+
+    Attributes:
+        score: [F] 0..1.
+        is_hand: [F] bool.
+        side_right: [F] bool, whether the side of the hand is right too.
+        hands: how many there are.
+    """
+
+    score: NDArray[np.float64]
+    is_hand: NDArray[np.bool_]
+    side_right: NDArray[np.bool_]
+    hands: int
+
+
+def match_boxes(
+    boxes: ArrayLike,
+    scores: ArrayLike,
+    sides: Sequence[str],
+    true_boxes: ArrayLike,
+    true_sides: Sequence[str],
+    *,
+    min_overlap: float = MIN_OVERLAP,
+) -> Matches:
+    """Give each found box of a picture, the surest first, the hand it overlaps most.
+
+    Args:
+        boxes: [F, 4].
+        scores: [F].
+        sides: F of "left", "right".
+        true_boxes: [T, 4].
+        true_sides: T of "left", "right".
+        min_overlap: below which a box is of no hand.
+    """
+    found = np.asarray(boxes, np.float64).reshape(-1, 4)
+    truth = np.asarray(true_boxes, np.float64).reshape(-1, 4)
+    score = np.asarray(scores, np.float64).reshape(-1)
+    order = np.argsort(-score, kind="stable")
+    is_hand, side_right = np.zeros(len(found), bool), np.zeros(len(found), bool)
+    free = np.ones(len(truth), bool)
+    for place, number in enumerate(order):
+        overlaps = np.where(free, box_overlap(found[number], truth), 0.0)
+        if len(truth) and overlaps.max() >= min_overlap:
+            taken = int(overlaps.argmax())
+            free[taken] = False
+            is_hand[place] = True
+            side_right[place] = sides[number] == true_sides[taken]
+    return Matches(score[order], is_hand, side_right, len(truth))
+
+
+@dataclass(frozen=True)
+class FinderResult:
+    """Curves over thresholds of the score.
+
+    Attributes:
+        thresholds: [N] ascending.
+        precision: [N] share of the boxes at or above the threshold that are hands; 1 without any.
+        recall: [N] share of the hands that have one.
+        side_accuracy: [N] share of those whose side is right; NaN without any.
+        average_precision: area under the precision that recall r is reached with at best.
+    """
+
+    thresholds: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    side_accuracy: NDArray[np.float64]
+    average_precision: float
+
+
+def evaluate_finder(
+    matches: Sequence[Matches], thresholds: Sequence[float] = tuple(np.arange(1, 20) / 20)
+) -> FinderResult:
+    """Precision and recall over pictures.
+
+    Raises:
+        ValueError: If there is no hand in any picture.
+    """
+    hands = sum(m.hands for m in matches)
+    if not hands:
+        raise ValueError("`matches` must hold a hand: recall is not defined without one.")
+    score = np.concatenate([m.score for m in matches])
+    is_hand = np.concatenate([m.is_hand for m in matches])
+    side_right = np.concatenate([m.side_right for m in matches])
+    rows = []
+    for threshold in thresholds:
+        above = score >= threshold
+        right = int((above & is_hand).sum())
+        rows.append(
+            (
+                right / above.sum() if above.any() else 1.0,
+                right / hands,
+                (above & side_right).sum() / right if right else np.nan,
+            )
+        )
+    precision, recall, side = np.array(rows, np.float64).T
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(is_hand[order])
+    best = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
+    return FinderResult(
+        thresholds=np.asarray(thresholds, np.float64),
+        precision=precision,
+        recall=recall,
+        side_accuracy=side,
+        average_precision=float((best * is_hand[order]).sum() / hands),
+    )

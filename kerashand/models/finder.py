@@ -1,0 +1,91 @@
+"""The finder: where in a whole picture hands are, and which side they are of.
+
+One prediction a cell, as in CenterNet (Zhou, Wang and Krähenbühl 2019): the score says whether the
+middle of a hand's box lies there, and four distances reach from the cell's centre to its edges.
+"""
+
+import keras
+
+from kerashand.geometry.heatmaps import cell_centers_px
+from kerashand.models import blocks
+from kerashand.models.blocks import check_multiple, conv_unit, merge_levels, scaled_channels
+
+FINDER_STRIDE = 8
+LEVEL_CHANNELS = (16, 32, 48, 80, 128)
+"""Channels at strides 2, 4, 8, 16, 32 for width 1."""
+MERGED_CHANNELS = 48
+RESIDUALS = (0, 0, 1, 1, 2)
+"""Residual blocks of each level."""
+REACH_CELLS = 4.0
+"""Distance from a cell to the edges of its box where the network says 0."""
+RARE_SCORE_BIAS = -4.6
+"""Scores start at 0.01, so that the many empty cells do not swamp the first steps."""
+
+
+def build_finder(*, image_size_px=192, width=1.0, name="finder"):
+    """Build the finder's network.
+
+    Args:
+        image_size_px: side S of the square input, a multiple of 32.
+        width: factor on all channel counts, which are rounded to multiples of 16.
+        name: name of the model.
+
+    Returns:
+        A functional model, image [B, S, S, 3] float32 0..255 RGB -> dict of float32 tensors
+        ``score_logit`` [B, h, w], ``box`` [B, h, w, 4] left, top, right, bottom in pixels and
+        ``right_logit`` [B, h, w], with h = w = S / 8.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+    check_multiple("image_size_px", image_size_px, 32)
+    channels = scaled_channels(MERGED_CHANNELS, width)
+
+    # Inputs.
+    image = keras.Input((image_size_px, image_size_px, 3), name="image")
+
+    # Network.
+    x = keras.layers.Rescaling(1.0 / 255.0, offset=-0.5, name="rescale")(image)
+    levels = {}
+    for index, (size, depth) in enumerate(zip(LEVEL_CHANNELS, RESIDUALS, strict=True)):
+        stride = 2 ** (index + 1)
+        x = blocks.dense_unit(x, scaled_channels(size, width), name=f"down{stride}", stride=2)
+        for repeat in range(depth):
+            x = blocks.dense_residual(x, name=f"res{stride}_{repeat}")
+        levels[stride] = x
+    x = merge_levels(levels, channels, FINDER_STRIDE)
+    x = blocks.dense_residual(x, name="encode")
+    x = conv_unit(x, 2 * channels, name="head", kernel=3)
+    score = keras.layers.Conv2D(
+        1, 1, dtype="float32", name="score",
+        bias_initializer=keras.initializers.Constant(RARE_SCORE_BIAS),
+    )(x)  # fmt: skip
+    side = keras.layers.Conv2D(1, 1, dtype="float32", name="side")(x)
+    reach = keras.layers.Conv2D(4, 1, dtype="float32", name="reach")(x)
+
+    # Outputs.
+    return keras.Model(
+        image,
+        {
+            "score_logit": score[..., 0],
+            "box": _boxes(reach, image_size_px // FINDER_STRIDE),
+            "right_logit": side[..., 0],
+        },
+        name=name,
+    )
+
+
+def _boxes(reach, cells):
+    """Distances [B, h, w, 4] in logarithms of cells to boxes in pixels."""
+    distance = keras.ops.exp(keras.ops.clip(reach, -6.0, 4.0)) * (REACH_CELLS * FINDER_STRIDE)
+    centre = cell_centers_px(cells, FINDER_STRIDE)
+    columns, rows = centre[None, None, :], centre[None, :, None]
+    return keras.ops.stack(
+        [
+            columns - distance[..., 0],
+            rows - distance[..., 1],
+            columns + distance[..., 2],
+            rows + distance[..., 3],
+        ],
+        axis=-1,
+    )

@@ -1,0 +1,210 @@
+"""The finder: pictures, targets, losses, metrics, and one training that must find hands."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerashand import losses
+from kerashand.data import pictures as data
+from kerashand.metrics_finder import box_overlap, evaluate_finder, match_boxes
+from kerashand.models.finder import build_finder
+from kerashand.synthetic.pictures import draw_picture
+from kerashand.training.finder import cell_targets, train_finder
+
+# --------------------------------------------------------------------------------- pictures
+
+
+def test_pictures_are_functions_of_their_number():
+    one, again, other = (draw_picture("train", 0, n, size_px=96) for n in (3, 3, 4))
+    np.testing.assert_array_equal(one.image, again.image)
+    assert one.image.shape == (96, 96, 3)
+    assert one.image.dtype == np.uint8
+    assert not np.array_equal(one.image, other.image)
+    assert not np.array_equal(one.image, draw_picture("test", 0, 3, size_px=96).image)
+    with pytest.raises(ValueError, match="`split` must be one of"):
+        draw_picture("all", 0, 0)
+
+
+def test_pictures_hold_no_one_and_several_hands_of_both_sides():
+    drawn = [draw_picture("train", 0, n, size_px=96) for n in range(40)]
+    counts = [len(picture.boxes) for picture in drawn]
+    assert set(counts) >= {0, 1, 2}
+    boxes = np.concatenate([picture.boxes for picture in drawn])
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 96
+    assert sides.min() >= 0.085
+    assert sides.max() <= 0.86
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    assert (middle > 0).all()
+    assert (middle < 95).all()
+    right = np.concatenate([picture.is_right for picture in drawn])
+    assert 0.2 < right.mean() < 0.8
+
+
+# ---------------------------------------------------------------------------------- batches
+
+
+def marked_record(left, top, right, bottom, is_right):
+    """A black picture with a white box, as a stored record."""
+    image = np.zeros((data.STORED_PX, data.STORED_PX, 3), np.uint8)
+    image[top : bottom + 1, left : right + 1] = 255
+    fields = data._encoded(image, np.array([[left, top, right, bottom, is_right, 1.0]]))
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for name, value in fields.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def box_of_white(image):
+    rows, columns = np.nonzero(image.mean(axis=-1) > 127)
+    return columns.min(), rows.min(), columns.max(), rows.max()
+
+
+def test_boxes_move_with_the_picture():
+    image, hands = data.parse(tf.constant(marked_record(40, 60, 119, 139, 1.0)))
+    images, hands = tf.cast(image[None], tf.float32), hands[None]
+    # The square from a quarter of the width and an eighth of the height, half as large.
+    moved, boxes = data.moved(images, hands, tf.constant([[0.125, 0.25, 0.5]]), size_px=192)
+    expected = (np.array([40, 60, 119, 139]) + 0.5 - [28, 56, 28, 56]) * 192 / 112 - 0.5
+    np.testing.assert_allclose(boxes[0, 0, :4], expected, rtol=1e-5)
+    np.testing.assert_allclose(box_of_white(moved[0].numpy()), expected, atol=1.5)
+    # A hand whose middle is cut off counts no longer; empty rows stay empty.
+    _, gone = data.moved(images, hands, tf.constant([[0.5, 0.5, 0.5]]), size_px=192)
+    assert gone[0, 0, 5] == -1.0
+    assert (gone[0, 1:, 5] == -1.0).numpy().all()
+
+
+def test_augmentation_mirrors_side_and_box():
+    image, hands = data.parse(tf.constant(marked_record(30, 60, 99, 139, 1.0)))
+    images = tf.tile(tf.cast(image[None], tf.float32), [12, 1, 1, 1])
+    rows = tf.tile(hands[None], [12, 1, 1])
+    moved, boxes = data.augmented(images, rows, tf.constant([0, 7]), size_px=96)
+    sides = boxes[:, 0, 4].numpy()
+    assert set(sides) == {0.0, 1.0}
+    for picture, (box, weight) in zip(
+        moved.numpy(),
+        zip(boxes[:, 0, :4].numpy(), boxes[:, 0, 5].numpy(), strict=True),
+        strict=True,
+    ):
+        if weight == 1.0 and (box > 1).all() and (box < 94).all():
+            np.testing.assert_allclose(box_of_white(picture), box, atol=2.0)
+
+
+# ---------------------------------------------------------------------------------- targets
+
+
+def test_targets_of_one_hand_by_hand():
+    # Middle (20, 44): cell 2, row 5 of stride 8.
+    hands = tf.constant([[[10.0, 20.0, 30.0, 68.0, 1.0, 1.0], [-1.0] * 6]])
+    target = {name: value.numpy()[0] for name, value in cell_targets(hands, 12).items()}
+    assert target["score"][5, 2] == 1.0
+    assert (target["score"] == 1.0).sum() == 1
+    sigma = max(0.1 * 20, 0.6 * 8)  # along u, in pixels
+    assert target["score"][5, 3] == pytest.approx(np.exp(-0.5 * (8 / sigma) ** 2), rel=1e-5)
+    np.testing.assert_array_equal(target["box"][5, 2], [10, 20, 30, 68])
+    assert target["side"][5, 2] == 1.0
+    assert target["weight"][5, 2] == 1.0
+    assert target["weight"][0, 11] == 0.0
+    assert (target["score_weight"] == 1.0).all()
+
+
+def test_a_hidden_hand_counts_neither_way():
+    hands = tf.constant([[[10.0, 20.0, 30.0, 68.0, 0.0, 0.0]]])
+    target = {name: value.numpy()[0] for name, value in cell_targets(hands, 12).items()}
+    assert target["score"].max() == 0.0
+    assert target["weight"].max() == 0.0
+    assert target["score_weight"][5, 2] == 0.0
+    assert target["score_weight"][5, 6] == 1.0
+
+
+def test_convention_finder_losses():
+    one = np.ones((1, 1, 1), np.float32)
+    zero = np.zeros((1, 1, 1), np.float32)
+    assert float(losses.focal_score(one, zero, one)) == pytest.approx(0.25 * np.log(2))
+    assert float(losses.focal_score(one * 0.5, zero, one)) == pytest.approx(
+        0.25 * np.log(2) * 0.5**4
+    )
+    assert float(losses.focal_score(one, zero, zero)) == 0.0
+    assert float(losses.side_cross_entropy(one, zero, one)) == pytest.approx(np.log(2))
+    weight = np.ones(1, np.float32)
+    assert float(losses.box_giou([[0, 0, 1, 1]], [[0, 0, 1, 1]], weight)) == pytest.approx(0.0)
+    assert float(losses.box_giou([[0, 0, 1, 1]], [[1, 0, 2, 1]], weight)) == pytest.approx(1.0)
+    # A gap of one square: the hull is three, the union two.
+    assert float(losses.box_giou([[0, 0, 1, 1]], [[2, 0, 3, 1]], weight)) == pytest.approx(4 / 3)
+
+
+# ---------------------------------------------------------------------------------- metrics
+
+
+def test_convention_box_overlap():
+    assert box_overlap([0, 0, 2, 2], [1, 0, 3, 2]) == pytest.approx(1 / 3)
+    assert box_overlap([0, 0, 1, 1], [2, 2, 3, 3]) == 0.0
+
+
+def test_precision_and_recall_by_hand():
+    truth = [[0, 0, 10, 10], [20, 20, 30, 30]]
+    first = match_boxes(
+        [[0, 0, 10, 9], [0, 1, 10, 10], [40, 40, 50, 50]],
+        [0.9, 0.8, 0.3],
+        ["left", "right", "left"],
+        truth,
+        ["right", "left"],
+    )
+    np.testing.assert_array_equal(first.is_hand, [True, False, False])  # each hand once
+    np.testing.assert_array_equal(first.side_right, [False, False, False])
+    second = match_boxes([[1, 1, 10, 10]], [0.6], ["right"], [[0, 0, 10, 10]], ["right"])
+    result = evaluate_finder([first, second], [0.5, 0.85])
+    np.testing.assert_allclose(result.precision, [2 / 3, 1.0])
+    np.testing.assert_allclose(result.recall, [2 / 3, 1 / 3])
+    np.testing.assert_allclose(result.side_accuracy, [0.5, 0.0])
+    # In order of score: hit, miss, hit, miss; two of three hands at precisions 1 and 2/3.
+    assert result.average_precision == pytest.approx((1 + 2 / 3) / 3)
+    with pytest.raises(ValueError, match="must hold a hand"):
+        evaluate_finder([match_boxes([], [], [], [], [])])
+
+
+# ------------------------------------------------------------------------------------ model
+
+
+def test_finder_starts_with_low_scores_and_boxes_about_their_cells(rng):
+    network = build_finder(image_size_px=64, width=0.5)
+    output = network(rng.uniform(0, 255, (2, 64, 64, 3)).astype(np.float32))
+    assert output["score_logit"].shape == (2, 8, 8)
+    assert np.mean(output["score_logit"]) < -3.0
+    box = np.asarray(output["box"])
+    assert box.shape == (2, 8, 8, 4)
+    assert (box[..., 0] < 8 * np.arange(8) + 3.5).all()
+    assert (box[..., 2] > 8 * np.arange(8) + 3.5).all()
+    assert (box[..., 3] > (8 * np.arange(8) + 3.5)[:, None]).all()
+    with pytest.raises(ValueError, match="multiple of 32"):
+        build_finder(image_size_px=100)
+
+
+@pytest.mark.slow
+def test_training_finds_the_hands_it_has_seen_and_goes_on(tmp_path, monkeypatch):
+    """A network that learns eight pictures by heart; stopped halfway, it goes on."""
+    monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
+    pictures = data.DrawnPictures("train", 0, 8)
+    settings = {"image_size_px": 96, "width": 0.5, "steps_per_epoch": 25}
+    run = tmp_path / "run"
+    train_finder([pictures], (8,), pictures, run, epochs=1, **settings)
+    network = train_finder([pictures], (8,), pictures, run, epochs=5, **settings)
+    images, hands = [], []
+    for n in range(8):
+        drawn = draw_picture("train", 0, n)
+        images.append(drawn.image)
+        hands.append((drawn.boxes * 96 / data.STORED_PX, drawn.weight))
+    small = tf.image.resize(np.array(images, np.float32), (96, 96), antialias=True)
+    output = {name: np.asarray(value) for name, value in network(small, training=True).items()}
+    scores = 1.0 / (1.0 + np.exp(-output["score_logit"]))
+    at_hands, elsewhere = [], []
+    for score, (boxes, weight) in zip(scores, hands, strict=True):
+        rest = np.ones_like(score, bool)
+        for box, seen in zip(boxes, weight, strict=True):
+            column, row = ((box[:2] + box[2:]) / 2 // 8).astype(int)
+            around = np.s_[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            rest[around] = False
+            if seen:
+                at_hands.append(score[around].max())
+        elsewhere.append(score[rest].mean())
+    assert np.mean(at_hands) > np.mean(elsewhere) + 0.25

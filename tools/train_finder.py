@@ -1,0 +1,176 @@
+"""Train the finder, export it, and measure it on held-out photographs.
+
+    python tools/train_finder.py --photographs photographs --backgrounds backgrounds \
+        --out runs/finder
+
+Photographs come from tools/prepare_photographs.py, backgrounds without hands from
+tools/fetch_backgrounds.py. Stopped, the same command goes on. Writes finder.tflite and results.json
+into the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kerashand.cli.startup import tensorflow_start
+from kerashand.data.photos import LABELS_FILE, load_labels
+from kerashand.errors import UserError
+from kerashand.files import write_text
+from kerashand.metrics_finder import FinderResult, evaluate_finder, match_boxes
+from kerashand.runtime.finder import Finder
+from kerashand.synthetic.appearance import photograph_background
+from kerashand.synthetic.pictures import draw_picture
+
+with tensorflow_start():
+    from kerashand import exporting
+    from kerashand.data.pictures import DrawnPictures, PhotographedPictures
+    from kerashand.training.finder import train_finder
+
+LOWEST_SCORE = 0.05
+WANTED_PRECISION = 0.95
+HANDS_FREE = 500
+DRAWN_TEST = 400
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train what is missing and measure it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photographs", type=Path, required=True)
+    parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
+    parser.add_argument("--out", type=Path, default=Path("runs/finder"))
+    parser.add_argument("--drawn", type=int, default=16000, help="drawn pictures to train on")
+    parser.add_argument("--photographed", type=int, default=8000, help="photographs likewise")
+    parser.add_argument("--size", type=int, default=192, help="side of the network's input")
+    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--steps", type=int, default=500, help="of an epoch")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    try:
+        labels = (args.photographs / LABELS_FILE).read_bytes()
+        photographed = {
+            "path": str(args.photographs.resolve()),
+            "seed": args.seed,
+            "digest": hashlib.sha256(labels).hexdigest()[:12],
+            "backgrounds": args.backgrounds,
+        }
+        network = train_finder(
+            [
+                DrawnPictures("train", args.seed, args.drawn, args.backgrounds),
+                PhotographedPictures(split="train", samples=args.photographed, **photographed),
+            ],
+            (16, 16),
+            PhotographedPictures(split="val", samples=256, **photographed),
+            args.out,
+            image_size_px=args.size,
+            width=args.width,
+            epochs=args.epochs,
+            steps_per_epoch=args.steps,
+            seed=args.seed,
+        )
+        results = measure(network, args)
+    except (UserError, FileNotFoundError) as error:
+        print(f"train_finder: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(results, indent=2))
+    return 0
+
+
+def measure(network, args: argparse.Namespace) -> dict:
+    """Export with the threshold that the validation photographs ask for; precision and recall."""
+    path = args.out / "finder.tflite"
+
+    def write(threshold: float) -> None:
+        described = exporting.describe_finder(image_size_px=args.size, threshold=threshold)
+        exporting.export(network, path, "tflite", metadata=described, precision="fp16")
+
+    write(LOWEST_SCORE)
+    finder = Finder.load(path)
+    val = evaluate_finder(
+        [*on_photographs(finder, args.photographs, "val"), *on_none(finder, args)]
+    )
+    good = np.flatnonzero(val.precision >= WANTED_PRECISION)
+    threshold = float(val.thresholds[good[0]]) if len(good) else float(val.thresholds[-1])
+    photographs = on_photographs(finder, args.photographs, "test")
+    none = on_none(finder, args)
+    drawn = [
+        matched(finder, p.image, p.boxes[p.weight > 0], p.is_right[p.weight > 0])
+        for p in (
+            draw_picture("test", args.seed, i, backgrounds=args.backgrounds)
+            for i in range(DRAWN_TEST)
+        )
+    ]
+    write(threshold)
+    results = {
+        "threshold": threshold,
+        "photographs": summary(evaluate_finder(photographs), threshold),
+        "photographs and pictures without hands": summary(
+            evaluate_finder([*photographs, *none]), threshold
+        ),
+        "pictures without hands that show one": float(
+            np.mean([(m.score >= threshold).any() for m in none])
+        ),
+        "drawn pictures": summary(evaluate_finder(drawn), threshold),
+    }
+    write_text(args.out / "results.json", json.dumps(results, indent=2))
+    return results
+
+
+def on_photographs(finder: Finder, folder: Path, split: str) -> list:
+    """Matches of the photographs of a split."""
+    labels = load_labels(str(folder))
+    matches = []
+    for name in sorted(set(labels["name"][labels["split"] == split].tolist())):
+        rows = np.flatnonzero(labels["name"] == name)
+        rgb = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)[:, :, ::-1]
+        uv = labels["uv_px"][rows]
+        boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
+        matches.append(matched(finder, rgb, boxes, labels["is_right"][rows]))
+    return matches
+
+
+def on_none(finder: Finder, args: argparse.Namespace) -> list:
+    """Matches of cut-outs of the backgrounds, which hold no hand."""
+    rng = np.random.default_rng([args.seed, 99])
+    pictures = (
+        photograph_background(rng, 256, folder=args.backgrounds, tint=0.1)
+        for _ in range(HANDS_FREE)
+    )
+    return [
+        matched(finder, np.clip(np.rint(p * 255.0), 0, 255).astype(np.uint8), [], [])
+        for p in pictures
+    ]
+
+
+def matched(finder: Finder, rgb, boxes, is_right):
+    """What became of the boxes that the finder gives of one picture."""
+    found = finder.find(np.ascontiguousarray(rgb), max_hands=4)
+    return match_boxes(
+        [hand.box for hand in found],
+        [hand.score for hand in found],
+        [hand.side for hand in found],
+        boxes,
+        ["right" if right else "left" for right in is_right],
+    )
+
+
+def summary(result: FinderResult, threshold: float) -> dict[str, float]:
+    """The numbers at a threshold."""
+    k = int(np.argmin(np.abs(result.thresholds - threshold)))
+    return {
+        "precision": round(float(result.precision[k]), 4),
+        "recall": round(float(result.recall[k]), 4),
+        "side accuracy": round(float(np.nan_to_num(result.side_accuracy[k])), 4),
+        "average precision": round(result.average_precision, 4),
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
