@@ -118,6 +118,28 @@ def test_weights_follow_the_labels_of_the_domain(batches_of):
     assert 20 < batch["scale_mm"].min() <= batch["scale_mm"].max() < 70
 
 
+@pytest.mark.parametrize("augmented", [True, False])
+def test_without_its_depth_a_record_gives_the_batch_that_unlabelled_depth_gives(
+    sample_cache, augmented
+):
+    def batch(with_depth):
+        parse = functools.partial(cached.parse, size_px=SIZE, with_depth=with_depth)
+        source = DomainSource("source", sample_cache.files["source"], parse, ("uv", "xyz"))
+        if augmented:
+            return first(
+                training_batches(
+                    [source],
+                    batch_size=4,
+                    geometry=GEOMETRY,
+                    parameters=AugmentParameters(),
+                    seed=3,
+                )
+            )
+        return first(evaluation_batches(source, batch_size=4, geometry=GEOMETRY, samples=40))
+
+    assert_batches_equal(batch(True), batch(False))
+
+
 @pytest.mark.parametrize("labels", [("uv",), ("depth",), ("xyz",), ()])
 def test_what_is_not_labelled_has_weight_zero(batches_of, labels):
     batch = first(batches_of({"target": labels}))

@@ -109,7 +109,7 @@ def evaluation_batches(
     identity = augment.AugmentParameters(*[0.0] * 9)
 
     def prepare(raw):
-        stored_px = raw["depth_mm"].shape[1]
+        stored_px = _stored_px(raw)
         affine, rotation = augment.centred_affine(
             tf.shape(raw["uv_px"])[0], stored_px, geometry.zoom
         )
@@ -146,7 +146,7 @@ def _augmenting(domain, geometry, parameters, seed, relief):
         number = tf.cast(step, tf.int32) * 2 + DOMAIN_NUMBERS[domain.domain]
         key = tf.stack([tf.constant(seed, tf.int32), number])
         affine, rotation = augment.random_affine(
-            raw["uv_px"].shape[0], raw["depth_mm"].shape[1], parameters, key, zoom=geometry.zoom
+            raw["uv_px"].shape[0], _stored_px(raw), parameters, key, zoom=geometry.zoom
         )
         batch = make_batch(raw, domain, geometry, parameters, affine, rotation, key)
         if relief and {"xyz", "depth"} <= set(domain.labels):
@@ -187,23 +187,26 @@ def make_batch(
     """
     root_depth_mm = raw["xyz_mm"][:, 0, 2]
     scale_mm = scale_from_joints(raw["xyz_mm"], geometry.scale_bone)
-    stored_px, side = raw["depth_mm"].shape[1], geometry.image_size_px
+    stored_px, side = _stored_px(raw), geometry.image_size_px
     uv, xyz, intrinsics = augment.move_joints(
         raw["uv_px"], raw["xyz_mm"], raw["intrinsics"],
         augment.resized(side / stored_px) @ affine, rotation,
     )  # fmt: skip
-    depth_mm = augment.warp(
-        tf.cast(raw["depth_mm"], tf.float32)[..., None],
-        affine,
-        output_px=geometry.depth_map_px,
-        smooth=False,
-    )
-    depth_map, depth_weight = normalise_depth(
-        depth_mm, root_depth_mm, scale_mm, half_width_scales=geometry.half_width_scales
-    )
+    count = tf.shape(uv)[0]
+    if "depth_mm" in raw:
+        depth_mm = augment.warp(
+            tf.cast(raw["depth_mm"], tf.float32)[..., None],
+            affine,
+            output_px=geometry.depth_map_px,
+            smooth=False,
+        )
+        depth_map, depth_weight = normalise_depth(
+            depth_mm, root_depth_mm, scale_mm, half_width_scales=geometry.half_width_scales
+        )
+    else:
+        depth_map = depth_weight = tf.zeros((count, *2 * [geometry.depth_map_px], 1))
     inside = tf.reduce_all((uv >= -0.5) & (uv <= side - 0.5), axis=-1)
     has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
-    count = tf.shape(uv)[0]
     batch = {
         "uv_px": uv,
         "uv_weight": tf.cast(inside, tf.float32) * raw.get("uv_weight", 1.0) * has_uv,
@@ -225,6 +228,11 @@ def make_batch(
             image = augment.change_colours(image, parameters, key + 1)
         batch["image"] = image
     return batch
+
+
+def _stored_px(raw: dict[str, tf.Tensor]) -> int:
+    """Side of the pictures that raw samples with a leading batch axis hold."""
+    return raw["depth_mm" if "depth_mm" in raw else "image"].shape[1]
 
 
 def _joined(*parts: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -14,7 +14,7 @@ DOMAIN_NUMBERS = {"source": 0, "target": 1}
 
 RAW_SPEC = {
     "image": "[S, S, 3] uint8 RGB",
-    "depth_mm": "[S, S] uint16, 0 = no measurement",
+    "depth_mm": "[S, S] uint16, 0 = no measurement; may be left out where it is no label",
     "uv_px": "[21, 2] float32 pixels of the crop",
     "xyz_mm": "[21, 3] float32 camera frame",
     "intrinsics": "[3, 3] float32 of the crop",

@@ -183,7 +183,9 @@ class Run:
 
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
         size_px = self.splits[domain, split].size_px
-        parse = partial(cached.parse, size_px=size_px, with_image=images)
+        parse = partial(
+            cached.parse, size_px=size_px, with_image=images, with_depth="depth" in labels
+        )
         return DomainSource(domain, self.files[domain, split], parse, tuple(labels))
 
     # --------------------------------------------------------------------------------- stages

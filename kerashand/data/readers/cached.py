@@ -9,25 +9,29 @@ NO_WEIGHTS = np.ones(21, "<f4").tobytes()
 FIELDS = ("image", "depth_mm", "uv_px", "xyz_mm", "intrinsics")
 
 
-def parse(record: tf.Tensor, *, size_px: int, with_image: bool = True) -> dict[str, tf.Tensor]:
+def parse(
+    record: tf.Tensor, *, size_px: int, with_image: bool = True, with_depth: bool = True
+) -> dict[str, tf.Tensor]:
     """One serialised record to a raw sample (see `kerashand.data.sample.RAW_SPEC`).
 
     Args:
         record: a serialised `tf.train.Example`.
         size_px: side of the stored pictures.
         with_image: False leaves the picture out, for stages that do not look at it.
+        with_depth: False leaves the depth out, which takes as long to decode as the picture.
     """
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in FIELDS}
     spec["uv_weight"] = tf.io.FixedLenFeature([], tf.string, default_value=NO_WEIGHTS)
     fields = tf.io.parse_single_example(record, spec)
-    depth = tf.io.decode_png(fields["depth_mm"], channels=1, dtype=tf.uint16)
     sample = {
-        "depth_mm": tf.ensure_shape(depth, (size_px, size_px, 1))[:, :, 0],
         "uv_px": _floats(fields["uv_px"], (21, 2)),
         "xyz_mm": _floats(fields["xyz_mm"], (21, 3)),
         "intrinsics": _floats(fields["intrinsics"], (3, 3)),
         "uv_weight": _floats(fields["uv_weight"], (21,)),
     }
+    if with_depth:
+        depth = tf.io.decode_png(fields["depth_mm"], channels=1, dtype=tf.uint16)
+        sample["depth_mm"] = tf.ensure_shape(depth, (size_px, size_px, 1))[:, :, 0]
     if with_image:
         image = tf.io.decode_jpeg(fields["image"], channels=3)
         sample["image"] = tf.ensure_shape(image, (size_px, size_px, 3))
