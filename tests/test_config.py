@@ -177,7 +177,11 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
 @pytest.mark.parametrize(
     ("overrides", "text"),
     [
-        (["stages.finetune.batch_size=33"], r"^stages.finetune.batch_size: must be even.*33"),
+        (
+            ["stages.finetune.batch_size=33"],
+            r"^stages.finetune.batch_size: times .* 33 x 0.5 = 16.5",
+        ),
+        (["stages.finetune.target_share=0.01"], r"must be a whole number of .* 32 x 0.01 = 0.32"),
         (
             ["data.target.train=4"],
             r"stages.finetune.batch_size: takes 16 target samples .*`data.target.train` is 4",
@@ -232,7 +236,7 @@ def test_all_mistakes_stand_in_one_message_and_conflicts_only_of_sound_fields(wr
     problems = problems_of(file, "augment.nois=1")
     assert len(problems) == 7, problems
     assert any("Did you mean `cpm`" in problem for problem in problems)
-    assert any("must be even" in problem for problem in problems)
+    assert any("33 x 0.5" in problem for problem in problems)
     with pytest.raises(UserError, match=r"mine.yaml: 7 problems\n  "):
         load_config(file, ["augment.nois=1"])
 

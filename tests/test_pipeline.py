@@ -47,10 +47,10 @@ def raw(source_of):
 
 @pytest.fixture
 def batches_of(source_of):
-    def build(labels, *, batch_size=8, parameters=None, seed=0, first_step=0):
+    def build(labels, *, batch_size=8, shares=None, parameters=None, seed=0, first_step=0):
         return training_batches(
             [source_of(domain, names) for domain, names in labels.items()],
-            batch_size=batch_size,
+            shares=shares or (batch_size // len(labels),) * len(labels),
             geometry=GEOMETRY,
             parameters=parameters or AugmentParameters(),
             seed=seed,
@@ -129,7 +129,7 @@ def test_without_its_depth_a_record_gives_the_batch_that_unlabelled_depth_gives(
             return first(
                 training_batches(
                     [source],
-                    batch_size=4,
+                    shares=(4,),
                     geometry=GEOMETRY,
                     parameters=AugmentParameters(),
                     seed=3,
@@ -150,9 +150,12 @@ def test_what_is_not_labelled_has_weight_zero(batches_of, labels):
     assert bool(batch["z_relative"].any()) == ("xyz" in labels)
 
 
-def test_batch_must_be_shared_equally(batches_of):
-    with pytest.raises(ValueError, match="batch_size=7 with 2 domains"):
-        batches_of(WEAK, batch_size=7)
+def test_shares_are_of_the_domains(batches_of):
+    batch = first(batches_of(WEAK, shares=(6, 2)))
+    assert batch["domain"].tolist() == [0] * 6 + [1] * 2
+    for shares in ((8,), (8, 0)):
+        with pytest.raises(ValueError, match=r"Received: shares=.* for 2 domains"):
+            batches_of(WEAK, shares=shares)
 
 
 def test_pictures_may_be_left_out(source_of):

@@ -79,15 +79,15 @@ def _data_conflicts(config: Config) -> Iterator[Finding]:
 
 
 def _batch_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[Finding]:
-    paths = (f"{path}.batch_size", f"{path}.labels")
-    if len(stage.domains) == 2 and stage.batch_size % 2:
+    paths = (f"{path}.batch_size", f"{path}.target_share", f"{path}.labels")
+    target = stage.batch_size * stage.target_share
+    if len(stage.domains) == 2 and (abs(target - round(target)) > 1e-6 or target < 1):
         yield (
             paths,
-            "must be even, since half of each batch is source and half is target. "
-            f"Received: {stage.batch_size}",
+            f"times `{path}.target_share` must be a whole number of target samples. "
+            f"Received: {stage.batch_size} x {stage.target_share:g} = {target:g}",
         )
-    share = stage.batch_size // len(stage.domains)
-    for domain in stage.domains:
+    for domain, share in stage.shares.items():
         train = config.data[domain].train
         if train < share:
             yield (

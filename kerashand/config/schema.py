@@ -174,11 +174,16 @@ class RatesConfig(Section):
 
 @dataclass(frozen=True)
 class StageConfig(Section):
-    """One stage of training; `steps_per_epoch` null is one pass over the larger sampled domain."""
+    """One stage of training.
+
+    `steps_per_epoch` null is one pass over the domain of which that takes longest; `target_share`
+    is the target's part of a batch where both domains are sampled.
+    """
 
     epochs: int = setting(1, low=0)
     steps_per_epoch: int | None = setting(None, low=1)
     batch_size: int = setting(32, low=1, high=65536)
+    target_share: float = setting(0.5, above=0, below=1)
     labels: LabelsConfig = field(default=LabelsConfig())
     optimizer: OptimizerConfig = field(default=OptimizerConfig())
     loss_weights: LossWeightsConfig = field(default=LossWeightsConfig())
@@ -189,6 +194,14 @@ class StageConfig(Section):
     def domains(self) -> tuple[str, ...]:
         """The domains that the stage samples."""
         return tuple(domain for domain in DOMAINS if self.labels[domain])
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """Samples of each sampled domain in a batch."""
+        if len(self.domains) < 2:
+            return dict.fromkeys(self.domains, self.batch_size)
+        target = round(self.batch_size * self.target_share)
+        return {"source": self.batch_size - target, "target": target}
 
 
 @dataclass(frozen=True)
@@ -261,12 +274,13 @@ class Config(Section):
     runtime: RuntimeConfig = field(default=RuntimeConfig())
 
     def steps_per_epoch(self, stage_name: str) -> int:
-        """Steps of one epoch: as set, or one pass over the larger domain that the stage samples."""
+        """Steps of one epoch: as set, or until each domain that the stage samples was seen."""
         stage = self.stages[stage_name]
         if stage.steps_per_epoch is not None or not stage.domains:
             return stage.steps_per_epoch or 0
-        share = stage.batch_size / len(stage.domains)
-        return math.ceil(max(self.data[domain].train for domain in stage.domains) / share)
+        return max(
+            math.ceil(self.data[domain].train / share) for domain, share in stage.shares.items()
+        )
 
     def parts_arguments(self) -> dict[str, Any]:
         """The arguments of `kerashand.models.hand_pose.build_parts`."""

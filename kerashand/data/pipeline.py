@@ -60,18 +60,18 @@ class BatchGeometry:
 def training_batches(
     domains: Sequence[DomainSource],
     *,
-    batch_size: int,
+    shares: Sequence[int],
     geometry: BatchGeometry,
     parameters: augment.AugmentParameters,
     seed: int,
     first_step: int = 0,
     relief: bool = False,
 ) -> tf.data.Dataset:
-    """Endless batches, an equal share from each domain, in the order source, target.
+    """Endless batches, a fixed share from each domain, in the order of the domains.
 
     Args:
         domains: one or two domains.
-        batch_size: samples of a batch, divisible by the number of domains.
+        shares: samples of each domain in a batch.
         geometry: sizes and the depth window.
         parameters: augmentation.
         seed: of order and augmentation.
@@ -80,16 +80,15 @@ def training_batches(
             then no longer true to `z_relative`.
 
     Raises:
-        ValueError: when the batch cannot be shared equally.
+        ValueError: unless each domain has a positive share.
     """
-    if not domains or batch_size % len(domains):
+    if not domains or len(shares) != len(domains) or min(shares) < 1:
         raise ValueError(
-            f"`batch_size` must be a multiple of the number of domains. Received: "
-            f"batch_size={batch_size} with {len(domains)} domains"
+            f"`shares` must hold a positive number for each of one or two domains. Received: "
+            f"shares={shares!r} for {len(domains)} domains"
         )
-    share = batch_size // len(domains)
     streams = []
-    for domain in domains:
+    for domain, share in zip(domains, shares, strict=True):
         records = endless_records(domain.files, seed=[seed, DOMAIN_NUMBERS[domain.domain]])
         samples = records.skip(first_step * share).map(domain.parse, tf.data.AUTOTUNE)
         batches = samples.batch(share, drop_remainder=True).enumerate(first_step)

@@ -241,7 +241,7 @@ class Run:
                 self._source(domain, "train", stage.labels[domain], images=settings.needs_images)
                 for domain in stage.domains
             ],
-            batch_size=stage.batch_size,
+            shares=tuple(stage.shares.values()),
             geometry=self.geometry,
             parameters=AugmentParameters(**self.config.augment),
             seed=self.config.seed * len(STAGES) + STAGE_NUMBERS[name],
