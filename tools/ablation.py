@@ -76,7 +76,7 @@ def run_all(
 
     def run(name: str, seed: int, changes: list[str]) -> dict:
         run_dir = folder / f"seed{seed}" / name
-        return train(name, run_dir, [f"seed={seed}", *changes, *overrides], threads)
+        return train(name, run_dir, [f"seed={seed}", *overrides, *changes], threads)
 
     def run_from_stage_2(name: str, seed: int) -> dict:
         weak[seed].result()
