@@ -95,6 +95,17 @@ def test_a_finished_run_answers_at_once(unbroken, cache):
     assert time.monotonic() - started < 2.0
 
 
+def test_without_any_stage_weights_are_measured(unbroken, cache, tmp_path):
+    folder, results = unbroken
+    changes = [
+        *(f"stages.{stage}.epochs=0" for stage in ("pretrain", "regularizer", "finetune")),
+        f"model.initial_weights={folder / 'weights_finetune.npz'}",
+    ]
+    config = load_config("weak.yaml", [*TINY, cache, *changes]).with_run_dir(str(tmp_path / "run"))
+    measured = run(config)
+    assert measured["test"]["target"]["auc"] == results["test"]["target"]["auc"]
+
+
 def test_another_configuration_is_refused(unbroken, cache):
     folder, _ = unbroken
     config = load_config("weak.yaml", [*TINY, cache, "seed=9"]).with_run_dir(str(folder))

@@ -27,7 +27,7 @@ import numpy as np
 from kerashand.errors import UserError
 from kerashand.files import remove_stale, written_beside
 from kerashand.synthetic.appearance import picture_files
-from kerashand.synthetic.scene import GENERATOR_VERSION, draw_sample
+from kerashand.synthetic.scene import GENERATOR_VERSIONS, draw_sample
 
 LOGGER = logging.getLogger(__name__)
 SHARD_SAMPLES = 250
@@ -87,7 +87,7 @@ class Split(CachedSplit):
         name = f"{self.domain}-{self.split}-{self.size_px}px-seed{self.seed}"
         if self.backgrounds is not None:
             name += f"-{digest_of_pictures(self.backgrounds)}"
-        return f"synthetic-v{GENERATOR_VERSION}/{name}"
+        return f"synthetic-v{GENERATOR_VERSIONS[self.domain]}/{name}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
         """Draw and compress samples."""

@@ -76,6 +76,7 @@ class HandPoseTrainer(keras.Model):
         self.means = {name: keras.metrics.Mean(name=name) for name in ("loss", *LOSS_NAMES)}
         self.error_mm = MeanJointErrorMM(name="error_mm")
         self.error_px = keras.metrics.Mean(name="error_px")
+        self.part_optimizers: dict[str, keras.optimizers.Optimizer] = {}
         self.built = True
 
     def start_stage(
