@@ -11,7 +11,6 @@ into the folder.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ import cv2
 import numpy as np
 
 from kerashand.cli.startup import tensorflow_start
-from kerashand.data.photos import LABELS_FILE, load_labels
+from kerashand.data.photos import labels_digest, load_labels
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.metrics_finder import FinderResult, evaluate_finder, match_boxes
@@ -54,11 +53,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     try:
-        labels = (args.photographs / LABELS_FILE).read_bytes()
         photographed = {
             "path": str(args.photographs.resolve()),
             "seed": args.seed,
-            "digest": hashlib.sha256(labels).hexdigest()[:12],
+            "digest": labels_digest(args.photographs),
             "backgrounds": args.backgrounds,
         }
         network = train_finder(

@@ -85,8 +85,7 @@ class Split(CachedSplit):
     def folder(self) -> str:
         """Folder of its shards below the root of the cache."""
         name = f"{self.domain}-{self.split}-{self.size_px}px-seed{self.seed}"
-        if self.backgrounds is not None:
-            name += f"-{digest_of_pictures(self.backgrounds)}"
+        name += backgrounds_suffix(self.backgrounds)
         return f"synthetic-v{GENERATOR_VERSIONS[self.domain]}/{name}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
@@ -110,8 +109,13 @@ class Split(CachedSplit):
         return encoded
 
 
+def backgrounds_suffix(folder: str | None) -> str:
+    """What the name of a cache folder says of the folder of backgrounds; None: the packed ones."""
+    return "" if folder is None else f"-{_digest_of_pictures(folder)}"
+
+
 @functools.cache  # asked for once a shard
-def digest_of_pictures(folder: str) -> str:
+def _digest_of_pictures(folder: str) -> str:
     """Twelve hexadecimal digits that stand for the names and sizes of a folder's pictures."""
     files = picture_files(folder)
     listing = "".join(f"{file.name} {file.stat().st_size}\n" for file in files)

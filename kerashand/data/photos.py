@@ -121,9 +121,13 @@ def open_split(path: str, split: str, *, size_px: int, samples: int) -> PhotoSpl
             f"{Path(path) / LABELS_FILE} holds {held} hands of the split `{split}`, but "
             f"{samples} are asked for."
         )
-    data = (Path(path) / LABELS_FILE).read_bytes()
-    digest = hashlib.sha256(data).hexdigest()[:12]
+    digest = labels_digest(path)
     return PhotoSplit(str(Path(path).resolve()), split, size_px, samples, digest)
+
+
+def labels_digest(path: str | Path) -> str:
+    """Twelve hexadecimal digits that stand for the label file of a folder."""
+    return hashlib.sha256((Path(path) / LABELS_FILE).read_bytes()).hexdigest()[:12]
 
 
 def load_labels(path: str) -> dict[str, np.ndarray]:

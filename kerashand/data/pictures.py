@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerashand.data.augment import AugmentParameters, change_colours
-from kerashand.data.cache import CachedSplit, digest_of_pictures, encode_jpeg
+from kerashand.data.cache import CachedSplit, backgrounds_suffix, encode_jpeg
 from kerashand.data.photos import load_labels
 from kerashand.data.pipeline import endless_records
 from kerashand.errors import UserError
@@ -48,8 +48,7 @@ class DrawnPictures(CachedSplit):
     def folder(self) -> str:
         """Folder of its shards below the root of the cache."""
         name = f"{self.split}-{self.size_px}px-seed{self.seed}"
-        if self.backgrounds is not None:
-            name += f"-{digest_of_pictures(self.backgrounds)}"
+        name += backgrounds_suffix(self.backgrounds)
         return f"pictures-v{PICTURES_VERSION}/{name}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
@@ -85,8 +84,8 @@ class PhotographedPictures(CachedSplit):
     @property
     def folder(self) -> str:
         """Folder of its shards below the root of the cache."""
-        behind = "" if self.backgrounds is None else f"-{digest_of_pictures(self.backgrounds)}"
-        name = f"photos-{self.split}-{self.size_px}px-seed{self.seed}-{self.digest}{behind}"
+        name = f"photos-{self.split}-{self.size_px}px-seed{self.seed}-{self.digest}"
+        name += backgrounds_suffix(self.backgrounds)
         return f"pictures-v{PICTURES_VERSION}/{name}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:

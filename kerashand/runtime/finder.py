@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kerashand.errors import UserError
 from kerashand.geometry.camera import apply_inverse_affine
+from kerashand.metrics_finder import box_overlap
 from kerashand.runtime.backends import Backend, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 
@@ -78,7 +79,9 @@ class Finder:
         for number in np.argsort(-scores):
             box = tuple(float(value) for value in boxes[number])
             # Beyond its edges the picture is mirrored, and hands there are reflections.
-            if in_picture(box, rgb) and all(overlap(box, other.box) < OVERLAP for other in found):
+            if in_picture(box, rgb) and all(
+                box_overlap(box, other.box) < OVERLAP for other in found
+            ):
                 right = output["right"][rows[number], columns[number]] >= 0.5
                 found.append(FoundHand(box, "right" if right else "left", float(scores[number])))
         return found
@@ -94,11 +97,3 @@ def in_picture(box, rgb: NDArray[np.uint8]) -> bool:
     height, width = rgb.shape[:2]
     u, v = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return -0.5 <= u <= width - 0.5 and -0.5 <= v <= height - 0.5
-
-
-def overlap(a, b) -> float:
-    """Intersection over union of two boxes."""
-    width = max(min(a[2], b[2]) - max(a[0], b[0]), 0.0)
-    height = max(min(a[3], b[3]) - max(a[1], b[1]), 0.0)
-    both = width * height
-    return both / max((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both, 1e-9)

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints
-from kerashand.runtime.finder import in_picture, overlap
+from kerashand.metrics_finder import box_overlap
+from kerashand.runtime.finder import in_picture
 from kerashand.runtime.hand_pose import Hand, HandPose
 from kerashand.runtime.smoothing import OneEuroFilter
 
@@ -71,7 +72,7 @@ class HandTracker:
         followed = []
         for track in self._tracks:
             hand = self.pose.follow(rgb, track.hand, **self.camera)
-            doubled = any(overlap(hand.box, other.hand.box) > 0.6 for other in followed)
+            doubled = any(box_overlap(hand.box, other.hand.box) > 0.6 for other in followed)
             if hand.score >= LEAST_JOINT_SCORE and not doubled and in_picture(hand.box, rgb):
                 track.hand = hand
                 followed.append(track)
@@ -84,13 +85,13 @@ class HandTracker:
     def _search(self, rgb: NDArray[np.uint8]) -> None:
         found = self.pose.find(rgb, max_hands=self.max_hands)
         for track in self._tracks:
-            seen = any(overlap(track.hand.box, hand.box) >= SAME_HAND for hand in found)
+            seen = any(box_overlap(track.hand.box, hand.box) >= SAME_HAND for hand in found)
             track.misses = 0 if seen else track.misses + 1
         self._tracks = [track for track in self._tracks if track.misses < MISSES_TO_LOSE]
         for new in found:
             if len(self._tracks) == self.max_hands:
                 break
-            if any(overlap(track.hand.box, new.box) >= SAME_HAND for track in self._tracks):
+            if any(box_overlap(track.hand.box, new.box) >= SAME_HAND for track in self._tracks):
                 continue
             hand = self.pose.predict(rgb, box=new.box, side=new.side, **self.camera)[0]
             if hand.score >= LEAST_JOINT_SCORE:
