@@ -18,6 +18,7 @@ from kerashand.synthetic.hand import (
     sample_pose,
     sample_shape,
     skin,
+    vary_fingers,
 )
 
 MESHES = ["makehuman", "webxr"]
@@ -183,6 +184,20 @@ def test_shapes_differ(rng):
         sample_shape(mesh, rng, length_mm=(180.0, 180.0001)) for _ in range(2)
     )
     assert np.abs(first - second).max() > 1.0
+
+
+def test_fingers_vary_and_the_palm_does_not(mesh, rng):
+    vertices, joints = vary_fingers(mesh, mesh.vertices_mm, mesh.joints_mm, rng, deviation=0.1)
+    palm = [0, 1, 5, 9, 13, 17]
+    assert np.array_equal(joints[palm], mesh.joints_mm[palm])
+    length = lambda j: np.linalg.norm(j[4::4] - j[1::4], axis=1)  # noqa: E731
+    change = length(joints) / length(mesh.joints_mm) - 1.0
+    assert len(set(change.round(6))) == 5
+    assert np.abs(change).max() <= 0.1 * 3.0 + 1e-9
+    # The skin follows: joints stay inside, bones of no finger stay where they are.
+    assert inside(vertices, mesh.faces, joints).mean() > 0.98
+    still = mesh.weight_matrix[:, 2:].sum(axis=1) == 0
+    assert np.array_equal(vertices[still], mesh.vertices_mm[still])
 
 
 def test_an_open_hand_is_free(mesh):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kerashand.geometry.camera import px_from_cam
+from kerashand.synthetic.appearance import thicken_sleeve
 from kerashand.synthetic.hand import load_hand_with_anatomical_tips
 from kerashand.synthetic.scene import DOMAINS, LOOKS, SPLITS, HandSample, draw_sample
 
@@ -155,6 +156,28 @@ def test_varied_hands_have_their_tips_at_the_end_of_the_skin():
             own = mesh.weight_matrix[:, 4 + 3 * finger] > 0.6
             reach = ((mesh.vertices_mm[own] - tip) @ along).max()
             assert reach == pytest.approx(4.0, abs=1e-6)
+
+
+def test_a_sleeve_is_thicker_than_the_arm():
+    mesh = load_hand_with_anatomical_tips("makehuman")
+    height = mesh.vertices_mm[:, 1]
+    worn = thicken_sleeve(mesh.vertices_mm, height, mesh.rest_normals, cuff_mm=-30.0, by_mm=6.0)
+    moved = worn - mesh.vertices_mm
+    assert not moved[height > -30.0].any()
+    assert not moved[:, 1].any()
+    sides = (height < -33.0) & (np.abs(mesh.rest_normals[:, 1]) < 0.5)
+    np.testing.assert_allclose(np.linalg.norm(moved[sides], axis=1), 6.0)
+    assert (np.einsum("vi,vi->v", moved, mesh.rest_normals) >= 0).all()
+    bare = thicken_sleeve(mesh.vertices_mm, height, mesh.rest_normals, cuff_mm=-np.inf, by_mm=6.0)
+    assert np.array_equal(bare, mesh.vertices_mm)
+
+
+def test_the_forearm_of_a_varied_hand_does_not_hide_it(samples):
+    """Seen along the forearm, the wrist would lie behind it."""
+    for sample in samples["varied"]:
+        wrist, middle = sample.xyz_mm[[0, 9]]
+        along = (middle - wrist) / np.linalg.norm(middle - wrist)
+        assert along[2] < 0.9
 
 
 def test_palm_and_back_both_appear(samples, domain):

@@ -78,8 +78,12 @@ def albedo(
     rng: np.random.Generator,
     *,
     detail: float,
+    cuff_mm: float | None = None,
 ) -> np.ndarray:
-    """Linear skin colours [P, 3] over the rest-pose surface, with palm, nails, grain and sleeve."""
+    """Linear skin colours [P, 3] over the rest-pose surface, with palm, nails, grain and sleeve.
+
+    The sleeve ends at y = `cuff_mm`, drawn if None.
+    """
     tone = skin_tone(rng).astype(np.float32)
     darkness = max(float(1.0 - tone.mean() / 0.62), 0.1)
     palm = np.clip(-rest_normals[:, 2] * 1.5, 0.0, 1.0)[:, None]
@@ -95,12 +99,40 @@ def albedo(
     if rng.random() < 0.1:
         nail_tone = rng.uniform(0.0, 0.8, 3)
     colour += nails[:, None] * (nail_tone.astype(np.float32) - colour)
-    if rng.random() < 0.5:
-        cuff = rng.uniform(-70.0, -12.0)
-        sleeve = (rest_mm[:, 1] < cuff + 3.0 * texture[:, 2] * rng.uniform(0, 1))[:, None]
+    if cuff_mm is None:
+        cuff_mm = draw_cuff(rng)
+    if np.isfinite(cuff_mm):
+        sleeve = (rest_mm[:, 1] < cuff_mm + 3.0 * texture[:, 2] * rng.uniform(0, 1))[:, None]
         cloth = rng.uniform(0.02, 0.8, 3).astype(np.float32) * (1.0 + 0.1 * texture[:, :1])
         colour = np.where(sleeve, cloth, colour)
     return colour
+
+
+def draw_cuff(rng: np.random.Generator) -> float:
+    """Where a sleeve ends, y in mm of the rest pose; minus infinity for a bare arm."""
+    return rng.uniform(-70.0, -12.0) if rng.random() < 0.5 else -np.inf
+
+
+def thicken_sleeve(
+    vertices_mm: np.ndarray,
+    mesh_y_mm: np.ndarray,
+    normals: np.ndarray,
+    cuff_mm: float,
+    by_mm: float,
+) -> np.ndarray:
+    """Vertices [V, 3] with the cloth below the cuff moved away from the arm.
+
+    Args:
+        vertices_mm: [V, 3] of a hand in rest pose.
+        mesh_y_mm: [V] where the unscaled mesh has them along the arm.
+        normals: [V, 3] unit.
+        cuff_mm: from `draw_cuff`.
+        by_mm: thickness of the cloth.
+    """
+    sideways = normals * [1.0, 0.0, 1.0]
+    length = np.linalg.norm(sideways, axis=1, keepdims=True)
+    worn = np.clip((cuff_mm - mesh_y_mm) / 3.0, 0.0, 1.0)[:, None] * (length > 0.3)
+    return vertices_mm + by_mm * worn * sideways / np.maximum(length, 0.3)
 
 
 # Creases of a finger joint: distance along the finger (mm), half width (mm), share of light lost.

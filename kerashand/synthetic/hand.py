@@ -199,6 +199,37 @@ def sample_shape(
     return vertices * scale, joints * scale
 
 
+def vary_fingers(
+    mesh: HandMesh,
+    vertices_mm: np.ndarray,
+    joints_mm: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    deviation: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Longer or shorter fingers than the palm tells: all alike, and each by half as much again.
+
+    Args:
+        mesh: whose skinning weights say what belongs to a finger.
+        vertices_mm: [V, 3] of the rest pose.
+        joints_mm: [21, 3] of the rest pose.
+        rng: generator.
+        deviation: standard deviation of the factor all fingers share; cut at two of them.
+    """
+    vertices, joints = vertices_mm.copy(), joints_mm.copy()
+    common = np.clip(rng.normal(), -2.0, 2.0)
+    own = 0.5 * np.clip(rng.normal(size=NUM_FINGERS), -2.0, 2.0)
+    for finger in range(NUM_FINGERS):
+        base, tip = joints_mm[4 * finger + 1], joints_mm[4 * finger + 4]
+        along = (tip - base) / np.linalg.norm(tip - base)
+        stretch = deviation * (common + own[finger]) * np.outer(along, along)
+        share = mesh.weight_matrix[:, 2 + 3 * finger : 5 + 3 * finger].sum(axis=1)
+        vertices += share[:, None] * ((vertices_mm - base) @ stretch)
+        chain = slice(4 * finger + 2, 4 * finger + 5)
+        joints[chain] += (joints_mm[chain] - base) @ stretch
+    return vertices, joints
+
+
 @dataclass(frozen=True)
 class PoseRange:
     """How poses of a domain are drawn (degrees); `wide` mixes any curls, else gestures."""

@@ -24,25 +24,31 @@ from kerashand.synthetic.hand import (
     sample_pose,
     sample_shape,
     skin,
+    vary_fingers,
 )
 from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normals
 
 DOMAINS = ("source", "target", "varied")
 SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
-GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 1}
+GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 2}
 """Raised when the samples of a look change, so that cached ones are not taken for them."""
 ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
+CLOTH_MM = (1.0, 9.0)
+"""Thickness of a sleeve."""
 
 
 @dataclass(frozen=True)
 class Clutter:
-    """How often (0..1) a picture holds more than a hand in soft light before a background."""
+    """How often (0..1) a picture holds more than a hand in soft light before a background.
 
+    `finger_length` is the deviation of the factor that `vary_fingers` draws.
+    """
+
+    finger_length: float
     shadow: float
     creases: float
-    bands: float
     skin_behind: float
     other_hand: float
     occluder: float
@@ -55,7 +61,8 @@ class DomainLook:
     """What sets one domain apart from the others; lengths in mm, angles in degrees.
 
     Of several meshes and pose ranges one is drawn for each sample; `free_turns` is the share of
-    hands that are turned freely, the others are held up before the camera within `turn_deg`.
+    hands that are turned freely, the others are held up before the camera within `turn_deg`;
+    `arm_to_camera` is the most that the forearm of a free hand points at it (cosine).
     """
 
     meshes: tuple[str, ...]
@@ -73,6 +80,7 @@ class DomainLook:
     camera: float
     measured_depth: bool
     tint: float = 0.25
+    arm_to_camera: float = 1.0
     clutter: Clutter | None = None
 
 
@@ -125,10 +133,11 @@ LOOKS = {
         camera=1.0,
         measured_depth=False,
         tint=0.1,
+        arm_to_camera=0.7,
         clutter=Clutter(
+            finger_length=0.04,
             shadow=0.75,
             creases=0.9,
-            bands=1.0,
             skin_behind=0.15,
             other_hand=0.1,
             occluder=0.25,
@@ -191,7 +200,7 @@ def draw_sample(
     rng = np.random.default_rng([DOMAINS.index(domain), SPLITS.index(split), seed, index])
     joints, intrinsics, hand_rgb, alpha, depth = draw_hand(look, rng, size_px)
     background = np.clip(draw_background(look, rng, size_px, backgrounds), 0.0, 1.0)
-    image = hand_rgb + (1.0 - alpha) * background
+    image = hand_rgb + np.maximum(1.0 - alpha, 0.0) * background
     mask = alpha[:, :, 0] >= 0.5
     unseen = np.zeros_like(mask)
     if look.clutter and rng.random() < look.clutter.occluder:
@@ -239,6 +248,19 @@ def draw_hand(
     """
     mesh = _choose_mesh(look, rng)
     rest, rest_joints = sample_shape(mesh, rng, length_mm=look.hand_length_mm)
+    cuff_mm = None
+    if look.clutter:
+        rest, rest_joints = vary_fingers(
+            mesh, rest, rest_joints, rng, deviation=look.clutter.finger_length
+        )
+        cuff_mm = appearance.draw_cuff(rng)
+        rest = appearance.thicken_sleeve(
+            rest,
+            mesh.vertices_mm[:, 1],
+            mesh.rest_normals,
+            cuff_mm=cuff_mm,
+            by_mm=rng.uniform(*CLOTH_MM),
+        )
     if arm_mm:
         end = mesh.vertices_mm[:, 1].min() + ARM_END_MM
         rest = rest - arm_mm * np.outer(mesh.vertices_mm[:, 1] < end, [0.0, 1.0, 0.0])
@@ -251,7 +273,7 @@ def draw_hand(
     fine[:2] *= SUPERSAMPLING
     fine[:2, 2] += (SUPERSAMPLING - 1) / 2  # pixel centres are at integers
     fragments = rasterise(vertices, mesh.faces, fine, size_px * SUPERSAMPLING)
-    colours = _colour(fragments, mesh, vertices, look, fine, rng)
+    colours = _colour(fragments, mesh, vertices, look, fine, rng, cuff_mm)
     return joints, intrinsics, *_downsample(fragments, colours, size_px)
 
 
@@ -311,6 +333,9 @@ def _place(vertices, joints, look: DomainLook, rng: np.random.Generator):
     """Turn the hand and put it before the camera, all of it at least 60 mm away."""
     if look.free_turns == 1.0 or (look.free_turns and rng.random() < look.free_turns):
         rotation = _random_rotation(rng)
+        # The forearm is -y: seen along it, it hides the hand, and no crop would be of that hand.
+        while rotation[2, 1] > look.arm_to_camera:
+            rotation = _random_rotation(rng)
     else:
         angles = np.clip(rng.normal(size=3), -2.0, 2.0) * np.deg2rad(look.turn_deg)
         angles[1] += np.pi * rng.integers(2)  # palm or back to the camera
@@ -339,8 +364,10 @@ def _crop_intrinsics(joints, margin, size_px: int, rng: np.random.Generator) -> 
     return np.array([[focal, 0.0, offset[0]], [0.0, focal, offset[1]], [0.0, 0.0, 1.0]])
 
 
-def _colour(fragments, mesh, vertices, look: DomainLook, intrinsics, rng) -> np.ndarray:
-    """Display colours [P, 3] of the visible surface."""
+def _colour(
+    fragments, mesh, vertices, look: DomainLook, intrinsics, rng, cuff_mm: float | None
+) -> np.ndarray:
+    """Display colours [P, 3] of the visible surface; a `cuff_mm` of None is drawn."""
     attributes = np.concatenate(
         [
             vertex_normals(vertices, mesh.faces),
@@ -353,7 +380,7 @@ def _colour(fragments, mesh, vertices, look: DomainLook, intrinsics, rng) -> np.
     values = fragments.interpolate(attributes, mesh.faces)
     normals = unit(values[:, :3])
     colours = appearance.albedo(
-        values[:, 3:6], values[:, 6:9], values[:, 9], rng, detail=look.detail
+        values[:, 3:6], values[:, 6:9], values[:, 9], rng, detail=look.detail, cuff_mm=cuff_mm
     )
     rows, columns = np.divmod(fragments.pixel, fragments.size_px)
     view_of_pixels = -np.stack(
@@ -365,7 +392,7 @@ def _colour(fragments, mesh, vertices, look: DomainLook, intrinsics, rng) -> np.
         axis=1,
     )
     view = unit(view_of_pixels.astype(np.float32))
-    if look.clutter and rng.random() < look.clutter.bands:
+    if look.clutter:
         colours = appearance.bands(colours, values[:, 3:6], mesh.joints_mm, rng)
     if look.clutter and rng.random() < look.clutter.creases:
         shade = appearance.creases(values[:, 3:6], values[:, 6:9], mesh.joints_mm, rng)
