@@ -1,0 +1,96 @@
+"""The report of a pose model, with a model that knows the truth."""
+
+import importlib.util
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from kerashand.data.photos import LABELS_FILE
+from kerashand.geometry.pose import relative_from_mm, scale_from_joints
+from kerashand.runtime.hand_pose import Hand, _with_camera
+from kerashand.synthetic.scene import draw_sample
+
+SCRIPT = Path(__file__).parents[1] / "tools" / "evaluate_model.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("evaluate_model", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Oracle:
+    """Answers with `uv_px` and `z_relative` of the next picture, moved right by some pixels."""
+
+    scale_bone = "wrist_middle_mcp"
+
+    def __init__(self, truths, off_px=0.0):
+        self.truths, self.off_px, self.sides = iter(truths), off_px, []
+
+    def predict(self, rgb, *, box, side, intrinsics=None, scale_mm=None, passes=1):
+        uv, z = next(self.truths)
+        self.sides.append(side)
+        uv = np.asarray(uv, np.float64) + np.array([self.off_px, 0.0])
+        hand = Hand(side, 1.0, box, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)))
+        return [_with_camera(hand, intrinsics, scale_mm, self.scale_bone)]
+
+
+def rendered_truth(count):
+    for index in range(count):
+        sample = draw_sample("varied", "test", 0, index, size_px=256)
+        scale = scale_from_joints(sample.xyz_mm, Oracle.scale_bone)
+        yield sample.uv_px, relative_from_mm(sample.xyz_mm[:, 2], sample.xyz_mm[0, 2], scale)
+
+
+def test_rendered_hands_of_a_model_that_knows_them(script):
+    row = script.rendered(Oracle(rendered_truth(4)), 4, None, 1)
+    assert row["hands"] == 4
+    assert row["auc"] == pytest.approx(1.0)
+    for name in ("mean_px", "mean_mm", "depth_mm"):
+        assert row[name] == pytest.approx(0.0, abs=1e-2), name
+    # The root depth comes from proportions of a mean palm: near the truth, not on it.
+    assert 0.0 < row["root_share"] < 0.1
+
+
+def test_a_view_is_told_from_the_labels(script):
+    seen = set()
+    for index in range(20):
+        sample = draw_sample("target", "test", 0, index, size_px=64)
+        wrist, index_mcp, little = sample.xyz_mm[[0, 5, 17]]
+        palm = np.dot(np.cross(little - wrist, index_mcp - wrist), wrist) > 0
+        groups = script.groups_of(sample.image, sample.uv_px, True)
+        mirrored = sample.uv_px * [-1, 1] + [63, 0]
+        assert groups[1] == script.groups_of(sample.image, mirrored, False)[1]
+        view = groups[1].removeprefix("view: ")
+        seen.add(view)
+        assert view in ("edge", "palm" if palm else "back")
+    assert seen >= {"palm", "back"}
+
+
+def test_photographs_by_group(script, tmp_path):
+    samples = [draw_sample("target", "test", 0, index, size_px=128) for index in range(3)]
+    for number, sample in enumerate(samples):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), sample.image[:, :, ::-1])
+    uv = np.stack([sample.uv_px for sample in samples])
+    np.savez(
+        tmp_path / LABELS_FILE,
+        set=np.array(["a", "a", "b"]),
+        name=np.array(["0.png", "1.png", "2.png"]),
+        uv_px=uv,
+        uv_weight=np.ones((3, 21), np.float32),
+        is_right=np.array([True, False, True]),
+        split=np.array(["test", "test", "train"]),
+    )
+    model = Oracle(((points, np.zeros(21)) for points in uv), off_px=2.0)
+    table = script.photographs(model, tmp_path, "test", 1)
+    assert model.sides == ["right", "left"]
+    assert table["all"]["hands"] == table["a"]["hands"] == 2
+    assert table["side: left"]["hands"] == 1
+    boxes = np.ptp(uv[:2], axis=1).max(axis=1)
+    assert table["all"]["mean_px"] == pytest.approx(np.mean(2.0 * 256 / (1.3 * boxes)), rel=1e-5)
+    assert table["all"]["pck"] == 1.0
+    assert "side: left" in script.text_of({"photographs": table})

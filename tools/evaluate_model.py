@@ -1,0 +1,194 @@
+"""Measure an exported pose model on held-out photographs, by groups, and on rendered hands.
+
+    python tools/evaluate_model.py --photographs photographs --backgrounds backgrounds
+
+Photographs come from tools/prepare_photographs.py; their labels are a machine's, in 2D. Each hand
+is cut as the square of 1.3 boxes around its points, with the side given: errors are in pixels of
+that square drawn 256 px wide. Rendered hands have a known camera and one known bone: their table
+gives 3D errors with the true root depth, and the error of the root depth that is solved for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kerashand.data.photos import load_labels
+from kerashand.errors import UserError
+from kerashand.files import write_text
+from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
+from kerashand.metrics import PROTOCOLS, errors_2d, evaluate_pose, joint_errors_mm
+from kerashand.runtime import HandPose
+from kerashand.runtime.hand_pose import MARGIN
+from kerashand.synthetic.scene import draw_sample
+
+SHOWN_PX = 256
+PCK_SHARE = 0.1
+FEWEST = 15  # hands of a group that may be called the worst
+FINGERS = (5, 9, 13, 17)
+EDGE_ON = 0.25  # sine of the angle between index and little knuckle, seen from the wrist
+SKIN = ((85.0, "dark"), (150.0, "medium"), (256.0, "light"))  # luma of the hand in the picture
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the tables and write results.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, help=".tflite or .onnx (default: the packaged one)")
+    parser.add_argument("--photographs", type=Path, help="folder of labelled photographs")
+    parser.add_argument("--split", default="test", choices=("train", "val", "test"))
+    parser.add_argument("--rendered", type=int, default=1000, help="hands to render")
+    parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
+    parser.add_argument("--passes", type=int, default=1, help="looks at each hand")
+    parser.add_argument("--out", type=Path, help="file of results, .json")
+    args = parser.parse_args(argv)
+    try:
+        model = HandPose.load(args.model)
+        results: dict = {"passes": args.passes}
+        if args.photographs:
+            results["photographs"] = photographs(model, args.photographs, args.split, args.passes)
+        if args.rendered:
+            results["rendered"] = rendered(model, args.rendered, args.backgrounds, args.passes)
+    except UserError as error:
+        print(f"evaluate_model: {error}", file=sys.stderr)
+        return 2
+    print(text_of(results))
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(args.out, json.dumps(results, indent=2))
+    return 0
+
+
+def photographs(model: HandPose, folder: Path, split: str, passes: int) -> dict[str, dict]:
+    """Errors of the hands of a split by group, "all" first."""
+    labels = load_labels(str(folder))
+    errors, groups = [], []
+    for row in np.flatnonzero(labels["split"] == split):
+        picture = cv2.imread(str(folder / str(labels["name"][row])))
+        if picture is None:
+            raise UserError(f"{folder / str(labels['name'][row])} is not a picture.")
+        rgb, uv = np.ascontiguousarray(picture[:, :, ::-1]), labels["uv_px"][row]
+        is_right = bool(labels["is_right"][row])
+        low, high = uv.min(axis=0), uv.max(axis=0)
+        hand = model.predict(
+            rgb, box=(*low, *high), side="right" if is_right else "left", passes=passes
+        )[0]
+        square_px = MARGIN * (high - low).max()
+        errors.append(errors_2d(hand.uv_px, uv) * SHOWN_PX / square_px)
+        groups.append({"all", str(labels["set"][row]), *groups_of(rgb, uv, is_right)})
+    errors = np.array(errors)
+    box_px = SHOWN_PX / MARGIN
+    result = {}
+    for name in sorted(set().union(*groups), key=lambda name: (name != "all", name)):
+        chosen = errors[[name in of for of in groups]]
+        result[name] = {
+            "hands": len(chosen),
+            "mean_px": float(chosen.mean()),
+            "median_px": float(np.median(chosen)),
+            "pck": float((chosen <= PCK_SHARE * box_px).mean()),
+        }
+    return result
+
+
+def groups_of(rgb: np.ndarray, uv_px: np.ndarray, is_right: bool) -> list[str]:
+    """What a labelled hand counts as: its side, view, pose and brightness."""
+    index, little = uv_px[5] - uv_px[0], uv_px[17] - uv_px[0]
+    lengths = np.linalg.norm(index) * np.linalg.norm(little)
+    sine = (index[0] * little[1] - index[1] * little[0]) / max(lengths, 1e-6)
+    # Fingers up and the palm to the camera: the little finger of a right hand is on the left.
+    view = "palm" if (sine < 0) == is_right else "back"
+    if abs(sine) < EDGE_ON:
+        view = "edge"
+    reach = np.linalg.norm(uv_px - uv_px[0], axis=1)
+    straight = [reach[first + 3] > reach[first + 1] for first in FINGERS]
+    pose = {
+        (False, False, False, False): "fist",
+        (True, False, False, False): "pointing",
+        (True, True, True, True): "open",
+    }.get(tuple(bool(s) for s in straight), "some fingers")
+    middles = np.concatenate([(uv_px[0] + uv_px[list(FINGERS)]) / 2, uv_px[[5, 9, 13]]])
+    columns, rows = np.clip(np.rint(middles).astype(int), 0, np.array(rgb.shape[1::-1]) - 1).T
+    luma = float(np.median(rgb[rows, columns] @ [0.299, 0.587, 0.114]))
+    skin = next(name for limit, name in SKIN if luma < limit)
+    return [
+        f"side: {'right' if is_right else 'left'}",
+        f"view: {view}",
+        f"pose: {pose}",
+        f"skin in the picture: {skin}",
+    ]
+
+
+def rendered(model: HandPose, count: int, backgrounds: str | None, passes: int) -> dict:
+    """3D errors on the test split of the look `varied`; camera and scale bone are given."""
+    rows: dict[str, list] = {"known": [], "solved": [], "true": [], "px": []}
+    for index in range(count):
+        sample = draw_sample("varied", "test", 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
+        low, high = sample.uv_px.min(axis=0), sample.uv_px.max(axis=0)
+        scale_mm = scale_from_joints(sample.xyz_mm, model.scale_bone)
+        hand = model.predict(
+            sample.image, box=(*low, *high), side="right", intrinsics=sample.intrinsics,
+            scale_mm=scale_mm, passes=passes,
+        )[0]  # fmt: skip
+        known = xyz_from_uv_z(
+            hand.uv_px, hand.z_relative, sample.intrinsics, sample.xyz_mm[0, 2], scale_mm
+        )
+        rows["known"].append(known)
+        rows["solved"].append(hand.xyz_mm)
+        rows["true"].append(sample.xyz_mm)
+        square_px = MARGIN * (high - low).max()
+        rows["px"].append(errors_2d(hand.uv_px, sample.uv_px) * SHOWN_PX / square_px)
+    known, solved, true = (np.array(rows[key], np.float64) for key in ("known", "solved", "true"))
+    # As `cai2018`, but for the bone that gives the scale.
+    pose = evaluate_pose(known, true, PROTOCOLS["cai2018"])
+    depth_error = np.abs(solved[:, 0, 2] - true[:, 0, 2])
+    return {
+        "hands": count,
+        "mean_px": float(np.mean(rows["px"])),
+        "scale_bone": model.scale_bone,
+        "auc": pose["auc"],
+        "mean_mm": pose["mean_error_mm"],
+        "depth_mm": pose["mean_depth_error_mm"],
+        "root_mean_mm": float(depth_error.mean()),
+        "root_median_mm": float(np.median(depth_error)),
+        "root_share": float((depth_error / true[:, 0, 2]).mean()),
+        "camera_mean_mm": float(joint_errors_mm(solved, true).mean()),
+    }
+
+
+def text_of(results: dict) -> str:
+    """The tables in Markdown."""
+    lines = []
+    if "photographs" in results:
+        lines += [
+            "| photographs | hands | mean px of 256 | median | PCK 0.1 |",
+            "|---|---|---|---|---|",
+        ]
+        for name, row in results["photographs"].items():
+            lines.append(
+                f"| {name} | {row['hands']} | {row['mean_px']:.1f} | {row['median_px']:.1f} | "
+                f"{row['pck']:.3f} |"
+            )
+        large = {k: v for k, v in results["photographs"].items() if v["hands"] >= FEWEST}
+        if large:
+            worst = max(large, key=lambda name: large[name]["mean_px"])
+            lines += ["", f"Worst group of at least {FEWEST} hands: {worst}."]
+        lines.append("")
+    if "rendered" in results:
+        row = results["rendered"]
+        lines += [
+            f"Rendered hands, {row['hands']}: 2D {row['mean_px']:.1f} px of 256; with the true "
+            f"root depth and {row['scale_bone']}: AUC 20-50 {row['auc']:.3f}, "
+            f"{row['mean_mm']:.1f} mm, depth {row['depth_mm']:.1f} mm.",
+            f"Root depth solved for: {row['root_mean_mm']:.1f} mm off in the mean, "
+            f"{row['root_median_mm']:.1f} in the median, {row['root_share']:.1%} of the distance; "
+            f"camera-space joints {row['camera_mean_mm']:.1f} mm.",
+        ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
