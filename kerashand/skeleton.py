@@ -13,6 +13,9 @@ import numpy as np
 ROOT = 0
 """Index of the root joint, the wrist, to which joint depth is relative."""
 
+MIDDLE_MCP = 9
+"""Index of the knuckle of the middle finger; from the wrist to it is up."""
+
 FINGERS = {
     "thumb": (1, 2, 3, 4),
     "index": (5, 6, 7, 8),

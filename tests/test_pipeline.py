@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import itertools
 
@@ -17,12 +18,14 @@ from kerashand.data.pipeline import (
 )
 from kerashand.data.readers import cached
 from kerashand.data.sample import BATCH_SPEC, DOMAIN_NUMBERS
-from kerashand.geometry.camera import px_from_cam
+from kerashand.geometry.camera import HAND_MARGIN, apply_affine, px_from_cam
 from kerashand.geometry.depth import normalise_depth
+from kerashand.runtime.crop import crop_from_image
+from kerashand.runtime.hand_pose import view_of_joints
 
 SIZE, CELLS = 64, 32
 GEOMETRY = BatchGeometry(SIZE, CELLS, "middle_mcp_pip", 5.0)
-IDENTITY = AugmentParameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+IDENTITY = augment.NO_CHANGE
 GEOMETRIC = AugmentParameters(brightness=0.0, contrast=0.0, saturation=0.0, noise=0.0)
 KEY = tf.constant([3, 4], tf.int32)
 
@@ -170,8 +173,7 @@ def test_pictures_may_be_left_out(source_of):
 
 
 def moved_batch(raw, parameters=GEOMETRIC, domain="source", key=KEY):
-    count = raw["uv_px"].shape[0]
-    affine, rotation = augment.random_affine(count, SIZE, parameters, key)
+    affine, rotation = augment.random_affine(raw["uv_px"], SIZE, parameters, key)
     source = DomainSource(domain, [], None, ALL)
     return make_batch(raw, source, GEOMETRY, parameters, affine, rotation, key), affine
 
@@ -291,7 +293,7 @@ def test_identity_augmentation_changes_nothing(raw):
 
 def test_random_affine_stays_in_range():
     parameters = AugmentParameters(rotation_deg=30.0, scale=0.15, shift=0.06)
-    affine, rotation = augment.random_affine(500, SIZE, parameters, KEY)
+    affine, rotation = augment.random_affine(tf.zeros((500, 21, 2)), SIZE, parameters, KEY)
     affine, rotation = affine.numpy(), rotation.numpy()
     zoom = np.sqrt(np.linalg.det(affine[:, :2, :2]))
     assert 0.85 - 1e-4 <= zoom.min() < 0.88
@@ -301,6 +303,32 @@ def test_random_affine_stays_in_range():
     centre = np.array([(SIZE - 1) / 2, (SIZE - 1) / 2, 1.0])
     moved = affine @ centre - centre
     assert 0.05 * SIZE < np.abs(moved).max() <= 0.06 * SIZE + 1e-3
+
+
+def test_upright_hands_are_shown_as_the_second_look_of_the_runtime_shows_them(raw):
+    parameters = dataclasses.replace(augment.NO_CHANGE, upright=1.0)
+    affine, _ = augment.random_affine(raw["uv_px"], SIZE, parameters, KEY)
+    for uv, matrix in zip(raw["uv_px"].numpy().astype(float), affine.numpy(), strict=True):
+        centre, side_px, angle = view_of_joints(uv)
+        expected = crop_from_image(centre, side_px, SIZE, angle_rad=angle)
+        if side_px / HAND_MARGIN > augment.SMALLEST_BOX * SIZE:
+            np.testing.assert_allclose(
+                apply_affine(uv, matrix), apply_affine(uv, expected), atol=2e-3
+            )
+
+
+def test_a_share_of_hands_is_upright():
+    uv = tf.random.stateless_uniform((400, 21, 2), KEY, 10.0, SIZE - 10.0)
+    parameters = dataclasses.replace(
+        augment.NO_CHANGE, rotation_deg=180.0, upright=0.75, upright_deg=20.0
+    )
+    affine, _ = augment.random_affine(uv, SIZE, parameters, KEY)
+    moved = apply_affine(uv, affine).numpy()
+    up = moved[:, 9] - moved[:, 0]
+    angle = np.abs(np.rad2deg(np.arctan2(up[:, 0], -up[:, 1])))
+    # A quarter is turned at random, 20 of 180 degrees of which are upright too.
+    assert (angle < 20.01).mean() == pytest.approx(0.75 + 0.25 / 9, abs=0.06)
+    assert angle.max() > 120.0
 
 
 def test_colours_change_but_not_the_geometry():

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from kerashand.errors import UserError
-from kerashand.geometry.camera import apply_affine, px_from_cam
+from kerashand.geometry.camera import HAND_MARGIN, apply_affine, px_from_cam
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder
-from kerashand.runtime.hand_pose import MARGIN, view_of_joints
+from kerashand.runtime.hand_pose import view_of_joints
 from kerashand.runtime.smoothing import OneEuroFilter
 from kerashand.synthetic.scene import draw_sample
 
@@ -144,7 +144,7 @@ def test_the_second_pass_sees_the_fingers_up(scene):
     assert uv[9, 0] == pytest.approx(uv[0, 0], abs=1e-6)
     low, high = uv.min(axis=0), uv.max(axis=0)
     np.testing.assert_allclose((low + high) / 2, (SIZE - 1) / 2, atol=1e-6)
-    assert (high - low).max() == pytest.approx(SIZE / MARGIN)
+    assert (high - low).max() == pytest.approx(SIZE / HAND_MARGIN)
 
 
 def test_relative_joints_of_a_far_hand_are_true():

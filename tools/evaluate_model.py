@@ -21,10 +21,10 @@ import numpy as np
 from kerashand.data.photos import load_labels
 from kerashand.errors import UserError
 from kerashand.files import write_text
+from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, errors_2d, evaluate_pose, joint_errors_mm
 from kerashand.runtime import HandPose
-from kerashand.runtime.hand_pose import MARGIN
 from kerashand.synthetic.scene import draw_sample
 
 SHOWN_PX = 256
@@ -77,11 +77,11 @@ def photographs(model: HandPose, folder: Path, split: str, passes: int) -> dict[
         hand = model.predict(
             rgb, box=(*low, *high), side="right" if is_right else "left", passes=passes
         )[0]
-        square_px = MARGIN * (high - low).max()
+        square_px = HAND_MARGIN * (high - low).max()
         errors.append(errors_2d(hand.uv_px, uv) * SHOWN_PX / square_px)
         groups.append({"all", str(labels["set"][row]), *groups_of(rgb, uv, is_right)})
     errors = np.array(errors)
-    box_px = SHOWN_PX / MARGIN
+    box_px = SHOWN_PX / HAND_MARGIN
     result = {}
     for name in sorted(set().union(*groups), key=lambda name: (name != "all", name)):
         chosen = errors[[name in of for of in groups]]
@@ -139,7 +139,7 @@ def rendered(model: HandPose, count: int, backgrounds: str | None, passes: int) 
         rows["known"].append(known)
         rows["solved"].append(hand.xyz_mm)
         rows["true"].append(sample.xyz_mm)
-        square_px = MARGIN * (high - low).max()
+        square_px = HAND_MARGIN * (high - low).max()
         rows["px"].append(errors_2d(hand.uv_px, sample.uv_px) * SHOWN_PX / square_px)
     known, solved, true = (np.array(rows[key], np.float64) for key in ("known", "solved", "true"))
     # As `cai2018`, but for the bone that gives the scale.

@@ -70,6 +70,8 @@ class AugmentConfig(Section):
     noise: float = setting(4.0, low=0, high=255)
     depth_stretch: float = setting(0.6, low=0, high=2)
     depth_tilt: float = setting(0.5, low=0, high=2)
+    upright: float = setting(0.0, low=0, high=1)
+    upright_deg: float = setting(25.0, low=0, high=180)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,16 @@ as they are, so that projecting the new joints with the new intrinsics lands on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import tensorflow as tf
 
-from kerashand.geometry.camera import apply_affine, rotated_intrinsics
+from kerashand.geometry.camera import HAND_MARGIN, apply_affine, rotated_intrinsics
+from kerashand.skeleton import MIDDLE_MCP, ROOT
+
+SMALLEST_BOX = 0.2
+"""Of the picture's side: hands seen along their fingers are not enlarged more than this asks."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class AugmentParameters:
         noise: standard deviation of grey noise, 0..255.
         depth_stretch: depth of a hand about its wrist, by exp of uniform +- this (stage 2 alone).
         depth_tilt: slope added to the depth of a hand, uniform +- this a picture (stage 2 alone).
+        upright: share of hands that are shown as the runtime's second look shows them: fingers up
+            and in the middle, instead of turned by `rotation_deg`.
+        upright_deg: turn of these about that, uniform in +- this.
     """
 
     rotation_deg: float = 30.0
@@ -37,24 +45,71 @@ class AugmentParameters:
     noise: float = 4.0
     depth_stretch: float = 0.6
     depth_tilt: float = 0.5
+    upright: float = 0.0
+    upright_deg: float = 25.0
+
+
+NO_CHANGE = AugmentParameters(**{field.name: 0.0 for field in fields(AugmentParameters)})
 
 
 def random_affine(
-    count: int, size_px: int, parameters: AugmentParameters, seed: tf.Tensor, *, zoom: float = 1.0
+    uv_px: tf.Tensor,
+    size_px: int,
+    parameters: AugmentParameters,
+    seed: tf.Tensor,
+    *,
+    zoom: float = 1.0,
 ):
     """Affine maps [B, 3, 3] new-from-old pixels and the rotations [B, 3, 3] of the joints.
 
     Args:
-        count: B.
+        uv_px: [B, 21, 2] joints, for those that are shown upright; unlabelled ones are finite.
         size_px: side of the picture.
         parameters: ranges.
         seed: stateless seed [2].
         zoom: factor about which the zoom is drawn.
     """
+    count = uv_px.shape[0]
     draws = tf.random.stateless_uniform((4, count), seed, -1.0, 1.0)
-    angle = draws[0] * (parameters.rotation_deg * 3.141592653589793 / 180.0)
-    shift = draws[2:] * (parameters.shift * size_px)
-    return _affine(angle, zoom * (1.0 + draws[1] * parameters.scale), shift, size_px)
+    angle = draws[0] * _radians(parameters.rotation_deg)
+    zoom = tf.fill([count], tf.constant(zoom, tf.float32))
+    middle = tf.zeros([2, count])
+    if parameters.upright > 0:
+        chosen = tf.random.stateless_uniform([count], seed + 3) < parameters.upright
+        turned = upright_angle(uv_px) + draws[0] * _radians(parameters.upright_deg)
+        to_middle, fitting = hand_view(uv_px, turned, size_px)
+        angle = tf.where(chosen, turned, angle)
+        zoom = tf.where(chosen, fitting, zoom)
+        middle = tf.where(chosen, to_middle, middle)
+    zoom = zoom * (1.0 + draws[1] * parameters.scale)
+    shift = zoom * middle + draws[2:] * (parameters.shift * size_px)
+    return _affine(angle, zoom, shift, size_px)
+
+
+def upright_angle(uv_px: tf.Tensor) -> tf.Tensor:
+    """Turn [B] in radians that brings the middle knuckle above the wrist."""
+    up = uv_px[:, MIDDLE_MCP] - uv_px[:, ROOT]
+    return -math.pi / 2 - tf.atan2(up[:, 1], up[:, 0])
+
+
+def hand_view(uv_px: tf.Tensor, angle: tf.Tensor, size_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the box of the joints lies once the picture is turned about its centre.
+
+    Args:
+        uv_px: [B, 21, 2] joints.
+        angle: [B] turn in radians.
+        size_px: side of the picture.
+
+    Returns:
+        Offset [2, B] in pixels from the middle of the box to the centre of the picture, and the
+        zoom [B] at which `HAND_MARGIN` boxes fill the picture.
+    """
+    u, v = tf.unstack(uv_px - (size_px - 1) / 2.0, axis=-1)
+    cosine, sine = tf.cos(angle)[:, None], tf.sin(angle)[:, None]
+    turned = tf.stack([cosine * u - sine * v, sine * u + cosine * v])  # [2, B, 21]
+    low, high = tf.reduce_min(turned, axis=-1), tf.reduce_max(turned, axis=-1)
+    side = tf.maximum(tf.reduce_max(high - low, axis=0), SMALLEST_BOX * size_px)
+    return -(low + high) / 2.0, size_px / (HAND_MARGIN * side)
 
 
 def centred_affine(count: tf.Tensor, size_px: int, zoom: float):
@@ -79,6 +134,10 @@ def _affine(angle: tf.Tensor, zoom: tf.Tensor, shift: tf.Tensor, size_px: int):
         ]
     )
     return affine, rotation
+
+
+def _radians(degrees: float) -> float:
+    return degrees * (math.pi / 180.0)
 
 
 def _matrix(rows) -> tf.Tensor:

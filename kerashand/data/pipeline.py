@@ -105,7 +105,7 @@ def evaluation_batches(
     """One pass in stored order over `samples`, not augmented; the last batch may be smaller."""
     records = tf.data.TFRecordDataset(list(domain.files))
     batches = records.map(domain.parse, tf.data.AUTOTUNE).batch(batch_size)
-    identity = augment.AugmentParameters(*[0.0] * 9)
+    identity = augment.NO_CHANGE
 
     def prepare(raw):
         stored_px = _stored_px(raw)
@@ -145,7 +145,7 @@ def _augmenting(domain, geometry, parameters, seed, relief):
         number = tf.cast(step, tf.int32) * 2 + DOMAIN_NUMBERS[domain.domain]
         key = tf.stack([tf.constant(seed, tf.int32), number])
         affine, rotation = augment.random_affine(
-            raw["uv_px"].shape[0], _stored_px(raw), parameters, key, zoom=geometry.zoom
+            raw["uv_px"], _stored_px(raw), parameters, key, zoom=geometry.zoom
         )
         batch = make_batch(raw, domain, geometry, parameters, affine, rotation, key)
         if relief and {"xyz", "depth"} <= set(domain.labels):

@@ -11,6 +11,9 @@ import numpy as np
 
 Array = Any  # a NumPy array or a tensor
 
+HAND_MARGIN = 1.3
+"""Side of the square that shows a hand to the pose model, in boxes around its joints."""
+
 
 def _constant(values: Any, like: Array) -> np.ndarray:
     """Return `values` in the dtype of `like`; tensors refuse constants of another dtype."""

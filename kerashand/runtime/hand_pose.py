@@ -14,19 +14,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kerashand.errors import UserError
-from kerashand.geometry.camera import apply_affine, apply_inverse_affine, rotation_matrix
+from kerashand.geometry.camera import (
+    HAND_MARGIN,
+    apply_affine,
+    apply_inverse_affine,
+    rotation_matrix,
+)
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints, solve_root_depth
 from kerashand.runtime.backends import Backend, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder, FoundHand
-from kerashand.skeleton import NUM_JOINTS
+from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
 
 Box = tuple[float, float, float, float]
 SIDES = ("left", "right")
-# Of the square that the pose model sees, in boxes around the joints.
-MARGIN = 1.3
-WRIST, MIDDLE_MCP = 0, 9
 POSE_FILE, FINDER_FILE = "hand_pose.tflite", "hand_finder.tflite"
 
 
@@ -135,7 +137,7 @@ class HandPose:
         hands = []
         for hand in found:
             result = None
-            view = (*square_around(hand.box, margin=MARGIN), 0.0)
+            view = (*square_around(hand.box, margin=HAND_MARGIN), 0.0)
             for _ in range(max(passes, 1)):
                 result = self._look(rgb, *view, side=hand.side, found_score=hand.score)
                 view = view_of_joints(result.uv_px)
@@ -195,13 +197,13 @@ def packaged_model(name: str) -> Path:
 
 def view_of_joints(uv_px: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
     """Centre, side and angle of the square in which a hand stands with its fingers up."""
-    up = uv_px[MIDDLE_MCP] - uv_px[WRIST]
+    up = uv_px[MIDDLE_MCP] - uv_px[ROOT]
     angle = -np.pi / 2 - np.arctan2(up[1], up[0])
     turn = rotation_matrix(angle)
     turned = apply_affine(uv_px, turn)
     low, high = turned.min(axis=0), turned.max(axis=0)
     centre = turn[:2, :2].T @ ((low + high) / 2)
-    return centre, max(float((high - low).max()), 8.0) * MARGIN, float(angle)
+    return centre, max(float((high - low).max()), 8.0) * HAND_MARGIN, float(angle)
 
 
 def check_picture(rgb: NDArray[np.uint8]) -> None:
