@@ -200,14 +200,15 @@ def draw_sample(
     rng = np.random.default_rng([DOMAINS.index(domain), SPLITS.index(split), seed, index])
     joints, intrinsics, hand_rgb, alpha, depth = draw_hand(look, rng, size_px)
     background = np.clip(draw_background(look, rng, size_px, backgrounds), 0.0, 1.0)
-    image = hand_rgb + np.maximum(1.0 - alpha, 0.0) * background
+    image = hand_rgb + (1.0 - alpha) * background
     mask = alpha[:, :, 0] >= 0.5
     unseen = np.zeros_like(mask)
     if look.clutter and rng.random() < look.clutter.occluder:
         colour, cover = clutter.occluder(size_px, rng, background)
         image += cover[..., None] * (colour - image)
         unseen = cover >= 0.5
-    image = sensor.photograph(image, rng, strength=look.camera)
+    # Coverages exceed 1 by rounding, and a negative colour has no power.
+    image = sensor.photograph(np.maximum(image, 0.0), rng, strength=look.camera)
     if look.clutter and rng.random() < look.clutter.cheap_camera:
         image = sensor.cheap_camera(image, rng)
     depth = np.where(mask, depth, _background_depth(joints[0, 2], look, size_px, rng))
