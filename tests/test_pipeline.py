@@ -204,7 +204,7 @@ def test_a_bright_dot_stays_at_its_joint(raw, joint):
     uv = raw["uv_px"].numpy()[:, joint]
     near = (columns - uv[:, 0, None, None]) ** 2 + (rows - uv[:, 1, None, None]) ** 2
     dot = 255.0 * np.exp(-near / (2 * 2.0**2))
-    picture = {**raw, "image": tf.constant(np.repeat(dot[..., None], 3, axis=-1), tf.float32)}
+    picture = {**raw, "image": tf.constant(np.repeat(dot[..., None], 3, axis=-1), tf.uint8)}
     batch, _ = moved_batch(picture)
     image = batch["image"].numpy()[..., 0]
     checked = 0
@@ -247,13 +247,30 @@ def test_convention_depth_cell_centres():
     columns = np.broadcast_to(np.arange(SIZE, dtype=np.float32), (1, SIZE, SIZE))
     eye = tf.eye(3, batch_shape=[1])
     for cells in (64, 32, 16, 128):
-        image = tf.constant(columns[..., None])
-        out = augment.warp(image, eye, output_px=cells, smooth=False)[0, 0, :, 0].numpy()
+        maps = tf.constant(columns[..., None])
+        out = augment.warp_map(maps, eye, output_px=cells)[0, 0, :, 0].numpy()
         centres = (np.arange(cells) + 0.5) * SIZE / cells - 0.5
         assert np.abs(out - np.clip(centres, 0, SIZE - 1)).max() <= 0.5 + 1e-5
-        smooth = augment.warp(image, eye, output_px=cells, smooth=True)[0, 0, :, 0].numpy()
-        inner = slice(1, -1)
-        np.testing.assert_allclose(smooth[inner], centres[inner], atol=1e-4)
+        image = tf.repeat(tf.cast(maps, tf.uint8), 3, axis=-1)
+        smooth = augment.warp(image, eye, output_px=cells)[0, 0, :, 0].numpy()
+        np.testing.assert_allclose(smooth, np.clip(centres, 0, SIZE - 1), atol=1e-4)
+
+
+@pytest.mark.parametrize("output_px", [SIZE, 48])
+def test_pictures_are_warped_as_tensorflow_warps_them(raw, output_px):
+    parameters = dataclasses.replace(GEOMETRIC, rotation_deg=180.0, scale=0.4, shift=0.2)
+    affine, _ = augment.random_affine(raw["uv_px"], SIZE, parameters, KEY)
+    moved = augment.warp(raw["image"], affine, output_px=output_px)
+    inverse = tf.linalg.inv(affine) @ augment.resized(SIZE / output_px)
+    expected = tf.raw_ops.ImageProjectiveTransformV3(
+        images=tf.cast(raw["image"], tf.float32),
+        transforms=tf.reshape(inverse, (-1, 9))[:, :8],
+        output_shape=(output_px, output_px),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )
+    np.testing.assert_allclose(moved, expected, atol=0.02)
 
 
 def test_outside_the_picture_depth_has_no_weight(raw):

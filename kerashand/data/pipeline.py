@@ -193,11 +193,10 @@ def make_batch(
     )  # fmt: skip
     count = tf.shape(uv)[0]
     if "depth_mm" in raw:
-        depth_mm = augment.warp(
+        depth_mm = augment.warp_map(
             tf.cast(raw["depth_mm"], tf.float32)[..., None],
             affine,
             output_px=geometry.depth_map_px,
-            smooth=False,
         )
         depth_map, depth_weight = normalise_depth(
             depth_mm, root_depth_mm, scale_mm, half_width_scales=geometry.half_width_scales
@@ -220,12 +219,12 @@ def make_batch(
         "domain": tf.fill([count], DOMAIN_NUMBERS[domain.domain]),
     }
     if "image" in raw:
-        image = tf.cast(raw["image"], tf.float32)
+        image = raw["image"]
         if key is not None or (geometry.zoom, stored_px) != (1.0, side):
-            image = augment.warp(image, affine, output_px=side, smooth=True)
+            image = augment.warp(image, affine, output_px=side)
         if key is not None:
             image = augment.change_colours(image, parameters, key + 1)
-        batch["image"] = image
+        batch["image"] = tf.cast(image, tf.float32)
     return batch
 
 
