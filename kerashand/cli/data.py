@@ -1,13 +1,12 @@
 """`kerashand-data`: looks at the embedded benchmark, and renders it ahead of a training."""
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from kerashand import __version__
-from kerashand.cli.arguments import EXIT_INTERRUPTED, EXIT_USER_ERROR, add_config_arguments
+from kerashand.cli.arguments import RESUMABLE, add_config_arguments, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import LOOKS, load_config, packaged_configs
 from kerashand.errors import UserError
@@ -57,17 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns 0, or 2 for a mistake of the user, or 130 for Ctrl-C."""
+    """Runs the command; returns its exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except UserError as error:
-        print(f"kerashand-data: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print("\nStopped: run the same command again to go on.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+    return exit_code("kerashand-data", lambda: arguments.run(arguments), stopped=RESUMABLE)
 
 
 def run_sheet(arguments: argparse.Namespace) -> None:

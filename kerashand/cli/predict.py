@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kerashand import __version__
-from kerashand.cli.arguments import EXIT_INTERRUPTED, EXIT_USER_ERROR
+from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError
 
 ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
@@ -59,17 +59,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns 0, or 2 for a mistake of the user, or 130 for Ctrl-C."""
+    """Runs the command; returns its exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
-        _Prediction(arguments).run()
-    except UserError as error:
-        print(f"kerashand-predict: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+    return exit_code("kerashand-predict", lambda: _Prediction(arguments).run())
 
 
 class _Prediction:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from kerashand import __version__
-from kerashand.cli.arguments import EXIT_INTERRUPTED, EXIT_USER_ERROR, add_config_arguments
+from kerashand.cli.arguments import RESUMABLE, add_config_arguments, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
 from kerashand.errors import UserError
@@ -35,27 +35,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns 0, or 2 for a mistake of the user, or 130 for Ctrl-C."""
+    """Runs the command; returns its exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
-        config = load_config(arguments.config, arguments.overrides)
-        if arguments.run_dir is not None:
-            config = config.with_run_dir(_checked_run_dir(arguments.run_dir))
-        if config.model.initial_weights is not None:
-            find_initial_weights(config.model.initial_weights)
-        if arguments.print_config:
-            sys.stdout.write(dump_yaml(config))
-            return 0
-        with tensorflow_start():
-            from kerashand.training.run import run
-        run(config, dry_run=arguments.dry_run)
-    except UserError as error:
-        print(f"kerashand-train: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print("\nStopped: run the same command again to go on.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+    return exit_code("kerashand-train", lambda: _train(arguments), stopped=RESUMABLE)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    config = load_config(arguments.config, arguments.overrides)
+    if arguments.run_dir is not None:
+        config = config.with_run_dir(_checked_run_dir(arguments.run_dir))
+    if config.model.initial_weights is not None:
+        find_initial_weights(config.model.initial_weights)
+    if arguments.print_config:
+        sys.stdout.write(dump_yaml(config))
+        return
+    with tensorflow_start():
+        from kerashand.training.run import run
+    run(config, dry_run=arguments.dry_run)
 
 
 def _checked_run_dir(run_dir: str) -> str:
