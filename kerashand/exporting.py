@@ -145,7 +145,9 @@ def export(
         raise UserError(f"Precision {precision} exists for tflite only. Received: {form}")
     text = json.dumps(dict(metadata), indent=2)
     served = ServedModel(model, metadata["task"])
-    with written_beside(path) as beside:
+    if form == "saved_model":
+        _check_folder(path)
+    with written_beside(path, folder=form == "saved_model") as beside:
         if form == "tflite":
             beside.write_bytes(to_tflite(served, precision))
             with zipfile.ZipFile(beside, "a") as archive:
@@ -155,6 +157,14 @@ def export(
         else:
             save(served, beside)
             (beside / METADATA_FILE).write_text(text, encoding="utf-8")
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse to put a SavedModel in the place of anything but another."""
+    if path.is_file() or (
+        path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").is_file()
+    ):
+        raise UserError(f"{path} exists and is not a SavedModel: choose another name.")
 
 
 def save(served: ServedModel, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -11,28 +12,41 @@ from pathlib import Path
 
 PART_SUFFIX = ".part"
 STALE_SECONDS = 3600.0
+LONGEST_STEM = 100
+"""Of a name, so that with what is added it stays one that file systems take."""
 
 
 @contextlib.contextmanager
-def written_beside(path: str | os.PathLike[str], *, sync: bool = False) -> Iterator[Path]:
+def written_beside(
+    path: str | os.PathLike[str], *, sync: bool = False, folder: bool = False
+) -> Iterator[Path]:
     """Give a path beside `path` to write to, and rename it to `path` when the block has ended well.
 
     A reader of `path` sees the old content or the new one. After an exception the old one stays and
-    what was written beside is removed.
+    what was written beside is removed. Behind a link, what it points to is written.
 
     Args:
-        path: the file or folder to write; its own folder must exist. A folder is replaced too.
+        path: the file or folder to write; its own folder must exist.
         sync: wait until a file has reached the disk before it is renamed.
+        folder: whether a folder is written, which then takes the place of one.
+
+    Raises:
+        IsADirectoryError: If `path` is a folder and no folder is written.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()
+    if path.is_dir() and not folder:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # The suffix comes last but one: some writers choose the format by it.
-    beside = path.with_name(f"{path.stem}.{os.getpid()}{PART_SUFFIX}{path.suffix}")
+    stem = path.stem[:LONGEST_STEM]
+    beside = path.with_name(f"{stem}.{os.getpid()}{PART_SUFFIX}{path.suffix}")
     try:
         yield beside
         if sync:
             with beside.open("rb+") as file:
                 os.fsync(file.fileno())
-        if path.is_dir() and not path.is_symlink():
+        if folder and path.is_dir():
             shutil.rmtree(path)
         beside.replace(path)
     finally:
@@ -66,4 +80,5 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

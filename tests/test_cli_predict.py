@@ -1,12 +1,14 @@
 """`kerashand-predict` on small models with random weights: what goes in and comes out."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from kerashand import exporting
 from kerashand.cli import media, predict
@@ -120,14 +122,35 @@ def test_a_video_gives_a_video_and_a_line_for_each_frame(models, tmp_path, capsy
         (["empty.png"], "empty.png is not a picture"),
         (["dot.png"], "dot.png is too small to show a hand: 1 x 1 px"),
         (["broken.mp4"], "broken.mp4 cannot be opened: it is not a video"),
-        (["photo.jpg", "--box", "1,2,3"], "--box must be 4 numbers"),
+        (["photo.jpg", "--box", "1,2,3"], "--box must be 4 finite numbers"),
         (["photo.jpg", "--box", "9,2,3,8"], "left < right"),
         (["photo.jpg", "--intrinsics", "1,1,0,0"], "--intrinsics needs --scale-mm"),
         (["photo.jpg", "--max-hands", "0"], "--max-hands must be 1 to 16"),
-        (["photo.jpg", "--scale-mm", "-3"], "--scale-mm must be 0 to 1000"),
+        (["photo.jpg", "--scale-mm", "-3"], "--scale-mm must be 10 to 300 mm"),
         (["photo.jpg", "--out", "a.png", "--no-drawing"], "exclude each other"),
         (["photo.jpg", "--json", "none/hands.jsonl"], "does not exist"),
         (["."], "holds no pictures"),
+        ([""], "An input must name a picture"),
+        (["-"], "standard input is not read"),
+        (["camera:x"], "A camera is camera:0"),
+        (["https://example.org/a.jpg"], "is an address: download it first"),
+        (["n" * 300 + ".jpg"], "File name too long"),
+        (["photo.jpg", "--box", "nan,0,5,5", "--side", "left"], "4 finite numbers"),
+        (["photo.jpg", "--box", "500,500,600,600", "--side", "left"], "must meet the picture"),
+        (["photo.jpg", "--box", "0,0,1e8,1e8", "--side", "left"], "4 pictures wide or high"),
+        (["photo.jpg", "clip.avi", "--box", "1,1,9,9"], "--box is for pictures"),
+        (["photo.jpg", "--out", "kept"], "--out: kept/photo_pose.png is a folder"),
+        (["photo.jpg", "--json", "kept"], "--json: kept is a folder"),
+        (["photo.jpg", "--json", "kept/"], "--json must name a file"),
+        (["photo.jpg", "--out", "photo.jpg"], "must end in .png"),
+        (["alpha.png", "--out", "alpha.png"], "--out: alpha.png is taken by alpha.png"),
+        (["photo.jpg", "--json", "photo.jpg"], "--json: photo.jpg is taken by photo.jpg"),
+        (["photo.jpg", "--out", "a.png", "--json", "a.png"], "--json: a.png is taken by"),
+        (["clip.avi", "--out", "clip.avi"], "is taken by clip.avi"),
+        (["clip.avi", "--out", "a.png"], "A drawing of a video must end in .mp4"),
+        (["photo.jpg", "other/photo.jpg", "--out", "drawn"], "would both be drawn/photo.jpg_pose"),
+        (["photo.jpg", "--out", "none/a.png"], "the folder of none/a.png does not exist"),
+        (["photo.jpg", "--out", "photo.jpg/a/"], "cannot be made"),
     ],
 )
 def test_mistakes_are_messages(models, picture, tmp_path, monkeypatch, capsys, arguments, message):
@@ -136,11 +159,100 @@ def test_mistakes_are_messages(models, picture, tmp_path, monkeypatch, capsys, a
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     cv2.imwrite(str(tmp_path / "dot.png"), np.zeros((1, 1, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "alpha.png"), np.zeros((20, 20, 4), np.uint8))
+    write_video(tmp_path / "clip.avi")
+    (tmp_path / "kept" / "photo_pose.png").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    shutil.copy(picture, tmp_path / "other")
     if arguments == ["."]:
         for path in tmp_path.iterdir():
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = contents(tmp_path)
     assert run(models, *arguments) == 2
     assert message in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def contents(folder):
+    """Every file of a folder with what it holds."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_one_bad_input_does_not_stop_the_others(models, picture, tmp_path, capsys):
+    (tmp_path / "bad.jpg").write_text("no picture")
+    write_video(tmp_path / "clip.avi")
+    lines = tmp_path / "hands.jsonl"
+    assert run(models, tmp_path, "--out", tmp_path / "drawn/", "--json", lines) == 2
+    assert "1 of 3 inputs could not be used" in capsys.readouterr().err
+    written = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert "not a picture" in written[0]["error"]
+    assert [line["frame"] for line in written[1:-1]] == list(range(7))
+    assert written[-1]["input"] == str(picture)
+    assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == [
+        "clip_pose.mp4",
+        "photo_pose.png",
+    ]
+
+
+def test_drawings_are_not_inputs_of_the_next_call(models, picture, tmp_path):
+    for _ in range(2):
+        assert run(models, tmp_path) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photo.jpg", "photo_pose.png"]
+
+
+def test_pictures_of_one_stem_have_drawings_of_their_own(models, picture, tmp_path):
+    cv2.imwrite(str(tmp_path / "photo.png"), cv2.imread(str(picture)))
+    assert run(models, tmp_path) == 0
+    assert {p.name for p in tmp_path.glob("*_pose.png")} == {
+        "photo.jpg_pose.png",
+        "photo.png_pose.png",
+    }
+
+
+def test_json_to_the_terminal(models, picture, capsys):
+    assert run(models, picture, "--json", "-", "--no-drawing", "--max-hands", "1") == 0
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)["hands"]) == 1
+    assert "photo.jpg: 1 hand" in err
+
+
+def test_a_video_that_was_not_written_whole_is_an_error(models, tmp_path, monkeypatch, capsys):
+    write_video(tmp_path / "clip.avi")
+    writer = media.cv2.VideoWriter
+
+    class Forgetful:
+        def __init__(self, *arguments):
+            self.writer, self.count = writer(*arguments), 0
+
+        def write(self, frame):
+            self.count += 1
+            if self.count < 4:
+                self.writer.write(frame)
+
+        def __getattr__(self, name):
+            return getattr(self.writer, name)
+
+    Forgetful.fourcc = writer.fourcc
+    monkeypatch.setattr(media.cv2, "VideoWriter", Forgetful)
+    assert run(models, tmp_path / "clip.avi") == 2
+    assert "of 7 frames it holds 3" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.avi"]
+
+
+def test_odd_and_changing_frames_are_drawn(tmp_path):
+    with media.video_writer(tmp_path / "a.mp4", fps=10.0, size_px=(33, 21)) as write:
+        for size in ((21, 33), (40, 60)):
+            write(np.full((*size, 3), 90, np.uint8))
+    video = media.Video(str(tmp_path / "a.mp4"))
+    assert [frame.shape for frame in video] == [(22, 34, 3)] * 2
+
+
+def test_a_video_that_ends_early_is_told(models, tmp_path, capsys):
+    write_video(tmp_path / "clip.avi", frames=20)
+    whole = (tmp_path / "clip.avi").read_bytes()
+    (tmp_path / "clip.avi").write_bytes(whole[: len(whole) // 2])
+    assert run(models, tmp_path / "clip.avi", "--no-drawing") == 0
+    assert "ends early" in capsys.readouterr().err
 
 
 def test_a_picture_of_any_kind_is_read_upright(tmp_path):
@@ -178,6 +290,19 @@ def test_exif_orientation_turns_the_picture(tmp_path):
     segment = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
     (tmp_path / "phone.jpg").write_bytes(jpeg[:2] + segment + jpeg[2:])
     turned = read_picture(tmp_path / "phone.jpg")
+    assert turned.shape == (60, 40, 3)
+    assert turned[:25].min() > 200
+    assert turned[35:].max() < 50
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_exif_turns_pictures_with_alpha_too(tmp_path, suffix):
+    picture = np.full((40, 60, 4), 255, np.uint8)
+    picture[:, 30:, :3] = 0
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture).save(tmp_path / f"a.{suffix}", exif=exif, lossless=True)
+    turned = read_picture(tmp_path / f"a.{suffix}")
     assert turned.shape == (60, 40, 3)
     assert turned[:25].min() > 200
     assert turned[35:].max() < 50

@@ -39,11 +39,35 @@ def test_folder_replaces_a_folder(tmp_path):
     path = tmp_path / "model"
     path.mkdir()
     (path / "old").touch()
-    with written_beside(path) as beside:
+    with written_beside(path, folder=True) as beside:
         beside.mkdir()
         (beside / "new").touch()
     assert os.listdir(path) == ["new"]
     assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_folder_is_never_replaced_by_a_file(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "photo").touch()
+    with pytest.raises(IsADirectoryError):
+        write_text(tmp_path / "kept", "new")
+    assert os.listdir(tmp_path / "kept") == ["photo"]
+    assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_behind_a_link_the_file_is_written(tmp_path):
+    file, link = tmp_path / "file.txt", tmp_path / "link.txt"
+    file.write_text("old")
+    link.symlink_to(file)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert file.read_text() == "new"
+
+
+def test_a_long_name_can_be_written(tmp_path):
+    path = tmp_path / ("n" * 250 + ".txt")
+    write_text(path, "new")
+    assert os.listdir(tmp_path) == [path.name]
 
 
 def test_only_old_litter_is_removed(tmp_path):

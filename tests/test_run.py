@@ -181,7 +181,7 @@ def test_export_gives_what_the_run_trained(unbroken, export_model, tmp_path):
     assert export_model.main(["--run", str(folder), "--format", "tflite", "--out", str(path)]) == 0
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
     model, config = load_run(folder)
-    expected, given = model(image.astype(np.float32)), load_backend(path)
+    expected, given = model(image.astype(np.float32)), load_backend(path, task="hand_pose")
     assert given.metadata["config"] == config.name
     for name, value in given.run(image).items():
         np.testing.assert_allclose(value, np.array(expected[name]), rtol=1e-4, atol=1e-3)

@@ -166,6 +166,24 @@ def test_relative_joints_of_a_far_hand_are_true():
         (np.zeros((8, 8, 3), np.uint8), {"side": "top"}, "Received: side='top'"),
         (np.zeros((8, 8, 3), np.uint8), {"box": (1, 2, 3)}, "left, top, right, bottom"),
         (np.zeros((8, 8, 3), np.uint8), {"box": (5, 2, 3, 9)}, "left < right"),
+        (np.zeros((0, 8, 3), np.uint8), {}, "an empty array"),
+        (np.zeros((8, 8, 3), np.uint8), {"box": "1234"}, "left, top, right, bottom"),
+        (np.zeros((8, 8, 3), np.uint8), {"box": 5}, "left, top, right, bottom"),
+        (np.zeros((8, 8, 3), np.uint8), {"box": (9, 9, 12, 12)}, "must meet the picture"),
+        (np.zeros((8, 8, 3), np.uint8), {"box": (0, 0, 99, 9)}, "4 pictures wide"),
+        (np.zeros((8, 8, 3), np.uint8), {"max_hands": 0}, "`max_hands` must be an integer"),
+        (np.zeros((8, 8, 3), np.uint8), {"max_hands": 1.5}, "`max_hands` must be an integer"),
+        (np.zeros((8, 8, 3), np.uint8), {"passes": -1}, "`passes` must be an integer"),
+        (np.zeros((8, 8, 3), np.uint8), {"intrinsics": [1, 2]}, r"must be a matrix \[3, 3\]"),
+        (np.zeros((8, 8, 3), np.uint8), {"intrinsics": np.full((3, 3), np.nan)}, "of numbers"),
+        (np.zeros((8, 8, 3), np.uint8), {"intrinsics": np.zeros((3, 3))}, "positive fx, fy"),
+        (
+            np.zeros((8, 8, 3), np.uint8),
+            {"intrinsics": np.array([[90, 0, 4], [0, 90, 4], [0, 0, 1]]).T},
+            "positive fx, fy",
+        ),
+        (np.zeros((8, 8, 3), np.uint8), {"scale_mm": "a"}, "`scale_mm` must be a positive"),
+        (np.zeros((8, 8, 3), np.uint8), {"scale_mm": np.inf}, "`scale_mm` must be a positive"),
     ],
 )
 def test_bad_arguments(scene, picture, arguments, message):
@@ -237,7 +255,15 @@ def test_files_that_are_no_models(tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        load_backend(tmp_path / name)
+        load_backend(tmp_path / name, task="hand_pose")
+
+
+def test_values_that_are_not_numbers_are_an_error(scene):
+    sample, picture = scene[:2]
+    backend = TrueJoints(sample.uv_px, np.full(21, np.nan))
+    box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+    with pytest.raises(UserError, match="z_relative that are not numbers: its file is damaged"):
+        HandPose(backend, None).predict(picture, box=box, side="right")
 
 
 def test_the_runtime_needs_neither_tensorflow_nor_opencv():

@@ -1,6 +1,7 @@
 """Arguments and exit codes that the commands share."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ from kerashand.errors import UserError
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 """128 + the number of SIGINT, as shells report it."""
+EXIT_BROKEN_PIPE = 141
+"""128 + the number of SIGPIPE."""
 RESUMABLE = "Stopped: run the same command again to go on."
 """What a command that resumes says after Ctrl-C."""
 
@@ -32,14 +35,27 @@ def add_config_arguments(parser: argparse.ArgumentParser, *, example: str) -> No
 def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopped.") -> int:
     """Run a command; its exit code: 0, 2 for a mistake of the user, 130 for Ctrl-C.
 
+    What the system refuses (a full disk, a folder that may not be written) is such a mistake too.
+
     Args:
         program: stands before the message of a mistake.
         action: the command.
         stopped: said after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names of files hold what a terminal may not show
+            stream.reconfigure(errors="backslashreplace")
     try:
         action()
+        sys.stdout.flush()
     except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except BrokenPipeError:
+        # The reader has gone, as `head` does. Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from kerashand.errors import UserError
 from kerashand.files import written_beside
@@ -17,7 +20,7 @@ from kerashand.files import written_beside
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
-CAMERA = re.compile(r"(?:webcam|camera)(?::(\d+))?")
+CAMERA = re.compile(r"(?:webcam|camera)(?::(\d{1,3}))?", re.IGNORECASE)
 ASSUMED_FPS = 30.0
 LEAST_SIDE_PX = 8
 
@@ -30,26 +33,14 @@ def camera_number(name: str) -> int | None:
     return int(match.group(1) or 0) if match else None
 
 
-def is_video(name: str) -> bool:
-    """Whether an input's name says that it is a video."""
-    return Path(name).suffix.lower() in VIDEO_SUFFIXES
+def is_video(path: str | Path) -> bool:
+    """Whether a file's name says that it is a video."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
-def pictures_of(name: str) -> list[Path]:
-    """The picture that an input names, or those of the folder that it names, in order.
-
-    Raises:
-        UserError: If there is no such file, or no picture in the folder.
-    """
-    path = Path(name).expanduser()
-    if not path.exists():
-        raise UserError(f"{path} does not exist.")
-    if not path.is_dir():
-        return [path]
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
-    if not files:
-        raise UserError(f"{path} holds no pictures ({', '.join(PICTURE_SUFFIXES)}).")
-    return files
+def is_picture(path: str | Path) -> bool:
+    """Whether a file's name says that it is a picture."""
+    return Path(path).suffix.lower() in PICTURE_SUFFIXES
 
 
 def read_picture(path: Path) -> Picture:
@@ -64,35 +55,53 @@ def read_picture(path: Path) -> Picture:
         content = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
-    picture = _decoded(content, cv2.IMREAD_COLOR) if content.size else None
+    picture = _decoded(content) if content.size else None
     if picture is None:
+        known = "" if is_picture(path) else f" Videos end in {', '.join(VIDEO_SUFFIXES)}."
         raise UserError(
-            f"{path} is not a picture that OpenCV can read (JPEG, PNG, WebP, TIFF, BMP), or it is "
-            "damaged."
+            f"{path} is not a picture that OpenCV can read (JPEG, PNG, WebP, TIFF, BMP; no 32-bit "
+            f"samples), or it is damaged.{known}"
         )
     if min(picture.shape[:2]) < LEAST_SIDE_PX:
         raise UserError(
             f"{path} is too small to show a hand: {picture.shape[1]} x {picture.shape[0]} px."
         )
-    whole = _decoded(content, cv2.IMREAD_UNCHANGED)
-    if whole is not None and whole.ndim == 3 and whole.shape[2] == 4:
-        picture = _on_white(whole)
-    return np.ascontiguousarray(picture[:, :, ::-1])
+    return np.ascontiguousarray(picture)
 
 
-def _decoded(content: NDArray[np.uint8], flags: int) -> Picture | None:
+def _decoded(content: NDArray[np.uint8]) -> Picture | None:
+    """RGB of an encoded picture; None if it cannot be read."""
+    if _has_alpha(content):
+        return _on_white(content)
     try:
-        return cv2.imdecode(content, flags)
+        picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
     except cv2.error:  # more pixels than OpenCV takes
         return None
+    return None if picture is None else picture[:, :, ::-1]
 
 
-def _on_white(bgra: NDArray) -> Picture:
-    """Colour [H, W, 3] uint8 of a picture with alpha on white; formats with alpha have no EXIF."""
-    whole = np.iinfo(bgra.dtype).max if bgra.dtype.kind == "u" else 1.0
-    values = bgra.astype(np.float32) / whole
-    alpha = values[:, :, 3:]
-    return np.rint((values[:, :, :3] * alpha + 1.0 - alpha) * 255.0).astype(np.uint8)
+def _has_alpha(content: NDArray[np.uint8]) -> bool:
+    """Whether the head of an encoded picture says that it is transparent in places."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pictures that are too large for Pillow
+            with Image.open(io.BytesIO(content)) as picture:
+                return picture.has_transparency_data
+    except Exception:  # Pillow does not know it: OpenCV may
+        return False
+
+
+def _on_white(content: NDArray[np.uint8]) -> Picture | None:
+    """RGB of a picture with alpha, upright, on white. OpenCV would not turn it upright."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as picture:
+                upright = ImageOps.exif_transpose(picture).convert("RGBA")
+    except Exception:  # of many classes, for damage of many kinds
+        return None
+    white = Image.new("RGBA", upright.size, "white")
+    return np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
 
 
 class Video:
@@ -146,22 +155,45 @@ class Video:
 def video_writer(path: Path, *, fps: float, size_px: tuple[int, int]):
     """A function that takes RGB frames; the video appears under its name when it is whole.
 
+    Codecs take even sides: an odd one is made longer by a pixel. Frames of another size than the
+    first are scaled to it.
+
     Args:
         path: .mp4, .m4v, .mov, .mkv or .avi.
         fps: frames a second.
         size_px: width, height.
 
     Raises:
-        UserError: If the format is unknown or the file cannot be written.
+        UserError: If the file cannot be written, or holds fewer frames than were.
     """
-    if path.suffix.lower() not in CODECS:
-        raise UserError(f"A video must end in {', '.join(CODECS)}. Received: {path.name}")
     codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
+    width, height = size_px
+    odd = (height % 2, width % 2)
+    written = 0
     with written_beside(path) as beside:
-        writer = cv2.VideoWriter(str(beside), codec, fps, size_px)
+        beside.touch()  # says more than OpenCV about what cannot be written
+        writer = cv2.VideoWriter(str(beside), codec, fps, (width + odd[1], height + odd[0]))
         if not writer.isOpened():
-            raise UserError(f"{path} cannot be written as a video of {size_px[0]} x {size_px[1]}.")
+            raise UserError(f"{path} cannot be written as a video of {width} x {height}.")
+
+        def write(rgb: Picture) -> None:
+            nonlocal written
+            if rgb.shape[:2] != (height, width):
+                rgb = cv2.resize(rgb, size_px, interpolation=cv2.INTER_AREA)
+            rgb = cv2.copyMakeBorder(rgb, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE)
+            writer.write(np.ascontiguousarray(rgb[:, :, ::-1]))
+            written += 1
+
         try:
-            yield lambda rgb: writer.write(np.ascontiguousarray(rgb[:, :, ::-1]))
+            yield write
         finally:
             writer.release()
+        # The writer reports nothing: a full disk shows in what can be read.
+        held = cv2.VideoCapture(str(beside))
+        count = int(held.get(cv2.CAP_PROP_FRAME_COUNT)) if held.isOpened() else 0
+        held.release()
+        if count < written:
+            raise UserError(
+                f"{path} could not be written: of {written} frames it holds {count}. Is the disk "
+                "full?"
+            )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +18,9 @@ from kerashand.errors import UserError
 
 ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
 """Length of the scale bone of a hand of middling size, where the user gives none."""
-_MAX_HANDS = 16
+SCALE_RANGE_MM = (10, 300)
+"""What may be the length of a hand's bone; metres and inches are not."""
+_MAX_HANDS, _MAX_THREADS = 16, 256
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,36 +28,49 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kerashand-predict",
         description="Finds hands and their 21 joints in pixels and millimetres, and draws them.",
-        epilog="Millimetres are those about the wrist. With --intrinsics and --scale-mm they are "
-        "also given in the camera's frame.",
+        epilog="Example: kerashand-predict photo.jpg clip.mp4 --out drawings --json hands.jsonl. "
+        "Millimetres are those about the wrist; with --intrinsics and --scale-mm they are also "
+        "given in the camera's frame.",
         allow_abbrev=False,
     )
     parser.add_argument(
         "inputs", nargs="+", metavar="INPUT", help="pictures, folders, videos, or camera:0"
     )
     parser.add_argument(
-        "--out", metavar="PATH", help="picture, video or folder to draw into (default: beside the "
-        "input, NAME_pose.png or NAME_pose.mp4)",
+        "--out", metavar="PATH", help="picture (.png), video or folder to draw into (default: "
+        "beside the input, NAME_pose.png or NAME_pose.mp4)",
     )  # fmt: skip
     parser.add_argument("--no-drawing", action="store_true", help="write no picture or video")
     parser.add_argument(
-        "--json", metavar="FILE", help="write the hands, one line for each picture or frame"
-    )
-    parser.add_argument("--box", metavar="L,T,R,B", help="look in this box, in pixels, for a hand")
-    parser.add_argument("--side", default="auto", choices=("auto", "left", "right"))
-    parser.add_argument("--max-hands", type=int, default=2, help="(default: 2)")
+        "--json", metavar="FILE", help="write the hands, one line for each picture or frame; - for "
+        "the terminal",
+    )  # fmt: skip
     parser.add_argument(
-        "--intrinsics", metavar="FX,FY,CX,CY", help="of the camera, in pixels of the picture"
+        "--box", metavar="L,T,R,B", help="pictures: look in this box for one hand, in pixels of "
+        "the upright picture (--box=-5,... if the first number is negative)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--side", default="auto", choices=("auto", "left", "right"),
+        help="pictures: the anatomical side of the hands (default: as the finder says)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-hands", type=int, default=2, metavar="N", help=f"1 to {_MAX_HANDS} (default: 2)"
     )
     parser.add_argument(
-        "--scale-mm", type=float, metavar="MM", help="length of the hand from the wrist to the "
-        "knuckle of the middle finger (default: that of a middling hand)",
+        "--intrinsics", metavar="FX,FY,CX,CY", help="of the camera, in pixels of the upright "
+        "picture; needs --scale-mm",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scale-mm", type=float, metavar="MM", help="length of the person's hand from the wrist "
+        "to the knuckle of the middle finger (default: that of a middling hand)",
     )  # fmt: skip
     parser.add_argument("--no-smoothing", action="store_true", help="videos: joints as measured")
     parser.add_argument("--show", action="store_true", help="videos: show them while they run")
     parser.add_argument("--model", metavar="FILE", help="another pose model, .tflite or .onnx")
     parser.add_argument("--finder", metavar="FILE", help="another finder, .tflite or .onnx")
-    parser.add_argument("--threads", type=int, default=1, help="of the runtime (default: 1)")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="of the runtime (default: 1)"
+    )
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser
 
@@ -69,7 +86,7 @@ class _Prediction:
 
     def __init__(self, arguments: argparse.Namespace):
         self.arguments = arguments
-        for name, low, high in (("max_hands", 1, _MAX_HANDS), ("threads", 1, 256)):
+        for name, low, high in (("max_hands", 1, _MAX_HANDS), ("threads", 1, _MAX_THREADS)):
             value = getattr(arguments, name)
             if not low <= value <= high:
                 flag = name.replace("_", "-")
@@ -81,107 +98,117 @@ class _Prediction:
                 f"Received: {arguments.box}"
             )
         self.intrinsics = _matrix(_numbers("--intrinsics", arguments.intrinsics, 4))
-        if arguments.scale_mm is not None and not 0 < arguments.scale_mm < 1000:
-            raise UserError(f"--scale-mm must be 0 to 1000. Received: {arguments.scale_mm}")
+        if arguments.scale_mm is not None and not (
+            SCALE_RANGE_MM[0] <= arguments.scale_mm <= SCALE_RANGE_MM[1]
+        ):
+            raise UserError(
+                f"--scale-mm must be {SCALE_RANGE_MM[0]} to {SCALE_RANGE_MM[1]} mm. Received: "
+                f"{arguments.scale_mm}"
+            )
         if self.intrinsics is not None and arguments.scale_mm is None:
             raise UserError("--intrinsics needs --scale-mm: how large the hand is says how far.")
 
     def run(self) -> None:
-        """Every input; the list of hands appears under its name when it is whole.
+        """Every input; what goes wrong with one of several does not stop the others.
 
         Raises:
             UserError: For an input or output that cannot be read or written.
         """
-        from kerashand.cli import media  # loads OpenCV
-        from kerashand.files import write_text
-
-        self.media = media
-        inputs = self._inputs()
-        self._check_outputs(inputs)
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        from kerashand.cli import jobs, media  # loads OpenCV
+        from kerashand.cli.startup import native_stderr_held
         from kerashand.runtime import HandPose
 
+        self.media = media
         arguments = self.arguments
-        self.pose = HandPose.load(
-            arguments.model, finder=arguments.finder, threads=arguments.threads
+        planned = jobs.plan(
+            arguments.inputs,
+            out=arguments.out,
+            drawing=not arguments.no_drawing,
+            json=arguments.json,
         )
+        for flag, given in (("--box", self.box), ("--side", arguments.side != "auto")):
+            if given and (films := [job.name for job in planned if job.is_film]):
+                raise UserError(f"{flag} is for pictures. Received: the video {films[0]}")
+        with native_stderr_held():
+            self.pose = HandPose.load(
+                arguments.model, finder=arguments.finder, threads=arguments.threads
+            )
         self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
         self.lines: list[str] = []
-        for name, is_film in inputs:
-            if is_film:
-                self._film(name)
-            else:
-                self._picture(Path(name))
-        if arguments.json:
+        failed = 0
+        for job in planned:
             try:
-                write_text(arguments.json, "".join(line + "\n" for line in self.lines))
-            except OSError as error:
-                raise UserError(
-                    f"{arguments.json} cannot be written: {error.strerror or error}."
-                ) from error
-            print(f"{arguments.json}: {len(self.lines)} lines")
+                (self._film if job.is_film else self._picture)(job)
+            except UserError as error:
+                if len(planned) == 1:
+                    raise
+                failed += 1
+                print(f"kerashand-predict: {error}", file=sys.stderr)
+                self._note({"input": job.name, "error": str(error)})
+        self._write_json()
+        if failed:
+            raise UserError(f"{failed} of {len(planned)} inputs could not be used.")
 
-    def _inputs(self) -> list[tuple[str, bool]]:
-        """(name, whether it is a video or camera) of everything to look at."""
-        found: list[tuple[str, bool]] = []
-        for name in self.arguments.inputs:
-            if self.media.camera_number(name) is not None or self.media.is_video(name):
-                found.append((name, True))
+    def _note(self, line: dict[str, Any]) -> None:
+        """Keep a line for the list of hands."""
+        if self.arguments.json == "-":
+            print(json.dumps(line), flush=True)
+        elif self.arguments.json:
+            self.lines.append(json.dumps(line))
+
+    def _say(self, text: str) -> None:
+        """Tell people; the terminal belongs to the list of hands if that goes there."""
+        print(text, file=sys.stderr if self.arguments.json == "-" else sys.stdout)
+
+    def _write_json(self) -> None:
+        from kerashand.files import write_text
+
+        if not self.arguments.json or self.arguments.json == "-":
+            return
+        path = Path(self.arguments.json).expanduser()
+        text = "".join(line + "\n" for line in self.lines)
+        try:
+            if path.exists() and not path.is_file():  # a pipe or a device
+                with path.open("w", encoding="utf-8") as file:
+                    file.write(text)
             else:
-                found += [(str(path), False) for path in self.media.pictures_of(name)]
-        return found
-
-    def _check_outputs(self, inputs: list[tuple[str, bool]]) -> None:
-        """Refuse before the work what could not be written after it."""
-        arguments = self.arguments
-        if arguments.out and arguments.no_drawing:
-            raise UserError("--out and --no-drawing exclude each other.")
-        if arguments.out and len(inputs) > 1:
-            folder = Path(arguments.out).expanduser()
-            if folder.suffix and not folder.is_dir():
-                raise UserError(
-                    f"--out must name a folder for {len(inputs)} inputs. Received: {arguments.out}"
-                )
-            folder.mkdir(parents=True, exist_ok=True)
-        if arguments.json and not Path(arguments.json).expanduser().absolute().parent.is_dir():
-            raise UserError(f"--json: the folder of {arguments.json} does not exist.")
-
-    def _target(self, name: str, suffix: str) -> Path | None:
-        """Where the drawing of an input goes."""
-        if self.arguments.no_drawing:
-            return None
-        path = Path(name).expanduser()
-        own = f"{path.stem or 'camera'}_pose{suffix}".replace(":", "")
-        if self.arguments.out is None:
-            return path.with_name(own)
-        out = Path(self.arguments.out).expanduser()
-        return out / own if out.is_dir() else out
+                write_text(path, text)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+        self._say(f"{path}: {_number(len(self.lines), 'line')}")
 
     # ------------------------------------------------------------------------------ pictures
 
-    def _picture(self, path: Path) -> None:
-        rgb = self.media.read_picture(path)
-        hands = self.pose.predict(
-            rgb,
-            box=self.box,
-            side=self.arguments.side,
-            intrinsics=self.intrinsics,
-            scale_mm=self.arguments.scale_mm,
-            max_hands=self.arguments.max_hands,
-        )
+    def _picture(self, job) -> None:
+        rgb = self.media.read_picture(job.path)
+        try:
+            hands = self.pose.predict(
+                rgb,
+                box=self.box,
+                side=self.arguments.side,
+                intrinsics=self.intrinsics,
+                scale_mm=self.arguments.scale_mm,
+                max_hands=self.arguments.max_hands,
+            )
+        except ValueError as error:  # a box that is not in this picture
+            raise UserError(f"{job.name}: {error}") from error
         numbered = list(enumerate(hands))
-        self.lines.append(json.dumps({"input": str(path), "hands": self._records(numbered)}))
-        print(f"{path}: {_count(len(hands))}")
+        self._note({"input": job.name, "hands": self._records(numbered)})
+        self._say(f"{job.name}: {_number(len(hands), 'hand')}")
         for number, hand in numbered:
-            print(self._table(number, hand))
-        target = self._target(str(path), ".png")
-        if target is not None:
+            self._say(self._table(number, hand))
+        if job.target is not None:
             from kerashand import visualize
 
             try:
-                visualize.save_png(target, draw(rgb, numbered))
-            except (OSError, ValueError) as error:
-                raise UserError(f"{target} cannot be written: {error}") from error
-            print(f"drawn in {target}")
+                visualize.save_png(job.target, draw(rgb, numbered))
+            except OSError as error:
+                raise UserError(
+                    f"{job.target} cannot be written: {error.strerror or error}."
+                ) from error
+            self._say(f"drawn in {job.target}")
 
     def _table(self, number: int, hand) -> str:
         """The joints of a hand in pixels and millimetres."""
@@ -224,16 +251,15 @@ class _Prediction:
 
     # -------------------------------------------------------------------------------- videos
 
-    def _film(self, name: str) -> None:
+    def _film(self, job) -> None:
         from contextlib import ExitStack
 
+        from rich.console import Console
         from rich.progress import Progress
 
         from kerashand.runtime.tracker import HandTracker
 
-        if self.box:
-            raise UserError("--box is for pictures. Received: a video")
-        video = self.media.Video(name)
+        video = self.media.Video(job.name)
         live = video.camera is not None
         tracker = HandTracker(
             self.pose,
@@ -242,15 +268,18 @@ class _Prediction:
             intrinsics=self.intrinsics,
             scale_mm=self.arguments.scale_mm,
         )
-        target = None if live and not self.arguments.out else self._target(name, ".mp4")
         count, seen, working, last = 0, 0, 0.0, time.monotonic()
+        ended = False
         with ExitStack() as stack:
             write = show = None
             if self.arguments.show or live:
                 from kerashand.cli.window import Window
 
-                show = stack.enter_context(Window(f"kerashand: {name}")).show
-            progress = stack.enter_context(Progress(disable=not sys.stderr.isatty()))
+                show = stack.enter_context(Window(f"kerashand: {job.name}")).show
+            console = Console(stderr=True)
+            progress = stack.enter_context(
+                Progress(console=console, disable=not console.is_terminal)
+            )
             task = progress.add_task("frames", total=video.frames or None)
             try:
                 for rgb in video:
@@ -258,28 +287,46 @@ class _Prediction:
                     hands = tracker.update(rgb, now - last if live else 1.0 / video.fps)
                     working += time.monotonic() - now
                     last = now
-                    line = {"input": name, "frame": count, "hands": self._records(hands)}
-                    self.lines.append(json.dumps(line))
+                    self._note({"input": job.name, "frame": count, "hands": self._records(hands)})
                     count, seen = count + 1, seen + bool(hands)
-                    if target is not None or show is not None:
+                    if job.target is not None or show is not None:
                         drawing = draw(rgb, hands)
-                        if target is not None and write is None:
-                            size = drawing.shape[1::-1]
-                            write = stack.enter_context(
-                                self.media.video_writer(target, fps=video.fps, size_px=size)
-                            )
+                        if job.target is not None and write is None:
+                            write = stack.enter_context(self._video_writer(job, video, drawing))
                         if write is not None:
                             write(drawing)
                         if show is not None and not show(drawing):
                             break
                     progress.advance(task)
+                else:
+                    ended = True
             except KeyboardInterrupt:
                 if not live:
                     raise
         speed = count / max(working, 1e-9)
-        print(f"{name}: {count} frames, hands in {seen}, {speed:.1f} frames a second")
-        if target is not None:
-            print(f"drawn in {target}")
+        self._say(
+            f"{job.name}: {_number(count, 'frame')}, hands in {seen}, {speed:.1f} frames a second"
+        )
+        if ended and video.frames > count:
+            print(
+                f"kerashand-predict: {job.name} ends early: {count} of {video.frames} frames could "
+                "be read.",
+                file=sys.stderr,
+            )
+        if job.target is not None:
+            self._say(f"drawn in {job.target}")
+
+    @contextlib.contextmanager
+    def _video_writer(self, job, video, drawing):
+        try:
+            with self.media.video_writer(
+                job.target, fps=video.fps, size_px=drawing.shape[1::-1]
+            ) as write:
+                yield write
+        except OSError as error:
+            raise UserError(
+                f"{job.target} cannot be written: {error.strerror or error}."
+            ) from error
 
 
 def draw(rgb, numbered):
@@ -314,8 +361,8 @@ def _rounded(array, digits: int):
     ]  # fmt: skip
 
 
-def _count(hands: int) -> str:
-    return "no hand" if hands == 0 else "1 hand" if hands == 1 else f"{hands} hands"
+def _number(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'' if count <= 1 else 's'}"
 
 
 def _numbers(flag: str, text: str | None, count: int) -> list[float] | None:
@@ -327,7 +374,9 @@ def _numbers(flag: str, text: str | None, count: int) -> list[float] | None:
     except ValueError:
         values = []
     if len(values) != count or not all(abs(value) < 1e9 for value in values):
-        raise UserError(f"{flag} must be {count} numbers with commas between. Received: {text!r}")
+        raise UserError(
+            f"{flag} must be {count} finite numbers with commas between. Received: {text!r}"
+        )
     return values
 
 
@@ -336,8 +385,8 @@ def _matrix(values: list[float] | None) -> list[list[float]] | None:
     if values is None:
         return None
     fx, fy, cx, cy = values
-    if not (fx > 0 and fy > 0):
-        raise UserError(f"--intrinsics must have positive fx and fy. Received: {fx:g}, {fy:g}")
+    if not (fx >= 1 and fy >= 1):
+        raise UserError(f"--intrinsics must have fx and fy of 1 and more. Received: {fx:g}, {fy:g}")
     return [[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]
 
 

@@ -21,7 +21,7 @@ def tensorflow_start() -> Iterator[None]:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     logging.basicConfig(format="%(message)s")
     logging.getLogger("kerashand").setLevel(logging.INFO)
-    with _native_stderr_held():
+    with native_stderr_held():
         yield
         import tensorflow as tf
 
@@ -29,7 +29,8 @@ def tensorflow_start() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _native_stderr_held() -> Iterator[None]:
+def native_stderr_held() -> Iterator[None]:
+    """Hold back what native code writes to stderr in the block; shown only after an exception."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kerashand.errors import UserError
 from kerashand.geometry.camera import apply_inverse_affine
 from kerashand.metrics_finder import box_overlap
-from kerashand.runtime.backends import Backend, load_backend
+from kerashand.runtime.backends import Backend, finite, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 
 OVERLAP = 0.35
@@ -46,10 +45,7 @@ class Finder:
         Raises:
             UserError: If the file is missing, damaged or of another kind.
         """
-        backend = load_backend(path, threads=threads)
-        if backend.metadata.get("task") != "hand_finder":
-            raise UserError(f"{path} is not a finder. It says: {backend.metadata.get('task')}")
-        return cls(backend)
+        return cls(load_backend(path, task="hand_finder", threads=threads))
 
     def find(self, rgb: NDArray[np.uint8], *, max_hands: int) -> list[FoundHand]:
         """Hands of a picture, the surest first."""
@@ -66,7 +62,7 @@ class Finder:
 
     def _run(self, rgb, affine) -> dict[str, NDArray[np.float64]]:
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        return {name: np.asarray(value, np.float64)[0] for name, value in output.items()}
+        return finite({name: np.asarray(value, np.float64)[0] for name, value in output.items()})
 
     def _look(self, rgb, centre, side_px: float) -> list[FoundHand]:
         affine = crop_from_image(centre, side_px, self.size_px)

@@ -22,13 +22,14 @@ from kerashand.geometry.camera import (
 )
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints, solve_root_depth
-from kerashand.runtime.backends import Backend, load_backend
+from kerashand.runtime.backends import Backend, check_count, finite, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder, FoundHand
-from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
+from kerashand.skeleton import MIDDLE_MCP, ROOT, SCALE_BONES
 
 Box = tuple[float, float, float, float]
 SIDES = ("left", "right")
+LEAST_BOX_PX, LARGEST_BOX = 2, 4
 POSE_FILE, FINDER_FILE = "hand_pose.tflite", "hand_finder.tflite"
 
 
@@ -88,10 +89,18 @@ class HandPose:
         Raises:
             UserError: If a file is missing, damaged or of another kind.
         """
-        path = packaged_model(POSE_FILE) if path is None else path
-        backend = load_backend(path, threads=threads)
-        if backend.metadata.get("task") != "hand_pose":
-            raise UserError(f"{path} is not a pose model. It says: {backend.metadata.get('task')}")
+        if path is None:
+            path = packaged_model(POSE_FILE)
+            if not path.is_file():
+                raise UserError(
+                    "This version holds no pose model: give one that export/export_model.py made."
+                )
+        backend = load_backend(path, task="hand_pose", threads=threads)
+        if backend.metadata.get("scale_bone") not in SCALE_BONES:
+            raise UserError(
+                f"{path} measures depth by {backend.metadata.get('scale_bone')}, a bone that this "
+                f"version does not know ({', '.join(SCALE_BONES)})."
+            )
         if finder is None and (packaged := packaged_model(FINDER_FILE)).is_file():
             finder = packaged
         return cls(backend, None if finder is None else Finder.load(finder, threads=threads))
@@ -99,7 +108,8 @@ class HandPose:
     def find(self, rgb: NDArray[np.uint8], *, max_hands: int = 2) -> list[FoundHand]:
         """Boxes and sides of the hands in a picture [H, W, 3] uint8 RGB, the surest first."""
         check_picture(rgb)
-        return self._need_finder("a picture without a box").find(rgb, max_hands=max_hands)
+        check_count("max_hands", max_hands)
+        return self._need_finder("A picture without a box").find(rgb, max_hands=max_hands)
 
     def predict(
         self,
@@ -115,7 +125,7 @@ class HandPose:
         """Find the hands of a picture and their joints.
 
         Args:
-            rgb: [H, W, 3] uint8 RGB.
+            rgb: [H, W, 3] uint8 RGB (OpenCV reads pictures as BGR).
             box: left, top, right, bottom around one hand in pixels; None looks for hands.
             side: "left", "right" or "auto".
             intrinsics: [3, 3] of the picture.
@@ -131,6 +141,9 @@ class HandPose:
             ValueError: If an argument is of a wrong type, shape or range.
         """
         check_picture(rgb)
+        check_count("max_hands", max_hands)
+        check_count("passes", passes)
+        check_camera(intrinsics, scale_mm)
         if side not in ("auto", *SIDES):
             raise ValueError(f"`side` must be auto, left or right. Received: side={side!r}")
         found = self._look_for(rgb, box, side, max_hands)
@@ -138,7 +151,7 @@ class HandPose:
         for hand in found:
             result = None
             view = (*square_around(hand.box, margin=HAND_MARGIN), 0.0)
-            for _ in range(max(passes, 1)):
+            for _ in range(passes):
                 result = self._look(rgb, *view, side=hand.side, found_score=hand.score)
                 view = view_of_joints(result.uv_px)
             hands.append(_with_camera(result, intrinsics, scale_mm, self.scale_bone))
@@ -147,15 +160,16 @@ class HandPose:
     def follow(self, rgb: NDArray[np.uint8], last: Hand, *, intrinsics=None, scale_mm=None) -> Hand:
         """The hand of the frame before in the next one: one look where its joints were."""
         check_picture(rgb)
+        check_camera(intrinsics, scale_mm)
         hand = self._look(rgb, *view_of_joints(last.uv_px), side=last.side, found_score=1.0)
         return _with_camera(hand, intrinsics, scale_mm, self.scale_bone)
 
     def _look_for(self, rgb, box, side: str, max_hands: int) -> list[FoundHand]:
         if box is not None:
-            box = check_box(box)
+            box = check_box(box, rgb)
             if side != "auto":
                 return [FoundHand(box, side, 1.0)]
-            finder = self._need_finder("a box without a side")
+            finder = self._need_finder("A box without a side")
             return [FoundHand(box, finder.side_in(rgb, box), 1.0)]
         found = self.find(rgb, max_hands=max_hands)
         if side != "auto":
@@ -164,7 +178,9 @@ class HandPose:
 
     def _need_finder(self, what: str) -> Finder:
         if self.finder is None:
-            raise UserError(f"{what} needs a finder: HandPose.load(path, finder=FILE).")
+            raise UserError(
+                f"{what} needs a finder: HandPose.load(path, finder=FILE), --finder FILE."
+            )
         return self.finder
 
     def _look(
@@ -174,10 +190,9 @@ class HandPose:
             centre, side_px, self.size_px, angle_rad=angle_rad, mirrored=side == "left"
         )
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        uv_crop = np.asarray(output["uv_px"], np.float64).reshape(NUM_JOINTS, 2)
-        uv = apply_inverse_affine(uv_crop, affine)
-        z_relative = np.asarray(output["z_relative"], np.float64).reshape(NUM_JOINTS)
-        scores = np.asarray(output["confidence"], np.float64).reshape(NUM_JOINTS)
+        output = finite({name: np.asarray(value, np.float64)[0] for name, value in output.items()})
+        uv = apply_inverse_affine(output["uv_px"], affine)
+        z_relative, scores = output["z_relative"], output["confidence"]
         low, high = uv.min(axis=0), uv.max(axis=0)
         return Hand(
             side=side,
@@ -208,31 +223,71 @@ def view_of_joints(uv_px: NDArray[np.float64]) -> tuple[NDArray[np.float64], flo
 
 def check_picture(rgb: NDArray[np.uint8]) -> None:
     """Raise ValueError unless this is an RGB picture [H, W, 3] of uint8."""
-    if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+    if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3:
         shape = getattr(rgb, "shape", type(rgb).__name__)
         raise ValueError(f"`rgb` must be an array [H, W, 3]. Received: {shape}")
+    if not rgb.size:
+        raise ValueError(f"`rgb` must hold pixels. Received: an empty array {rgb.shape}")
     if rgb.dtype != np.uint8:
         raise ValueError(f"`rgb` must hold uint8 of 0..255. Received: {rgb.dtype}")
 
 
-def check_box(box: Sequence[float]) -> Box:
-    """The box as floats; raise ValueError if it is not left < right, top < bottom."""
-    values = tuple(float(value) for value in box)
-    if len(values) != 4 or not np.isfinite(values).all():
+def check_box(box: Sequence[float], rgb: NDArray[np.uint8]) -> Box:
+    """The box as floats.
+
+    Raises:
+        ValueError: If it is not left < right and top < bottom in numbers, does not meet the
+            picture, or is smaller than `LEAST_BOX_PX` or larger than `LARGEST_BOX` pictures.
+    """
+    try:
+        values = tuple(float(value) for value in box)
+    except (TypeError, ValueError):
+        values = ()
+    if isinstance(box, str) or len(values) != 4 or not np.isfinite(values).all():
         raise ValueError(f"`box` must hold left, top, right, bottom. Received: box={box!r}")
-    if not (values[0] < values[2] and values[1] < values[3]):
+    left, top, right, bottom = values
+    if not (left < right and top < bottom):
         raise ValueError(f"`box` must have left < right and top < bottom. Received: box={box!r}")
+    height, width = rgb.shape[:2]
+    if not (left < width and right > 0 and top < height and bottom > 0):
+        raise ValueError(
+            f"`box` must meet the picture of {width} x {height} pixels. Received: box={box!r}"
+        )
+    side = max(right - left, bottom - top)
+    if not LEAST_BOX_PX <= side <= LARGEST_BOX * max(width, height):
+        raise ValueError(
+            f"`box` must be {LEAST_BOX_PX} pixels to {LARGEST_BOX} pictures wide or high. "
+            f"Received: box={box!r} in {width} x {height} pixels"
+        )
     return values
+
+
+def check_camera(intrinsics: ArrayLike | None, scale_mm: float | None) -> None:
+    """Raise ValueError unless each is None or can be what it stands for."""
+    if intrinsics is not None:
+        try:
+            matrix = np.asarray(intrinsics, np.float64)
+        except (TypeError, ValueError):
+            matrix = np.zeros(0)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+            raise ValueError(
+                f"`intrinsics` must be a matrix [3, 3] of numbers. Received: {intrinsics!r}"
+            )
+        if matrix[0, 0] <= 0 or matrix[1, 1] <= 0 or matrix[2].tolist() != [0.0, 0.0, 1.0]:
+            raise ValueError(
+                "`intrinsics` must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with positive fx, fy. "
+                f"Received: {matrix.tolist()}"
+            )
+    if scale_mm is not None and not (
+        isinstance(scale_mm, (int, float, np.number)) and 0 < scale_mm < np.inf
+    ):
+        raise ValueError(f"`scale_mm` must be a positive number. Received: scale_mm={scale_mm!r}")
 
 
 def _with_camera(hand: Hand, intrinsics, scale_mm: float | None, scale_bone: str) -> Hand:
     if intrinsics is None or scale_mm is None:
         return hand
     matrix = np.asarray(intrinsics, np.float64)
-    if matrix.shape != (3, 3):
-        raise ValueError(f"`intrinsics` must be a matrix [3, 3]. Received: shape {matrix.shape}")
-    if not scale_mm > 0:
-        raise ValueError(f"`scale_mm` must be positive. Received: scale_mm={scale_mm!r}")
     scale = np.float64(scale_mm)
     depth = solve_root_depth(hand.uv_px, hand.z_relative, matrix, scale, scale_bone=scale_bone)
     xyz = xyz_from_uv_z(hand.uv_px, hand.z_relative, matrix, depth, scale)
