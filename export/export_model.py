@@ -9,10 +9,10 @@ The depth regularizer is not part of it. Inputs and outputs: see `kerashand.expo
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from kerashand import exporting
+from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError
 
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": ""}
@@ -26,21 +26,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--precision", choices=exporting.PRECISIONS, default="fp32")
     parser.add_argument("--out", type=Path, required=True, help="the file or folder to write")
     args = parser.parse_args(argv)
-    try:
-        suffix = SUFFIXES[args.format]
-        if args.out.suffix != suffix:
-            wanted = f"end in {suffix}" if suffix else "name a folder, without a suffix,"
-            raise UserError(f"`--out` must {wanted} for this format. Received: {args.out}")
-        model, config = exporting.load_run(args.run)
-        exporting.export(
-            model, args.out, args.format,
-            metadata=exporting.describe(config), precision=args.precision,
-        )  # fmt: skip
-    except UserError as error:
-        print(f"export_model: {error}", file=sys.stderr)
-        return 2
+    return exit_code("export_model", lambda: export(args))
+
+
+def export(args: argparse.Namespace) -> None:
+    """Write the model of the run."""
+    suffix = SUFFIXES[args.format]
+    if args.out.suffix != suffix:
+        wanted = f"end in {suffix}" if suffix else "name a folder, without a suffix,"
+        raise UserError(f"`--out` must {wanted} for this format. Received: {args.out}")
+    model, config = exporting.load_run(args.run)
+    exporting.export(
+        model, args.out, args.format,
+        metadata=exporting.describe(config), precision=args.precision,
+    )  # fmt: skip
     print(f"{args.out}: {args.format} of {args.run}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """What every test shares: no GPU, a quiet TensorFlow, seeds, and markers that skip."""
 
+import importlib.util
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -22,6 +25,22 @@ def seeds():
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def load_script():
+    """A function that gives a script of this repository, by its path in it, as a module."""
+
+    def load(path):
+        path = Path(__file__).parents[1] / path
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, spec.name, module)  # dataclasses look there
+            spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 SAMPLES = 40

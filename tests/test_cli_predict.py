@@ -202,7 +202,8 @@ def test_drawings_are_not_inputs_of_the_next_call(models, picture, tmp_path):
 
 def test_pictures_of_one_stem_have_drawings_of_their_own(models, picture, tmp_path):
     cv2.imwrite(str(tmp_path / "photo.png"), cv2.imread(str(picture)))
-    assert run(models, tmp_path) == 0
+    for _ in range(2):  # these are no inputs of the next call either
+        assert run(models, tmp_path) == 0
     assert {p.name for p in tmp_path.glob("*_pose.png")} == {
         "photo.jpg_pose.png",
         "photo.png_pose.png",

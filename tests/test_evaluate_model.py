@@ -1,8 +1,5 @@
 """The report of a pose model, with a model that knows the truth."""
 
-import importlib.util
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -12,15 +9,10 @@ from kerashand.geometry.pose import relative_from_mm, scale_from_joints
 from kerashand.runtime.hand_pose import Hand, _with_camera
 from kerashand.synthetic.scene import draw_sample
 
-SCRIPT = Path(__file__).parents[1] / "tools" / "evaluate_model.py"
-
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("evaluate_model", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script("tools/evaluate_model.py")
 
 
 class Oracle:

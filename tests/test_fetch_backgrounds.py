@@ -1,26 +1,16 @@
 """The collector of photographs, with registries that are made up."""
 
-import importlib.util
 import io
-import sys
 import tarfile
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "tools" / "fetch_backgrounds.py"
-
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("fetch_backgrounds", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)  # dataclasses look there
-        spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script("tools/fetch_backgrounds.py")
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """Whole runs on a handful of tiny pictures: end to end, killed and resumed, refused."""
 
 import csv
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,15 +35,9 @@ TINY = [
 ]
 
 
-EXPORT = Path(__file__).parents[1] / "export" / "export_model.py"
-
-
 @pytest.fixture(scope="module")
-def export_model():
-    spec = importlib.util.spec_from_file_location("export_model", EXPORT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def export_model(load_script):
+    return load_script("export/export_model.py")
 
 
 @pytest.fixture(scope="module")

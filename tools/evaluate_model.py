@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from kerashand.cli.arguments import exit_code
 from kerashand.data.photos import load_labels
 from kerashand.errors import UserError
 from kerashand.files import write_text
@@ -46,21 +46,35 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--passes", type=int, default=1, help="looks at each hand")
     parser.add_argument("--out", type=Path, help="file of results, .json")
     args = parser.parse_args(argv)
-    try:
-        model = HandPose.load(args.model)
-        results: dict = {"passes": args.passes}
-        if args.photographs:
-            results["photographs"] = photographs(model, args.photographs, args.split, args.passes)
-        if args.rendered:
-            results["rendered"] = rendered(model, args.rendered, args.backgrounds, args.passes)
-    except UserError as error:
-        print(f"evaluate_model: {error}", file=sys.stderr)
-        return 2
+    return exit_code("evaluate_model", lambda: evaluate(args))
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Measure, print and write what is asked for."""
+    for flag, value, low in (("passes", args.passes, 1), ("rendered", args.rendered, 0)):
+        if value < low:
+            raise UserError(f"--{flag} must be at least {low}. Received: {value}")
+    model = HandPose.load(args.model)
+    results: dict = {"passes": args.passes}
+    if args.photographs:
+        results["photographs"] = photographs(model, args.photographs, args.split, args.passes)
+    if args.rendered:
+        results["rendered"] = rendered(model, args.rendered, args.backgrounds, args.passes)
     print(text_of(results))
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         write_text(args.out, json.dumps(results, indent=2))
-    return 0
+
+
+def box_of(uv_px: np.ndarray) -> tuple[float, ...]:
+    """Left, top, right, bottom of the points [21, 2]."""
+    return (*uv_px.min(axis=0), *uv_px.max(axis=0))
+
+
+def shown_errors(uv_px: np.ndarray, true_px: np.ndarray) -> np.ndarray:
+    """Errors [21] in pixels of the square of `HAND_MARGIN` boxes, drawn `SHOWN_PX` wide."""
+    square_px = HAND_MARGIN * np.ptp(true_px, axis=0).max()
+    return errors_2d(uv_px, true_px) * SHOWN_PX / square_px
 
 
 def photographs(model: HandPose, folder: Path, split: str, passes: int) -> dict[str, dict]:
@@ -73,13 +87,12 @@ def photographs(model: HandPose, folder: Path, split: str, passes: int) -> dict[
             raise UserError(f"{folder / str(labels['name'][row])} is not a picture.")
         rgb, uv = np.ascontiguousarray(picture[:, :, ::-1]), labels["uv_px"][row]
         is_right = bool(labels["is_right"][row])
-        low, high = uv.min(axis=0), uv.max(axis=0)
         hand = model.predict(
-            rgb, box=(*low, *high), side="right" if is_right else "left", passes=passes
+            rgb, box=box_of(uv), side="right" if is_right else "left", passes=passes
         )[0]
-        square_px = HAND_MARGIN * (high - low).max()
-        errors.append(errors_2d(hand.uv_px, uv) * SHOWN_PX / square_px)
-        groups.append({"all", str(labels["set"][row]), *groups_of(rgb, uv, is_right)})
+        errors.append(shown_errors(hand.uv_px, uv))
+        collection = [str(labels["set"][row])] if "set" in labels else []
+        groups.append({"all", *collection, *groups_of(rgb, uv, is_right)})
     errors = np.array(errors)
     box_px = SHOWN_PX / HAND_MARGIN
     result = {}
@@ -127,10 +140,9 @@ def rendered(model: HandPose, count: int, backgrounds: str | None, passes: int) 
     rows: dict[str, list] = {"known": [], "solved": [], "true": [], "px": []}
     for index in range(count):
         sample = draw_sample("varied", "test", 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
-        low, high = sample.uv_px.min(axis=0), sample.uv_px.max(axis=0)
         scale_mm = scale_from_joints(sample.xyz_mm, model.scale_bone)
         hand = model.predict(
-            sample.image, box=(*low, *high), side="right", intrinsics=sample.intrinsics,
+            sample.image, box=box_of(sample.uv_px), side="right", intrinsics=sample.intrinsics,
             scale_mm=scale_mm, passes=passes,
         )[0]  # fmt: skip
         known = xyz_from_uv_z(
@@ -139,8 +151,7 @@ def rendered(model: HandPose, count: int, backgrounds: str | None, passes: int) 
         rows["known"].append(known)
         rows["solved"].append(hand.xyz_mm)
         rows["true"].append(sample.xyz_mm)
-        square_px = HAND_MARGIN * (high - low).max()
-        rows["px"].append(errors_2d(hand.uv_px, sample.uv_px) * SHOWN_PX / square_px)
+        rows["px"].append(shown_errors(hand.uv_px, sample.uv_px))
     known, solved, true = (np.array(rows[key], np.float64) for key in ("known", "solved", "true"))
     # As `cai2018`, but for the bone that gives the scale.
     pose = evaluate_pose(known, true, PROTOCOLS["cai2018"])

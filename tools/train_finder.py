@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.data.photos import labels_digest, load_labels
-from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.metrics_finder import FinderResult, evaluate_finder, match_boxes
 from kerashand.runtime.finder import Finder
@@ -52,33 +51,32 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=500, help="of an epoch")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
-    try:
-        photographed = {
-            "path": str(args.photographs.resolve()),
-            "seed": args.seed,
-            "digest": labels_digest(args.photographs),
-            "backgrounds": args.backgrounds,
-        }
-        network = train_finder(
-            [
-                DrawnPictures("train", args.seed, args.drawn, args.backgrounds),
-                PhotographedPictures(split="train", samples=args.photographed, **photographed),
-            ],
-            (16, 16),
-            PhotographedPictures(split="val", samples=256, **photographed),
-            args.out,
-            image_size_px=args.size,
-            width=args.width,
-            epochs=args.epochs,
-            steps_per_epoch=args.steps,
-            seed=args.seed,
-        )
-        results = measure(network, args)
-    except (UserError, FileNotFoundError) as error:
-        print(f"train_finder: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(results, indent=2))
-    return 0
+    return exit_code("train_finder", lambda: train(args), stopped=RESUMABLE)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train what is missing, measure it and print the results."""
+    photographed = {
+        "path": str(args.photographs.resolve()),
+        "seed": args.seed,
+        "digest": labels_digest(args.photographs),
+        "backgrounds": args.backgrounds,
+    }
+    network = train_finder(
+        [
+            DrawnPictures("train", args.seed, args.drawn, args.backgrounds),
+            PhotographedPictures(split="train", samples=args.photographed, **photographed),
+        ],
+        (16, 16),
+        PhotographedPictures(split="val", samples=256, **photographed),
+        args.out,
+        image_size_px=args.size,
+        width=args.width,
+        epochs=args.epochs,
+        steps_per_epoch=args.steps,
+        seed=args.seed,
+    )
+    print(json.dumps(measure(network, args), indent=2))
 
 
 def measure(network, args: argparse.Namespace) -> dict:

@@ -1,9 +1,11 @@
-"""Arguments and exit codes that the commands share."""
+"""Arguments, exit codes and messages that the commands share."""
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from kerashand.errors import UserError
 
@@ -30,6 +32,15 @@ def add_config_arguments(parser: argparse.ArgumentParser, *, example: str) -> No
         metavar="KEY=VALUE",
         help=f"change values of the configuration: --set {example}",
     )
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system refuses while `path` is written in the block into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopped.") -> int:

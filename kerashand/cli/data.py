@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kerashand import __version__
-from kerashand.cli.arguments import RESUMABLE, add_config_arguments, exit_code
+from kerashand.cli.arguments import RESUMABLE, add_config_arguments, exit_code, writing
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import LOOKS, load_config, packaged_configs
 from kerashand.errors import UserError
@@ -92,11 +92,9 @@ def run_sheet(arguments: argparse.Namespace) -> None:
     sheet = visualize.sample_sheet(
         samples, scale=scale, samples_per_row=min(2, arguments.count), first=arguments.first
     )
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         visualize.save_png(out, sheet)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}.") from error
     print(f"{out}: {len(samples)} samples, {sheet.shape[1]} x {sheet.shape[0]} px")
 
 

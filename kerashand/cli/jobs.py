@@ -83,7 +83,7 @@ def _files_of(folder: Path) -> list[Path]:
     files = sorted(
         p for p in folder.iterdir() if p.is_file() and (media.is_picture(p) or media.is_video(p))
     )
-    names = {p.stem for p in files}
+    names = {name for p in files for name in (p.stem, p.name)}
     files = [
         p for p in files if not (p.stem.endswith(DRAWN) and p.stem.removesuffix(DRAWN) in names)
     ]

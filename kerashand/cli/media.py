@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kerashand.cli.arguments import writing
 from kerashand.errors import UserError
 from kerashand.files import written_beside
 
@@ -170,7 +171,7 @@ def video_writer(path: Path, *, fps: float, size_px: tuple[int, int]):
     width, height = size_px
     odd = (height % 2, width % 2)
     written = 0
-    with written_beside(path) as beside:
+    with writing(path), written_beside(path) as beside:
         beside.touch()  # says more than OpenCV about what cannot be written
         writer = cv2.VideoWriter(str(beside), codec, fps, (width + odd[1], height + odd[0]))
         if not writer.isOpened():

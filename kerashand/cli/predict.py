@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kerashand import __version__
-from kerashand.cli.arguments import exit_code
+from kerashand.cli.arguments import exit_code, writing
 from kerashand.errors import UserError
 
 ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
@@ -169,14 +168,11 @@ class _Prediction:
             return
         path = Path(self.arguments.json).expanduser()
         text = "".join(line + "\n" for line in self.lines)
-        try:
+        with writing(path):
             if path.exists() and not path.is_file():  # a pipe or a device
-                with path.open("w", encoding="utf-8") as file:
-                    file.write(text)
+                path.write_text(text, encoding="utf-8")
             else:
                 write_text(path, text)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
         self._say(f"{path}: {_number(len(self.lines), 'line')}")
 
     # ------------------------------------------------------------------------------ pictures
@@ -202,12 +198,8 @@ class _Prediction:
         if job.target is not None:
             from kerashand import visualize
 
-            try:
+            with writing(job.target):
                 visualize.save_png(job.target, draw(rgb, numbered))
-            except OSError as error:
-                raise UserError(
-                    f"{job.target} cannot be written: {error.strerror or error}."
-                ) from error
             self._say(f"drawn in {job.target}")
 
     def _table(self, number: int, hand) -> str:
@@ -292,7 +284,11 @@ class _Prediction:
                     if job.target is not None or show is not None:
                         drawing = draw(rgb, hands)
                         if job.target is not None and write is None:
-                            write = stack.enter_context(self._video_writer(job, video, drawing))
+                            write = stack.enter_context(
+                                self.media.video_writer(
+                                    job.target, fps=video.fps, size_px=drawing.shape[1::-1]
+                                )
+                            )
                         if write is not None:
                             write(drawing)
                         if show is not None and not show(drawing):
@@ -315,18 +311,6 @@ class _Prediction:
             )
         if job.target is not None:
             self._say(f"drawn in {job.target}")
-
-    @contextlib.contextmanager
-    def _video_writer(self, job, video, drawing):
-        try:
-            with self.media.video_writer(
-                job.target, fps=video.fps, size_px=drawing.shape[1::-1]
-            ) as write:
-                yield write
-        except OSError as error:
-            raise UserError(
-                f"{job.target} cannot be written: {error.strerror or error}."
-            ) from error
 
 
 def draw(rgb, numbered):

@@ -21,7 +21,7 @@ from kerashand.data.pipeline import endless_records
 from kerashand.errors import UserError
 from kerashand.geometry.camera import apply_affine, crop_affine
 from kerashand.synthetic.appearance import photograph_background
-from kerashand.synthetic.pictures import PICTURES_VERSION, draw_picture
+from kerashand.synthetic.pictures import DRAWN_VERSION, PICTURES_VERSION, draw_picture
 
 MOST_HANDS = 4
 ROW = 6
@@ -49,7 +49,7 @@ class DrawnPictures(CachedSplit):
         """Folder of its shards below the root of the cache."""
         name = f"{self.split}-{self.size_px}px-seed{self.seed}"
         name += backgrounds_suffix(self.backgrounds)
-        return f"pictures-v{PICTURES_VERSION}/{name}"
+        return f"pictures-v{DRAWN_VERSION}/{name}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
         """Draw and compress pictures."""

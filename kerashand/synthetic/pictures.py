@@ -14,9 +14,11 @@ import numpy as np
 
 from kerashand.geometry.camera import flip_uv
 from kerashand.synthetic import clutter, sensor
-from kerashand.synthetic.scene import LOOKS, SPLITS, draw_background, draw_hand
+from kerashand.synthetic.scene import GENERATOR_VERSIONS, LOOKS, SPLITS, draw_background, draw_hand
 
 PICTURES_VERSION = 1
+DRAWN_VERSION = f"{PICTURES_VERSION}.{GENERATOR_VERSIONS['varied']}"
+"""Of drawn pictures, whose hands are of the look `varied` and change with it."""
 FIRST_SEED = 1000  # apart from the numbers of the domains of `scene.draw_sample`
 SHARE_OF_COUNT = (0.2, 0.45, 0.28, 0.07)
 """How often a picture holds 0, 1, 2, 3 hands."""
