@@ -13,6 +13,9 @@ import numpy as np
 ROOT = 0
 """Index of the root joint, the wrist, to which joint depth is relative."""
 
+THUMB_CMC = 1
+"""Index of the joint between the wrist and the thumb's metacarpal."""
+
 MIDDLE_MCP = 9
 """Index of the knuckle of the middle finger; from the wrist to it is up."""
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kerashand.data.photos import LABELS_FILE
+from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.geometry.pose import relative_from_mm, scale_from_joints
 from kerashand.runtime.hand_pose import Hand, _with_camera
 from kerashand.synthetic.scene import draw_sample
@@ -86,3 +86,37 @@ def test_photographs_by_group(script, tmp_path):
     assert table["all"]["mean_px"] == pytest.approx(np.mean(2.0 * 256 / (1.3 * boxes)), rel=1e-5)
     assert table["all"]["pck"] == 1.0
     assert "side: left" in script.text_of({"photographs": table})
+
+
+def test_photographs_in_3d(script, tmp_path):
+    """Rendered hands written as if two cameras had given them; the split is kept."""
+    samples = [draw_sample("varied", "test", 0, index, size_px=128) for index in range(3)]
+    for number, sample in enumerate(samples):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), sample.image[:, :, ::-1])
+    np.savez(
+        tmp_path / POINTS_3D_FILE,
+        name=np.array(["0.png", "1.png", "2.png"]),
+        split=np.array(["test", "train", "test"]),
+        xyz_mm=np.stack([sample.xyz_mm for sample in samples]),
+        intrinsics=np.stack([sample.intrinsics for sample in samples]),
+    )
+    truths = list(rendered_truth(3))
+    halves = [(128 / 256 * (uv + 0.5) - 0.5, z) for uv, z in truths]
+    row = script.stereo(Oracle([halves[0], halves[2]], off_px=1.0), tmp_path, "test", 1)
+    assert row["hands"] == 2
+    boxes = np.array([np.ptp(samples[k].uv_px, axis=0).max() for k in (0, 2)])
+    assert row["mean_px"] == pytest.approx(np.mean(256 / (1.3 * boxes)), rel=0.02)
+    assert 0.0 < row["depth_mm"] < 1e-2 < row["mean_mm"]
+    assert "| photographs in 3D | 2 |" in script.text_of({"photographs in 3D": row})
+
+
+def test_a_calibration_file(load_script, tmp_path):
+    """Later matrices of a name replace earlier ones; remarks do not count."""
+    path = tmp_path / "rot_trans.dat"
+    first = ["R:", "1 0", "0 1", "T:", "1", "2", ""]
+    path.write_text(
+        "\n".join([*first, "#from here to there", "R:", "0 1", "-1 0", "T:", "3 ", "4"])
+    )
+    found = load_script("tools/prepare_photographs.py").matrices(path)
+    np.testing.assert_array_equal(found["R"], [[0, 1], [-1, 0]])
+    np.testing.assert_array_equal(found["T"], [[3], [4]])

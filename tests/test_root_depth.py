@@ -1,27 +1,33 @@
 import numpy as np
 import pytest
 
+from kerashand.geometry import root_depth
 from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.root_depth import PALM_BONES, PALM_RATIOS, solve_root_depth
 
 K = np.array([[500.0, 0.0, 160.0], [0.0, 500.0, 120.0], [0.0, 0.0, 1.0]])
 
 
-def flat_hand(scale_mm=90.0, depth_mm=400.0):
-    """A palm whose bones have exactly the mean ratios, facing the camera."""
-    ratio = dict(zip(PALM_BONES, PALM_RATIOS["wrist_middle_mcp"], strict=True))
+PALM = np.array(
+    [[0, 0], [-24, -27], [-23, -87], [0, -90], [17, -80], [33, -70]], np.float64
+)  # wrist, thumb's root, knuckles; x to the little finger, fingers up
+PLACES = (0, 1, 5, 9, 13, 17)
+
+
+def flat_hand(depth_mm=400.0):
+    """A palm of 90 mm before the camera."""
     xyz = np.zeros((21, 3))
     xyz[:, 2] = depth_mm
-    xyz[9, :2] = (0.0, -ratio[0, 9] * scale_mm)
-    # Index and little knuckles as far apart as the fifth bone is long.
-    spread = np.arccos(
-        (ratio[0, 5] ** 2 + ratio[0, 17] ** 2 - ratio[5, 17] ** 2)
-        / (2 * ratio[0, 5] * ratio[0, 17])
-    )
-    for joint, angle in ((5, -0.4 * spread), (17, 0.6 * spread), (13, 0.3 * spread)):
-        reach = ratio[0, joint] * scale_mm
-        xyz[joint, :2] = (reach * np.sin(angle), -reach * np.cos(angle))
+    xyz[list(PLACES), :2] = PALM
     return xyz
+
+
+@pytest.fixture
+def own_ratios(monkeypatch):
+    """The mean palm is this one, so that solutions are exact."""
+    xyz = flat_hand()
+    lengths = [np.linalg.norm(xyz[a] - xyz[b]) / 90.0 for a, b in PALM_BONES]
+    monkeypatch.setitem(PALM_RATIOS, "wrist_middle_mcp", tuple(lengths))
 
 
 def turned(xyz, angle_rad):
@@ -37,25 +43,39 @@ def solved(xyz, scale_mm=90.0, noise_px=None):
     return solve_root_depth(uv, (xyz[:, 2] - xyz[0, 2]) / scale_mm, K, scale_mm)
 
 
-def test_worked_by_hand():
-    """A bone of 90 mm that spans 100 px at f = 500, parallel to the picture, is 450 mm away."""
+@pytest.mark.parametrize(("rise", "expected"), [(0.0, 450.0), (0.6, 450.0 * 0.8)])
+def test_worked_by_hand(rise, expected, monkeypatch):
+    """A bone of 90 mm that spans 100 px at f = 500, parallel to the picture, is 450 mm away.
+
+    If its far end lies 54 mm behind the wrist on the optical axis, 72 mm are left: 360 mm.
+    """
+    monkeypatch.setattr(root_depth, "PALM_BONES", ((9, 0),))
+    monkeypatch.setitem(PALM_RATIOS, "wrist_middle_mcp", (1.0,))
     uv = np.tile(np.array([[160.0, 120.0]]), (21, 1))
-    uv[9] = (160.0, 20.0)
-    # The other bones are seen end on: no length in the image, no weight.
-    depth = np.zeros(21)
-    for (a, b), ratio in zip(PALM_BONES[1:], PALM_RATIOS["wrist_middle_mcp"][1:], strict=True):
-        depth[b] = depth[a] + ratio
-    alone = solve_root_depth(uv, depth, K, 90.0)
-    assert alone == pytest.approx(450.0, rel=1e-6)
+    uv[0] = (160.0, 20.0)
+    depth = np.where(np.arange(21) == 9, rise, 0.0)
+    assert solve_root_depth(uv, depth, K, 90.0) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("angle", [-1.2, -0.6, 0.0, 0.6, 1.2])
 @pytest.mark.parametrize("depth_mm", [250.0, 400.0, 900.0])
-def test_exact_hands(angle, depth_mm):
+def test_exact_hands(angle, depth_mm, own_ratios):
     assert solved(turned(flat_hand(depth_mm=depth_mm), angle)) == pytest.approx(depth_mm, rel=1e-6)
 
 
-def test_noise_of_a_pixel_moves_it_little(rng):
+def test_a_mean_palm_is_near_a_palm():
+    assert solved(turned(flat_hand(), 0.4)) == pytest.approx(400.0, rel=0.05)
+
+
+def test_one_wrong_joint_does_not_matter(own_ratios):
+    """Its bones are outvoted."""
+    xyz = flat_hand()
+    uv = px_from_cam(xyz, K)
+    uv[17] += (40.0, -30.0)
+    assert solve_root_depth(uv, np.zeros(21), K, 90.0) == pytest.approx(400.0, rel=0.02)
+
+
+def test_noise_of_a_pixel_moves_it_little(rng, own_ratios):
     errors = [
         solved(turned(flat_hand(), angle), noise_px=rng.normal(0.0, 1.0, (21, 2))) - 400.0
         for angle in np.linspace(-1.0, 1.0, 41)
@@ -67,7 +87,7 @@ def test_batches_and_impossible_input():
     hands = np.stack([flat_hand(depth_mm=300.0), flat_hand(depth_mm=600.0)])
     uv = px_from_cam(hands, K)
     depth = solve_root_depth(uv, np.zeros((2, 21)), K, np.full(2, 90.0))
-    np.testing.assert_allclose(depth, [300.0, 600.0], rtol=1e-6)
+    assert depth[1] == pytest.approx(2 * depth[0])
     assert np.isfinite(solve_root_depth(np.zeros((21, 2)), np.zeros(21), K, 90.0))
     with pytest.raises(ValueError, match=r"`scale_bone` must be one of .* Received: .*'palm'"):
         solve_root_depth(uv[0], np.zeros(21), K, 90.0, scale_bone="palm")

@@ -158,6 +158,17 @@ def test_varied_hands_have_their_tips_at_the_end_of_the_skin():
             assert reach == pytest.approx(4.0, abs=1e-6)
 
 
+def test_the_root_of_a_varied_thumb(samples):
+    """Between wrist and knuckles as people's thumbs have it: medians of labelled hands, +- 0.06."""
+    ratios = []
+    for sample in samples["varied"]:
+        unit_mm = np.linalg.norm(sample.xyz_mm[9] - sample.xyz_mm[0])
+        ratios.append(
+            np.linalg.norm(sample.xyz_mm[[0, 5, 17]] - sample.xyz_mm[1], axis=1) / unit_mm
+        )
+    np.testing.assert_allclose(np.median(ratios, axis=0), [0.40, 0.755, 0.82], atol=0.06)
+
+
 def test_a_sleeve_is_thicker_than_the_arm():
     mesh = load_hand_with_anatomical_tips("makehuman")
     height = mesh.vertices_mm[:, 1]

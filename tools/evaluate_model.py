@@ -4,21 +4,25 @@
 
 Photographs come from tools/prepare_photographs.py; their labels are a machine's, in 2D. Each hand
 is cut as the square of 1.3 boxes around its points, with the side given: errors are in pixels of
-that square drawn 256 px wide. Rendered hands have a known camera and one known bone: their table
-gives 3D errors with the true root depth, and the error of the root depth that is solved for.
+that square drawn 256 px wide. Where the folder holds joints in 3D (two clips of one hand: a
+machine's points in two cameras), they are measured like the rendered hands. Those have a known
+camera and one known bone: their table gives 3D errors with the true root depth, and the error of the
+root depth that is solved for.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from kerashand.cli.arguments import exit_code
-from kerashand.data.photos import load_labels
+from kerashand.data.photos import POINTS_3D_FILE, load_labels
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.geometry.camera import HAND_MARGIN
@@ -58,8 +62,10 @@ def evaluate(args: argparse.Namespace) -> None:
     results: dict = {"passes": args.passes}
     if args.photographs:
         results["photographs"] = photographs(model, args.photographs, args.split, args.passes)
+        if (args.photographs / POINTS_3D_FILE).is_file():
+            results["photographs in 3D"] = stereo(model, args.photographs, args.split, args.passes)
     if args.rendered:
-        results["rendered"] = rendered(model, args.rendered, args.backgrounds, args.passes)
+        results["rendered hands"] = rendered(model, args.rendered, args.backgrounds, args.passes)
     print(text_of(results))
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -135,33 +141,55 @@ def groups_of(rgb: np.ndarray, uv_px: np.ndarray, is_right: bool) -> list[str]:
     ]
 
 
+def stereo(model: HandPose, folder: Path, split: str, passes: int) -> dict:
+    """3D errors on the photographs whose joints two cameras gave."""
+    with np.load(folder / POINTS_3D_FILE, allow_pickle=False) as points:
+        chosen = points["split"] == split
+        names, xyz_mm, intrinsics = (
+            points[key][chosen] for key in ("name", "xyz_mm", "intrinsics")
+        )
+    pictures = (cv2.imread(str(folder / str(name)))[:, :, ::-1] for name in names)
+    return errors_3d(model, zip(pictures, xyz_mm, intrinsics, strict=True), passes)
+
+
 def rendered(model: HandPose, count: int, backgrounds: str | None, passes: int) -> dict:
-    """3D errors on the test split of the look `varied`; camera and scale bone are given."""
+    """3D errors on the test split of the look `varied`."""
+    samples = (
+        draw_sample("varied", "test", 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
+        for index in range(count)
+    )
+    return errors_3d(model, ((s.image, s.xyz_mm, s.intrinsics) for s in samples), passes)
+
+
+def errors_3d(
+    model: HandPose, hands: Iterable[tuple[NDArray, NDArray, NDArray]], passes: int
+) -> dict:
+    """3D errors on (picture, xyz_mm, intrinsics) of right hands; box and scale bone are given."""
     rows: dict[str, list] = {"known": [], "solved": [], "true": [], "px": []}
-    for index in range(count):
-        sample = draw_sample("varied", "test", 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
-        scale_mm = scale_from_joints(sample.xyz_mm, model.scale_bone)
+    for picture, xyz_mm, intrinsics in hands:
+        projected = xyz_mm @ intrinsics.T
+        uv = projected[:, :2] / projected[:, 2:]
+        scale_mm = scale_from_joints(xyz_mm, model.scale_bone)
         hand = model.predict(
-            sample.image, box=box_of(sample.uv_px), side="right", intrinsics=sample.intrinsics,
+            np.ascontiguousarray(picture), box=box_of(uv), side="right", intrinsics=intrinsics,
             scale_mm=scale_mm, passes=passes,
         )[0]  # fmt: skip
-        known = xyz_from_uv_z(
-            hand.uv_px, hand.z_relative, sample.intrinsics, sample.xyz_mm[0, 2], scale_mm
-        )
+        known = xyz_from_uv_z(hand.uv_px, hand.z_relative, intrinsics, xyz_mm[0, 2], scale_mm)
         rows["known"].append(known)
         rows["solved"].append(hand.xyz_mm)
-        rows["true"].append(sample.xyz_mm)
-        rows["px"].append(shown_errors(hand.uv_px, sample.uv_px))
+        rows["true"].append(xyz_mm)
+        rows["px"].append(shown_errors(hand.uv_px, uv))
     known, solved, true = (np.array(rows[key], np.float64) for key in ("known", "solved", "true"))
     # As `cai2018`, but for the bone that gives the scale.
     pose = evaluate_pose(known, true, PROTOCOLS["cai2018"])
     depth_error = np.abs(solved[:, 0, 2] - true[:, 0, 2])
     return {
-        "hands": count,
+        "hands": len(true),
         "mean_px": float(np.mean(rows["px"])),
         "scale_bone": model.scale_bone,
         "auc": pose["auc"],
         "mean_mm": pose["mean_error_mm"],
+        "median_mm": pose["median_error_mm"],
         "depth_mm": pose["mean_depth_error_mm"],
         "root_mean_mm": float(depth_error.mean()),
         "root_median_mm": float(np.median(depth_error)),
@@ -188,16 +216,21 @@ def text_of(results: dict) -> str:
             worst = max(large, key=lambda name: large[name]["mean_px"])
             lines += ["", f"Worst group of at least {FEWEST} hands: {worst}."]
         lines.append("")
-    if "rendered" in results:
-        row = results["rendered"]
+    if measured := [name for name in ("photographs in 3D", "rendered hands") if name in results]:
         lines += [
-            f"Rendered hands, {row['hands']}: 2D {row['mean_px']:.1f} px of 256; with the true "
-            f"root depth and {row['scale_bone']}: AUC 20-50 {row['auc']:.3f}, "
-            f"{row['mean_mm']:.1f} mm, depth {row['depth_mm']:.1f} mm.",
-            f"Root depth solved for: {row['root_mean_mm']:.1f} mm off in the mean, "
-            f"{row['root_median_mm']:.1f} in the median, {row['root_share']:.1%} of the distance; "
-            f"camera-space joints {row['camera_mean_mm']:.1f} mm.",
+            "| | hands | px of 256 | AUC 20-50 | mean mm | median | depth mm | "
+            "root solved, mean mm off | of the distance |",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
+        for name in measured:
+            row = results[name]
+            lines.append(
+                f"| {name} | {row['hands']} | {row['mean_px']:.1f} | {row['auc']:.3f} | "
+                f"{row['mean_mm']:.1f} | {row['median_mm']:.1f} | {row['depth_mm']:.1f} | "
+                f"{row['root_mean_mm']:.1f} | {row['root_share']:.1%} |"
+            )
+        lines += ["", f"Known in 3D: the camera and {row['scale_bone']}; but for the last two "
+                  "columns also the depth of the wrist."]  # fmt: skip
     return "\n".join(lines)
 
 

@@ -5,7 +5,8 @@
 Reads three collections, whose folders hold their licences: `fingers/` (CC BY 4.0, Hand Gesture
 Recognition v6, Lebanese University on Roboflow Universe) and `sign_digits/` (Apache-2.0,
 ardamavi/Sign-Language-Digits-Dataset) with `pseudo_labels.npz`, and `stereo/` (MIT,
-TemugeB/handpose3d) with two clips and triangulated labels.
+TemugeB/handpose3d) with two clips and triangulated labels. Of the clips the joints in 3D are
+written too, into `points_3d.npz`: nothing trains on them, tools/evaluate_model.py measures by them.
 Doubtful labels are left out or count less; whole sequences or people go to one split, so that the
 held-out photographs show hands and rooms that training has not seen.
 """
@@ -21,12 +22,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kerashand.data.photos import LABELS_FILE
+from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 
 MIN_SCORE = 0.6
 MIN_BOX_SHARE = 0.12  # of the picture: a smaller "hand" is a mistake of the labeller
 MAX_REPROJECTION_PX = 6.0
 STEREO_EVERY = 2  # frames of a clip are nearly alike
+STEREO_UNIT_MM = 40.0  # of the calibration, nearly
 ALIKE = 0.10  # of the range of colours: root mean square difference of two thumbnails
 
 
@@ -44,10 +46,12 @@ def main(argv: list[str] | None = None) -> None:
         rows = [
             *fingers(args.data / "fingers", beside),
             *sign_digits(args.data / "sign_digits", beside),
-            *stereo(args.data / "stereo", beside),
         ]
+        in_clips, points = stereo(args.data / "stereo", beside)
+        rows += in_clips
         labels = {key: np.array([row[key] for row in rows]) for key in rows[0]}
         np.savez_compressed(beside / LABELS_FILE, **labels)
+        np.savez_compressed(beside / POINTS_3D_FILE, **points)
         beside.chmod(0o755)
         os.rename(beside, args.out)
     finally:
@@ -84,12 +88,19 @@ def sign_digits(folder: Path, out: Path) -> list[dict]:
     return labelled(folder, out, data, splits)
 
 
-def stereo(folder: Path, out: Path) -> list[dict]:
-    """Two clips of one right hand; the last fifth of the time is held out."""
+def stereo(folder: Path, out: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
+    """Two clips of one right hand, and its joints in 3D; the last fifth of the time is held out."""
     data = load(folder)
     (out / "stereo").mkdir()
     rows, count = [], len(data["ok"])
+    points: dict[str, list] = {key: [] for key in ("name", "split", "xyz_mm", "intrinsics")}
     for camera in range(2):
+        intrinsics = matrices(folder / f"c{camera}.dat")["intrinsic"]
+        xyz_mm = STEREO_UNIT_MM * data["xyz_cam0"]
+        if camera == 1:
+            # The file names R and T twice; the later ones lead from camera 0 to camera 1.
+            pose = matrices(folder / "rot_trans_c1.dat")
+            xyz_mm = xyz_mm @ pose["R"].T + STEREO_UNIT_MM * pose["T"][:, 0]
         clip = cv2.VideoCapture(str(folder / f"cam{camera}.mp4"))
         for frame in range(count):
             read, picture = clip.read()
@@ -100,8 +111,22 @@ def stereo(folder: Path, out: Path) -> list[dict]:
             cv2.imwrite(str(out / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
             split = "train" if frame < 0.8 * count else "test"
             rows.append(row("stereo", name, data["uv"][camera, frame], 1.0, True, split))
+            for key, value in zip(points, (name, split, xyz_mm[frame], intrinsics), strict=True):
+                points[key].append(value)
         clip.release()
-    return rows
+    return rows, {key: np.array(values) for key, values in points.items()}
+
+
+def matrices(path: Path) -> dict[str, np.ndarray]:
+    """The matrices of a calibration file: a line with a name and a colon, then rows of numbers."""
+    found: dict[str, list] = {}
+    rows: list = []
+    for line in path.read_text().splitlines():
+        if line.strip().endswith(":"):
+            rows = found[line.strip()[:-1]] = []
+        elif line.strip() and not line.startswith("#"):
+            rows.append([float(number) for number in line.split()])
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def labelled(folder: Path, out: Path, data: dict, splits) -> list[dict]:

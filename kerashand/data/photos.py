@@ -23,6 +23,9 @@ from kerashand.errors import UserError
 from kerashand.geometry.camera import apply_affine, crop_affine, flip_uv
 
 LABELS_FILE = "labels.npz"
+POINTS_3D_FILE = "points_3d.npz"
+"""Beside it, for evaluation only: name [N], split [N], xyz_mm [N, 21, 3] and intrinsics [N, 3, 3]
+of pictures that hold one right hand."""
 MARGIN = 1.7  # of the stored square around the points; that of rendered `varied` hands
 # Kind of the values, and the shape of one hand's.
 FIELDS = {

@@ -3,8 +3,9 @@
 A joint with pixel p lies on the ray r = K^-1 p (third component 1) at depth Z + s z, with Z the
 depth of the wrist, s the scale in mm and z the relative depth. A bone of known length L between
 joints a and b gives |r_a (Z + s z_a) - r_b (Z + s z_b)| = L, a quadratic equation in Z (Iqbal et
-al., ECCV 2018, section 3.2). The bones of the palm keep nearly the same ratio to each other in all
-hands; each is solved, and one that is more foreshortened counts less.
+al., ECCV 2018, section 3.2). The wrist, the thumb's root and the knuckles keep nearly the same
+distances in all hands: each distance is solved like a bone, and the weighted median of the answers
+is taken, since a far answer comes from a wrong joint.
 """
 
 import numpy as np
@@ -12,13 +13,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from kerashand.geometry.camera import cam_from_px
 
-PALM_BONES = ((0, 9), (0, 5), (0, 13), (0, 17), (5, 17))
+PALM_BONES = (
+    *((0, 9), (0, 5), (0, 13), (0, 17), (5, 17), (5, 13), (9, 17)),
+    *((0, 1), (1, 5), (1, 9), (1, 17)),
+)
+"""Pairs of joints that keep their distance, whatever the fingers do."""
 PALM_RATIOS = {
-    "wrist_middle_mcp": (1.0, 1.02, 0.955, 0.915, 0.65),
-    "middle_mcp_pip": (1.98, 2.02, 1.89, 1.815, 1.29),
+    "wrist_middle_mcp": (1.0, 1.04, 0.96, 0.925, 0.65, 0.45, 0.41, 0.405, 0.715, 0.765, 0.855),
+    "middle_mcp_pip": (1.985, 2.045, 1.9, 1.825, 1.29, 0.895, 0.835, 0.825, 1.415, 1.54, 1.7),
 }
-"""Lengths of `PALM_BONES` in scale bones: means of the two meshes of the generator."""
+"""Lengths of `PALM_BONES` in scale bones: medians of the generator's look `varied`."""
 
+# Typical errors in lengths of wrist - middle MCP, which say how far an answer can be trusted.
+DEPTH_ERROR, PIXEL_ERROR, RATIO_ERROR = 0.2, 0.06, 0.03
+LEAST_FLAT = 0.15
+"""Share of its length that a bone is taken to span in the picture at least."""
 MIN_DEPTH_MM = 50.0
 
 
@@ -34,7 +43,8 @@ def solve_root_depth(
 
     Of the two roots of each quadratic the farther one is meant: the nearer has the bone pass
     before or through the camera. Where noise leaves no real root, the depth at which the bone comes
-    nearest to its length is taken.
+    nearest to its length is taken. An answer counts by the inverse of its variance: the less of a
+    bone lies across the view, the more an error of its joints moves it.
 
     Args:
         uv_px: [..., 21, 2] pixels.
@@ -67,12 +77,23 @@ def solve_root_depth(
     c = (offset * offset).sum(axis=-1) - length * length
     root = np.sqrt(np.maximum(half_b * half_b - a * c, 0.0))
     solutions = (root - half_b) / a
-    # An error of the length moves Z by L / root of it: longer in the image is better known.
-    weight = root * root / (length * length)
-    total = np.maximum(weight.sum(axis=-1), 1e-12)
-    mean = (weight * solutions).sum(axis=-1) / total
-    fallback = np.median(solutions, axis=-1)
-    return np.maximum(np.where(weight.sum(axis=-1) > 1e-9, mean, fallback), MIN_DEPTH_MM)
+    rise = depth[..., first] - depth[..., second]
+    flat_squared = np.maximum(length * length - rise * rise, (LEAST_FLAT * length) ** 2)
+    error = scale * ratios[0]  # wrist - middle MCP in mm
+    variance = (
+        (DEPTH_ERROR * error * rise / flat_squared) ** 2
+        + (PIXEL_ERROR * error) ** 2 / flat_squared
+        + RATIO_ERROR**2
+    )
+    return np.maximum(_weighted_median(solutions, 1.0 / variance), MIN_DEPTH_MM)
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]):
+    """Median over the last axis: the first value below which half of the weight lies."""
+    order = np.argsort(values, axis=-1)
+    summed = np.cumsum(np.take_along_axis(weights, order, axis=-1), axis=-1)
+    place = (summed >= 0.5 * summed[..., -1:]).argmax(axis=-1)
+    return np.take_along_axis(np.take_along_axis(values, order, -1), place[..., None], -1)[..., 0]
 
 
 def relative_joints(

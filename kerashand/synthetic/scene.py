@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
 from kerashand.synthetic import appearance, clutter, sensor
 from kerashand.synthetic.hand import (
     HandMesh,
@@ -31,7 +32,7 @@ from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normal
 DOMAINS = ("source", "target", "varied")
 SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
-GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 2}
+GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 3}
 """Raised when the samples of a look change, so that cached ones are not taken for them."""
 ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
@@ -62,7 +63,9 @@ class DomainLook:
 
     Of several meshes and pose ranges one is drawn for each sample; `free_turns` is the share of
     hands that are turned freely, the others are held up before the camera within `turn_deg`;
-    `arm_to_camera` is the most that the forearm of a free hand points at it (cosine).
+    `arm_to_camera` is the most that the forearm of a free hand points at it (cosine). The meshes'
+    thumbs turn about a point beyond the joint of wrist and metacarpal; `thumb_base` moves the label
+    back along the palm, in lengths of wrist - middle MCP.
     """
 
     meshes: tuple[str, ...]
@@ -81,6 +84,7 @@ class DomainLook:
     measured_depth: bool
     tint: float = 0.25
     arm_to_camera: float = 1.0
+    thumb_base: float = 0.0
     clutter: Clutter | None = None
 
 
@@ -134,6 +138,7 @@ LOOKS = {
         measured_depth=False,
         tint=0.1,
         arm_to_camera=0.7,
+        thumb_base=0.12,
         clutter=Clutter(
             finger_length=0.04,
             shadow=0.75,
@@ -215,6 +220,7 @@ def draw_sample(
     depth = np.where(unseen, 0.0, depth)
     if look.measured_depth:
         depth = sensor.measure_depth(depth, rng)
+    joints[THUMB_CMC] += look.thumb_base * (joints[ROOT] - joints[MIDDLE_MCP])
     uv = joints @ intrinsics.T
     return HandSample(
         image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
