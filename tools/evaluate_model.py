@@ -5,9 +5,9 @@
 Photographs come from tools/prepare_photographs.py; their labels are a machine's, in 2D. Each hand
 is cut as the square of 1.3 boxes around its points, with the side given: errors are in pixels of
 that square drawn 256 px wide. Where the folder holds joints in 3D (two clips of one hand: a
-machine's points in two cameras), they are measured like the rendered hands. Those have a known
-camera and one known bone: their table gives 3D errors with the true root depth, and the error of the
-root depth that is solved for.
+machine's points in two cameras), they are measured like rendered hands. Those have a known
+camera and one known bone: their table gives 3D errors with the true root depth, and the error of
+the root depth that is solved for.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ Recognition v6, Lebanese University on Roboflow Universe) and `sign_digits/` (Ap
 ardamavi/Sign-Language-Digits-Dataset) with `pseudo_labels.npz`, and `stereo/` (MIT,
 TemugeB/handpose3d) with two clips and triangulated labels. Of the clips the joints in 3D are
 written too, into `points_3d.npz`: nothing trains on them, tools/evaluate_model.py measures by them.
-Doubtful labels are left out or count less; whole sequences or people go to one split, so that the
-held-out photographs show hands and rooms that training has not seen.
+Doubtful labels are left out or count less; of training photographs also those where `--model`, an
+exported model of an earlier training, puts the joints elsewhere. Whole sequences or people go to
+one split, so that the held-out photographs show hands and rooms that training has not seen.
 """
 
 from __future__ import annotations
@@ -23,12 +24,19 @@ import cv2
 import numpy as np
 
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
+from kerashand.geometry.camera import HAND_MARGIN
+from kerashand.metrics import errors_2d
+from kerashand.runtime import HandPose
 
 MIN_SCORE = 0.6
 MIN_BOX_SHARE = 0.12  # of the picture: a smaller "hand" is a mistake of the labeller
 MAX_REPROJECTION_PX = 6.0
 STEREO_EVERY = 2  # frames of a clip are nearly alike
 STEREO_UNIT_MM = 40.0  # of the calibration, nearly
+MAX_DISAGREEMENT_PX = 30.0  # of 256, mean over the joints
+WRONG_SIDES = (  # by eye, among those in which a model fits the points better as the other side
+    *("train_0242.jpg", "train_0327.jpg", "train_0446.jpg", "train_0529.jpg", "valid_0633.jpg"),
+)
 ALIKE = 0.10  # of the range of colours: root mean square difference of two thumbnails
 
 
@@ -37,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help=".tflite or .onnx that judges the labels")
     args = parser.parse_args(argv)
     if args.out.exists():
         raise SystemExit(f"{args.out} exists already; delete it or choose another folder")
@@ -49,6 +58,8 @@ def main(argv: list[str] | None = None) -> None:
         ]
         in_clips, points = stereo(args.data / "stereo", beside)
         rows += in_clips
+        if args.model:
+            rows = agreed(rows, beside, HandPose.load(args.model))
         labels = {key: np.array([row[key] for row in rows]) for key in rows[0]}
         np.savez_compressed(beside / LABELS_FILE, **labels)
         np.savez_compressed(beside / POINTS_3D_FILE, **points)
@@ -65,6 +76,7 @@ def main(argv: list[str] | None = None) -> None:
 def fingers(folder: Path, out: Path) -> list[dict]:
     """Photographs of many people in rooms; pictures that look alike go to one split."""
     data = load(folder)
+    data["is_right"] ^= np.isin(data["name"], WRONG_SIDES)
     groups = alike([folder / "images" / str(name) for name in data["name"]])
     splits = {group: split_of(number) for number, group in enumerate(dict.fromkeys(groups))}
     return labelled(folder, out, data, [splits[group] for group in groups])
@@ -144,6 +156,24 @@ def labelled(folder: Path, out: Path, data: dict, splits) -> list[dict]:
         is_right = bool(data["is_right"][number])
         rows.append(row(folder.name, name, uv, score, is_right, str(splits[number])))
     return rows
+
+
+def agreed(rows: list[dict], folder: Path, model: HandPose) -> list[dict]:
+    """Rows without the training photographs whose labels the model does not agree with."""
+
+    def agrees(one: dict) -> bool:
+        if one["split"] != "train":
+            return True
+        rgb = cv2.cvtColor(cv2.imread(str(folder / one["name"])), cv2.COLOR_BGR2RGB)
+        box = (*one["uv_px"].min(axis=0), *one["uv_px"].max(axis=0))
+        hand = model.predict(rgb, box=box, side="right" if one["is_right"] else "left")[0]
+        # Their error in a square of HAND_MARGIN boxes, drawn 256 px wide.
+        side = HAND_MARGIN * np.ptp(one["uv_px"], axis=0).max()
+        return errors_2d(hand.uv_px, one["uv_px"]).mean() * 256 / side <= MAX_DISAGREEMENT_PX
+
+    kept = [one for one in rows if agrees(one)]
+    print(f"left out, since the model disagrees: {len(rows) - len(kept)} training photographs")
+    return kept
 
 
 def row(collection: str, name: str, uv_px, weight: float, is_right: bool, split: str) -> dict:
