@@ -195,4 +195,5 @@ def table(results: Mapping[str, Any]) -> str:
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     ]
-    return "\n".join(["", *lines, "", f"{results['protocol']}: {results['conditions']}", ""])
+    lines += ["", *(f"{domain}: {text}" for domain, text in results.get("data", {}).items())]
+    return "\n".join(["", *lines, f"{results['protocol']}: {results['conditions']}", ""])

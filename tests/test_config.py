@@ -22,6 +22,12 @@ from kerashand.errors import UserError
 SETTINGS = ("weak", "source_only", "labels_2d", "full", "full_no_regularizer")
 
 
+def packaged(name):
+    """A packaged configuration; the paper's need the folders of their data."""
+    paths = ["data.source.path=RHD", "data.target.path=STB"]
+    return load_config(name, paths if name.startswith("paper/") else [])
+
+
 @pytest.fixture
 def write(tmp_path):
     def write_config(content, name="mine.yaml"):
@@ -49,11 +55,11 @@ def assert_problem(text, name, *overrides):
 
 @pytest.mark.parametrize("name", packaged_configs())
 def test_every_packaged_config_loads_and_round_trips(name, write):
-    config = load_config(name)
+    config = packaged(name)
     assert load_config(write(dump_yaml(config))) == config
     file = packaged_configs()[name]
     header = file.read_text("utf-8").splitlines()[:4]
-    assert any(line == f"#   kerashand-train --config {name}" for line in header), header
+    assert any(line.startswith(f"#   kerashand-train --config {name}") for line in header), header
 
 
 def test_packaged_configs_are_those_of_the_issue():
@@ -62,20 +68,20 @@ def test_packaged_configs_are_those_of_the_issue():
 
 
 def test_packaged_names_are_distinct_since_they_name_run_folders():
-    names = [load_config(name).name for name in packaged_configs()]
+    names = [packaged(name).name for name in packaged_configs()]
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("name", ["weak", "weak.yaml", "paper/weak", "paper/weak.yaml"])
 def test_packaged_config_is_found_with_and_without_ending(name):
-    assert load_config(name).model.network == ("cpm" if "paper" in name else "lite")
+    assert packaged(name).model.network == ("cpm" if "paper" in name else "lite")
 
 
 @pytest.mark.parametrize("folder", ["", "paper/"])
 def test_settings_differ_from_weak_only_in_labels_and_what_follows(folder):
-    weak = load_config(f"{folder}weak")
+    weak = packaged(f"{folder}weak")
     for name in SETTINGS[1:]:
-        config = load_config(f"{folder}{name}")
+        config = packaged(f"{folder}{name}")
         assert dataclasses.replace(config, name=weak.name, stages=weak.stages) == weak
         assert config.stages.pretrain == weak.stages.pretrain
         finetune = config.stages.finetune
@@ -85,7 +91,7 @@ def test_settings_differ_from_weak_only_in_labels_and_what_follows(folder):
 
 
 def test_paper_values():
-    stages = load_config("paper/weak").stages
+    stages = packaged("paper/weak").stages
     assert [stages[name].epochs for name in STAGES] == [60, 40, 20]
     assert {stages[name].batch_size for name in STAGES} == {8}
     assert stages.finetune.loss_weights.depth_map == pytest.approx(64 * 64 / 21, rel=0.01)

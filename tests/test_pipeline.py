@@ -44,7 +44,7 @@ def source_of(sample_cache):
 def raw(source_of):
     """Eight raw samples, stacked."""
     source = source_of("source")
-    records = tf.data.TFRecordDataset(list(source.files)).map(source.parse)
+    records = tf.data.TFRecordDataset(list(source.records)).map(source.parse)
     return next(iter(records.batch(8)))
 
 
@@ -164,7 +164,7 @@ def test_shares_are_of_the_domains(batches_of):
 def test_pictures_may_be_left_out(source_of):
     source = source_of("source")
     parse = functools.partial(cached.parse, size_px=SIZE, with_image=False)
-    source = DomainSource("source", source.files, parse, ALL)
+    source = DomainSource("source", source.records, parse, ALL)
     batch = first(evaluation_batches(source, batch_size=4, geometry=GEOMETRY, samples=40))
     assert set(batch) == set(BATCH_SPEC) - {"image"}
 
@@ -422,7 +422,7 @@ def test_evaluation_is_one_plain_pass_in_order(source_of, sample_cache):
     batches = list(dataset)
     assert [len(b["domain"]) for b in batches] == [16, 16, 8]
     assert {int(n) for b in batches for n in b["domain"]} == {DOMAIN_NUMBERS["target"]}
-    records = tf.data.TFRecordDataset(list(source.files)).map(source.parse)
+    records = tf.data.TFRecordDataset(list(source.records)).map(source.parse)
     for name in ("uv_px", "image"):
         stored = np.stack([sample[name] for sample in records])
         given = np.concatenate([batch[name] for batch in batches])

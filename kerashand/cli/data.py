@@ -107,9 +107,9 @@ def run_render(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config, arguments.overrides)
     with tensorflow_start():
         from kerashand.data.cache import cache_root, ensure_splits, shard_path
-        from kerashand.data.splits import all_splits
+        from kerashand.data.splits import all_cached_splits
 
-    splits = all_splits(config.data)
+    splits = all_cached_splits(config.data)
     root = cache_root(config.data.cache_dir)
     missing = sum(
         count

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kerashand import __version__
 from kerashand.cli.arguments import RESUMABLE, add_config_arguments, exit_code
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
+from kerashand.config import DOMAINS, dump_yaml, find_initial_weights, load_config, packaged_configs
 from kerashand.errors import UserError
 
 
@@ -30,6 +30,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dry-run", action="store_true", help="build everything, run one step of a stage and stop"
     )
+    parser.add_argument(
+        "--skip-bad", metavar="SHARE", nargs="?", const="0.01",
+        help="leave damaged hands of data sets on disk out, and list them, up to this share of "
+        "each split (without a number: 0.01); the same as data.*.max_bad_share",
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser
 
@@ -41,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    config = load_config(arguments.config, arguments.overrides)
+    overrides = list(arguments.overrides)
+    if arguments.skip_bad is not None:
+        overrides += [f"data.{d}.max_bad_share={arguments.skip_bad}" for d in DOMAINS]
+    config = load_config(arguments.config, overrides)
     if arguments.run_dir is not None:
         config = config.with_run_dir(_checked_run_dir(arguments.run_dir))
     if config.model.initial_weights is not None:

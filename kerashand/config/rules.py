@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kerashand.config.schema import LABELS_OF_KIND, STAGES, Config, StageConfig
+from kerashand.config.schema import COUNTED_KINDS, LABELS_OF_KIND, STAGES, Config, StageConfig
 
 Finding = tuple[tuple[str, ...], str]
 """The dotted paths that a rule looked at, the one to blame first, and what is wrong."""
@@ -65,10 +65,17 @@ def _data_conflicts(config: Config) -> Iterator[Finding]:
                 "must be null for kind synthetic, which makes its samples (see `data.cache_dir`). "
                 f"Received: {data.path!r}",
             )
+        for split in ("train", "val", "test"):
+            if data[split] is None and data.kind not in COUNTED_KINDS:
+                yield (
+                    (f"data.{domain}.{split}", f"data.{domain}.kind"),
+                    f"is null, but kind {data.kind} needs a number",
+                )
         if data.kind != "synthetic" and data.path is None:
             yield (
                 (f"data.{domain}.path", f"data.{domain}.kind"),
-                f"is null, but kind {data.kind} reads a folder: name it",
+                f"is null, but kind {data.kind} reads a folder: name it, as in "
+                f"`--set data.{domain}.path=FOLDER`",
             )
         for name in ("look", "backgrounds"):
             if data.kind != "synthetic" and data[name] is not None:
@@ -89,7 +96,7 @@ def _batch_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[
         )
     for domain, share in stage.shares.items():
         train = config.data[domain].train
-        if train < share:
+        if train is not None and train < share:
             yield (
                 (*paths, f"data.{domain}.train"),
                 f"takes {share} {domain} samples for a batch, but `data.{domain}.train` is {train}",
@@ -138,6 +145,8 @@ def _label_conflicts(stage: StageConfig, path: str) -> Iterator[Finding]:
 
 def _step_conflicts(config: Config, name: str, path: str) -> Iterator[Finding]:
     stage = config.stages[name]
+    if stage.steps_per_epoch is None and any(config.data[d].train is None for d in stage.domains):
+        return
     total = stage.epochs * config.steps_per_epoch(name)
     if stage.optimizer.warmup_steps >= total:
         yield (

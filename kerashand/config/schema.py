@@ -17,8 +17,18 @@ STAGES = ("pretrain", "regularizer", "finetune")
 """In the order in which they run."""
 
 LABELS = ("uv", "xyz", "depth")
-LABELS_OF_KIND = {"synthetic": LABELS, "photos": ("uv",)}
+LABELS_OF_KIND = {
+    "synthetic": LABELS,
+    "photos": ("uv",),
+    "rhd": LABELS,
+    "stb-sk": LABELS,
+    "stb-bb": ("uv", "xyz"),
+    "freihand": ("uv", "xyz"),
+    "rgbd": ("uv", "depth"),
+}
 """What the kinds of data sets can label."""
+COUNTED_KINDS = ("rhd", "stb-sk", "stb-bb", "freihand", "rgbd")
+"""Data sets on disk: they know how many samples they hold."""
 _MAX_SEED = 2**31 - 1
 
 
@@ -27,16 +37,19 @@ class DomainConfig(Section):
     """Where one domain's samples come from, and how many each split has.
 
     `look` is what rendered hands look like, null is the domain's own name; `backgrounds` is a
-    folder of photographs to stand behind them, null are the few in the package.
+    folder of photographs to stand behind them, null are the few in the package. Data sets on disk
+    (`rhd`, `stb-sk`, `stb-bb`, `freihand`, `rgbd`) are read from `path` as published; null of them
+    is all that a split holds, and `max_bad_share` of their hands may be left out as damaged.
     """
 
-    kind: str = setting("synthetic", choices=("synthetic", "photos"))
+    kind: str = setting("synthetic", choices=tuple(LABELS_OF_KIND))
     path: str | None = setting(None)
     look: str | None = setting(None, choices=LOOKS)
     backgrounds: str | None = setting(None)
-    train: int = setting(12000, low=1)
-    val: int = setting(256, low=1)
-    test: int = setting(1000, low=1)
+    train: int | None = setting(12000, low=1)
+    val: int | None = setting(256, low=1)
+    test: int | None = setting(1000, low=1)
+    max_bad_share: float = setting(0.0, low=0, below=1)
 
 
 @dataclass(frozen=True)
@@ -240,7 +253,7 @@ class StagesConfig(Section):
 class EvaluationConfig(Section):
     """How the trained model is measured, and how many samples are drawn."""
 
-    protocol: str = setting("cai2018", choices=("cai2018",))
+    protocol: str = setting("cai2018", choices=("cai2018", "hand3d", "freihand-pa"))
     batch_size: int = setting(64, low=1, high=65536)
     pictures: int = setting(8, low=0, high=1000)
 
@@ -276,7 +289,10 @@ class Config(Section):
     runtime: RuntimeConfig = field(default=RuntimeConfig())
 
     def steps_per_epoch(self, stage_name: str) -> int:
-        """Steps of one epoch: as set, or until each domain that the stage samples was seen."""
+        """Steps of one epoch: as set, or until each domain that the stage samples was seen.
+
+        The data section must hold numbers (see `kerashand.data.splits.counted`).
+        """
         stage = self.stages[stage_name]
         if stage.steps_per_epoch is not None or not stage.domains:
             return stage.steps_per_epoch or 0

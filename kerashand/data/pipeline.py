@@ -27,13 +27,13 @@ class DomainSource:
 
     Attributes:
         domain: "source" or "target".
-        files: TFRecord shards.
-        parse: one serialised record to a raw sample.
+        records: paths of TFRecord shards, or the numbers of rows of a table.
+        parse: one serialised record, or one number, to a raw sample.
         labels: of "uv", "xyz", "depth", what training may use.
     """
 
     domain: str
-    files: Sequence[str]
+    records: Sequence[str] | range
     parse: Callable[[tf.Tensor], dict[str, tf.Tensor]]
     labels: Sequence[str]
 
@@ -89,7 +89,7 @@ def training_batches(
         )
     streams = []
     for domain, share in zip(domains, shares, strict=True):
-        records = endless_records(domain.files, seed=[seed, DOMAIN_NUMBERS[domain.domain]])
+        records = endless_records(domain.records, seed=[seed, DOMAIN_NUMBERS[domain.domain]])
         samples = records.skip(first_step * share).map(domain.parse, tf.data.AUTOTUNE)
         batches = samples.batch(share, drop_remainder=True).enumerate(first_step)
         streams.append(
@@ -103,7 +103,10 @@ def evaluation_batches(
     domain: DomainSource, *, batch_size: int, geometry: BatchGeometry, samples: int
 ) -> tf.data.Dataset:
     """One pass in stored order over `samples`, not augmented; the last batch may be smaller."""
-    records = tf.data.TFRecordDataset(list(domain.files))
+    if isinstance(domain.records, range):
+        records = tf.data.Dataset.range(len(domain.records))
+    else:
+        records = tf.data.TFRecordDataset(list(domain.records))
     batches = records.map(domain.parse, tf.data.AUTOTUNE).batch(batch_size)
     identity = augment.NO_CHANGE
 
@@ -118,19 +121,27 @@ def evaluation_batches(
     return prepared.apply(tf.data.experimental.assert_cardinality(-(-samples // batch_size)))
 
 
-def endless_records(files: Sequence[str], *, seed: Sequence[int]) -> tf.data.Dataset:
-    """Serialised records, pass after pass, each pass in another order that `seed` fixes."""
+def endless_records(records: Sequence[str] | range, *, seed: Sequence[int]) -> tf.data.Dataset:
+    """Serialised records of shards, or numbers 0 .. N - 1 for a range of N.
+
+    Pass after pass, each in another order that `seed` fixes.
+    """
     first, second = seed
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         # Stateless shuffles alone: Dataset.shuffle takes no tensor as its seed once a global seed
         # is set, and its state could not be resumed.
         key = tf.stack([tf.constant(first * 2 + second, tf.int64), number * 2])
-        order = tf.random.experimental.stateless_shuffle(tf.constant(list(files)), key)
-        records = tf.data.Dataset.from_tensor_slices(order).interleave(
+        if isinstance(records, range):
+            rows = tf.range(len(records), dtype=tf.int64)
+            return tf.data.Dataset.from_tensor_slices(
+                tf.random.experimental.stateless_shuffle(rows, key)
+            )
+        order = tf.random.experimental.stateless_shuffle(tf.constant(list(records)), key)
+        stored = tf.data.Dataset.from_tensor_slices(order).interleave(
             tf.data.TFRecordDataset, cycle_length=PARALLEL_FILES
         )
-        blocks = records.batch(SHUFFLE_RECORDS).enumerate(1)
+        blocks = stored.batch(SHUFFLE_RECORDS).enumerate(1)
         return blocks.map(
             lambda block, rows: tf.random.experimental.stateless_shuffle(
                 rows, key + tf.stack([block * 1_000_003, 1])

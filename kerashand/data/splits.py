@@ -1,19 +1,50 @@
-"""From a configuration's data section to what the sample cache holds of it."""
+"""From a configuration's data section to samples: cached ones, or rows of a data set on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from kerashand.data import photos
 from kerashand.data.cache import CachedSplit, Split
+from kerashand.data.readers import freihand, rgbd, rhd, stb
+from kerashand.data.readers.table import HandTable, without_bad_rows
 from kerashand.data.sample import DOMAIN_NUMBERS
+from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.synthetic.scene import SPLITS
 
+LOGGER = logging.getLogger(__name__)
+VALIDATION_SHARE = 0.05
+"""Of the training hands, where the configuration names no number."""
 
-def cached_split(
+
+@dataclasses.dataclass(frozen=True)
+class TableSplit:
+    """Rows of a data set on disk, cut into squares when they are read.
+
+    Attributes:
+        table: the rows.
+        size_px: side of the crops.
+        margin: side of the squares in boxes around the points.
+    """
+
+    table: HandTable
+    size_px: int
+    margin: float
+
+    @property
+    def samples(self) -> int:
+        """How many."""
+        return len(self.table)
+
+
+def open_split(
     data: Mapping[str, Any], domain: str, split: str, *, samples: int | None = None
-) -> CachedSplit:
+) -> CachedSplit | TableSplit:
     """One split of one domain.
 
     Args:
@@ -28,6 +59,9 @@ def cached_split(
     chosen = data[domain]
     count = samples or chosen[split]
     size_px = data["stored_size_px"] or data["image_size_px"]
+    if chosen["kind"] in READERS:
+        table = _table_of(chosen, split).spread(count)
+        return TableSplit(table, size_px, HAND_MARGIN * data["zoom"])
     if chosen["kind"] == "photos":
         return photos.open_split(chosen["path"], split, size_px=size_px, samples=count)
     return Split(
@@ -35,6 +69,54 @@ def cached_split(
     )
 
 
-def all_splits(data: Mapping[str, Any]) -> list[CachedSplit]:
-    """Every split of both domains."""
-    return [cached_split(data, domain, split) for domain in DOMAIN_NUMBERS for split in SPLITS]
+def all_cached_splits(data: Mapping[str, Any]) -> list[CachedSplit]:
+    """Every split of both domains that is kept in the sample cache."""
+    kept = [domain for domain in DOMAIN_NUMBERS if data[domain]["kind"] not in READERS]
+    return [open_split(data, domain, split) for domain in kept for split in SPLITS]
+
+
+# ---------------------------------------------------------------------------- data sets on disk
+
+READERS: dict[str, Callable[..., HandTable]] = {
+    "rhd": rhd.read,
+    "stb-sk": functools.partial(stb.read, camera="sk"),
+    "stb-bb": functools.partial(stb.read, camera="bb"),
+    "freihand": freihand.read,
+    "rgbd": rgbd.read,
+}
+"""Kind -> a function (folder, "train" or "test") that returns its table."""
+
+
+def counted(data: Any) -> Any:
+    """The data section with numbers where it says null, as the folders on disk have them."""
+    changed = {}
+    for domain in DOMAIN_NUMBERS:
+        chosen = data[domain]
+        missing = [split for split in SPLITS if chosen[split] is None]
+        if missing and chosen["kind"] in READERS:
+            # The validation first: the rest of the training hands depends on it.
+            if "val" in missing:
+                rows = len(_checked(chosen, "train"))
+                chosen = dataclasses.replace(chosen, val=max(round(VALIDATION_SHARE * rows), 1))
+            for split in (split for split in missing if split != "val"):
+                chosen = dataclasses.replace(chosen, **{split: len(_table_of(chosen, split))})
+            changed[domain] = chosen
+    return dataclasses.replace(data, **changed) if changed else data
+
+
+def _table_of(chosen: Any, split: str) -> HandTable:
+    if split == "test":
+        return _checked(chosen, "test")
+    train, val = _checked(chosen, "train").held_out(chosen["val"])
+    return train if split == "train" else val
+
+
+def _checked(chosen: Any, split: str) -> HandTable:
+    path = str(Path(chosen["path"]).expanduser().resolve())
+    return _read(chosen["kind"], path, split, chosen["max_bad_share"])
+
+
+@functools.lru_cache(maxsize=4)
+def _read(kind: str, path: str, split: str, most_bad: float) -> HandTable:
+    table = READERS[kind](path, split)
+    return without_bad_rows(table, most_bad=most_bad, report=LOGGER.warning)

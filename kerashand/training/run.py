@@ -11,13 +11,15 @@ results.json  pictures/         what it reached
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import logging
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ from kerashand.config import (
     find_initial_weights,
 )
 from kerashand.data.augment import AugmentParameters
-from kerashand.data.cache import ensure_splits
+from kerashand.data.cache import CachedSplit, ensure_splits
 from kerashand.data.pipeline import (
     BatchGeometry,
     DomainSource,
@@ -45,7 +47,9 @@ from kerashand.data.pipeline import (
     training_batches,
 )
 from kerashand.data.readers import cached
-from kerashand.data.splits import cached_split
+from kerashand.data.readers.decode import damaged_pictures, row_parser
+from kerashand.data.readers.table import check_depth
+from kerashand.data.splits import TableSplit, counted, open_split
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.models.hand_pose import (
@@ -85,6 +89,7 @@ class Run:
     """State of one run: its folder, data, models, and how far it has come."""
 
     def __init__(self, config: Config, *, dry_run: bool):
+        config = dataclasses.replace(config, data=counted(config.data))
         self.config = config
         self.dry_run = dry_run
         self.folder = Path(config.run_dir or Path("runs") / config.name)
@@ -171,22 +176,29 @@ class Run:
         wanted = {(domain, split) for domain in used for split in ("train", "val")}
         wanted |= {(domain, "test") for domain in used | {"target"}}
         self.splits = {
-            (domain, split): cached_split(
+            (domain, split): open_split(
                 data, domain, split, samples=DRY_RUN_SAMPLES if self.dry_run else None
             )
             for domain, split in sorted(wanted)
         }
-        paths = ensure_splits(
-            list(self.splits.values()), cache_dir=data.cache_dir, workers=data.workers
+        for split in self.splits.values():
+            if isinstance(split, TableSplit):
+                check_depth(split.table)
+        self.paths = ensure_splits(
+            [split for split in self.splits.values() if isinstance(split, CachedSplit)],
+            cache_dir=data.cache_dir,
+            workers=data.workers,
         )
-        self.files = {key: [str(p) for p in paths[split]] for key, split in self.splits.items()}
 
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
-        size_px = self.splits[domain, split].size_px
-        parse = partial(
-            cached.parse, size_px=size_px, with_image=images, with_depth="depth" in labels
-        )
-        return DomainSource(domain, self.files[domain, split], parse, tuple(labels))
+        chosen = self.splits[domain, split]
+        wanted = {"with_image": images, "with_depth": "depth" in labels}
+        if isinstance(chosen, TableSplit):
+            parse = row_parser(chosen.table, size_px=chosen.size_px, margin=chosen.margin, **wanted)
+            return DomainSource(domain, range(chosen.samples), parse, tuple(labels))
+        parse = partial(cached.parse, size_px=chosen.size_px, **wanted)
+        files = [str(path) for path in self.paths[chosen]]
+        return DomainSource(domain, files, parse, tuple(labels))
 
     # --------------------------------------------------------------------------------- stages
 
@@ -282,18 +294,35 @@ class Run:
         )  # fmt: skip
         while self.state["epoch"] < stage.epochs:
             epoch, step = self.state["epoch"], self.state["step"]
-            self.trainer.fit(
-                self._batches(name, settings, epoch * steps + step),
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                steps_per_epoch=steps - step,
-                validation_data=validation,
-                callbacks=self._callbacks(name, step),
-                shuffle=False,
-                verbose=1 if sys.stdout.isatty() else 2,
-            )
+            with self._naming_damage():
+                self.trainer.fit(
+                    self._batches(name, settings, epoch * steps + step),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1,
+                    steps_per_epoch=steps - step,
+                    validation_data=validation,
+                    callbacks=self._callbacks(name, step),
+                    shuffle=False,
+                    verbose=1 if sys.stdout.isatty() else 2,
+                )
             self._after_epoch(name, epoch)
         save_parts_npz(self.folder / f"weights_{name}.npz", self.parts.models)
+
+    @contextlib.contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        """Turn what TensorFlow says of a picture that it cannot decode into the picture's name."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            tables = [s.table for s in self.splits.values() if isinstance(s, TableSplit)]
+            LOGGER.info("a batch could not be made; looking for the file")
+            damaged = [path for table in tables for path in damaged_pictures(table)]
+            if not damaged:
+                raise
+            raise UserError(
+                f"{damaged[0]} is damaged inside ({len(damaged)} such pictures). Get it again, or "
+                "delete it and leave it out with --skip-bad."
+            ) from error
 
     def _callbacks(self, name: str, first_step: int) -> list[keras.callbacks.Callback]:
         callbacks: list[keras.callbacks.Callback] = [
@@ -351,7 +380,30 @@ class Run:
 
     def _finish(self) -> dict[str, Any]:
         """Results and pictures, of the weights after the last stage."""
-        results = evaluation.evaluate_run(
+        with self._naming_damage():
+            results = self._evaluate()
+        self.state["finished"] = True
+        self._save(step=self.state["step"])
+        results = {
+            "name": self.config.name,
+            "seed": self.config.seed,
+            "config_hash": self.state["config_hash"],
+            "training_seconds": round(self.state["seconds"], 1),
+            "versions": versions(),
+            "data": {
+                domain: self._conditions(domain)
+                for domain in ("source", "target")
+                if (domain, "test") in self.splits
+            },
+            **results,
+        }
+        write_text(self.folder / "results.json", json.dumps(results, indent=2))
+        print(evaluation.table(results))
+        print(f"Everything is in {self.folder}: results.json, pictures/, weights, log.csv")
+        return results
+
+    def _evaluate(self) -> dict[str, Any]:
+        return evaluation.evaluate_run(
             self.parts,
             {
                 domain: evaluation_batches(
@@ -361,7 +413,7 @@ class Run:
                     samples=self.splits[domain, "test"].samples,
                 )
                 for domain in ("source", "target")
-                if (domain, "test") in self.files
+                if (domain, "test") in self.splits
             },
             protocol=self.config.evaluation.protocol,
             scale_bone=self.config.model.scale_bone,
@@ -371,20 +423,16 @@ class Run:
             folder=self.folder / "pictures",
             history=self.state["history"],
         )
-        self.state["finished"] = True
-        self._save(step=self.state["step"])
-        results = {
-            "name": self.config.name,
-            "seed": self.config.seed,
-            "config_hash": self.state["config_hash"],
-            "training_seconds": round(self.state["seconds"], 1),
-            "versions": versions(),
-            **results,
-        }
-        write_text(self.folder / "results.json", json.dumps(results, indent=2))
-        print(evaluation.table(results))
-        print(f"Everything is in {self.folder}: results.json, pictures/, weights, log.csv")
-        return results
+
+    def _conditions(self, domain: str) -> str:
+        """What the test split of a domain is."""
+        split = self.splits[domain, "test"]
+        if isinstance(split, TableSplit):
+            return (
+                f"{split.table.conditions} {split.samples} hands, cut by their true points: "
+                f"squares of {split.margin / self.geometry.zoom:.2g} boxes."
+            )
+        return f"{split.folder}, {split.samples} hands."
 
 
 def versions() -> dict[str, str]:

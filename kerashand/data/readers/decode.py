@@ -1,0 +1,253 @@
+"""Rows of a `HandTable` to raw samples, inside tf.data: read, decode, cut a square, mirror.
+
+The square is `margin` times the box around a hand's points. Left hands are mirrored by the same
+affine map that cuts the square. No picture is touched before its row is asked for, and no Python
+runs on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from kerashand.data.readers.table import RHD_MM, HandTable
+from kerashand.geometry.camera import (
+    apply_affine,
+    crop_affine,
+    crop_intrinsics,
+    flip_intrinsics,
+    flip_uv,
+    flip_xyz,
+)
+from kerashand.geometry.registration import Registration
+
+SHRINK = 1.5
+"""Squares that hold more than so many pixels a pixel of the crop are averaged first."""
+MOST_SPLAT = 4
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Where the hands of a table lie in their crops.
+
+    Attributes:
+        affine: [N, 3, 3] pixels of the crop from pixels of the picture, mirrored for left hands.
+        uv_px, xyz_mm, intrinsics: labels of right hands in crops.
+        side_px: [N] side of the square in the picture.
+    """
+
+    affine: np.ndarray
+    uv_px: np.ndarray
+    xyz_mm: np.ndarray
+    intrinsics: np.ndarray
+    side_px: np.ndarray
+
+
+def crops_of(table: HandTable, *, size_px: int, margin: float) -> Crops:
+    """Squares about the weighted points that lie in the pictures, `size_px` wide."""
+    uv = table.uv_px.astype(np.float64)
+    inside = ((uv >= -0.5) & (uv <= np.array(table.size_px) - 0.5)).all(axis=-1)
+    known = (inside & (table.uv_weight > 0))[..., None]
+    low = np.where(known, uv, np.inf).min(axis=1)
+    high = np.where(known, uv, -np.inf).max(axis=1)
+    side = np.maximum((high - low).max(axis=1), 4.0) * margin
+    affine = crop_affine((low + high) / 2, side, size_px)
+    intrinsics = crop_intrinsics(table.intrinsics.astype(np.float64), affine)
+    uv, xyz = apply_affine(uv, affine), table.xyz_mm
+    left = ~table.is_right[:, None, None]
+    flip = np.diag([-1.0, 1.0, 1.0])
+    flip[0, 2] = size_px - 1
+    return Crops(
+        affine=np.where(left, flip @ affine, affine),
+        uv_px=np.where(left, flip_uv(uv, size_px), uv).astype(np.float32),
+        xyz_mm=np.where(left, flip_xyz(xyz), xyz).astype(np.float32),
+        intrinsics=np.where(left, flip_intrinsics(intrinsics, size_px), intrinsics).astype(
+            np.float32
+        ),
+        side_px=side,
+    )
+
+
+def row_parser(
+    table: HandTable,
+    *,
+    size_px: int,
+    margin: float,
+    with_image: bool = True,
+    with_depth: bool = True,
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """A function from a row's number to a raw sample (`kerashand.data.sample.RAW_SPEC`).
+
+    Args:
+        table: the hands.
+        size_px: side of the crops.
+        margin: side of the square in boxes around the points.
+        with_image: False leaves the picture out, for stages that do not look at it.
+        with_depth: False leaves the depth out; a table without depth has none.
+    """
+    crops = crops_of(table, size_px=size_px, margin=margin)
+    constants = {
+        "uv_px": tf.constant(crops.uv_px),
+        "xyz_mm": tf.constant(crops.xyz_mm),
+        "intrinsics": tf.constant(crops.intrinsics),
+        "uv_weight": tf.constant(table.uv_weight, tf.float32),
+    }
+    affine = tf.constant(crops.affine, tf.float32)
+    shrink = np.maximum(crops.side_px / size_px, 1.0)
+    averaged = tf.constant(shrink, tf.float32) if (shrink > SHRINK).any() else None
+    images = tf.constant(table.images)
+    depth_of = None
+    if with_depth and table.depths is not None:
+        depth_of = _depth_reader(table, crops, size_px)
+
+    def parse(row: tf.Tensor) -> dict[str, tf.Tensor]:
+        sample = {name: value[row] for name, value in constants.items()}
+        if with_image:
+            picture = _decode(images[row], table.images[0], table.size_px, 3, tf.uint8)
+            sample["image"] = _cut(picture, affine[row], size_px, averaged, row)
+        if depth_of is not None:
+            sample["depth_mm"] = depth_of(row)
+        return sample
+
+    return tf.autograph.experimental.do_not_convert(parse)
+
+
+def damaged_pictures(table: HandTable) -> list[str]:
+    """Paths of pictures that cannot be decoded, as training would decode them; slow."""
+    depth_size = table.registration.size_px if table.registration else table.size_px
+    one_channel = table.depth_coding == "mm"
+    kinds = [(table.images, table.size_px, 3, tf.uint8)]
+    if table.depths is not None:
+        channels, dtype = (1, tf.uint16) if one_channel else (3, tf.uint8)
+        kinds.append((table.depths, depth_size, channels, dtype))
+    damaged = []
+    for paths, size_px, channels, dtype in kinds:
+        for path in dict.fromkeys(paths):
+            try:
+                _decode(path, path, size_px, channels, dtype)
+            except (tf.errors.OpError, ValueError):
+                damaged.append(path)
+    return damaged
+
+
+def _decode(path, example: str, size_px, channels: int, dtype) -> tf.Tensor:
+    """A picture [H, W, C] of known size."""
+    data = tf.io.read_file(path)
+    if example.lower().endswith(".png"):
+        picture = tf.io.decode_png(data, channels=channels, dtype=dtype)
+    else:
+        picture = tf.io.decode_jpeg(data, channels=channels, dct_method="INTEGER_ACCURATE")
+    return tf.ensure_shape(picture, (size_px[1], size_px[0], channels))
+
+
+def _cut(picture, affine, size_px: int, shrinks: tf.Tensor | None, row) -> tf.Tensor:
+    """The crop [S, S, 3] uint8; beyond its edge the picture is mirrored."""
+    picture = tf.cast(picture, tf.float32)
+    if shrinks is not None:
+        height, width = picture.shape[:2]
+        full = tf.constant([height, width], tf.float32)
+        size = tf.maximum(tf.round(full / shrinks[row]), 1.0)
+        picture = tf.cond(
+            shrinks[row] > SHRINK,
+            lambda: tf.image.resize(picture, tf.cast(size, tf.int32), "area"),
+            lambda: picture,
+        )
+        factor = tf.where(shrinks[row] > SHRINK, full / size, tf.ones_like(size))[::-1]
+        # Pixels of the crop from those of the smaller picture.
+        larger = tf.linalg.diag(tf.concat([factor, [1.0]], axis=0))
+        offset = tf.concat([0.5 * factor - 0.5, [0.0]], axis=0)
+        affine = affine @ (larger + tf.pad(offset[:, None], ((0, 0), (2, 0))))
+    crop = _project(picture, affine, size_px, "BILINEAR", "REFLECT")
+    return tf.cast(tf.round(crop), tf.uint8)
+
+
+def _project(picture, affine, size_px: int, interpolation: str, fill_mode: str) -> tf.Tensor:
+    inverse = tf.reshape(tf.linalg.inv(affine), (1, 9))[:, :8]
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=picture[None],
+        transforms=inverse,
+        output_shape=(size_px, size_px),
+        fill_value=0.0,
+        interpolation=interpolation,
+        fill_mode=fill_mode,
+    )[0]
+
+
+# ------------------------------------------------------------------------------------- depth
+
+
+def _depth_reader(table: HandTable, crops: Crops, size_px: int):
+    paths, affine = tf.constant(table.depths), tf.constant(crops.affine, tf.float32)
+    coding, unit, registration = table.depth_coding, table.depth_unit_mm, table.registration
+    depth_size = registration.size_px if registration else table.size_px
+    channels, dtype = (1, tf.uint16) if coding == "mm" else (3, tf.uint8)
+    splat = None
+    if registration:
+        cameras = tf.constant(table.intrinsics)
+        splat = _splatter(table, registration, crops, size_px)
+
+    def read(row: tf.Tensor) -> tf.Tensor:
+        picture = _decode(paths[row], table.depths[0], depth_size, channels, dtype)
+        if splat is not None:
+            return splat(unit * depth_mm(picture, coding), affine[row] @ cameras[row])
+        # Cut first, as whole pixels: fewer of them are worked out.
+        cut = _project(tf.cast(picture, tf.int32), affine[row], size_px, "NEAREST", "CONSTANT")
+        return unit * depth_mm(cut, coding)
+
+    return read
+
+
+def depth_mm(picture: tf.Tensor, coding: str) -> tf.Tensor:
+    """Millimetres [H, W] float32 of the pixels of a depth picture; 0 = no measurement.
+
+    Args:
+        picture: [H, W, 3] for "rhd" (256 R + G in 5 m / 65535) and "stb" (R + 256 G in mm),
+            [H, W, 1] for "mm".
+        coding: one of these.
+    """
+    values = tf.cast(picture, tf.float32)
+    if coding == "rhd":
+        return (256.0 * values[..., 0] + values[..., 1]) * RHD_MM
+    if coding == "stb":
+        return values[..., 0] + 256.0 * values[..., 1]
+    return values[..., 0]
+
+
+def _splatter(table: HandTable, registration: Registration, crops: Crops, size_px: int):
+    """A function (depth [H, W], camera of the crop [3, 3]) -> depth in the crop [S, S].
+
+    Each measurement is moved to where the colour camera sees it and covers as many pixels as the
+    finest crop asks for; where several fall on one pixel, the nearest stays.
+    """
+    rays = tf.constant(registration.rays().reshape(-1, 3), tf.float32)
+    offset = tf.constant(registration.translation_mm, tf.float32)
+    zoom = np.abs(crops.affine[:, 0, 0]) * table.intrinsics[:, 0, 0]
+    covered = int(np.clip(np.ceil(zoom.max() / registration.intrinsics[0, 0]), 1, MOST_SPLAT))
+    shift = (covered - 1) / 2.0
+
+    def splat(depth: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
+        depth = tf.reshape(depth, (-1, 1))
+        points = rays * depth + offset
+        z = points[:, 2]
+        projected = points @ tf.transpose(camera)
+        uv = projected[:, :2] / tf.maximum(z, 1.0)[:, None] - shift
+        place = tf.cast(tf.round(uv), tf.int32)  # of the first pixel that is covered
+        near = (depth[:, 0] > 0) & tf.reduce_all((place > -covered) & (place < size_px), axis=1)
+        chosen = tf.where(near)[:, 0]
+        place, z = tf.gather(place, chosen), tf.gather(z, chosen)
+        found = tf.fill([size_px * size_px], np.float32(np.inf))
+        for down in range(covered):
+            for right in range(covered):
+                u, v = place[:, 0] + right, place[:, 1] + down
+                seen = (u >= 0) & (u < size_px) & (v >= 0) & (v < size_px)
+                index = tf.where(seen, v * size_px + u, 0)
+                found = tf.tensor_scatter_nd_min(
+                    found, index[:, None], tf.where(seen, z, np.float32(np.inf))
+                )
+        found = tf.where(tf.math.is_finite(found), found, 0.0)
+        return tf.reshape(found, (size_px, size_px))
+
+    return splat

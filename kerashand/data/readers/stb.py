@@ -1,0 +1,147 @@
+"""Stereo Hand Pose Benchmark (Zhang et al. 2016; MIT), as published: one person's left hand.
+
+images/B1Counting/{BB_left,BB_right,SK_color,SK_depth}_0.png, 640 x 480
+labels/B1Counting_{BB,SK}.mat: handPara [3, 21, 1500] mm
+
+Twelve sequences; B1Counting and B1Random are the test. The first joint is the middle of the palm,
+then little, ring, middle, index finger and thumb follow, each from the palm to its tip. The wrist
+is worked out from the palm. Labels of SK stand in the frame of its depth camera, and its depth
+pictures, R + 256 G mm, are not registered to the colour camera.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kerashand.data.readers.table import HandTable, check_joints
+from kerashand.errors import UserError
+from kerashand.geometry.camera import px_from_cam
+from kerashand.geometry.registration import Registration
+
+SIZE_PX = (640, 480)
+FRAMES = 1500
+SEQUENCES = {
+    "train": tuple(f"B{n}{kind}" for n in range(2, 7) for kind in ("Counting", "Random")),
+    "test": ("B1Counting", "B1Random"),
+}
+ORDER = np.array([0, 17, 18, 19, 20, 13, 14, 15, 16, 9, 10, 11, 12, 5, 6, 7, 8, 1, 2, 3, 4])
+"""Our joint j is the data set's joint ORDER[j]; 0 is the palm there and becomes the wrist."""
+
+BB_INTRINSICS = np.array([[822.79041, 0, 318.47345], [0, 822.79041, 250.31296], [0, 0, 1]])
+BB_BASELINE_MM = 120.054
+COLOUR_INTRINSICS = np.array([[607.92271, 0, 314.78337], [0, 607.88192, 236.42484], [0, 0, 1]])
+DEPTH_INTRINSICS = np.array([[475.62768, 0, 336.41179], [0, 474.77709, 238.77962], [0, 0, 1]])
+# X_colour = R^T (X_depth - t)
+DEPTH_ROTATION = cv2.Rodrigues(np.array([0.00531, -0.01196, 0.00301]))[0]
+DEPTH_TRANSLATION_MM = np.array([-24.0381, -0.4563, -1.2326])
+
+WRISTS = ("hand3d", "bihand")
+MCPS, RING_MCP = (5, 9, 13, 17), 13
+
+
+def registration() -> Registration:
+    """The depth camera of SK beside its colour camera."""
+    rotation = DEPTH_ROTATION.T
+    return Registration(SIZE_PX, DEPTH_INTRINSICS, rotation, -rotation @ DEPTH_TRANSLATION_MM)
+
+
+def wrist_from_palm(joints_mm: np.ndarray, formula: str) -> np.ndarray:
+    """Joints in our order whose first is the palm [N, 21, 3], with the wrist in its place.
+
+    Args:
+        joints_mm: [N, 21, 3].
+        formula: "hand3d" goes on from the ring finger's knuckle through the palm, twice as far
+            (Zimmermann & Brox, Ge et al. 2019); "bihand" takes the mean over four knuckles of 2.25
+            times as far (Yang et al. 2020).
+
+    Raises:
+        ValueError: for another name.
+    """
+    palm = joints_mm[:, 0]
+    if formula == "hand3d":
+        knuckle = joints_mm[:, RING_MCP]
+        wrist = knuckle + 2.0 * (palm - knuckle)
+    elif formula == "bihand":
+        knuckles = joints_mm[:, MCPS]
+        wrist = (knuckles + 2.25 * (palm[:, None] - knuckles)).mean(axis=1)
+    else:
+        raise ValueError(f"`formula` must be one of {WRISTS}. Received: {formula!r}")
+    return np.concatenate([wrist[:, None], joints_mm[:, 1:]], axis=1)
+
+
+def read(root: str | Path, split: str, *, camera: str, wrist: str = "hand3d") -> HandTable:
+    """The hands of a split.
+
+    Args:
+        root: the unpacked data set, with `images` and `labels`.
+        split: "train" or "test".
+        camera: "sk" (colour with depth) or "bb" (left and right eye, no depth).
+        wrist: formula of `wrist_from_palm`.
+
+    Raises:
+        UserError: if something is missing or of another kind.
+    """
+    root = Path(root).expanduser()
+    joints, images, depths, numbers = [], [], [], []
+    eyes = ("left", "right") if camera == "bb" else ("color",)
+    for sequence in SEQUENCES[split]:
+        xyz = _labels(root / "labels" / f"{sequence}_{camera.upper()}.mat")
+        xyz = wrist_from_palm(xyz[:, ORDER], wrist)
+        folder = root / "images" / sequence
+        for eye in eyes:
+            moved = xyz - np.array([BB_BASELINE_MM, 0.0, 0.0]) * (eye == "right")
+            joints.append(moved)
+            numbers += range(len(xyz))
+            images += [str(folder / f"{camera.upper()}_{eye}_{k}.png") for k in range(len(xyz))]
+        depths += [str(folder / f"SK_depth_{k}.png") for k in range(len(xyz))]
+    xyz_mm = np.concatenate(joints)
+    if camera == "sk":
+        xyz_mm = (xyz_mm - DEPTH_TRANSLATION_MM) @ DEPTH_ROTATION  # rows: R^T (X - t)
+    intrinsics = BB_INTRINSICS if camera == "bb" else COLOUR_INTRINSICS
+    uv = px_from_cam(xyz_mm, intrinsics)
+    shown = "both eyes" if camera == "bb" else "colour camera"
+    return HandTable(
+        dataset=f"STB {camera.upper()}, {split}",
+        conditions=(
+            f"STB {camera.upper()} {split} ({shown}, {len(uv)} pictures of one left hand); wrist "
+            f"from palm as {wrist}."
+        ),
+        images=tuple(images),
+        size_px=SIZE_PX,
+        uv_px=uv.astype(np.float32),
+        uv_weight=np.ones(uv.shape[:2], np.float32),
+        xyz_mm=xyz_mm.astype(np.float32),
+        intrinsics=np.tile(intrinsics.astype(np.float32), (len(uv), 1, 1)),
+        is_right=np.zeros(len(uv), bool),
+        depths=tuple(depths) if camera == "sk" else None,
+        depth_coding="stb" if camera == "sk" else None,
+        registration=registration() if camera == "sk" else None,
+    )
+
+
+def _labels(path: Path) -> np.ndarray:
+    """Joints [1500, 21, 3] of a label file, in the data set's order."""
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise UserError(
+            "STB's labels are MATLAB files, which SciPy reads: pip install 'kerashand[datasets]'"
+        ) from error
+    if not path.is_file():
+        raise UserError(
+            f"{path} does not exist. STB's folder holds images/ and labels/; name the folder above "
+            "them."
+        )
+    try:
+        held = loadmat(str(path), variable_names=["handPara"])
+    except Exception as error:
+        raise UserError(f"{path} cannot be read as a MATLAB file: {error}") from error
+    if "handPara" not in held:
+        raise UserError(f"{path} lacks `handPara`; it is not a label file of STB.")
+    parameters = np.asarray(held["handPara"])
+    if parameters.ndim != 3 or parameters.shape[:2] != (3, 21):
+        raise UserError(f"{path}: `handPara` must be [3, 21, N]. Received: {parameters.shape}")
+    return check_joints(str(path), parameters.transpose(2, 1, 0), 3).astype(np.float64)

@@ -1,0 +1,72 @@
+"""Depth pictures as another camera sees them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True)
+class Registration:
+    """Where a depth camera stands beside the colour camera.
+
+    Attributes:
+        size_px: width and height of the depth pictures.
+        intrinsics: [3, 3] of the depth camera.
+        rotation, translation_mm: [3, 3] and [3]; X_colour = rotation X_depth + translation.
+    """
+
+    size_px: tuple[int, int]
+    intrinsics: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    translation_mm: NDArray[np.float64]
+
+    def rays(self) -> NDArray[np.float64]:
+        """Directions of the depth pixels in the colour camera's frame.
+
+        Returns:
+            [H, W, 3]; times depth, plus the translation, they are points.
+        """
+        width, height = self.size_px
+        columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+        pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1).astype(np.float64)
+        return pixels @ np.linalg.inv(self.intrinsics).T @ self.rotation.T
+
+
+def register_depth(
+    depth_mm: NDArray,
+    registration: Registration,
+    intrinsics: NDArray,
+    size_px: tuple[int, int],
+    *,
+    covered: int = 2,
+) -> NDArray[np.float32]:
+    """Move each measurement to the pixel at which the colour camera sees it.
+
+    Args:
+        depth_mm: [H, W] of the depth camera, 0 = no measurement.
+        registration: where that stands.
+        intrinsics: [3, 3] of the colour camera.
+        size_px: width and height of the colour pictures.
+        covered: side in pixels of what a measurement covers: as much as the colour camera is finer,
+            rounded up, or gaps stay.
+
+    Returns:
+        [height, width] depth along the colour camera's axis in mm; of several measurements at one
+        pixel the nearest, 0 where there is none.
+    """
+    depth = np.asarray(depth_mm, np.float64)[..., None]
+    points = (registration.rays() * depth + registration.translation_mm).reshape(-1, 3)
+    points = points[(depth.reshape(-1) > 0) & (points[:, 2] > 0)]
+    projected = points @ np.asarray(intrinsics, np.float64).T
+    first = np.rint(projected[:, :2] / points[:, 2:] - (covered - 1) / 2).astype(int)
+    width, height = size_px
+    found = np.full(width * height, np.inf)
+    for down in range(covered):
+        for right in range(covered):
+            u, v = first[:, 0] + right, first[:, 1] + down
+            seen = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+            np.minimum.at(found, v[seen] * width + u[seen], points[seen, 2])
+    return np.where(np.isfinite(found), found, 0.0).astype(np.float32).reshape(height, width)
