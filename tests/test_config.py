@@ -64,7 +64,11 @@ def test_every_packaged_config_loads_and_round_trips(name, write):
 
 def test_packaged_configs_are_those_of_the_issue():
     names = {f"{folder}{name}.yaml" for name in SETTINGS for folder in ("", "paper/")}
-    assert set(packaged_configs()) == names | {"source.yaml", "photographs.yaml"}
+    assert set(packaged_configs()) == names | {
+        "source.yaml",
+        "photographs.yaml",
+        "photographs_finetune.yaml",
+    }
 
 
 def test_packaged_names_are_distinct_since_they_name_run_folders():

@@ -49,6 +49,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--steps", type=int, default=500, help="of an epoch")
+    parser.add_argument(
+        "--precision", default="float32", choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        help="of the training; bfloat16 is faster where the processor has it",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     return exit_code("train_finder", lambda: train(args), stopped=RESUMABLE)
@@ -74,6 +78,7 @@ def train(args: argparse.Namespace) -> None:
         width=args.width,
         epochs=args.epochs,
         steps_per_epoch=args.steps,
+        precision=args.precision,
         seed=args.seed,
     )
     print(json.dumps(measure(network, args), indent=2))

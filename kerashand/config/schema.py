@@ -27,7 +27,7 @@ LABELS_OF_KIND = {
     "rgbd": ("uv", "depth"),
 }
 """What the kinds of data sets can label."""
-COUNTED_KINDS = ("rhd", "stb-sk", "stb-bb", "freihand", "rgbd")
+COUNTED_KINDS = ("photos", "rhd", "stb-sk", "stb-bb", "freihand", "rgbd")
 """Data sets on disk: they know how many samples they hold."""
 _MAX_SEED = 2**31 - 1
 
@@ -38,8 +38,8 @@ class DomainConfig(Section):
 
     `look` is what rendered hands look like, null is the domain's own name; `backgrounds` is a
     folder of photographs to stand behind them, null are the few in the package. Data sets on disk
-    (`rhd`, `stb-sk`, `stb-bb`, `freihand`, `rgbd`) are read from `path` as published; null of them
-    is all that a split holds, and `max_bad_share` of their hands may be left out as damaged.
+    (all kinds but `synthetic`) are read from `path`; null of them is all that a split holds, and
+    `max_bad_share` of their hands may be left out as damaged.
     """
 
     kind: str = setting("synthetic", choices=tuple(LABELS_OF_KIND))

@@ -128,6 +128,11 @@ def open_split(path: str, split: str, *, size_px: int, samples: int) -> PhotoSpl
     return PhotoSplit(str(Path(path).resolve()), split, size_px, samples, digest)
 
 
+def count(path: str, split: str) -> int:
+    """How many hands a split of a folder holds."""
+    return int((load_labels(path)["split"] == split).sum())
+
+
 def labels_digest(path: str | Path) -> str:
     """Twelve hexadecimal digits that stand for the label file of a folder."""
     return hashlib.sha256((Path(path) / LABELS_FILE).read_bytes()).hexdigest()[:12]

@@ -93,6 +93,9 @@ def counted(data: Any) -> Any:
     for domain in DOMAIN_NUMBERS:
         chosen = data[domain]
         missing = [split for split in SPLITS if chosen[split] is None]
+        if chosen["kind"] == "photos":
+            held = {split: photos.count(chosen["path"], split) for split in missing}
+            changed[domain] = dataclasses.replace(chosen, **held)
         if missing and chosen["kind"] in READERS:
             # The validation first: the rest of the training hands depends on it.
             if "val" in missing:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -141,6 +142,7 @@ def train_finder(
     epochs: int = 20,
     steps_per_epoch: int = 500,
     learning_rate: float = 3e-3,
+    precision: str = "float32",
     seed: int = 0,
 ) -> keras.Model:
     """Train a finder, or go on where the folder's checkpoint stands.
@@ -155,6 +157,7 @@ def train_finder(
         epochs: how often the checkpoint is written.
         steps_per_epoch: batches of an epoch.
         learning_rate: highest rate of AdamW, with a cosine schedule.
+        precision: Keras dtype policy of the training.
         seed: of weights, order and augmentation.
 
     Returns:
@@ -165,7 +168,11 @@ def train_finder(
     """
     keras.utils.set_random_seed(seed)
     paths = ensure_splits([*sets, validation])
-    network = build_finder(image_size_px=image_size_px, width=width)
+    plain = build_finder(image_size_px=image_size_px, width=width)
+    network = plain
+    if precision != "float32":
+        with _dtype_policy(precision):
+            network = build_finder(image_size_px=image_size_px, width=width)
     trainer = FinderTrainer(network)
     optimizer = build_optimizers(
         {"finder": 1.0},
@@ -189,7 +196,8 @@ def train_finder(
         first = load_state(checkpoint)["epoch"]
         LOGGER.info("going on after epoch %d of %d", first, epochs)
     if first == epochs:
-        return network
+        plain.set_weights(network.get_weights())
+        return plain
     batches = picture_batches(
         [[str(path) for path in paths[one]] for one in sets],
         shares,
@@ -218,4 +226,15 @@ def train_finder(
         shuffle=False,
         verbose=2,
     )
-    return network
+    plain.set_weights(network.get_weights())
+    return plain
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

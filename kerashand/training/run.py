@@ -52,6 +52,8 @@ from kerashand.data.readers.table import check_depth
 from kerashand.data.splits import TableSplit, counted, open_split
 from kerashand.errors import UserError
 from kerashand.files import write_text
+from kerashand.models.hand3d import FORMAT_SUFFIXES as HAND3D_SUFFIXES
+from kerashand.models.hand3d import load_hand3d
 from kerashand.models.hand_pose import (
     build_parts,
     load_parts_npz,
@@ -207,6 +209,10 @@ class Run:
         if name is None:
             return
         path = find_initial_weights(name)
+        if path.suffix in HAND3D_SUFFIXES:
+            layers = load_hand3d(path, self.parts.network)
+            LOGGER.info("starting from %s: %d layers of the 2D network", path.name, len(layers))
+            return
         try:
             held = parts_in_npz(path)
             load_parts_npz(path, self.parts.models, only=held)

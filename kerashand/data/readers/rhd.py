@@ -21,9 +21,9 @@ import numpy as np
 
 from kerashand.data.cache import cache_root
 from kerashand.data.readers.table import HandTable
-from kerashand.data.unpickle import load_pickle
 from kerashand.errors import UserError
 from kerashand.files import write_text
+from kerashand.pickles import load_pickle
 
 SIZE_PX = (320, 320)
 FOLDERS = {"train": "training", "test": "evaluation"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy._core import multiarray
+from numpy._core import multiarray, numeric
 
 from kerashand.errors import UserError
 
@@ -22,6 +22,9 @@ _ALLOWED = {
         for core in ("core", "_core")
         for name in ("_reconstruct", "scalar")
     },
+    # Protocol 5.
+    ("numpy.core.numeric", "_frombuffer"): numeric._frombuffer,
+    ("numpy._core.numeric", "_frombuffer"): numeric._frombuffer,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     # What protocol 2 of Python 3 turns bytes into.
