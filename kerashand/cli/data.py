@@ -1,4 +1,4 @@
-"""`kerashand-data`: looks at the embedded benchmark, and renders it ahead of a training."""
+"""`kerashand-data`: rendered hands and data sets on disk, before a training."""
 
 import argparse
 import time
@@ -8,19 +8,21 @@ from pathlib import Path
 from kerashand import __version__
 from kerashand.cli.arguments import RESUMABLE, add_config_arguments, exit_code, writing
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import LOOKS, load_config, packaged_configs
+from kerashand.config import COUNTED_KINDS, LOOKS, load_config, packaged_configs
 from kerashand.errors import UserError
 
 _SPLITS = ("train", "val", "test")
 _MIN_SIZE_PX, _MAX_SIZE_PX = 32, 512
 _MAX_SHEET_SAMPLES = 200
+_KINDS = tuple(kind for kind in COUNTED_KINDS if kind != "photos")
+_PREDICTORS = ("kerashand", "mediapipe")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(
         prog="kerashand-data",
-        description="The rendered hands of the embedded benchmark.",
+        description="Rendered hands, data sets on disk and your own recordings, before a training.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
@@ -52,6 +54,39 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_config_arguments(render, example="data.cache_dir=DIR data.workers=2")
     render.set_defaults(run=run_render)
+
+    check = commands.add_parser(
+        "check",
+        help="say what is wrong with a data set or recording on disk",
+        description="Reads every label and the head and end of every picture, compares depth with "
+        "joints, and lists what is wrong with which frame. With --sheet it also draws hands beside "
+        "their depth, as the colour camera sees it.",
+        allow_abbrev=False,
+    )
+    check.add_argument("folder")
+    check.add_argument("--kind", default="rgbd", choices=_KINDS, help="(default: rgbd)")
+    check.add_argument("--sheet", metavar="PNG", help="a contact sheet to write")
+    check.set_defaults(run=run_check)
+
+    label = commands.add_parser(
+        "label",
+        help="fill in the 2D points of a recording",
+        description="Looks for a hand in each frame that has no line in points.jsonl and adds one, "
+        "with a weight for each point. They are a machine's: look at them (check --sheet) and "
+        "delete lines that are wrong.",
+        allow_abbrev=False,
+    )
+    label.add_argument("folder")
+    label.add_argument("--model", metavar="FILE", help="pose model (default: the packaged one)")
+    label.add_argument("--finder", metavar="FILE", help="finder (default: the packaged one)")
+    label.add_argument(
+        "--with", dest="predictor", default="kerashand", choices=_PREDICTORS,
+        help="what gives the points (default: kerashand)",
+    )  # fmt: skip
+    label.add_argument(
+        "--least-score", type=float, default=0.5, help="hands below it are left out (default: 0.5)"
+    )
+    label.set_defaults(run=run_label)
     return parser
 
 
@@ -96,6 +131,20 @@ def run_sheet(arguments: argparse.Namespace) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         visualize.save_png(out, sheet)
     print(f"{out}: {len(samples)} samples, {sheet.shape[1]} x {sheet.shape[0]} px")
+
+
+def run_check(arguments: argparse.Namespace) -> None:
+    """Report on a data set or recording on disk."""
+    from kerashand.cli import recordings  # loads OpenCV
+
+    recordings.check(arguments)
+
+
+def run_label(arguments: argparse.Namespace) -> None:
+    """Fill in the points of a recording."""
+    from kerashand.cli import recordings
+
+    recordings.label(arguments)
 
 
 def run_render(arguments: argparse.Namespace) -> None:

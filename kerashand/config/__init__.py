@@ -14,6 +14,7 @@ from kerashand.config.loading import (
     packaged_weights,
 )
 from kerashand.config.schema import (
+    COUNTED_KINDS,
     DOMAINS,
     LABELS_OF_KIND,
     LOOKS,
@@ -24,6 +25,7 @@ from kerashand.config.schema import (
 from kerashand.config.sections import ConfigError
 
 __all__ = [
+    "COUNTED_KINDS",
     "DOMAINS",
     "LABELS_OF_KIND",
     "LOOKS",
