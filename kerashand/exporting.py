@@ -104,13 +104,22 @@ def describe(config: Config) -> dict[str, Any]:
     }
 
 
-def describe_finder(*, image_size_px: int, threshold: float) -> dict[str, Any]:
-    """What an exported finder says about itself."""
+def describe_finder(
+    *, image_size_px: int, threshold: float, least_score: float = 0.0
+) -> dict[str, Any]:
+    """What an exported finder says about itself.
+
+    Args:
+        image_size_px: side of its input.
+        threshold: score from which on a cell may be a hand.
+        least_score: this score times the mean score of the joints, from which on it is one.
+    """
     return {
         "task": "hand_finder",
         "kerashand": __version__,
         "image_size_px": image_size_px,
         "threshold": threshold,
+        "least_score": least_score,
         "input": "image [1, S, S, 3] uint8 RGB: a whole picture, made square",
         "outputs": {
             "score": "[1, h, w] 0..1: the middle of a hand's box lies in this cell",

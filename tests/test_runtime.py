@@ -228,6 +228,70 @@ def test_no_hand_is_an_answer():
     assert HandPose(backend, nothing).predict(np.zeros((50, 80, 3), np.uint8)) == []
 
 
+def test_joints_decide_about_a_doubtful_hand():
+    """0.9 x 0.5 is a hand, 0.6 x 0.5 is none; what the finder hardly sees is not looked at."""
+    score, box, right = np.zeros((8, 8)), np.zeros((8, 8, 4)), np.ones((8, 8))
+    for row, value in ((1, 0.9), (4, 0.6), (6, 0.4)):
+        score[row, 4], box[row, 4] = value, (16, 8 * row, 24, 8 * row + 8)
+    backend = SurerOfLeft()  # 0.5 of pictures that are dark throughout
+    answers = Answers(score, box, right)
+    answers.metadata["least_score"] = 0.31
+    pose = HandPose(backend, Finder(answers))
+    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
+    hands = pose.predict(picture, passes=1, max_hands=5)
+    assert [hand.score for hand in hands] == [pytest.approx(0.45)]
+    assert backend.looks == 2
+    # A box says that there is one.
+    (hand,) = pose.predict(picture, box=(16, 8, 24, 16), side="right", passes=1)
+    assert hand.score == pytest.approx(0.5)
+
+
+class SurerOfLeft:
+    """A pose model that is surer of a crop that is brighter on its left, and counts its looks."""
+
+    def __init__(self):
+        self.metadata = {"image_size_px": SIZE, "scale_bone": "middle_mcp_pip"}
+        self.looks = 0
+
+    def run(self, images):
+        self.looks += 1
+        half = SIZE // 2
+        bright = images[0, :, :half].mean() > images[0, :, half:].mean()
+        points = np.stack([np.arange(21.0), np.arange(21.0) ** 2 / 21], axis=1) + 10.0
+        return {
+            "uv_px": points[None],
+            "z_relative": np.zeros((1, 21)),
+            "confidence": np.full((1, 21), 0.9 if bright else 0.5),
+        }
+
+
+@pytest.mark.parametrize(
+    # Scores 0.9 and 0.5 are odds of exp(24 x 0.4) for one side: they outweigh a doubtful finder,
+    # not a sure one, which saves the second look.
+    ("right", "mirrored", "side", "looks"),
+    [
+        (0.9, False, "right", 2),
+        (0.9, True, "left", 2),
+        (0.1, False, "right", 2),
+        (0.99, True, "right", 1),
+        (0.01, False, "left", 1),
+    ],
+)
+def test_a_doubtful_side_is_told_by_the_joints(right, mirrored, side, looks):
+    score, box = np.zeros((8, 8)), np.zeros((8, 8, 4))
+    score[4, 4], box[4, 4] = 0.9, (16, 16, 48, 48)
+    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
+    picture[:, : SIZE // 2] = 200  # a right hand's crop shows it as it is, a left one's mirrored
+    if mirrored:
+        picture = np.ascontiguousarray(picture[:, ::-1])
+    backend = SurerOfLeft()
+    pose = HandPose(backend, Finder(Answers(score, box, np.full((8, 8), right))))
+    (hand,) = pose.predict(picture, passes=1)
+    assert (hand.side, backend.looks) == (side, looks)
+    (hand,) = pose.predict(picture, passes=1, box=(16, 16, 48, 48))
+    assert hand.side == side
+
+
 # ------------------------------------------------------------------------------------ the rest
 
 

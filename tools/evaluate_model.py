@@ -7,7 +7,8 @@ is cut as the square of 1.3 boxes around its points, with the side given: errors
 that square drawn 256 px wide. Where the folder holds joints in 3D (two clips of one hand: a
 machine's points in two cameras), they are measured like rendered hands. Those have a known
 camera and one known bone: their table gives 3D errors with the true root depth, and the error of
-the root depth that is solved for.
+the root depth that is solved for. Whole pictures, of which the finder tells where hands are, are
+measured on the photographs and on as many cut-outs of the backgrounds, which hold no hands.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from kerashand.files import write_text
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, errors_2d, evaluate_pose, joint_errors_mm
+from kerashand.metrics_finder import evaluate_finder, match_boxes
 from kerashand.runtime import HandPose
+from kerashand.synthetic.appearance import photograph_background
 from kerashand.synthetic.scene import draw_sample
 
 SHOWN_PX = 256
@@ -43,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     """Print the tables and write results.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help=".tflite or .onnx (default: the packaged one)")
+    parser.add_argument("--finder", type=Path, help="likewise")
     parser.add_argument("--photographs", type=Path, help="folder of labelled photographs")
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
     parser.add_argument("--rendered", type=int, default=1000, help="hands to render")
@@ -58,10 +62,12 @@ def evaluate(args: argparse.Namespace) -> None:
     for flag, value, low in (("passes", args.passes, 1), ("rendered", args.rendered, 0)):
         if value < low:
             raise UserError(f"--{flag} must be at least {low}. Received: {value}")
-    model = HandPose.load(args.model)
+    model = HandPose.load(args.model, finder=args.finder)
     results: dict = {"passes": args.passes}
     if args.photographs:
         results["photographs"] = photographs(model, args.photographs, args.split, args.passes)
+        if model.finder is not None:
+            results["whole pictures"] = whole_pictures(model, args)
         if (args.photographs / POINTS_3D_FILE).is_file():
             results["photographs in 3D"] = stereo(model, args.photographs, args.split, args.passes)
     if args.rendered:
@@ -141,6 +147,45 @@ def groups_of(rgb: np.ndarray, uv_px: np.ndarray, is_right: bool) -> list[str]:
     ]
 
 
+def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict:
+    """Precision, recall and side of the hands that `predict` finds in whole pictures."""
+    labels = load_labels(str(args.photographs))
+    names = sorted(set(labels["name"][labels["split"] == args.split].tolist()))
+    photographed, empty = [], []
+    rng = np.random.default_rng(1)
+    for name in names:
+        rows = np.flatnonzero(labels["name"] == name)
+        rgb = np.ascontiguousarray(cv2.imread(str(args.photographs / name))[:, :, ::-1])
+        sides = ["right" if right else "left" for right in labels["is_right"][rows]]
+        uv = labels["uv_px"][rows]
+        boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
+        photographed.append(found_in(model, rgb, boxes, sides, args.passes))
+        background = photograph_background(rng, 256, folder=args.backgrounds, tint=0.1)
+        background = np.clip(np.rint(background * 255.0), 0, 255).astype(np.uint8)
+        empty.append(found_in(model, background, [], [], args.passes))
+    result = evaluate_finder([*photographed, *empty], [0.0])
+    return {
+        "photographs": len(photographed),
+        "without hands": len(empty),
+        "precision": float(result.precision[0]),
+        "recall": float(result.recall[0]),
+        "side": float(result.side_accuracy[0]),
+        "share_of_empty_with_a_hand": float(np.mean([len(m.score) > 0 for m in empty])),
+    }
+
+
+def found_in(model: HandPose, rgb: NDArray, boxes, sides: list[str], passes: int):
+    """What became of the hands of one picture."""
+    hands = model.predict(rgb, max_hands=4, passes=passes)
+    return match_boxes(
+        [hand.box for hand in hands],
+        [hand.score for hand in hands],
+        [hand.side for hand in hands],
+        boxes,
+        sides,
+    )
+
+
 def stereo(model: HandPose, folder: Path, split: str, passes: int) -> dict:
     """3D errors on the photographs whose joints two cameras gave."""
     with np.load(folder / POINTS_3D_FILE, allow_pickle=False) as points:
@@ -216,6 +261,15 @@ def text_of(results: dict) -> str:
             worst = max(large, key=lambda name: large[name]["mean_px"])
             lines += ["", f"Worst group of at least {FEWEST} hands: {worst}."]
         lines.append("")
+    if "whole pictures" in results:
+        row = results["whole pictures"]
+        lines += [
+            f"Whole pictures, {row['photographs']} photographs and {row['without hands']} without "
+            f"hands: precision {row['precision']:.3f}, recall {row['recall']:.3f}, side right in "
+            f"{row['side']:.3f} of the hands found; {row['share_of_empty_with_a_hand']:.1%} of the "
+            "pictures without hands show one.",
+            "",
+        ]
     if measured := [name for name in ("photographs in 3D", "rendered hands") if name in results]:
         lines += [
             "| | hands | px of 256 | AUC 20-50 | mean mm | median | depth mm | "

@@ -5,7 +5,8 @@
 
 Photographs come from tools/prepare_photographs.py, backgrounds without hands from
 tools/fetch_backgrounds.py. Stopped, the same command goes on. Writes finder.tflite and results.json
-into the folder.
+into the folder. The results are those of the finder alone; with joints that decide about doubtful
+hands, tools/evaluate_model.py measures whole pictures, on `--split val` to choose `--least-score`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ def main(argv: list[str] | None = None) -> int:
         "--precision", default="float32", choices=("float32", "mixed_bfloat16", "mixed_float16"),
         help="of the training; bfloat16 is faster where the processor has it",
     )  # fmt: skip
+    parser.add_argument(
+        "--threshold", type=float, default=0.25, help="score from which on joints are looked for"
+    )
+    parser.add_argument(
+        "--least-score", type=float, default=0.28, help="times that of the joints: of a hand"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     return exit_code("train_finder", lambda: train(args), stopped=RESUMABLE)
@@ -85,11 +92,13 @@ def train(args: argparse.Namespace) -> None:
 
 
 def measure(network, args: argparse.Namespace) -> dict:
-    """Export with the threshold that the validation photographs ask for; precision and recall."""
+    """Export; precision and recall at the threshold that the validation photographs ask for."""
     path = args.out / "finder.tflite"
 
     def write(threshold: float) -> None:
-        described = exporting.describe_finder(image_size_px=args.size, threshold=threshold)
+        described = exporting.describe_finder(
+            image_size_px=args.size, threshold=threshold, least_score=args.least_score
+        )
         exporting.export(network, path, "tflite", metadata=described, precision="fp16")
 
     write(LOWEST_SCORE)
@@ -108,7 +117,7 @@ def measure(network, args: argparse.Namespace) -> dict:
             for i in range(DRAWN_TEST)
         )
     ]
-    write(threshold)
+    write(args.threshold)
     results = {
         "threshold": threshold,
         "photographs": summary(evaluate_finder(photographs), threshold),

@@ -19,11 +19,19 @@ DEFAULT_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class FoundHand:
-    """A hand that was found: box in pixels of the picture, side, score 0..1."""
+    """A hand that was found.
+
+    Attributes:
+        box: left, top, right, bottom in pixels of the picture.
+        side: "left" or "right".
+        score: 0..1.
+        right: 0..1, how likely it is a right hand; None where the side was given.
+    """
 
     box: tuple[float, float, float, float]
     side: str
     score: float
+    right: float | None = None
 
 
 class Finder:
@@ -31,12 +39,17 @@ class Finder:
 
     Its outputs on [1, S, S, 3]: `score` [1, h, w] 0..1, `box` [1, h, w, 4] left, top, right, bottom
     in pixels of the input, `right` [1, h, w] 0..1.
+
+    Attributes:
+        threshold: score from which on a cell may be a hand.
+        least_score: score times that of the joints from which on it is one.
     """
 
     def __init__(self, backend: Backend):
         self.backend = backend
         self.size_px = int(backend.metadata["image_size_px"])
         self.threshold = float(backend.metadata.get("threshold", DEFAULT_THRESHOLD))
+        self.least_score = float(backend.metadata.get("least_score", 0.0))
 
     @classmethod
     def load(cls, path: str | Path, *, threads: int = 1) -> Finder:
@@ -48,17 +61,17 @@ class Finder:
         return cls(load_backend(path, task="hand_finder", threads=threads))
 
     def find(self, rgb: NDArray[np.uint8], *, max_hands: int) -> list[FoundHand]:
-        """Hands of a picture, the surest first."""
+        """What may be hands of a picture, the surest first."""
         height, width = rgb.shape[:2]
         whole = (-0.5, -0.5, width - 0.5, height - 0.5)
         return self._look(rgb, *square_around(whole))[:max_hands]
 
-    def side_in(self, rgb: NDArray[np.uint8], box: tuple[float, float, float, float]) -> str:
-        """The side of the hand in a box."""
+    def right_in(self, rgb: NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
+        """How likely the hand in a box is a right one, 0..1."""
         centre, side_px = square_around(box, margin=2.0)
         output = self._run(rgb, crop_from_image(centre, side_px, self.size_px))
         score = output["score"] * _near_middle(output["score"].shape)
-        return "right" if output["right"].flat[int(score.argmax())] >= 0.5 else "left"
+        return float(output["right"].flat[int(score.argmax())])
 
     def _run(self, rgb, affine) -> dict[str, NDArray[np.float64]]:
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
@@ -78,9 +91,14 @@ class Finder:
             if in_picture(box, rgb) and all(
                 box_overlap(box, other.box) < OVERLAP for other in found
             ):
-                right = output["right"][rows[number], columns[number]] >= 0.5
-                found.append(FoundHand(box, "right" if right else "left", float(scores[number])))
+                right = float(output["right"][rows[number], columns[number]])
+                found.append(FoundHand(box, side_of(right), float(scores[number]), right))
         return found
+
+
+def side_of(right: float) -> str:
+    """The side that is the likelier one."""
+    return "right" if right >= 0.5 else "left"
 
 
 def _near_middle(shape: tuple[int, int]) -> NDArray[np.float64]:

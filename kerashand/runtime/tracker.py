@@ -11,7 +11,7 @@ from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.metrics_finder import box_overlap
 from kerashand.runtime.finder import in_picture
-from kerashand.runtime.hand_pose import Hand, HandPose
+from kerashand.runtime.hand_pose import SPARE_HANDS, Hand, HandPose
 from kerashand.runtime.smoothing import OneEuroFilter
 
 SEARCH_EVERY_FRAMES = 5
@@ -83,7 +83,7 @@ class HandTracker:
         return [(track.number, self._smoothed(track, seconds)) for track in self._tracks]
 
     def _search(self, rgb: NDArray[np.uint8]) -> None:
-        found = self.pose.find(rgb, max_hands=self.max_hands)
+        found = self.pose.find(rgb, max_hands=self.max_hands + SPARE_HANDS)
         for track in self._tracks:
             seen = any(box_overlap(track.hand.box, hand.box) >= SAME_HAND for hand in found)
             track.misses = 0 if seen else track.misses + 1
@@ -93,8 +93,8 @@ class HandTracker:
                 break
             if any(box_overlap(track.hand.box, new.box) >= SAME_HAND for track in self._tracks):
                 continue
-            hand = self.pose.predict(rgb, box=new.box, side=new.side, **self.camera)[0]
-            if hand.score >= LEAST_JOINT_SCORE:
+            hand = self.pose.read(rgb, new, **self.camera)
+            if hand.score >= max(self.pose.least_score, LEAST_JOINT_SCORE):
                 left, top, right, bottom = hand.box
                 track = _Track(
                     self._next_number,
