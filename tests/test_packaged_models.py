@@ -1,0 +1,80 @@
+"""The models in the package: small, there, and right about hands that they have not seen."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import kerashand
+from kerashand.cli import predict
+from kerashand.runtime import HandPose
+from kerashand.synthetic.scene import draw_sample
+
+WEIGHTS = Path(kerashand.__file__).parent / "weights"
+PICTURES = 24
+
+
+@pytest.fixture(scope="module")
+def pose():
+    return HandPose.load()
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return [draw_sample("varied", "test", 5, index, size_px=192) for index in range(PICTURES)]
+
+
+def test_all_weights_together_are_small():
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 10_000_000
+
+
+def test_joints_of_rendered_hands(pose, samples):
+    """Right hands, and the same mirrored as left ones, at equal errors."""
+    errors = []
+    for number, sample in enumerate(samples):
+        picture, uv, side = sample.image, sample.uv_px, "right"
+        if number % 2:
+            picture, uv = np.ascontiguousarray(picture[:, ::-1]), uv * [-1, 1] + [191, 0]
+            side = "left"
+        box = (*uv.min(axis=0), *uv.max(axis=0))
+        (hand,) = pose.predict(picture, box=box, side=side)
+        assert hand.side == side
+        assert np.isfinite(hand.xyz_relative).all()
+        size = max(box[2] - box[0], box[3] - box[1])
+        errors.append(np.linalg.norm(hand.uv_px - uv, axis=1).mean() / size)
+    # Shares of the box. Points in its middle would be 0.28 off.
+    assert np.median(errors) < 0.06
+    assert np.mean(errors) < 0.1
+
+
+def test_depth_of_rendered_hands(pose, samples):
+    """Better than a flat hand, and in the right direction."""
+    predicted, true = [], []
+    for sample in samples:
+        box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+        (hand,) = pose.predict(sample.image, box=box, side="right")
+        scale = np.linalg.norm(sample.xyz_mm[9] - sample.xyz_mm[0])
+        predicted.append(hand.z_relative)
+        true.append((sample.xyz_mm[:, 2] - sample.xyz_mm[0, 2]) / scale)
+    predicted, true = np.array(predicted), np.array(true)
+    assert np.corrcoef(predicted.ravel(), true.ravel())[0, 1] > 0.85
+    assert np.abs(predicted - true).mean() < 0.5 * np.abs(true).mean()
+
+
+def test_the_command_needs_no_other_file(samples, tmp_path, capsys):
+    """Straight after installation; a blank wall shows no hand."""
+    big = next(s for s in samples if (s.mask > 0).mean() > 0.2)
+    picture = cv2.resize(big.image, (480, 480), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(tmp_path / "hand.png"), picture[:, :, ::-1])
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 400, 3), 180, np.uint8))
+    lines = tmp_path / "hands.jsonl"
+    arguments = [str(tmp_path / name) for name in ("hand.png", "wall.png")]
+    assert predict.main([*arguments, "--json", str(lines), "--no-drawing"]) == 0
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert rows[1]["hands"] == []
+    box = ",".join(str(v) for v in (60, 60, 420, 420))
+    assert predict.main([arguments[0], f"--box={box}", "--json", str(lines), "--no-drawing"]) == 0
+    (hand,) = json.loads(lines.read_text().splitlines()[0])["hands"]
+    assert len(hand["uv_px"]) == 21
