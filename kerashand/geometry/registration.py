@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_COVERED = 8
+
 
 @dataclasses.dataclass(frozen=True)
 class Registration:
@@ -35,13 +37,16 @@ class Registration:
         return pixels @ np.linalg.inv(self.intrinsics).T @ self.rotation.T
 
 
+def covered_px(finer: float) -> int:
+    """Side in pixels of what a measurement covers in a picture that is `finer` times as fine."""
+    return int(np.clip(np.ceil(finer), 1, MOST_COVERED))
+
+
 def register_depth(
     depth_mm: NDArray,
     registration: Registration,
     intrinsics: NDArray,
     size_px: tuple[int, int],
-    *,
-    covered: int = 2,
 ) -> NDArray[np.float32]:
     """Move each measurement to the pixel at which the colour camera sees it.
 
@@ -50,13 +55,14 @@ def register_depth(
         registration: where that stands.
         intrinsics: [3, 3] of the colour camera.
         size_px: width and height of the colour pictures.
-        covered: side in pixels of what a measurement covers: as much as the colour camera is finer,
-            rounded up, or gaps stay.
+
+    A measurement covers as many pixels as the colour camera is finer, or gaps would stay.
 
     Returns:
         [height, width] depth along the colour camera's axis in mm; of several measurements at one
         pixel the nearest, 0 where there is none.
     """
+    covered = covered_px(intrinsics[0, 0] / registration.intrinsics[0, 0])
     depth = np.asarray(depth_mm, np.float64)[..., None]
     points = (registration.rays() * depth + registration.translation_mm).reshape(-1, 3)
     points = points[(depth.reshape(-1) > 0) & (points[:, 2] > 0)]

@@ -22,11 +22,10 @@ from kerashand.geometry.camera import (
     flip_uv,
     flip_xyz,
 )
-from kerashand.geometry.registration import Registration
+from kerashand.geometry.registration import Registration, covered_px
 
 SHRINK = 1.5
 """Squares that hold more than so many pixels a pixel of the crop are averaged first."""
-MOST_SPLAT = 4
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,14 @@ class Crops:
 
 
 def crops_of(table: HandTable, *, size_px: int, margin: float) -> Crops:
-    """Squares about the weighted points that lie in the pictures, `size_px` wide."""
+    """Squares about the weighted points that lie in the pictures, `size_px` wide.
+
+    Where fewer than two are weighted, all points in the picture count.
+    """
     uv = table.uv_px.astype(np.float64)
     inside = ((uv >= -0.5) & (uv <= np.array(table.size_px) - 0.5)).all(axis=-1)
-    known = (inside & (table.uv_weight > 0))[..., None]
+    known = inside & (table.uv_weight > 0)
+    known = np.where(known.sum(axis=1, keepdims=True) >= 2, known, inside)[..., None]
     low = np.where(known, uv, np.inf).min(axis=1)
     high = np.where(known, uv, -np.inf).max(axis=1)
     side = np.maximum((high - low).max(axis=1), 4.0) * margin
@@ -225,7 +228,7 @@ def _splatter(table: HandTable, registration: Registration, crops: Crops, size_p
     rays = tf.constant(registration.rays().reshape(-1, 3), tf.float32)
     offset = tf.constant(registration.translation_mm, tf.float32)
     zoom = np.abs(crops.affine[:, 0, 0]) * table.intrinsics[:, 0, 0]
-    covered = int(np.clip(np.ceil(zoom.max() / registration.intrinsics[0, 0]), 1, MOST_SPLAT))
+    covered = covered_px(zoom.max() / registration.intrinsics[0, 0])
     shift = (covered - 1) / 2.0
 
     def splat(depth: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:

@@ -276,11 +276,7 @@ def registered_depth(root: Path, recording: Recording, frame: str) -> np.ndarray
     depth = picture.astype(np.float32) * recording.unit_mm
     if registration is None:
         return depth
-    finer = recording.intrinsics[0, 0] / registration.intrinsics[0, 0]
-    return register_depth(
-        depth, registration, recording.intrinsics, recording.size_px,
-        covered=int(np.clip(np.ceil(finer), 1, 4)),
-    )  # fmt: skip
+    return register_depth(depth, registration, recording.intrinsics, recording.size_px)
 
 
 def root_depth_mm(root: Path, recording: Recording, row: dict) -> float:

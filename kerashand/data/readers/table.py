@@ -7,7 +7,9 @@ the colour camera; pictures are opened when a batch needs them (`kerashand.data.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -24,9 +26,11 @@ MOST_OFF_PX = 5.0
 """Distance of labelled points from projected joints above which the two do not belong together."""
 HAND_MM = (40.0, 400.0)
 """Smallest and largest plausible distance of a hand's joints from each other."""
-DEPTH_SAMPLES = 12
+DEPTH_SAMPLES, FILE_THREADS = 12, 8
 MOST_DEPTH_OFF_MM = 150.0
 RHD_MM = 5000.0 / 65535.0
+END_BYTES, JPEG_HEAD_BYTES = 512, 1 << 18
+"""Cameras append a little to JPEG files, and put a thumbnail before the picture."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +184,7 @@ def _label_problems(table: HandTable):
     width, height = table.size_px
     with np.errstate(invalid="ignore"):
         inside = ((table.uv_px >= -0.5) & (table.uv_px <= np.array([width, height]) - 0.5)).all(-1)
-        seen = (inside & (table.uv_weight > 0)).sum(axis=1)
+        seen = np.where((table.uv_weight > 0).any(axis=1), inside.sum(axis=1), 0)
         before = (table.xyz_mm[..., 2] > 0).all(axis=1)
         extent = np.ptp(table.xyz_mm, axis=1).max(axis=1)
     for row, path in enumerate(table.images):
@@ -212,13 +216,14 @@ def _file_problems(table: HandTable):
     wanted = [(table.images, table.size_px)]
     if table.depths is not None:
         wanted.append((table.depths, depth_size))
-    seen: dict[str, str | None] = {}
     for paths, size_px in wanted:
-        for row, path in enumerate(paths):
-            if path not in seen:
-                seen[path] = picture_problem(Path(path), size_px)
-            if seen[path]:
-                yield row, f"{path}: {seen[path]}"
+        once = list(dict.fromkeys(paths))
+        with ThreadPoolExecutor(FILE_THREADS) as pool:
+            found = pool.map(picture_problem, map(Path, once), itertools.repeat(size_px))
+        problem = dict(zip(once, found, strict=True))
+        yield from (
+            (row, f"{path}: {problem[path]}") for row, path in enumerate(paths) if problem[path]
+        )
 
 
 def check_depth(table: HandTable) -> None:
@@ -264,11 +269,7 @@ def depth_seen(table: HandTable, row: int) -> np.ndarray:
         depth = values * table.depth_unit_mm
     if table.registration is None:
         return depth
-    finer = table.intrinsics[row, 0, 0] / table.registration.intrinsics[0, 0]
-    covered = int(np.clip(np.ceil(finer), 1, 4))
-    return register_depth(
-        depth, table.registration, table.intrinsics[row], table.size_px, covered=covered
-    )
+    return register_depth(depth, table.registration, table.intrinsics[row], table.size_px)
 
 
 def picture_problem(path: Path, size_px: tuple[int, int]) -> str | None:
@@ -277,7 +278,7 @@ def picture_problem(path: Path, size_px: tuple[int, int]) -> str | None:
         with open(path, "rb") as file:
             head = file.read(26)
             file.seek(0, 2)
-            file.seek(max(file.tell() - 12, 0))
+            file.seek(max(file.tell() - END_BYTES, 0))
             end = file.read()
     except FileNotFoundError:
         return "does not exist"
@@ -303,7 +304,8 @@ def picture_problem(path: Path, size_px: tuple[int, int]) -> str | None:
 
 def _jpeg_size(path: Path) -> tuple[int, int] | None:
     """Width and height that a JPEG file's frame header names."""
-    data = path.read_bytes()
+    with open(path, "rb") as file:
+        data = file.read(JPEG_HEAD_BYTES)
     place = 2
     while place + 9 < len(data):
         if data[place] != 0xFF:
