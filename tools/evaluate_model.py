@@ -69,7 +69,8 @@ def evaluate(args: argparse.Namespace) -> None:
         if model.finder is not None:
             results["whole pictures"] = whole_pictures(model, args)
         if (args.photographs / POINTS_3D_FILE).is_file():
-            results["photographs in 3D"] = stereo(model, args.photographs, args.split, args.passes)
+            in_3d = stereo(model, args.photographs, args.split, args.passes)
+            results |= {"photographs in 3D": in_3d} if in_3d else {}
     if args.rendered:
         results["rendered hands"] = rendered(model, args.rendered, args.backgrounds, args.passes)
     print(text_of(results))
@@ -187,9 +188,11 @@ def found_in(model: HandPose, rgb: NDArray, boxes, sides: list[str], passes: int
 
 
 def stereo(model: HandPose, folder: Path, split: str, passes: int) -> dict:
-    """3D errors on the photographs whose joints two cameras gave."""
+    """3D errors on the photographs whose joints two cameras gave; empty if the split has none."""
     with np.load(folder / POINTS_3D_FILE, allow_pickle=False) as points:
         chosen = points["split"] == split
+        if not chosen.any():
+            return {}
         names, xyz_mm, intrinsics = (
             points[key][chosen] for key in ("name", "xyz_mm", "intrinsics")
         )
