@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.skeleton import ROOT
+
+SHOWN_PX = 256
+"""Side of the square in which 2D errors of photographs are given."""
 
 ALIGNMENTS = ("none", "root", "procrustes")
 """What is done to a prediction before it is compared.
@@ -147,6 +151,20 @@ def errors_2d(prediction_px: ArrayLike, target_px: ArrayLike) -> NDArray[np.floa
     """
     difference = np.asarray(prediction_px, np.float64) - np.asarray(target_px, np.float64)
     return np.linalg.norm(difference, axis=-1)
+
+
+def errors_of_256(prediction_px: ArrayLike, target_px: ArrayLike) -> NDArray[np.float64]:
+    """Return the errors of one hand in pixels of the square around it, drawn 256 px wide.
+
+    Args:
+        prediction_px: [K, 2] pixels.
+        target_px: [K, 2] pixels; the square is `HAND_MARGIN` boxes around them.
+
+    Returns:
+        [K] errors.
+    """
+    side_px = HAND_MARGIN * np.ptp(np.asarray(target_px), axis=0).max()
+    return errors_2d(prediction_px, target_px) * SHOWN_PX / side_px
 
 
 def _labelled(errors: NDArray[np.float64], weight: ArrayLike | None) -> NDArray[np.bool_]:

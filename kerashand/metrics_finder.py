@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -98,6 +99,17 @@ class FinderResult:
     recall: NDArray[np.float64]
     side_accuracy: NDArray[np.float64]
     average_precision: float
+
+
+def match_hands(found: Sequence[Any], boxes: ArrayLike, is_right: Sequence[bool]) -> Matches:
+    """`match_boxes` for what was found in a picture: objects with `box`, `score` and `side`."""
+    return match_boxes(
+        [hand.box for hand in found],
+        [hand.score for hand in found],
+        [hand.side for hand in found],
+        boxes,
+        ["right" if right else "left" for right in is_right],
+    )
 
 
 def evaluate_finder(

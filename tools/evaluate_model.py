@@ -23,18 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.cli.arguments import exit_code
-from kerashand.data.photos import POINTS_3D_FILE, load_labels
+from kerashand.data.photos import POINTS_3D_FILE, boxed_pictures, load_labels
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
-from kerashand.metrics import PROTOCOLS, errors_2d, evaluate_pose, joint_errors_mm
-from kerashand.metrics_finder import evaluate_finder, match_boxes
+from kerashand.metrics import PROTOCOLS, SHOWN_PX, errors_of_256, evaluate_pose, joint_errors_mm
+from kerashand.metrics_finder import evaluate_finder, match_hands
 from kerashand.runtime import HandPose
-from kerashand.synthetic.appearance import photograph_background
+from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.scene import draw_sample
 
-SHOWN_PX = 256
 PCK_SHARE = 0.1
 FEWEST = 15  # hands of a group that may be called the worst
 FINGERS = (5, 9, 13, 17)
@@ -84,12 +83,6 @@ def box_of(uv_px: np.ndarray) -> tuple[float, ...]:
     return (*uv_px.min(axis=0), *uv_px.max(axis=0))
 
 
-def shown_errors(uv_px: np.ndarray, true_px: np.ndarray) -> np.ndarray:
-    """Errors [21] in pixels of the square of `HAND_MARGIN` boxes, drawn `SHOWN_PX` wide."""
-    square_px = HAND_MARGIN * np.ptp(true_px, axis=0).max()
-    return errors_2d(uv_px, true_px) * SHOWN_PX / square_px
-
-
 def photographs(model: HandPose, folder: Path, split: str, passes: int) -> dict[str, dict]:
     """Errors of the hands of a split by group, "all" first."""
     labels = load_labels(str(folder))
@@ -103,7 +96,7 @@ def photographs(model: HandPose, folder: Path, split: str, passes: int) -> dict[
         hand = model.predict(
             rgb, box=box_of(uv), side="right" if is_right else "left", passes=passes
         )[0]
-        errors.append(shown_errors(hand.uv_px, uv))
+        errors.append(errors_of_256(hand.uv_px, uv))
         collection = [str(labels["set"][row])] if "set" in labels else []
         groups.append({"all", *collection, *groups_of(rgb, uv, is_right)})
     errors = np.array(errors)
@@ -150,20 +143,14 @@ def groups_of(rgb: np.ndarray, uv_px: np.ndarray, is_right: bool) -> list[str]:
 
 def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict:
     """Precision, recall and side of the hands that `predict` finds in whole pictures."""
-    labels = load_labels(str(args.photographs))
-    names = sorted(set(labels["name"][labels["split"] == args.split].tolist()))
-    photographed, empty = [], []
-    rng = np.random.default_rng(1)
-    for name in names:
-        rows = np.flatnonzero(labels["name"] == name)
-        rgb = np.ascontiguousarray(cv2.imread(str(args.photographs / name))[:, :, ::-1])
-        sides = ["right" if right else "left" for right in labels["is_right"][rows]]
-        uv = labels["uv_px"][rows]
-        boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
-        photographed.append(found_in(model, rgb, boxes, sides, args.passes))
-        background = photograph_background(rng, 256, folder=args.backgrounds, tint=0.1)
-        background = np.clip(np.rint(background * 255.0), 0, 255).astype(np.uint8)
-        empty.append(found_in(model, background, [], [], args.passes))
+
+    def matched(rgb: NDArray, boxes=(), is_right=()):
+        return match_hands(model.predict(rgb, max_hands=4, passes=args.passes), boxes, is_right)
+
+    photographed = [matched(*one) for one in boxed_pictures(str(args.photographs), args.split)]
+    empty = [
+        matched(rgb) for rgb in empty_pictures([1], len(photographed), folder=args.backgrounds)
+    ]
     result = evaluate_finder([*photographed, *empty], [0.0])
     return {
         "photographs": len(photographed),
@@ -173,18 +160,6 @@ def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict:
         "side": float(result.side_accuracy[0]),
         "share_of_empty_with_a_hand": float(np.mean([len(m.score) > 0 for m in empty])),
     }
-
-
-def found_in(model: HandPose, rgb: NDArray, boxes, sides: list[str], passes: int):
-    """What became of the hands of one picture."""
-    hands = model.predict(rgb, max_hands=4, passes=passes)
-    return match_boxes(
-        [hand.box for hand in hands],
-        [hand.score for hand in hands],
-        [hand.side for hand in hands],
-        boxes,
-        sides,
-    )
 
 
 def stereo(model: HandPose, folder: Path, split: str, passes: int) -> dict:
@@ -226,7 +201,7 @@ def errors_3d(
         rows["known"].append(known)
         rows["solved"].append(hand.xyz_mm)
         rows["true"].append(xyz_mm)
-        rows["px"].append(shown_errors(hand.uv_px, uv))
+        rows["px"].append(errors_of_256(hand.uv_px, uv))
     known, solved, true = (np.array(rows[key], np.float64) for key in ("known", "solved", "true"))
     # As `cai2018`, but for the bone that gives the scale.
     pose = evaluate_pose(known, true, PROTOCOLS["cai2018"])

@@ -24,8 +24,7 @@ import cv2
 import numpy as np
 
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
-from kerashand.geometry.camera import HAND_MARGIN
-from kerashand.metrics import errors_2d
+from kerashand.metrics import errors_of_256
 from kerashand.runtime import HandPose
 
 MIN_SCORE = 0.6
@@ -167,9 +166,7 @@ def agreed(rows: list[dict], folder: Path, model: HandPose) -> list[dict]:
         rgb = cv2.cvtColor(cv2.imread(str(folder / one["name"])), cv2.COLOR_BGR2RGB)
         box = (*one["uv_px"].min(axis=0), *one["uv_px"].max(axis=0))
         hand = model.predict(rgb, box=box, side="right" if one["is_right"] else "left")[0]
-        # Their error in a square of HAND_MARGIN boxes, drawn 256 px wide.
-        side = HAND_MARGIN * np.ptp(one["uv_px"], axis=0).max()
-        return errors_2d(hand.uv_px, one["uv_px"]).mean() * 256 / side <= MAX_DISAGREEMENT_PX
+        return errors_of_256(hand.uv_px, one["uv_px"]).mean() <= MAX_DISAGREEMENT_PX
 
     kept = [one for one in rows if agrees(one)]
     print(f"left out, since the model disagrees: {len(rows) - len(kept)} training photographs")

@@ -15,16 +15,15 @@ import argparse
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.cli.startup import tensorflow_start
-from kerashand.data.photos import labels_digest, load_labels
+from kerashand.data.photos import boxed_pictures, labels_digest
 from kerashand.files import write_text
-from kerashand.metrics_finder import FinderResult, evaluate_finder, match_boxes
+from kerashand.metrics_finder import FinderResult, evaluate_finder, match_hands
 from kerashand.runtime.finder import Finder
-from kerashand.synthetic.appearance import photograph_background
+from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.pictures import draw_picture
 
 with tensorflow_start():
@@ -111,7 +110,9 @@ def measure(network, args: argparse.Namespace) -> dict:
     photographs = on_photographs(finder, args.photographs, "test")
     none = on_none(finder, args)
     drawn = [
-        matched(finder, p.image, p.boxes[p.weight > 0], p.is_right[p.weight > 0])
+        match_hands(
+            finder.find(p.image, max_hands=4), p.boxes[p.weight > 0], p.is_right[p.weight > 0]
+        )
         for p in (
             draw_picture("test", args.seed, i, backgrounds=args.backgrounds)
             for i in range(DRAWN_TEST)
@@ -135,40 +136,16 @@ def measure(network, args: argparse.Namespace) -> dict:
 
 def on_photographs(finder: Finder, folder: Path, split: str) -> list:
     """Matches of the photographs of a split."""
-    labels = load_labels(str(folder))
-    matches = []
-    for name in sorted(set(labels["name"][labels["split"] == split].tolist())):
-        rows = np.flatnonzero(labels["name"] == name)
-        rgb = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)[:, :, ::-1]
-        uv = labels["uv_px"][rows]
-        boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
-        matches.append(matched(finder, rgb, boxes, labels["is_right"][rows]))
-    return matches
+    return [
+        match_hands(finder.find(rgb, max_hands=4), boxes, is_right)
+        for rgb, boxes, is_right in boxed_pictures(str(folder), split)
+    ]
 
 
 def on_none(finder: Finder, args: argparse.Namespace) -> list:
     """Matches of cut-outs of the backgrounds, which hold no hand."""
-    rng = np.random.default_rng([args.seed, 99])
-    pictures = (
-        photograph_background(rng, 256, folder=args.backgrounds, tint=0.1)
-        for _ in range(HANDS_FREE)
-    )
-    return [
-        matched(finder, np.clip(np.rint(p * 255.0), 0, 255).astype(np.uint8), [], [])
-        for p in pictures
-    ]
-
-
-def matched(finder: Finder, rgb, boxes, is_right):
-    """What became of the boxes that the finder gives of one picture."""
-    found = finder.find(np.ascontiguousarray(rgb), max_hands=4)
-    return match_boxes(
-        [hand.box for hand in found],
-        [hand.score for hand in found],
-        [hand.side for hand in found],
-        boxes,
-        ["right" if right else "left" for right in is_right],
-    )
+    pictures = empty_pictures([args.seed, 99], HANDS_FREE, folder=args.backgrounds)
+    return [match_hands(finder.find(rgb, max_hands=4), (), ()) for rgb in pictures]
 
 
 def summary(result: FinderResult, threshold: float) -> dict[str, float]:

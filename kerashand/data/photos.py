@@ -12,6 +12,7 @@ split [N] text       train, val or test
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +127,19 @@ def open_split(path: str, split: str, *, size_px: int, samples: int) -> PhotoSpl
         )
     digest = labels_digest(path)
     return PhotoSplit(str(Path(path).resolve()), split, size_px, samples, digest)
+
+
+def boxed_pictures(path: str, split: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Each picture of a split: RGB [H, W, 3], boxes [n, 4] of its hands, is_right [n]."""
+    labels = load_labels(path)
+    for name in sorted(set(labels["name"][labels["split"] == split].tolist())):
+        picture = cv2.imread(str(Path(path) / name), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise UserError(f"{Path(path) / name} is not a picture that OpenCV can read.")
+        rows = np.flatnonzero(labels["name"] == name)
+        uv = labels["uv_px"][rows]
+        boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
+        yield np.ascontiguousarray(picture[:, :, ::-1]), boxes, labels["is_right"][rows]
 
 
 def count(path: str, split: str) -> int:

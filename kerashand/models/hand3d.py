@@ -15,12 +15,9 @@ import numpy as np
 
 from kerashand.errors import UserError
 from kerashand.pickles import load_pickle
+from kerashand.skeleton import FROM_RHD
 
 FORMAT_SUFFIXES = (".pickle", ".pkl")
-CHANNEL_OF_JOINT = np.array(
-    [0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17]
-)
-"""Our joint j is their score map CHANNEL_OF_JOINT[j]; their 0 is the middle of the palm."""
 SCORE_LAYERS = ("conv5_2", "conv6_7", "conv7_7")
 AFTER_SCORES = ("conv6_1", "conv7_1")
 """Layers that read 21 score maps before the encoding."""
@@ -92,10 +89,11 @@ def _layers_in(held: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 def _in_our_order(name: str, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The arrays with score maps in the order of our joints."""
-    joints = len(CHANNEL_OF_JOINT)
+    order = np.array(FROM_RHD)  # their score maps; their 0 is the middle of the palm
+    joints = len(order)
     if name in SCORE_LAYERS and kernel.shape[-1:] == (joints,) == bias.shape:
-        return kernel[..., CHANNEL_OF_JOINT], bias[CHANNEL_OF_JOINT]
+        return kernel[..., order], bias[order]
     if name in AFTER_SCORES and kernel.ndim == 4 and kernel.shape[2] > joints:
-        order = np.concatenate([CHANNEL_OF_JOINT, np.arange(joints, kernel.shape[2])])
-        return kernel[:, :, order], bias
+        inputs = np.concatenate([order, np.arange(joints, kernel.shape[2])])
+        return kernel[:, :, inputs], bias
     return kernel, bias

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -311,6 +312,16 @@ def _load_picture(path: Path) -> np.ndarray:
     if factor < 1.0:
         picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return picture[:, :, ::-1]
+
+
+def empty_pictures(
+    seed: Sequence[int], count: int, *, folder: str | None = None
+) -> Iterator[np.ndarray]:
+    """Cut-outs of photographs without hands, uint8 RGB [256, 256, 3], for measuring a finder."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        picture = photograph_background(rng, 256, folder=folder, tint=0.1)
+        yield np.clip(np.rint(picture * 255.0), 0, 255).astype(np.uint8)
 
 
 def photograph_background(

@@ -120,12 +120,11 @@ def row_parser(
 
 def damaged_pictures(table: HandTable) -> list[str]:
     """Paths of pictures that cannot be decoded, as training would decode them; slow."""
-    depth_size = table.registration.size_px if table.registration else table.size_px
     one_channel = table.depth_coding == "mm"
     kinds = [(table.images, table.size_px, 3, tf.uint8)]
     if table.depths is not None:
         channels, dtype = (1, tf.uint16) if one_channel else (3, tf.uint8)
-        kinds.append((table.depths, depth_size, channels, dtype))
+        kinds.append((table.depths, table.depth_size_px, channels, dtype))
     damaged = []
     for paths, size_px, channels, dtype in kinds:
         for path in dict.fromkeys(paths):
@@ -185,7 +184,6 @@ def _project(picture, affine, size_px: int, interpolation: str, fill_mode: str) 
 def _depth_reader(table: HandTable, crops: Crops, size_px: int):
     paths, affine = tf.constant(table.depths), tf.constant(crops.affine, tf.float32)
     coding, unit, registration = table.depth_coding, table.depth_unit_mm, table.registration
-    depth_size = registration.size_px if registration else table.size_px
     channels, dtype = (1, tf.uint16) if coding == "mm" else (3, tf.uint8)
     splat = None
     if registration:
@@ -193,7 +191,7 @@ def _depth_reader(table: HandTable, crops: Crops, size_px: int):
         splat = _splatter(table, registration, crops, size_px)
 
     def read(row: tf.Tensor) -> tf.Tensor:
-        picture = _decode(paths[row], table.depths[0], depth_size, channels, dtype)
+        picture = _decode(paths[row], table.depths[0], table.depth_size_px, channels, dtype)
         if splat is not None:
             return splat(unit * depth_mm(picture, coding), affine[row] @ cameras[row])
         # Cut first, as whole pixels: fewer of them are worked out.

@@ -17,13 +17,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import yaml
 
-from kerashand.data.readers.table import HandTable
+from kerashand.data.readers.table import HandTable, depth_seen
 from kerashand.errors import UserError
-from kerashand.geometry.registration import Registration, register_depth
+from kerashand.geometry.registration import Registration
 from kerashand.geometry.root_depth import PALM_RATIOS
 from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
 
@@ -34,7 +33,6 @@ WRIST_BEHIND_SKIN = 0.2
 ROOT_WINDOW = 0.12
 """Half side of the window about the wrist in which depth is looked for, in the same lengths."""
 MEASURES = {"wrist_middle_mcp_mm": (50.0, 150.0), "middle_mcp_pip_mm": (20.0, 80.0)}
-PALM = (0, 5, 9, 13, 17)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,16 +233,14 @@ def read(root: str | Path, split: str) -> HandTable:
     rows = [row for row in rows if (row["frame"] in test) == (split == "test")]
     if not rows:
         raise UserError(f"{root}: too few frames with points for a split `{split}`.")
-    depth_mm = [root_depth_mm(root, recording, row) for row in rows]
     palm, phalanx = recording.wrist_middle_mcp_mm, recording.middle_mcp_pip_mm
     # Joints that no label claims: the right depth of the wrist and lengths of the scale bones.
     xyz_mm = np.zeros((len(rows), NUM_JOINTS, 3), np.float32)
     xyz_mm[:, :, 0] = 1.0
     xyz_mm[:, ROOT, 0], xyz_mm[:, MIDDLE_MCP, 0] = 0.0, palm
     xyz_mm[:, MIDDLE_MCP + 1, 0] = palm + phalanx
-    xyz_mm[:, :, 2] = np.array(depth_mm)[:, None]
     frame_numbers = {name: number for number, name in enumerate(names)}
-    return HandTable(
+    table = HandTable(
         dataset=f"{root.name}, {split}",
         conditions=(
             f"recording {root.name}, {split}: {len(rows)} hands; depth of the wrist from the depth "
@@ -264,27 +260,18 @@ def read(root: str | Path, split: str) -> HandTable:
         registration=recording.registration,
         groups=np.array([frame_numbers[row["frame"]] for row in rows]),
     )
+    depth_mm = [root_depth_mm(table, row, palm) for row in range(len(table))]
+    xyz_mm[:, :, 2] = np.array(depth_mm)[:, None]
+    return dataclasses.replace(table, xyz_mm=xyz_mm)
 
 
-def registered_depth(root: Path, recording: Recording, frame: str) -> np.ndarray | None:
-    """Depth [H, W] in mm as the colour camera sees it; None if the picture is missing or wrong."""
-    picture = cv2.imread(str(root / "depth" / f"{frame}.png"), cv2.IMREAD_UNCHANGED)
-    registration = recording.registration
-    width, height = registration.size_px if registration else recording.size_px
-    if picture is None or picture.dtype != np.uint16 or picture.shape != (height, width):
-        return None
-    depth = picture.astype(np.float32) * recording.unit_mm
-    if registration is None:
-        return depth
-    return register_depth(depth, registration, recording.intrinsics, recording.size_px)
-
-
-def root_depth_mm(root: Path, recording: Recording, row: dict) -> float:
+def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     """Depth of the wrist joint in mm: NaN if nothing was measured near it."""
-    depth = registered_depth(root, recording, row["frame"])
-    if depth is None:
+    try:
+        depth = depth_seen(table, row)
+    except UserError:
         return float("nan")
-    uv = row["uv_px"]
+    uv = table.uv_px[row]
     palm_px = np.linalg.norm(uv[MIDDLE_MCP] - uv[ROOT])
     reach = max(round(ROOT_WINDOW * float(palm_px)), 2)
     u, v = np.rint(uv[ROOT]).astype(int)
@@ -292,4 +279,4 @@ def root_depth_mm(root: Path, recording: Recording, row: dict) -> float:
     measured = window[window > 0]
     if not measured.size:
         return float("nan")
-    return float(np.median(measured)) + WRIST_BEHIND_SKIN * recording.wrist_middle_mcp_mm
+    return float(np.median(measured)) + WRIST_BEHIND_SKIN * palm_mm

@@ -24,11 +24,10 @@ from kerashand.data.readers.table import HandTable
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.pickles import load_pickle
+from kerashand.skeleton import FROM_RHD
 
 SIZE_PX = (320, 320)
 FOLDERS = {"train": "training", "test": "evaluation"}
-ORDER = np.array([0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17])
-"""Our joint j is the data set's joint ORDER[j] of a hand."""
 LEFT_MASK, RIGHT_MASK = (2, 17), (18, 33)
 
 
@@ -54,7 +53,7 @@ def read(root: str | Path, split: str) -> HandTable:
     names = [f"{number:05d}.png" for number in numbers]
     is_right = sides(folder / "mask", names)
     first = np.where(is_right, 21, 0)
-    joints = first[:, None] + ORDER[None]  # [N, 21]
+    joints = first[:, None] + np.array(FROM_RHD)  # [N, 21]
     rows = np.arange(len(names))[:, None]
     uv_vis, xyz = uv_vis[rows, joints], xyz[rows, joints]
     return HandTable(

@@ -20,6 +20,7 @@ from kerashand.data.readers.table import HandTable, check_joints
 from kerashand.errors import UserError
 from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.registration import Registration
+from kerashand.skeleton import FROM_STB
 
 SIZE_PX = (640, 480)
 FRAMES = 1500
@@ -27,8 +28,6 @@ SEQUENCES = {
     "train": tuple(f"B{n}{kind}" for n in range(2, 7) for kind in ("Counting", "Random")),
     "test": ("B1Counting", "B1Random"),
 }
-ORDER = np.array([0, 17, 18, 19, 20, 13, 14, 15, 16, 9, 10, 11, 12, 5, 6, 7, 8, 1, 2, 3, 4])
-"""Our joint j is the data set's joint ORDER[j]; 0 is the palm there and becomes the wrist."""
 
 BB_INTRINSICS = np.array([[822.79041, 0, 318.47345], [0, 822.79041, 250.31296], [0, 0, 1]])
 BB_BASELINE_MM = 120.054
@@ -89,7 +88,7 @@ def read(root: str | Path, split: str, *, camera: str, wrist: str = "hand3d") ->
     eyes = ("left", "right") if camera == "bb" else ("color",)
     for sequence in SEQUENCES[split]:
         xyz = _labels(root / "labels" / f"{sequence}_{camera.upper()}.mat")
-        xyz = wrist_from_palm(xyz[:, ORDER], wrist)
+        xyz = wrist_from_palm(xyz[:, FROM_STB], wrist)
         folder = root / "images" / sequence
         for eye in eyes:
             moved = xyz - np.array([BB_BASELINE_MM, 0.0, 0.0]) * (eye == "right")

@@ -76,6 +76,11 @@ class HandTable:
         return len(self.images)
 
     @property
+    def depth_size_px(self) -> tuple[int, int]:
+        """Width and height of the depth pictures."""
+        return self.registration.size_px if self.registration else self.size_px
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """What of `kerashand.data.sample.LABELS` it gives."""
         return ("uv", *(("xyz",) if self.has_xyz else ()), *(("depth",) if self.depths else ()))
@@ -212,10 +217,9 @@ def _label_problems(table: HandTable):
 
 def _file_problems(table: HandTable):
     """Rows whose pictures are missing, cut short, or of another size or kind."""
-    depth_size = table.registration.size_px if table.registration else table.size_px
     wanted = [(table.images, table.size_px)]
     if table.depths is not None:
-        wanted.append((table.depths, depth_size))
+        wanted.append((table.depths, table.depth_size_px))
     for paths, size_px in wanted:
         once = list(dict.fromkeys(paths))
         with ThreadPoolExecutor(FILE_THREADS) as pool:
@@ -258,7 +262,13 @@ def depth_seen(table: HandTable, row: int) -> np.ndarray:
         UserError: if the picture cannot be read.
     """
     picture = cv2.imread(table.depths[row], cv2.IMREAD_UNCHANGED)
-    if picture is None or (picture.ndim == 3) != (table.depth_coding != "mm"):
+    plain = table.depth_coding == "mm"
+    if (
+        picture is None
+        or picture.shape[1::-1] != table.depth_size_px
+        or picture.ndim != (2 if plain else 3)
+        or picture.dtype != (np.uint16 if plain else np.uint8)
+    ):
         raise UserError(f"{table.depths[row]} is no depth picture of this data set.")
     values = picture.astype(np.float32)
     if table.depth_coding == "rhd":  # OpenCV gives B, G, R
