@@ -1,6 +1,8 @@
 import dataclasses
+import hashlib
 import importlib
 import inspect
+import json
 import pickle
 import re
 
@@ -16,6 +18,7 @@ from kerashand.config import (
     load_config,
     packaged_configs,
 )
+from kerashand.config.loading import _LATER
 from kerashand.config.rules import find_conflicts
 from kerashand.errors import UserError
 
@@ -330,6 +333,29 @@ def test_hash_leaves_out_what_does_not_change_the_result():
     assert config_hash(weak) == config_hash(same)
     assert re.fullmatch("[0-9a-f]{12}", config_hash(weak))
     assert config_hash(weak) != config_hash(load_config("weak", ["seed=1"]))
+
+
+def test_runs_of_before_a_key_came_can_go_on():
+    content = load_config("weak").to_dict()
+    for path in ("name", "run_dir", "data.cache_dir", "data.workers", *_LATER):
+        *above, key = path.split(".")
+        section = content
+        for name in above:
+            section = section[name]
+        del section[key]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    old = hashlib.sha256(text.encode()).hexdigest()[:12]
+    assert config_hash(load_config("weak")) == old
+    assert config_hash(load_config("weak", ["data.shards=true"])) != old
+
+
+def test_the_wrist_formula_is_for_stb():
+    data = ["data.target.kind=stb-sk", "data.target.path=/x", "data.target.wrist_from_palm=bihand"]
+    assert load_config("weak", data).data.target.wrist_from_palm == "bihand"
+    with pytest.raises(ConfigError, match="wrist_from_palm: is for kinds stb-sk and stb-bb; kind"):
+        load_config("weak", ["data.target.wrist_from_palm=bihand"])
+    with pytest.raises(ConfigError, match="wrist_from_palm: must be one of hand3d, bihand"):
+        load_config("weak", ["data.target.wrist_from_palm=palm"])
 
 
 def test_config_is_frozen_hashable_and_picklable():

@@ -404,6 +404,14 @@ def test_each_pass_holds_every_record_in_another_order(sample_cache):
     assert other != passes[0]
 
 
+@pytest.mark.parametrize("skip", [0, 7, 40, 95])
+def test_records_are_left_out_without_reading_whole_passes(sample_cache, skip):
+    files = sample_cache.files["source"]
+    plain = endless_records(files, seed=[3, 0]).skip(skip).take(50)
+    known = endless_records(files, seed=[3, 0], skip=skip, samples=sample_cache.samples).take(50)
+    assert [r.numpy() for r in known] == [r.numpy() for r in plain]
+
+
 def test_augmentation_differs_from_pass_to_pass(batches_of):
     batches = first(batches_of({"source": ALL}), 20)
     seen = {}

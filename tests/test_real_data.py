@@ -71,7 +71,7 @@ def test_the_papers_experiment(originals, tmp_path):
     assert "1.3 boxes" in results["data"]["target"]
 
 
-def test_a_recording_is_adapted_to_without_3d_labels(originals, tmp_path):
+def test_a_recording_is_adapted_to_without_3d_labels(originals, tmp_path, capsys):
     """Beside the embedded source; measured by its depth maps alone."""
     overrides = [
         *SMALL,
@@ -87,6 +87,8 @@ def test_a_recording_is_adapted_to_without_3d_labels(originals, tmp_path):
     assert "auc" not in numbers
     assert np.isfinite(numbers["depth_map_l1"])
     assert numbers["samples"] == 2
+    score = f"target: depth maps drawn from predicted joints lie {numbers['depth_map_l1']:.4f} w"
+    assert score in capsys.readouterr().out
 
 
 # --------------------------------------------------------------------------------------- damage

@@ -1,6 +1,9 @@
 """`kerashand-data check` and `label` on a recording."""
 
 import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -56,7 +59,7 @@ def predictor(monkeypatch):
     """Finds a hand in all but the third frame that it sees, a doubtful one in the fourth."""
     seen = []
 
-    def build(arguments):
+    def build(arguments, at_end):
         def predict(rgb):
             seen.append(rgb.shape)
             if len(seen) == 3:
@@ -100,3 +103,68 @@ def test_what_was_found_before_a_stop_is_kept(folder, predictor, monkeypatch):
 def test_no_recording(tmp_path, capsys):
     assert main(["label", str(tmp_path)]) == 2
     assert "recording.yaml does not exist" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------ MediaPipe
+
+
+@pytest.fixture
+def mediapipe(monkeypatch, tmp_path):
+    """A stand-in for MediaPipe that finds a left hand; `hand_landmarker.task` as its model."""
+
+    class Landmarker:
+        @classmethod
+        def create_from_options(cls, options):
+            if b"whole" not in Path(options["base_options"]["model_asset_path"]).read_bytes():
+                raise RuntimeError("Unable to open zip archive.")
+            assert options["num_hands"] == 1
+            return cls()
+
+        def close(self):
+            pass
+
+        def detect(self, image):
+            assert image["data"].shape == (480, 640, 3)
+            point = SimpleNamespace(x=0.5, y=0.25)
+            side = SimpleNamespace(category_name="Left", score=0.98)
+            return SimpleNamespace(hand_landmarks=[[point] * 21], handedness=[[side]])
+
+    vision = SimpleNamespace(HandLandmarker=Landmarker, HandLandmarkerOptions=dict)
+    python = SimpleNamespace(BaseOptions=dict, vision=vision)
+    package = SimpleNamespace(Image=dict, ImageFormat=SimpleNamespace(SRGB=1))
+    monkeypatch.setitem(sys.modules, "mediapipe", package)
+    monkeypatch.setitem(sys.modules, "mediapipe.tasks", SimpleNamespace(python=python))
+    monkeypatch.setitem(sys.modules, "mediapipe.tasks.python", python)
+    model = tmp_path / "hand_landmarker.task"
+    model.write_bytes(b"whole")
+    return model
+
+
+def by_mediapipe(folder, *more):
+    return main(["label", str(folder), "--with", "mediapipe", *map(str, more)])
+
+
+def test_mediapipe_fills_in_points(folder, mediapipe):
+    (folder / "points.jsonl").unlink()
+    assert by_mediapipe(folder, "--model", mediapipe) == 0
+    rows = lines(folder)
+    assert len(rows) == 10
+    assert rows[0]["side"] == "left"
+    assert rows[0]["uv_px"][20] == [319.5, 119.5]
+    assert rows[0]["weight"] == [1.0] * 21
+
+
+def test_what_mediapipe_needs_is_said(folder, mediapipe, monkeypatch, capsys):
+    for arguments, text in (
+        ([], "needs `--model hand_landmarker.task`"),
+        (["--model", "nowhere.task"], "nowhere.task does not exist"),
+        (["--model", mediapipe, "--finder", mediapipe], "takes no --finder"),
+    ):
+        assert by_mediapipe(folder, *arguments) == 2
+        assert text in capsys.readouterr().err
+    mediapipe.write_bytes(b"half")
+    assert by_mediapipe(folder, "--model", mediapipe) == 2
+    assert "hand_landmarker.task: Unable to open zip archive" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    assert by_mediapipe(folder, "--model", mediapipe) == 2
+    assert "pip install --no-deps mediapipe" in capsys.readouterr().err

@@ -1,15 +1,19 @@
-"""Measure how fast one core reads a data set on disk: decode, crop, augment, targets.
+"""Measure how fast one core reads a data set on disk, and shards of it: crop, augment, targets.
 
     python tools/benchmark_reading.py --kind rhd --path /data/RHD
 
 The process is kept on one core. Batches are those of training: pictures, 2D and 3D targets, without
-and with depth maps. Files that were just written or read come from memory, not from the disk.
+and with depth maps, first from the files as they are published, then from shards (`data.shards`),
+which are written to a temporary folder. Files that were just written or read come from memory, not
+from the disk.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
+import tempfile
 import time
 
 from kerashand.cli.arguments import exit_code
@@ -34,14 +38,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Time batches with and without depth."""
+    """Time batches with and without depth, of pictures and of shards."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     else:
         raise UserError("This system cannot keep a process on one core; the rates would be of all.")
     with tensorflow_start():
         from kerashand.data.augment import AugmentParameters
+        from kerashand.data.cache import ensure_splits
         from kerashand.data.pipeline import BatchGeometry, DomainSource, training_batches
+        from kerashand.data.readers import cached
         from kerashand.data.readers.decode import row_parser
         from kerashand.data.splits import counted, open_split
     zoom = 1.3
@@ -52,18 +58,17 @@ def measure(args: argparse.Namespace) -> None:
             image_size_px=args.size,
             stored_size_px=round(args.size * zoom),
             zoom=zoom,
+            shards=True,
+            workers=1,
         )
     )
     split = open_split(config, "source", "train")
     geometry = BatchGeometry(args.size, 64, "middle_mcp_pip", 5.0, zoom=zoom)
     table = split.table
     print(f"{table.dataset}: {len(table)} hands of {table.size_px[0]} x {table.size_px[1]} px")
-    for labels in (("uv", "xyz"), ("uv", "xyz", "depth")):
-        labels = tuple(label for label in labels if label in table.labels)
-        parse = row_parser(
-            table, size_px=split.size_px, margin=split.margin, with_depth="depth" in labels
-        )
-        domain = DomainSource("source", range(len(table)), parse, labels)
+
+    def rate(records, parse, labels) -> float:
+        domain = DomainSource("source", records, parse, labels)
         batches = iter(
             training_batches(
                 [domain], shares=(BATCH,), geometry=geometry, parameters=AugmentParameters(), seed=0
@@ -75,8 +80,28 @@ def measure(args: argparse.Namespace) -> None:
         while time.monotonic() - start < args.seconds:
             next(batches)
             count += BATCH
-        rate = count / (time.monotonic() - start)
-        print(f"batches with {', '.join(labels)}: {rate:.0f} images/s on one core")
+        return count / (time.monotonic() - start)
+
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        paths = [str(path) for path in ensure_splits([split], cache_dir=folder)[split]]
+        seconds = time.monotonic() - start
+        kilobytes = sum(os.path.getsize(path) for path in paths) / 1000 / len(table)
+        print(
+            f"shards: written at {len(table) / seconds:.0f} images/s, {kilobytes:.0f} kB an image"
+        )
+        kinds = [("uv", "xyz"), ("uv", "xyz", "depth")]
+        kinds = dict.fromkeys(tuple(k for k in kind if k in table.labels) for kind in kinds)
+        for labels in kinds:
+            wanted = {"size_px": split.size_px, "with_depth": "depth" in labels}
+            of_files = rate(
+                range(len(table)), row_parser(table, margin=split.margin, **wanted), labels
+            )
+            of_shards = rate(paths, functools.partial(cached.parse, **wanted), labels)
+            print(
+                f"batches with {', '.join(labels)}: {of_files:.0f} images/s from files, "
+                f"{of_shards:.0f} from shards, on one core"
+            )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from kerashand.config import DOMAINS
 from kerashand.errors import UserError
 
 EXIT_USER_ERROR = 2
@@ -32,6 +33,23 @@ def add_config_arguments(parser: argparse.ArgumentParser, *, example: str) -> No
         metavar="KEY=VALUE",
         help=f"change values of the configuration: --set {example}",
     )
+
+
+def add_skip_bad(parser: argparse.ArgumentParser) -> None:
+    """`--skip-bad`, which `overrides_of` turns into settings."""
+    parser.add_argument(
+        "--skip-bad", metavar="SHARE", nargs="?", const="0.01",
+        help="leave damaged hands of data sets on disk out, and list them, up to this share of "
+        "each split (without a number: 0.01); the same as data.*.max_bad_share",
+    )  # fmt: skip
+
+
+def overrides_of(arguments: argparse.Namespace) -> list[str]:
+    """What `--set` and `--skip-bad` change."""
+    overrides = list(arguments.overrides)
+    if arguments.skip_bad is not None:
+        overrides += [f"data.{d}.max_bad_share={arguments.skip_bad}" for d in DOMAINS]
+    return overrides
 
 
 @contextlib.contextmanager

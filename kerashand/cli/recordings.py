@@ -1,6 +1,7 @@
 """`kerashand-data check` and `label`: data sets and recordings on disk, before training."""
 
 import argparse
+import contextlib
 import json
 from itertools import chain
 from pathlib import Path
@@ -134,19 +135,20 @@ def label(arguments: argparse.Namespace) -> None:
     else:
         named = set()
     missing = [frame for frame in rgbd.frames(folder) if frame not in named]
-    predict = PREDICTORS[arguments.predictor](arguments)
     found = 0
-    try:
-        for frame in track(missing, description="looking for hands"):
-            rgb = _read_rgb(rgbd.colour_path(folder, frame))
-            hand = predict(rgb)
-            if hand is None or hand["score"] < arguments.least_score:
-                continue
-            found += 1
-            lines.append(json.dumps({"frame": frame, **hand}))
-    finally:  # what was found is kept when somebody stops it
-        if found:
-            write_text(path, "\n".join(lines) + "\n")
+    with contextlib.ExitStack() as at_end:
+        predict = PREDICTORS[arguments.predictor](arguments, at_end)
+        try:
+            for frame in track(missing, description="looking for hands"):
+                rgb = _read_rgb(rgbd.colour_path(folder, frame))
+                hand = predict(rgb)
+                if hand is None or hand["score"] < arguments.least_score:
+                    continue
+                found += 1
+                lines.append(json.dumps({"frame": frame, **hand}))
+        finally:  # what was found is kept when somebody stops it
+            if found:
+                write_text(path, "\n".join(lines) + "\n")
     print(
         f"{path}: hands in {found} of {len(missing)} frames without points, {len(named)} had some. "
         f"Look at them: kerashand-data check {folder} --sheet sheet.png"
@@ -160,7 +162,7 @@ def _read_rgb(path: Path) -> np.ndarray:
     return np.ascontiguousarray(picture[:, :, ::-1])
 
 
-def _own_predictor(arguments: argparse.Namespace):
+def _own_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitStack):
     model = HandPose.load(arguments.model, finder=arguments.finder)
 
     def predict(rgb: np.ndarray) -> dict | None:
@@ -172,26 +174,42 @@ def _own_predictor(arguments: argparse.Namespace):
     return predict
 
 
-def _mediapipe_predictor(arguments: argparse.Namespace):
+def _mediapipe_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitStack):
+    """MediaPipe's Hand Landmarker, which names sides as they are, not as in a mirror."""
+    if arguments.model is None or arguments.finder is not None:
+        raise UserError(
+            "--with mediapipe needs `--model hand_landmarker.task`, a file that MediaPipe's Hand "
+            "Landmarker page offers, and takes no --finder."
+        )
+    if not Path(arguments.model).expanduser().is_file():
+        raise UserError(f"--model: {arguments.model} does not exist.")
     try:
-        from mediapipe.python.solutions.hands import Hands
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
     except ImportError as error:
         raise UserError(
-            "--with mediapipe needs a MediaPipe that still has its `solutions`: pip install "
-            "'mediapipe<0.10.22' in an environment of its own, with numpy<2."
+            f"--with mediapipe: {error}. It needs MediaPipe 0.10.30 or later: `pip install "
+            "--no-deps mediapipe` (what this needs of its dependencies is here already, and its "
+            "own OpenCV would overwrite the one that is). Points of any other program do too: "
+            "docs/data.md shows how."
         ) from error
-    hands = Hands(static_image_mode=True, max_num_hands=1)
+    base = BaseOptions(model_asset_path=str(Path(arguments.model).expanduser()))
+    try:
+        hands = vision.HandLandmarker.create_from_options(
+            vision.HandLandmarkerOptions(base_options=base, num_hands=1)
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"MediaPipe cannot read {arguments.model}: {error}") from error
+    at_end.callback(hands.close)  # it fails when it is left to the end of Python
 
     def predict(rgb: np.ndarray) -> dict | None:
-        found = hands.process(rgb)
-        if not found.multi_hand_landmarks:
+        found = hands.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb))
+        if not found.hand_landmarks:
             return None
         size = np.array(rgb.shape[1::-1], float)
-        uv = [[p.x, p.y] for p in found.multi_hand_landmarks[0].landmark]
-        side = found.multi_handedness[0].classification[0]
-        # It names sides as in a mirror.
-        name = {"Left": "right", "Right": "left"}[side.label]
-        return _row(name, side.score, np.array(uv) * size - 0.5, np.ones(21))
+        uv = np.array([[point.x, point.y] for point in found.hand_landmarks[0]]) * size - 0.5
+        side = found.handedness[0][0]
+        return _row(side.category_name.lower(), side.score, uv, np.ones(21))
 
     return predict
 
@@ -206,3 +224,4 @@ def _row(side: str, score: float, uv_px: np.ndarray, weight: np.ndarray) -> dict
 
 
 PREDICTORS = {"kerashand": _own_predictor, "mediapipe": _mediapipe_predictor}
+"""(arguments, what closes at the end) -> a function from RGB [H, W, 3] to a row, or None."""

@@ -5,9 +5,15 @@ import sys
 from collections.abc import Sequence
 
 from kerashand import __version__
-from kerashand.cli.arguments import RESUMABLE, add_config_arguments, exit_code
+from kerashand.cli.arguments import (
+    RESUMABLE,
+    add_config_arguments,
+    add_skip_bad,
+    exit_code,
+    overrides_of,
+)
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import DOMAINS, dump_yaml, find_initial_weights, load_config, packaged_configs
+from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
 from kerashand.errors import UserError
 
 
@@ -30,11 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dry-run", action="store_true", help="build everything, run one step of a stage and stop"
     )
-    parser.add_argument(
-        "--skip-bad", metavar="SHARE", nargs="?", const="0.01",
-        help="leave damaged hands of data sets on disk out, and list them, up to this share of "
-        "each split (without a number: 0.01); the same as data.*.max_bad_share",
-    )  # fmt: skip
+    add_skip_bad(parser)
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser
 
@@ -46,10 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    overrides = list(arguments.overrides)
-    if arguments.skip_bad is not None:
-        overrides += [f"data.{d}.max_bad_share={arguments.skip_bad}" for d in DOMAINS]
-    config = load_config(arguments.config, overrides)
+    config = load_config(arguments.config, overrides_of(arguments))
     if arguments.run_dir is not None:
         config = config.with_run_dir(_checked_run_dir(arguments.run_dir))
     if config.model.initial_weights is not None:

@@ -1,5 +1,6 @@
 """Finds, merges and checks configurations, and writes them."""
 
+import functools
 import hashlib
 import json
 import re
@@ -17,6 +18,12 @@ from kerashand.config.yaml_files import YamlError, parse_yaml, read_yaml_file
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CONFIGS = _PACKAGE / "configs"
 _WEIGHTS = _PACKAGE / "weights"
+_LATER = {
+    "data.shards": False,
+    "data.source.wrist_from_palm": "hand3d",
+    "data.target.wrist_from_palm": "hand3d",
+}
+"""Keys that came later: at these values older runs, which had none of them, can go on."""
 
 
 def packaged_configs() -> dict[str, Path]:
@@ -95,6 +102,11 @@ def config_hash(config: Config) -> str:
         del content[key]
     for key in ("cache_dir", "workers"):
         del content["data"][key]
+    for path, default in _LATER.items():
+        *above, key = path.split(".")
+        section = functools.reduce(dict.__getitem__, above, content)
+        if section[key] == default:
+            del section[key]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

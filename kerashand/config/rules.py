@@ -83,6 +83,12 @@ def _data_conflicts(config: Config) -> Iterator[Finding]:
                     (f"data.{domain}.{name}", f"data.{domain}.kind"),
                     f"must be null for kind {data.kind}. Received: {data[name]!r}",
                 )
+        if data.wrist_from_palm != "hand3d" and not data.kind.startswith("stb"):
+            yield (
+                (f"data.{domain}.wrist_from_palm", f"data.{domain}.kind"),
+                f"is for kinds stb-sk and stb-bb; kind {data.kind} labels the wrist itself. "
+                f"Received: {data.wrist_from_palm!r}",
+            )
 
 
 def _batch_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[Finding]:

@@ -39,7 +39,8 @@ class DomainConfig(Section):
     `look` is what rendered hands look like, null is the domain's own name; `backgrounds` is a
     folder of photographs to stand behind them, null are the few in the package. Data sets on disk
     (all kinds but `synthetic`) are read from `path`; null of them is all that a split holds, and
-    `max_bad_share` of their hands may be left out as damaged.
+    `max_bad_share` of their hands may be left out as damaged. STB labels the palm, and
+    `wrist_from_palm` names the formula for the wrist (see `kerashand.data.readers.stb`).
     """
 
     kind: str = setting("synthetic", choices=tuple(LABELS_OF_KIND))
@@ -50,6 +51,7 @@ class DomainConfig(Section):
     val: int | None = setting(256, low=1)
     test: int | None = setting(1000, low=1)
     max_bad_share: float = setting(0.0, low=0, below=1)
+    wrist_from_palm: str = setting("hand3d", choices=("hand3d", "bihand"))
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class DataConfig(Section):
     """The data of both domains; `cache_dir` null is $KERASHAND_CACHE or ~/.cache/kerashand.
 
     The cache holds pictures of side `stored_size_px` (null: `image_size_px`), of which a network
-    sees the middle 1 / `zoom`, before augmentation.
+    sees the middle 1 / `zoom`, before augmentation. With `shards` it holds the hands of data sets
+    on disk too, cut once; otherwise their pictures are opened when a batch needs them.
     """
 
     image_size_px: int = setting(128, multiple_of=8, low=32, high=512)
@@ -66,6 +69,7 @@ class DataConfig(Section):
     cache_dir: str | None = setting(None)
     seed: int = setting(0, low=0, high=_MAX_SEED)
     workers: int | None = setting(None, low=1, high=1024)
+    shards: bool = setting(False)
     source: DomainConfig = field(default=DomainConfig())
     target: DomainConfig = field(default=DomainConfig(train=6000, val=512, test=2000))
 

@@ -7,6 +7,7 @@ says all that its samples depend on.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -15,11 +16,12 @@ import multiprocessing.connection
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -41,19 +43,29 @@ class CachedSplit(ABC):
     Attributes:
         samples: how many.
         size_px: side of their pictures.
+        in_workers: whether `encode` runs in worker processes, which have no TensorFlow; otherwise
+            it runs in this one and is parallel in itself.
     """
 
     samples: int
     size_px: int
+    in_workers: ClassVar[bool] = True
 
     @property
     @abstractmethod
     def folder(self) -> str:
-        """Folder of its shards below the root of the cache; says all that the content needs."""
+        """Folder of its shards below the root of the cache.
+
+        It and `file_name` say all that the content depends on.
+        """
+
+    def file_name(self, first: int, count: int) -> str:
+        """Name of the shard that holds samples first .. first + count - 1."""
+        return f"{first:07d}-{count:04d}.tfrecord"
 
     @abstractmethod
-    def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
-        """Make samples first .. first + count - 1; runs in workers without TensorFlow."""
+    def encode(self, first: int, count: int) -> Iterable[dict[str, bytes]]:
+        """Make samples first .. first + count - 1."""
 
     def shards(self) -> list[tuple[int, int]]:
         """(first index, samples) of each shard."""
@@ -61,6 +73,10 @@ class CachedSplit(ABC):
             (first, min(SHARD_SAMPLES, self.samples - first))
             for first in range(0, self.samples, SHARD_SAMPLES)
         ]
+
+
+Shard = tuple[CachedSplit, int, int]
+"""Split, number of its first sample, and samples."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +152,7 @@ def cache_root(cache_dir: str | None) -> Path:
 
 def shard_path(root: Path, split: CachedSplit, first: int, count: int) -> Path:
     """Final name of the shard that holds samples first .. first + count - 1."""
-    return root / split.folder / f"{first:07d}-{count:04d}.tfrecord"
+    return root / split.folder / split.file_name(first, count)
 
 
 def ensure_splits(
@@ -174,7 +190,7 @@ def ensure_splits(
     return paths
 
 
-def _write_shards(root: Path, missing: list[tuple[CachedSplit, int, int]], workers: int) -> None:
+def _write_shards(root: Path, missing: list[Shard], workers: int) -> None:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -185,27 +201,42 @@ def _write_shards(root: Path, missing: list[tuple[CachedSplit, int, int]], worke
 
     total = sum(count for _, _, count in missing)
     LOGGER.info("preparing %d samples in %s", total, root)
-    # Workers start afresh: forking a process that holds TensorFlow's threads can deadlock.
-    context = multiprocessing.get_context("spawn")
     columns = (
         TextColumn("preparing hands"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    with (
-        Progress(*columns) as progress,
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool,
-    ):
+    with Progress(*columns) as progress, contextlib.closing(_made(missing, workers)) as made:
         task = progress.add_task("", total=total, rate="")
-        jobs = {pool.submit(_encode, *shard): shard for shard in missing}
+        for (split, first, count), samples in made:
+            write_shard(shard_path(root, split, first, count), samples)
+            progress.update(task, advance=count)
+            elapsed = progress.tasks[0].elapsed or 1e-9
+            rate = progress.tasks[0].completed / elapsed
+            progress.update(task, rate=f"{rate:.0f} images/s")
+
+
+def _made(missing: list[Shard], workers: int) -> Iterator[tuple[Shard, Iterable[dict[str, bytes]]]]:
+    """Shards and their samples, as they get ready."""
+    drawn = []
+    for shard in missing:
+        split, first, count = shard
+        if split.in_workers:
+            drawn.append(shard)
+        else:
+            yield shard, split.encode(first, count)
+    if drawn:
+        yield from _drawn(drawn, workers)
+
+
+def _drawn(shards: list[Shard], workers: int) -> Iterator[tuple[Shard, list[dict[str, bytes]]]]:
+    # Workers start afresh: forking a process that holds TensorFlow's threads can deadlock.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+        jobs = {pool.submit(_encode, *shard): shard for shard in shards}
         try:
             for job in as_completed(jobs):
-                split, first, count = jobs.pop(job)
-                write_shard(shard_path(root, split, first, count), job.result())
-                progress.update(task, advance=count)
-                elapsed = progress.tasks[0].elapsed or 1e-9
-                rate = progress.tasks[0].completed / elapsed
-                progress.update(task, rate=f"{rate:.0f} images/s")
-        except BaseException:
+                yield jobs.pop(job), job.result()
+        except BaseException:  # one of the writer too: this generator is closed then
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -222,10 +253,10 @@ def _end_with_parent() -> None:
 
 
 def _encode(split: CachedSplit, first: int, count: int) -> list[dict[str, bytes]]:
-    return split.encode(first, count)
+    return list(split.encode(first, count))
 
 
-def write_shard(path: Path, samples: list[dict[str, bytes]]) -> None:
+def write_shard(path: Path, samples: Iterable[dict[str, bytes]]) -> None:
     """Write one shard; it appears under its name only when it is whole.
 
     Raises:

@@ -30,12 +30,15 @@ class DomainSource:
         records: paths of TFRecord shards, or the numbers of rows of a table.
         parse: one serialised record, or one number, to a raw sample.
         labels: of "uv", "xyz", "depth", what training may use.
+        samples: how many the records are, where it is known; a run then resumes without reading
+            whole passes that it has behind it.
     """
 
     domain: str
     records: Sequence[str] | range
     parse: Callable[[tf.Tensor], dict[str, tf.Tensor]]
     labels: Sequence[str]
+    samples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,11 @@ def training_batches(
         )
     streams = []
     for domain, share in zip(domains, shares, strict=True):
-        records = endless_records(domain.records, seed=[seed, DOMAIN_NUMBERS[domain.domain]])
-        samples = records.skip(first_step * share).map(domain.parse, tf.data.AUTOTUNE)
+        records = endless_records(
+            domain.records, seed=[seed, DOMAIN_NUMBERS[domain.domain]],
+            skip=first_step * share, samples=domain.samples,
+        )  # fmt: skip
+        samples = records.map(domain.parse, tf.data.AUTOTUNE)
         batches = samples.batch(share, drop_remainder=True).enumerate(first_step)
         streams.append(
             batches.map(_augmenting(domain, geometry, parameters, seed, relief), tf.data.AUTOTUNE)
@@ -121,12 +127,27 @@ def evaluation_batches(
     return prepared.apply(tf.data.experimental.assert_cardinality(-(-samples // batch_size)))
 
 
-def endless_records(records: Sequence[str] | range, *, seed: Sequence[int]) -> tf.data.Dataset:
+def endless_records(
+    records: Sequence[str] | range,
+    *,
+    seed: Sequence[int],
+    skip: int = 0,
+    samples: int | None = None,
+) -> tf.data.Dataset:
     """Serialised records of shards, or numbers 0 .. N - 1 for a range of N.
 
     Pass after pass, each in another order that `seed` fixes.
+
+    Args:
+        records: paths of shards, or a range.
+        seed: two numbers.
+        skip: records to leave out, for resuming.
+        samples: N of the shards; with it passes that are left out whole are not read.
     """
     first, second = seed
+    if isinstance(records, range):
+        samples = len(records)
+    passes, skip = divmod(skip, samples) if samples else (0, skip)
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         # Stateless shuffles alone: Dataset.shuffle takes no tensor as its seed once a global seed
@@ -148,7 +169,7 @@ def endless_records(records: Sequence[str] | range, *, seed: Sequence[int]) -> t
             )
         ).unbatch()
 
-    return tf.data.Dataset.counter().flat_map(one_pass)
+    return tf.data.Dataset.counter(passes).flat_map(one_pass).skip(skip)
 
 
 def _augmenting(domain, geometry, parameters, seed, relief):

@@ -14,32 +14,13 @@ from kerashand.data.cache import CachedSplit, Split
 from kerashand.data.readers import freihand, rgbd, rhd, stb
 from kerashand.data.readers.table import HandTable, without_bad_rows
 from kerashand.data.sample import DOMAIN_NUMBERS
+from kerashand.data.tables import ConvertedSplit, TableSplit, mixed
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.synthetic.scene import SPLITS
 
 LOGGER = logging.getLogger(__name__)
 VALIDATION_SHARE = 0.05
 """Of the training hands, where the configuration names no number."""
-
-
-@dataclasses.dataclass(frozen=True)
-class TableSplit:
-    """Rows of a data set on disk, cut into squares when they are read.
-
-    Attributes:
-        table: the rows.
-        size_px: side of the crops.
-        margin: side of the squares in boxes around the points.
-    """
-
-    table: HandTable
-    size_px: int
-    margin: float
-
-    @property
-    def samples(self) -> int:
-        """How many."""
-        return len(self.table)
 
 
 def open_split(
@@ -51,17 +32,22 @@ def open_split(
         data: the section `data`.
         domain: source or target.
         split: train, val or test.
-        samples: how many; None is what the configuration says.
+        samples: at most so many; None is what the configuration says.
 
     Raises:
         UserError: when a folder that the configuration names is wrong.
     """
     chosen = data[domain]
-    count = samples or chosen[split]
+    count = chosen[split] if samples is None else min(samples, chosen[split])
     size_px = data["stored_size_px"] or data["image_size_px"]
     if chosen["kind"] in READERS:
-        table = _table_of(chosen, split).spread(count)
-        return TableSplit(table, size_px, HAND_MARGIN * data["zoom"])
+        table, margin = _table_of(chosen, split).spread(count), HAND_MARGIN * data["zoom"]
+        if not data["shards"]:
+            return TableSplit(table, size_px, margin)
+        name = f"{chosen['kind']}-{split}"
+        # Shards are shuffled in blocks only.
+        table = mixed(table) if split == "train" else table
+        return ConvertedSplit(table, size_px, margin, name, data["workers"])
     if chosen["kind"] == "photos":
         return photos.open_split(chosen["path"], split, size_px=size_px, samples=count)
     return Split(
@@ -71,7 +57,7 @@ def open_split(
 
 def all_cached_splits(data: Mapping[str, Any]) -> list[CachedSplit]:
     """Every split of both domains that is kept in the sample cache."""
-    kept = [domain for domain in DOMAIN_NUMBERS if data[domain]["kind"] not in READERS]
+    kept = [d for d in DOMAIN_NUMBERS if data["shards"] or data[d]["kind"] not in READERS]
     return [open_split(data, domain, split) for domain in kept for split in SPLITS]
 
 
@@ -85,6 +71,7 @@ READERS: dict[str, Callable[..., HandTable]] = {
     "rgbd": rgbd.read,
 }
 """Kind -> a function (folder, "train" or "test") that returns its table."""
+STB_KINDS = ("stb-sk", "stb-bb")
 
 
 def counted(data: Any) -> Any:
@@ -116,10 +103,11 @@ def _table_of(chosen: Any, split: str) -> HandTable:
 
 def _checked(chosen: Any, split: str) -> HandTable:
     path = str(Path(chosen["path"]).expanduser().resolve())
-    return _read(chosen["kind"], path, split, chosen["max_bad_share"])
+    wrist = chosen["wrist_from_palm"] if chosen["kind"] in STB_KINDS else None
+    return _read(chosen["kind"], path, split, chosen["max_bad_share"], wrist)
 
 
 @functools.lru_cache(maxsize=4)
-def _read(kind: str, path: str, split: str, most_bad: float) -> HandTable:
-    table = READERS[kind](path, split)
+def _read(kind: str, path: str, split: str, most_bad: float, wrist: str | None) -> HandTable:
+    table = READERS[kind](path, split, **({"wrist": wrist} if wrist else {}))
     return without_bad_rows(table, most_bad=most_bad, report=LOGGER.warning)

@@ -48,8 +48,9 @@ from kerashand.data.pipeline import (
 )
 from kerashand.data.readers import cached
 from kerashand.data.readers.decode import damaged_pictures, row_parser
-from kerashand.data.readers.table import check_depth
-from kerashand.data.splits import TableSplit, counted, open_split
+from kerashand.data.readers.table import MEND, check_depth
+from kerashand.data.splits import counted, open_split
+from kerashand.data.tables import TableSplit
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.models.hand3d import FORMAT_SUFFIXES as HAND3D_SUFFIXES
@@ -135,7 +136,7 @@ class Run:
         return self._finish()
 
     def prepare(self) -> None:
-        """Render what the cache lacks, build the models, load the initial weights."""
+        """Fill in what the cache lacks, build the models, load the initial weights."""
         config = self.config
         self._prepare_data()
         self.parts = build_parts(**config.parts_arguments())
@@ -172,7 +173,7 @@ class Run:
         return False
 
     def _prepare_data(self) -> None:
-        """Render what the cache lacks: the splits that the stages and the test use."""
+        """Fill in what the cache lacks: the splits that the stages and the test use."""
         data, stages = self.config.data, self.config.stages
         used = {d for name in STAGES if stages[name].epochs > 0 for d in stages[name].domains}
         wanted = {(domain, split) for domain in used for split in ("train", "val")}
@@ -195,12 +196,12 @@ class Run:
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
         chosen = self.splits[domain, split]
         wanted = {"with_image": images, "with_depth": "depth" in labels}
-        if isinstance(chosen, TableSplit):
-            parse = row_parser(chosen.table, size_px=chosen.size_px, margin=chosen.margin, **wanted)
-            return DomainSource(domain, range(chosen.samples), parse, tuple(labels))
-        parse = partial(cached.parse, size_px=chosen.size_px, **wanted)
-        files = [str(path) for path in self.paths[chosen]]
-        return DomainSource(domain, files, parse, tuple(labels))
+        if isinstance(chosen, CachedSplit):
+            parse = partial(cached.parse, size_px=chosen.size_px, **wanted)
+            files = [str(path) for path in self.paths[chosen]]
+            return DomainSource(domain, files, parse, tuple(labels), chosen.samples)
+        parse = row_parser(chosen.table, size_px=chosen.size_px, margin=chosen.margin, **wanted)
+        return DomainSource(domain, range(chosen.samples), parse, tuple(labels))
 
     # --------------------------------------------------------------------------------- stages
 
@@ -316,18 +317,23 @@ class Run:
 
     @contextlib.contextmanager
     def _naming_damage(self) -> Iterator[None]:
-        """Turn what TensorFlow says of a picture that it cannot decode into the picture's name."""
+        """Turn what TensorFlow says of a file that it cannot read into the file's name."""
         try:
             yield
         except tf.errors.OpError as error:
-            tables = [s.table for s in self.splits.values() if isinstance(s, TableSplit)]
             LOGGER.info("a batch could not be made; looking for the file")
+            shards = [str(path) for paths in self.paths.values() for path in paths]
+            if damaged := cached.damaged_shards(shards):
+                raise UserError(
+                    f"{damaged[0]} is damaged or gone ({len(damaged)} such shards of the cache). "
+                    "Delete what is left of it: the same command writes it again and goes on."
+                ) from error
+            tables = [s.table for s in self.splits.values() if not isinstance(s, CachedSplit)]
             damaged = [path for table in tables for path in damaged_pictures(table)]
             if not damaged:
                 raise
             raise UserError(
-                f"{damaged[0]} is damaged inside ({len(damaged)} such pictures). Get it again, or "
-                "delete it and leave it out with --skip-bad."
+                f"{damaged[0]} is damaged inside ({len(damaged)} such pictures). {MEND}"
             ) from error
 
     def _callbacks(self, name: str, first_step: int) -> list[keras.callbacks.Callback]:

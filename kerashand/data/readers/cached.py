@@ -1,12 +1,13 @@
-"""Shards of the sample cache, rendered hands or photographs, to raw samples."""
+"""Shards of the sample cache to raw samples."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 NO_WEIGHTS = np.ones(21, "<f4").tobytes()
-FIELDS = ("image", "depth_mm", "uv_px", "xyz_mm", "intrinsics")
 
 
 def parse(
@@ -20,7 +21,9 @@ def parse(
         with_image: False leaves the picture out, for stages that do not look at it.
         with_depth: False leaves the depth out, which takes as long to decode as the picture.
     """
-    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in FIELDS}
+    names = ["uv_px", "xyz_mm", "intrinsics"]
+    names += [*(["image"] if with_image else []), *(["depth_mm"] if with_depth else [])]
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
     spec["uv_weight"] = tf.io.FixedLenFeature([], tf.string, default_value=NO_WEIGHTS)
     fields = tf.io.parse_single_example(record, spec)
     sample = {
@@ -36,6 +39,18 @@ def parse(
         image = tf.io.decode_jpeg(fields["image"], channels=3)
         sample["image"] = tf.ensure_shape(image, (size_px, size_px, 3))
     return sample
+
+
+def damaged_shards(paths: Sequence[str]) -> list[str]:
+    """Paths of shards that are gone, cut short or changed; reads all of them."""
+    damaged = []
+    for path in paths:
+        try:
+            for _ in tf.data.TFRecordDataset(path):
+                pass
+        except tf.errors.OpError:
+            damaged.append(path)
+    return damaged
 
 
 def _floats(data: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:

@@ -24,6 +24,8 @@ from kerashand.geometry.camera import (
 )
 from kerashand.geometry.registration import Registration, covered_px
 
+CROPS_VERSION = 1
+"""Of what is cut from the same picture; in the names of cached shards."""
 SHRINK = 1.5
 """Squares that hold more than so many pixels a pixel of the crop are averaged first."""
 
@@ -217,6 +219,12 @@ def depth_mm(picture: tf.Tensor, coding: str) -> tf.Tensor:
     return values[..., 0]
 
 
+def splat_px(table: HandTable, crops: Crops) -> int:
+    """Side in pixels of the crop of what a measurement of depth covers, in the finest crop."""
+    zoom = np.abs(crops.affine[:, 0, 0]) * table.intrinsics[:, 0, 0]
+    return covered_px(zoom.max() / table.registration.intrinsics[0, 0])
+
+
 def _splatter(table: HandTable, registration: Registration, crops: Crops, size_px: int):
     """A function (depth [H, W], camera of the crop [3, 3]) -> depth in the crop [S, S].
 
@@ -225,8 +233,7 @@ def _splatter(table: HandTable, registration: Registration, crops: Crops, size_p
     """
     rays = tf.constant(registration.rays().reshape(-1, 3), tf.float32)
     offset = tf.constant(registration.translation_mm, tf.float32)
-    zoom = np.abs(crops.affine[:, 0, 0]) * table.intrinsics[:, 0, 0]
-    covered = covered_px(zoom.max() / registration.intrinsics[0, 0])
+    covered = splat_px(table, crops)
     shift = (covered - 1) / 2.0
 
     def splat(depth: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:

@@ -29,6 +29,8 @@ HAND_MM = (40.0, 400.0)
 DEPTH_SAMPLES, FILE_THREADS = 12, 8
 MOST_DEPTH_OFF_MM = 150.0
 RHD_MM = 5000.0 / 65535.0
+MEND = "Get it again, or delete it and leave it out with --skip-bad."
+"""What to do about a picture that is damaged."""
 END_BYTES, JPEG_HEAD_BYTES = 512, 1 << 18
 """Cameras append a little to JPEG files, and put a thumbnail before the picture."""
 
