@@ -1,5 +1,11 @@
+"""Exported files: what they say, give, carry and cost; and what is refused."""
+
+import dataclasses
 import json
+import shutil
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,72 +13,451 @@ import pytest
 from kerashand import exporting
 from kerashand.config import load_config
 from kerashand.errors import UserError
-from kerashand.models.hand_pose import build_parts
+from kerashand.exporting import formats, parity
+from kerashand.exporting.carried import WEIGHTS_FILE
+from kerashand.exporting.parity import Limit
+from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
+from kerashand.models.hand_pose import build_parts, load_parts_npz
 from kerashand.runtime import HandPose
-from kerashand.runtime.backends import METADATA_FILE, load_backend
+from kerashand.runtime.backends import METADATA_FILE, load_backend, open_backend, open_interpreter
 
 SIZE = 32
+SCALE_BONE = "wrist_middle_mcp"
+SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": ""}
+KINDS = [(form, p) for form in exporting.FORMATS for p in exporting.PRECISIONS_OF[form]]
+SOME_GROUPS = ["network_down2", "regressor_conv2", "regressor_dense1", "regressor_dense3"]
+LOOSE = dict.fromkeys(exporting.PRECISIONS, Limit("mean_error_increase_mm", 1e9))
 
 
 @pytest.fixture(scope="module")
-def model():
+def config():
+    return load_config(
+        "weak.yaml",
+        [
+            f"data.image_size_px={SIZE}", f"model.scale_bone={SCALE_BONE}",
+            "model.lite={width: 0.25, stages: 2, block: dense}",
+            "model.regressor={conv_channels: [16, 16], hidden_units: [32, 32]}",
+        ],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(config):
+    """Random weights, with statistics in the normalisation that are not those of a new layer."""
     import keras
 
     keras.utils.set_random_seed(1)
-    parts = build_parts(image_size_px=SIZE, lite={"width": 0.5, "stages": 2})
-    return parts.build_inference_model()
+    model = build_parts(**config.parts_arguments()).build_inference_model()
+    rng = np.random.default_rng(2)
+    for layer in model.get_layer("lite").layers:
+        if layer.name.endswith("_bn"):
+            count = layer.gamma.shape[0]
+            layer.gamma.assign(rng.uniform(0.5, 1.5, count))
+            layer.beta.assign(rng.normal(0, 0.2, count))
+            layer.moving_mean.assign(rng.normal(0, 0.2, count))
+            layer.moving_variance.assign(rng.uniform(0.3, 2.0, count))
+    # Maps with peaks, and depths beyond the wrist's.
+    last = model.get_layer("lite").get_layer("heatmaps_1")
+    last.kernel.assign(np.asarray(last.kernel) * 20)
+    return model
 
 
 @pytest.fixture(scope="module")
-def metadata():
-    return exporting.describe(load_config("weak.yaml", [f"data.image_size_px={SIZE}"]))
+def metadata(config):
+    return exporting.describe(config)
 
 
-@pytest.mark.parametrize(("precision", "limit_px"), [("fp32", 0.01), ("fp16", 0.1)])
-def test_tflite_gives_what_keras_gives(model, metadata, tmp_path, rng, precision, limit_px):
-    path = tmp_path / "hand.tflite"
-    exporting.export(model, path, "tflite", metadata=metadata, precision=precision)
-    backend = load_backend(path, task="hand_pose")
-    assert backend.metadata["joint_names"][0] == "wrist"
-    for _ in range(3):
-        image = rng.integers(0, 256, (1, SIZE, SIZE, 3)).astype(np.uint8)
-        expected = model(image.astype(np.float32))
-        given = backend.run(image)
-        assert set(given) == set(exporting.OUTPUTS)
-        assert np.abs(given["uv_px"] - expected["uv_px"]).max() < limit_px
-        assert np.abs(given["z_relative"] - expected["z_relative"]).max() < limit_px
-        assert np.abs(given["confidence"] - expected["confidence"]).max() < limit_px
-    assert [path.name] == [p.name for p in tmp_path.iterdir()]
+@pytest.fixture(scope="module")
+def hands():
+    return exporting.rendered_hands("varied", "test", 4, size_px=SIZE, scale_bone=SCALE_BONE)
 
 
-def test_fp16_takes_half_the_room(model, metadata, tmp_path):
-    for precision in exporting.PRECISIONS:
-        path = tmp_path / f"{precision}.tflite"
-        exporting.export(model, path, "tflite", metadata=metadata, precision=precision)
-    full, half = (
-        (tmp_path / f"{precision}.tflite").stat().st_size for precision in exporting.PRECISIONS
+def export(model, path, form, precision, hands, metadata, **options):
+    return exporting.checked_export(
+        model, path / f"hand{SUFFIXES[form]}", form, precision=precision, metadata=metadata,
+        hands=hands, calibration=hands, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exported(model, metadata, hands, tmp_path_factory):
+    """A function that gives a file of a kind, written once, and the report on it."""
+    root, written = tmp_path_factory.mktemp("exported"), {}
+
+    def of(form, precision="fp32"):
+        if (form, precision) not in written:
+            folder = root / f"{form}-{precision}"
+            folder.mkdir()
+            # Random weights suffer more from 8 bits than trained ones.
+            limits = parity.LIMITS | {p: LOOSE[p] for p in ("dynamic_int8", "int8")}
+            report = export(model, folder, form, precision, hands, metadata, limits=limits)
+            written[form, precision] = folder / f"hand{SUFFIXES[form]}", report
+        return written[form, precision]
+
+    return of
+
+
+@pytest.fixture
+def own(exported, tmp_path):
+    """A function that gives a copy of such a file, which a test may damage."""
+
+    def of(form="tflite", precision="fp32"):
+        path, _ = exported(form, precision)
+        copy = shutil.copytree if path.is_dir() else shutil.copyfile
+        return Path(copy(path, tmp_path / path.name))
+
+    return of
+
+
+@pytest.mark.parametrize(("form", "precision"), KINDS)
+def test_a_file_gives_what_its_model_gives(form, precision, model, hands, exported):
+    path, report = exported(form, precision)
+    assert sorted(p.name for p in path.parent.iterdir()) == sorted(
+        [path.name, f"{path.name}.parity.json"]
     )
-    assert half < 0.6 * full
+    assert json.loads(exporting.report_path(path).read_text()) == report
+    assert report["passed"] is True
+    size = sum(p.stat().st_size for p in [path, *path.rglob("*")] if p.is_file())
+    assert report["bytes"] == size
+    backend = load_backend(path, task="hand_pose")
+    assert backend.metadata["precision"] == precision
+    assert backend.metadata["format"] == form
+    expected = parity.reference(model, hands)
+    limits_px = {"fp32": 0.01, "fp16": 0.1, "dynamic_int8": 3.0, "int8": 6.0}
+    for number, image in enumerate(hands.images):
+        given = backend.run(image[None])
+        assert set(given) == set(exporting.OUTPUTS)
+        assert given["uv_px"].shape == (21, 2)
+        assert given["z_relative"].shape == given["confidence"].shape == (21,)
+        apart = np.linalg.norm(given["uv_px"] - expected["uv_px"][number], axis=-1).max()
+        assert apart < limits_px[precision]
+        if precision == "fp32":
+            for name in ("z_relative", "confidence"):
+                np.testing.assert_allclose(given[name], expected[name][number], atol=1e-3)
+    if form != "onnx":
+        assert backend.signatures == exporting.SIGNATURES
 
 
-def test_the_runtime_runs_the_exported_file(model, metadata, tmp_path, rng):
-    path = tmp_path / "hand.tflite"
-    exporting.export(model, path, "tflite", metadata=metadata)
-    picture = rng.integers(0, 256, (60, 90, 3)).astype(np.uint8)
-    (hand,) = HandPose.load(path).predict(picture, box=(20, 10, 60, 50), side="right", passes=1)
-    assert hand.uv_px.shape == (21, 2)
-    assert np.isfinite(hand.uv_px).all()
+@pytest.mark.parametrize("form", ["tflite", "onnx", "saved_model"])
+def test_the_second_signature_gives_millimetres(form, model, metadata, hands, tmp_path, exported):
+    path, _ = exported(form)
+    if form == "onnx":
+        path = tmp_path / "hand.onnx"
+        exporting.export(model, path, form, metadata=metadata, signature="xyz_mm")
+    backend = open_backend(path)
+    expected = parity.reference(model, hands)
+    for number, inputs in enumerate(hands.inputs("xyz_mm")):
+        given = backend.call("xyz_mm", inputs)
+        wanted = xyz_from_uv_z(
+            expected["uv_px"][number].astype(np.float64), expected["z_relative"][number],
+            hands.intrinsics[number], hands.xyz_mm[number, 0, 2],
+            scale_from_joints(hands.xyz_mm[number], SCALE_BONE),
+        )  # fmt: skip
+        assert given["xyz_mm"].shape == (21, 3)
+        np.testing.assert_allclose(given["xyz_mm"], wanted, atol=0.05)
+        # The root lies at the depth that was given.
+        np.testing.assert_allclose(
+            given["xyz_mm"][0, 2] - inputs["root_depth_mm"],
+            given["z_relative"][0] * inputs["scale_mm"], atol=0.05,
+        )  # fmt: skip
+    if form == "onnx":
+        with pytest.raises(UserError, match="the signature xyz_mm alone"):
+            HandPose.load(path)
+
+
+def test_precisions_take_less_room(model, exported):
+    sizes = {p: exported("tflite", p)[1]["bytes"] for p in exporting.PRECISIONS}
+    weights = 4 * sum(int(np.prod(w.shape)) for w in model.weights)
+    held = {p: size - sizes["fp32"] + weights for p, size in sizes.items()}
+    assert held["fp16"] < 0.6 * weights
+    assert held["dynamic_int8"] < 0.5 * weights
+    assert held["int8"] < 0.5 * weights
+
+
+@pytest.mark.parametrize("precision", exporting.PRECISIONS)
+def test_only_built_in_operations(precision, exported):
+    path, _ = exported("tflite", precision)
+    interpreter = open_interpreter(path.read_bytes(), plain=True)
+    names = {operation["op_name"] for operation in interpreter._get_ops_details()}
+    assert {"CONV_2D", "FULLY_CONNECTED"} <= names
+    assert not [name for name in names if "flex" in name.lower() or "custom" in name.lower()]
+
+
+def test_a_file_describes_itself(exported, config):
+    with zipfile.ZipFile(exported("tflite")[0]) as archive:
+        described = json.loads(archive.read(METADATA_FILE))
+    assert described["joint_names"][0] == "wrist"
+    assert len(described["joint_names"]) == 21
+    assert described["image_size_px"] == SIZE
+    assert described["config"] == config.name
+    assert len(described["config_hash"]) >= 8
+    assert set(described["signatures"]) == set(exporting.SIGNATURES)
+    for key in ("kerashand", "input", "outputs", "normalisation", "units", "scale_bone"):
+        assert described[key], key
+
+
+# ---------------------------------------------------------------------------------- parity
+
+
+def shifted(outputs, signatures=("serving_default",)):
+    """A file that says that every joint is 3 px right and 4 px below, and 0.1 bones deeper."""
+
+    def call(signature, inputs):
+        row = outputs.pop(0)
+        return {
+            "uv_px": row["uv_px"] + np.float32([3.0, 4.0]),
+            "z_relative": row["z_relative"] + np.float32(0.1), "confidence": row["confidence"],
+        }  # fmt: skip
+
+    return SimpleNamespace(call=call, signatures=signatures)
+
+
+def test_the_report_by_hand(model, hands):
+    expected = parity.reference(model, hands)
+    rows = [{name: expected[name][n] for name in expected} for n in range(len(hands))]
+    report = parity.compare(model, shifted(rows), hands)
+    parts = report["difference"]["serving_default"]
+    assert parts["uv_px"] == {"max": pytest.approx(5.0), "mean": pytest.approx(5.0)}
+    assert parts["z_relative"]["max"] == pytest.approx(0.1, abs=1e-3)
+    assert parts["confidence"] == {"max": 0.0, "mean": 0.0}
+    # 5 px at some depth by the focal length, and 0.1 bones.
+    before = parity.in_3d(expected, hands)
+    scale = scale_from_joints(hands.xyz_mm, SCALE_BONE)[:, None]
+    depth = before[..., 2] + 0.1 * scale
+    moved = {
+        "uv_px": expected["uv_px"] + [3.0, 4.0], "z_relative": expected["z_relative"] + 0.1,
+    }  # fmt: skip
+    after = parity.in_3d(moved, hands)
+    np.testing.assert_allclose(after[..., 2], depth, rtol=1e-6)
+    apart = np.linalg.norm(after - before, axis=-1)
+    assert parts["xyz_mm"]["max"] == pytest.approx(apart.max(), rel=0.01)
+    assert parts["xyz_mm"]["mean"] == pytest.approx(apart.mean(), rel=0.01)
+
+
+def test_a_file_that_is_right_has_the_quality_of_its_model(model, hands):
+    true = hands.xyz_mm
+    projected = np.einsum("nij,nkj->nki", hands.intrinsics, true)
+    scale = scale_from_joints(true, SCALE_BONE)[:, None]
+    outputs = {
+        "uv_px": projected[..., :2] / projected[..., 2:],
+        "z_relative": (true[..., 2] - true[:, :1, 2]) / scale,
+    }
+    np.testing.assert_allclose(parity.in_3d(outputs, hands), true, atol=1e-6)
+    assert parity._quality(parity.in_3d(outputs, hands), hands) == {
+        "auc": 1.0,
+        "mean_error_mm": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("groups", "name"),
+    [
+        ({"a": 0.01, "b": 0.02, "c": 0.5, "d": 0.51}, "c"),
+        ({"a": 0.3, "b": 0.31}, "a"),
+        ({"a": 0.1, "b": 0.02, "c": 0.15}, "a"),
+        ({"a": 0.1, "b": float("nan"), "c": 0.5}, "b"),
+        ({"a": 0.0, "b": 0.0}, parity.FILE_ITSELF),
+    ],
+)
+def test_blame(groups, name):
+    assert parity.blamed(groups) == name
+
+
+def test_above_the_limit_nothing_is_written_and_a_group_is_blamed(
+    model, metadata, hands, tmp_path, monkeypatch
+):
+    """The dense layer of the regressor is damaged on its way into the file."""
+    (tmp_path / "hand.tflite").write_bytes(b"what was there")
+    real = formats.to_tflite
+    dense = model.get_layer("depth_regressor").get_layer("dense1")
+    whole = np.asarray(dense.kernel)
+
+    def damaged(served, precision, calibration=None):
+        dense.kernel.assign(whole * np.linspace(-2.0, 2.0, whole.shape[1]))
+        try:
+            return real(served, precision, calibration)
+        finally:
+            dense.kernel.assign(whole)
+
+    monkeypatch.setattr(formats, "to_tflite", damaged)
+    monkeypatch.setattr(formats, "carried_weights", lambda *_: None)
+    probes = [probe for probe in parity._probes(model, metadata) if probe[0] in SOME_GROUPS]
+    assert [name for name, _ in probes] == SOME_GROUPS
+    monkeypatch.setattr(parity, "_probes", lambda *_: probes)
+    limits = {"fp32": Limit("mean_error_increase_mm", -1e9)}
+    with pytest.raises(exporting.ParityError, match=r"Layer group: regressor_dense1\."):
+        export(model, tmp_path, "tflite", "fp32", hands, metadata, limits=limits)
+    assert (tmp_path / "hand.tflite").read_bytes() == b"what was there"
+    report = json.loads((tmp_path / "hand.tflite.parity.json").read_text())
+    assert report["passed"] is False
+    assert report["blamed"] == "regressor_dense1"
+    groups = report["layer_groups"]
+    assert list(groups) == SOME_GROUPS
+    assert groups["network_down2"] < 1e-4
+    assert groups["regressor_conv2"] < 1e-4
+    assert groups["regressor_dense1"] > 0.1
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_limit_in_pixels(model, metadata, hands, tmp_path, monkeypatch):
+    monkeypatch.setattr(parity, "_probes", lambda *_: [])
+    limits = {**LOOSE, "dynamic_int8": Limit("max_px", 1e-6)}
+    with pytest.raises(exporting.ParityError, match=r"off by .* px, the limit of dynamic_int8 is"):
+        export(model, tmp_path, "onnx", "dynamic_int8", hands.first(2), metadata, limits=limits)
+    assert [p.name for p in tmp_path.iterdir()] == ["hand.onnx.parity.json"]
+
+
+def test_numbers_that_are_none_fail(model, metadata, hands, tmp_path):
+    broken = {**parity.reference(model, hands)}
+    rows = [{name: broken[name][n] * np.nan for name in broken} for n in range(len(hands))]
+    report = parity.compare(model, shifted(rows), hands)
+    assert parity._measured(report, Limit("max_px", 0.01)) == float("inf")
+    assert parity._measured(report, Limit("mean_error_increase_mm", 0.5)) == float("inf")
+
+
+# --------------------------------------------------------------------------------- carried
+
+
+@pytest.mark.parametrize("precision", exporting.PRECISIONS)
+def test_a_file_carries_its_weights(precision, model, metadata, hands, tmp_path, exported):
+    path, _ = exported("tflite", precision)
+    again, described = exporting.load_exportable(str(path))
+    assert described["architecture"] == json.loads(json.dumps(metadata["architecture"]))
+    for wanted, given in zip(model.weights, again.weights, strict=True):
+        wanted, given = np.asarray(wanted), np.asarray(given)
+        assert given.shape == wanted.shape
+        if wanted.ndim == 1:
+            np.testing.assert_array_equal(given, wanted)
+        else:
+            step = {"fp32": 1e-6, "fp16": 1e-3}.get(precision, 0.6 / 127)
+            per_channel = np.abs(wanted).max(axis=tuple(range(wanted.ndim - 1)))
+            assert (np.abs(given - wanted) <= step * per_channel.max()).all()
+    exporting.save_weights(again, tmp_path / "w.npz")
+    parts = build_parts(**metadata["architecture"])
+    inference = {name: parts.models[name] for name in ("network", "regressor")}
+    load_parts_npz(tmp_path / "w.npz", inference, only=tuple(inference))
+    outputs = parity.reference(parts.build_inference_model(), hands)
+    np.testing.assert_allclose(outputs["uv_px"], parity.reference(again, hands)["uv_px"], atol=1e-3)
+
+
+def rewritten(path, **members):
+    """The same file with other members in its archive; None leaves one out."""
     with zipfile.ZipFile(path) as archive:
-        assert json.loads(archive.read(exporting.METADATA_FILE))["image_size_px"] == SIZE
+        held = {name: archive.read(name) for name in archive.namelist()}
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(b"PK\x03\x04")])
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, content in {**held, **members}.items():
+            if content is not None:
+                archive.writestr(name, content)
+
+
+def npz_with(path, **arrays):
+    import io
+
+    with zipfile.ZipFile(path) as archive:
+        held = dict(np.load(io.BytesIO(archive.read(WEIGHTS_FILE))))
+    with io.BytesIO() as file:
+        np.savez(file, **{**held, **arrays})
+        return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda p: {WEIGHTS_FILE: None}, "carries no weights"),
+        (lambda p: {WEIGHTS_FILE: b"PK no archive"}, "carries no weights, or they are damaged"),
+        (
+            lambda p: {WEIGHTS_FILE: npz_with(p, **{"network/down2_bn/gamma": np.ones(3)})},
+            "does not fit: other shapes",
+        ),
+        (
+            lambda p: {WEIGHTS_FILE: npz_with(p, **{"network/down2_conv/kernel": np.int64(10**6)})},
+            "does not fit: other shapes",
+        ),
+        (
+            lambda p: {
+                WEIGHTS_FILE: npz_with(
+                    p, **{"regressor/dense3/bias": np.full(21, np.nan, np.float32)}
+                )
+            },
+            "is not finite",
+        ),
+        (
+            lambda p: {WEIGHTS_FILE: npz_with(p, a=np.array([{}], object))},
+            "carries no weights, or they are damaged",
+        ),
+    ],
+)
+def test_damaged_weights_are_refused(damage, message, own):
+    path = own()
+    rewritten(path, **damage(path))
+    with pytest.raises(UserError, match=message):
+        exporting.load_exportable(str(path))
+    HandPose.load(path)  # it still runs
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"architecture": {"network": "lite", "lite": {"width": -1.0}}},
+        {"architecture": {"network": "transformer"}},
+        {"architecture": {"image_size_px": "large"}},
+        {"architecture": {"unknown": 1}},
+        {"architecture": None},
+    ],
+)
+def test_an_architecture_that_is_none(change, metadata, own):
+    path = own()
+    rewritten(path, **{METADATA_FILE: json.dumps({**metadata, **change})})
+    with pytest.raises(UserError, match=r"architecture that is none|carries its weights"):
+        exporting.load_exportable(str(path))
+
+
+def test_what_can_be_exported(tmp_path):
+    for name, message in (
+        ("cpm", "No weights of the CPM"),
+        ("hand.h5", "A model is `lite`"),
+        (str(tmp_path), r"holds a config\.yaml"),
+        (str(tmp_path / "none.tflite"), "does not exist"),
+    ):
+        with pytest.raises(UserError, match=message):
+            exporting.load_exportable(name)
+
+
+# --------------------------------------------------------------------------------- refused
 
 
 def test_what_cannot_be_written(model, metadata, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="fp16 exists for tflite only"):
-        exporting.export(model, tmp_path / "a.onnx", "onnx", metadata=metadata, precision="fp16")
-    monkeypatch.setitem(__import__("sys").modules, "tf2onnx", None)
-    with pytest.raises(UserError, match=r"pip install 'kerashand\[export\]'"):
-        exporting.export(model, tmp_path / "a.onnx", "onnx", metadata=metadata)
+    with pytest.raises(UserError, match=r"saved_model exists in fp32\. Received: fp16"):
+        exporting.export(model, tmp_path / "a", "saved_model", metadata=metadata, precision="fp16")
+    with pytest.raises(UserError, match="int8 needs hands"):
+        exporting.export(model, tmp_path / "a.onnx", "onnx", metadata=metadata, precision="int8")
+    for package, form, precision in (
+        ("tf2onnx", "onnx", "fp32"), ("ai_edge_quantizer", "tflite", "dynamic_int8"),
+        ("onnxruntime", "onnx", "fp16"),
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setitem(__import__("sys").modules, package, None)
+            with pytest.raises(UserError, match=r"pip install 'kerashand\[export\]'"):
+                exporting.export(
+                    model, tmp_path / "a", form, metadata=metadata, precision=precision
+                )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_crash_leaves_what_was_there(model, metadata, hands, tmp_path, monkeypatch):
+    path = tmp_path / "hand.tflite"
+    path.write_bytes(b"what was there")
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parity, "compare", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        export(model, tmp_path, "tflite", "fp32", hands, metadata)
+    assert [p.name for p in tmp_path.iterdir()] == ["hand.tflite"]
+    assert path.read_bytes() == b"what was there"
 
 
 @pytest.mark.parametrize(
@@ -84,25 +469,30 @@ def test_what_cannot_be_written(model, metadata, tmp_path, monkeypatch):
         ({"scale_bone": "tail"}, "measures depth by tail"),
     ],
 )
-def test_a_file_that_is_not_what_it_says(model, metadata, tmp_path, change, message):
-    path = tmp_path / "hand.tflite"
-    exporting.export(model, path, "tflite", metadata={**metadata, "task": "hand_pose"})
-    with zipfile.ZipFile(path) as archive:
-        described = json.loads(archive.read(METADATA_FILE))
-    whole = path.read_bytes()
-    path.write_bytes(whole[: whole.index(b"PK\x03\x04")])
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(METADATA_FILE, json.dumps({**described, **change}))
+def test_a_file_that_is_not_what_it_says(metadata, own, change, message):
+    path = own()
+    rewritten(path, **{METADATA_FILE: json.dumps({**metadata, **change})})
     with pytest.raises(UserError, match=message):
         HandPose.load(path)
 
 
-def test_a_description_that_is_no_dictionary(model, metadata, tmp_path):
+def test_a_description_that_is_no_dictionary(tmp_path):
     path = tmp_path / "hand.tflite"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(METADATA_FILE, "[1, 2]")
     with pytest.raises(UserError, match="its description is list"):
         HandPose.load(path)
+
+
+@pytest.mark.parametrize("form", ["tflite", "onnx", "saved_model"])
+def test_damaged_files_are_refused(form, own):
+    path = own(form)
+    file = path / "saved_model.pb" if form == "saved_model" else path
+    whole = file.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"\x00" * 64, whole[::-1], b"{}"):
+        file.write_bytes(damaged)
+        with pytest.raises(UserError, match="hand"):
+            HandPose.load(path)
 
 
 def test_a_saved_model_takes_the_place_of_nothing_else(model, metadata, tmp_path):
@@ -111,3 +501,35 @@ def test_a_saved_model_takes_the_place_of_nothing_else(model, metadata, tmp_path
     with pytest.raises(UserError, match="is not a SavedModel"):
         exporting.export(model, tmp_path / "photos", "saved_model", metadata=metadata)
     assert [p.name for p in (tmp_path / "photos").iterdir()] == ["kept.jpg"]
+    with pytest.raises(UserError, match=r"folder without a saved_model\.pb"):
+        HandPose.load(tmp_path / "photos")
+
+
+def test_one_call_for_all_formats(exported, rng):
+    picture = rng.integers(0, 256, (60, 90, 3)).astype(np.uint8)
+    results = {}
+    for form in SUFFIXES:
+        pose = HandPose.load(exported(form)[0])
+        (results[form],) = pose.predict(picture, box=(20, 10, 60, 50), side="left", passes=1)
+    for form, hand in results.items():
+        np.testing.assert_allclose(hand.uv_px, results["tflite"].uv_px, atol=0.02, err_msg=form)
+        np.testing.assert_allclose(hand.z_relative, results["tflite"].z_relative, atol=1e-3)
+
+
+def test_models_trained_in_mixed_precision_export_the_same(config, hands, tmp_path):
+    import keras
+
+    from kerashand.models.hand_pose import save_parts_npz
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        keras.utils.set_random_seed(3)
+        parts = build_parts(**config.parts_arguments())
+        save_parts_npz(tmp_path / "w.npz", parts.models)
+        mixed = dataclasses.replace(config.runtime, precision="mixed_bfloat16")
+        model = exporting.load_model(dataclasses.replace(config, runtime=mixed), tmp_path / "w.npz")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    (tmp_path / "w.npz").unlink()
+    report = export(model, tmp_path, "tflite", "fp32", hands, exporting.describe(config))
+    assert report["difference"]["serving_default"]["uv_px"]["max"] < 0.01

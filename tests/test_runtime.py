@@ -94,9 +94,9 @@ class TrueJoints:
         to_crop = np.linalg.lstsq(system[inside], np.stack([columns, rows], 1)[inside], rcond=None)
         uv = np.concatenate([self.uv_px, np.ones((21, 1))], axis=1) @ to_crop[0]
         return {
-            "uv_px": uv[None],
-            "z_relative": self.z_relative[None],
-            "confidence": np.ones((1, 21)),
+            "uv_px": uv,
+            "z_relative": self.z_relative,
+            "confidence": np.ones(21),
         }
 
 
@@ -200,7 +200,7 @@ class Answers:
 
     def __init__(self, score, box, right):
         self.metadata = {"task": "hand_finder", "image_size_px": SIZE, "threshold": 0.5}
-        self.output = {"score": score[None], "box": box[None], "right": right[None]}
+        self.output = {"score": score, "box": box, "right": right}
 
     def run(self, images):
         return self.output
@@ -259,9 +259,9 @@ class SurerOfLeft:
         bright = images[0, :, :half].mean() > images[0, :, half:].mean()
         points = np.stack([np.arange(21.0), np.arange(21.0) ** 2 / 21], axis=1) + 10.0
         return {
-            "uv_px": points[None],
-            "z_relative": np.zeros((1, 21)),
-            "confidence": np.full((1, 21), 0.9 if bright else 0.5),
+            "uv_px": points,
+            "z_relative": np.zeros(21),
+            "confidence": np.full(21, 0.9 if bright else 0.5),
         }
 
 
@@ -310,7 +310,7 @@ def test_one_euro_rests_and_follows():
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.pt", b"", "must end in .tflite or .onnx"),
+        ("model.pt", b"", "ends in .tflite or .onnx"),
         ("missing.tflite", None, "does not exist"),
         ("model.tflite", b"TFL3 rubbish", "was not exported by kerashand"),
     ],
@@ -339,3 +339,51 @@ def test_the_runtime_needs_neither_tensorflow_nor_opencv():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "HandPose"
+
+
+def test_a_batch_of_pictures_of_several_sizes(scene):
+    sample, picture = scene[:2]
+    box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+    pose = HandPose(TrueJoints(sample.uv_px, np.zeros(21)), None)
+    pictures, boxes = [picture, picture[:250, :240]], [box, box]
+    results = pose.predict_batch(pictures, boxes=boxes, sides=["right", "left"], passes=1)
+    for hands, rgb, side in zip(results, pictures, ("right", "left"), strict=True):
+        (alone,) = pose.predict(rgb, box=box, side=side, passes=1)
+        assert hands[0].side == side
+        np.testing.assert_array_equal(hands[0].uv_px, alone.uv_px)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "options", "message"),
+    [
+        ([], {}, "must hold at least one"),
+        ([np.zeros((8, 8, 3), np.uint8)], {"boxes": []}, "1 pictures, 0 boxes, 1 sides"),
+        ([np.zeros((8, 8, 3), np.uint8)], {"sides": ["left"] * 2}, "1 boxes, 2 sides"),
+        (
+            [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)],
+            {"boxes": [(0, 0, 8, 8)] * 2, "sides": "left", "passes": 1},
+            r"picture 1: `rgb` must be an array \[H, W, 3\]\. Received: \(8, 8\)",
+        ),
+        (
+            [np.full((8, 8, 3), np.nan, np.float32)],
+            {"boxes": [(0, 0, 8, 8)], "sides": "left"},
+            "picture 0: `rgb` must hold uint8 of 0..255. Received: float32",
+        ),
+        (
+            [np.zeros((3, 8, 8), np.uint8)],
+            {"boxes": [(0, 0, 8, 8)], "sides": "left"},
+            r"picture 0: .* Received: \(3, 8, 8\)",
+        ),
+    ],
+)
+def test_mistakes_in_a_batch(pictures, options, message):
+    pose = HandPose(TrueJoints(np.arange(42.0).reshape(21, 2), np.zeros(21)), None)
+    with pytest.raises(ValueError, match=message):
+        pose.predict_batch(pictures, **options)
+
+
+@pytest.mark.parametrize("fps", [0, -1.0, np.nan, np.inf])
+def test_a_stream_needs_a_rate(fps):
+    pose = HandPose(TrueJoints(np.zeros((21, 2)), np.zeros(21)), None)
+    with pytest.raises(ValueError, match="`fps` must be a positive number"):
+        pose.stream([], fps=fps)

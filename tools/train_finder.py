@@ -98,7 +98,7 @@ def measure(network, args: argparse.Namespace) -> dict:
         described = exporting.describe_finder(
             image_size_px=args.size, threshold=threshold, least_score=args.least_score
         )
-        exporting.export(network, path, "tflite", metadata=described, precision="fp16")
+        exporting.export(network, path, "tflite", metadata=described, precision="dynamic_int8")
 
     write(LOWEST_SCORE)
     finder = Finder.load(path)

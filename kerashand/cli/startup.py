@@ -3,9 +3,9 @@
 import contextlib
 import logging
 import os
-import sys
-import tempfile
 from collections.abc import Iterator
+
+from kerashand.stderr import native_stderr_held
 
 
 @contextlib.contextmanager
@@ -26,22 +26,3 @@ def tensorflow_start() -> Iterator[None]:
         import tensorflow as tf
 
         tf.config.list_logical_devices()  # looks for devices now, with what it says about them
-
-
-@contextlib.contextmanager
-def native_stderr_held() -> Iterator[None]:
-    """Hold back what native code writes to stderr in the block; shown only after an exception."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(saved, 2)
-            held.seek(0)
-            os.write(2, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

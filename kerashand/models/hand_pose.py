@@ -28,6 +28,9 @@ DECODES = ("softmax", "relu")
 
 NETWORKS = ("lite", "cpm")
 
+PART_NAMES = {**dict.fromkeys(NETWORKS, "network"), "depth_regressor": "regressor"}
+"""Name of a model inside the inference model -> the part it is."""
+
 PEAK_SCALE = 2.0 * math.pi
 """Brings the peak of a Gaussian of sigma = 1 cell and sum 1, which is 1 / (2 pi), to 1."""
 

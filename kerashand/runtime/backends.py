@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from kerashand.errors import UserError
 
 METADATA_FILE = "kerashand.json"
+JOINTS_SIGNATURE, XYZ_SIGNATURE = "serving_default", "xyz_mm"
+"""Names of the signatures of exported models; `xyz_mm` also takes a camera and a scale."""
+SAVED_MODEL_FILE = "saved_model.pb"
+
+Outputs = dict[str, NDArray[np.float32]]
 
 
 class Backend(Protocol):
@@ -22,16 +27,21 @@ class Backend(Protocol):
     Attributes:
         metadata: what the export wrote about the model: `task`, `image_size_px`, `joint_names`,
             `scale_bone` and more.
-        input_shape: of the network's `image`.
-        outputs: names of the network's outputs.
+        signatures: names of the functions that the file has.
+        input_shape: of `image` in the first of them.
+        outputs: names of its outputs.
     """
 
     metadata: Mapping[str, Any]
+    signatures: tuple[str, ...]
     input_shape: tuple[int, ...]
     outputs: frozenset[str]
 
-    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Outputs by name for images [1, S, S, 3] uint8."""
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
+        """Outputs by name, without a batch axis, for one picture [1, S, S, 3] uint8."""
+
+    def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
+        """Outputs of one of `signatures`, as `run` gives them."""
 
 
 class LiteRTBackend:
@@ -39,24 +49,32 @@ class LiteRTBackend:
 
     def __init__(self, path: Path, *, threads: int):
         self.metadata = read_metadata(path)
-        interpreter_class = _interpreter_class()
+        # The runners do not keep the interpreter alive.
+        self._interpreter = open_interpreter(path.read_bytes(), name=str(path), threads=threads)
+        self.signatures = _joints_first(self._interpreter.get_signature_list())
         try:
-            interpreter = interpreter_class(model_path=str(path), num_threads=threads)
-            self._run = interpreter.get_signature_runner()
+            runners = {s: self._interpreter.get_signature_runner(s) for s in self.signatures}
         except (ValueError, RuntimeError) as error:
-            raise UserError(f"{path} is not a model that LiteRT can load: {error}") from error
-        self._interpreter = interpreter  # the runner does not keep it alive
-        inputs = self._run.get_input_details()
+            raise _not_loaded(path, "LiteRT", error) from error
+        if not runners:
+            raise _not_loaded(path, "LiteRT", "it has no signatures")
+        self._runners = runners
+        first = runners[self.signatures[0]]
+        inputs = first.get_input_details()
         self.input_shape = tuple(inputs["image"]["shape"].tolist()) if "image" in inputs else ()
-        self.outputs = frozenset(self._run.get_output_details())
+        self.outputs = frozenset(first.get_output_details())
 
-    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
         """See `Backend.run`."""
-        return self._run(image=images)
+        return _of_one(self._runners[self.signatures[0]](image=images))
+
+    def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
+        """See `Backend.call`."""
+        return _of_one(self._runners[signature](**inputs))
 
 
 class OnnxBackend:
-    """An .onnx file on `onnxruntime`."""
+    """An .onnx file on `onnxruntime`; it has one signature."""
 
     def __init__(self, path: Path, *, threads: int):
         try:
@@ -67,27 +85,76 @@ class OnnxBackend:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.log_severity_level = LOG_ERRORS
         try:
             session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime raises classes of its own, without a common base
-            raise UserError(f"{path} is not a model that ONNX Runtime can load: {error}") from error
+            raise _not_loaded(path, "ONNX Runtime", error) from error
         held = session.get_modelmeta().custom_metadata_map
         if METADATA_FILE not in held:
-            raise UserError(f"{path} was not exported by kerashand: it holds no description.")
+            raise _undescribed(path)
         self.metadata = _described(path, held[METADATA_FILE])
         self._session = session
         shapes = {value.name: tuple(value.shape) for value in session.get_inputs()}
+        self.signatures = (XYZ_SIGNATURE if "intrinsics" in shapes else JOINTS_SIGNATURE,)
         self.input_shape = shapes.get("image", ())
-        self.outputs = frozenset(value.name for value in session.get_outputs())
+        self._names = [value.name for value in session.get_outputs()]
+        self.outputs = frozenset(self._names)
 
-    def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
         """See `Backend.run`."""
-        names = [output.name for output in self._session.get_outputs()]
-        return dict(zip(names, self._session.run(names, {"image": images}), strict=True))
+        return self.call(JOINTS_SIGNATURE, {"image": images})
+
+    def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
+        """See `Backend.call`."""
+        values = self._session.run(self._names, {k: np.asarray(v) for k, v in inputs.items()})
+        return _of_one(dict(zip(self._names, values, strict=True)))
 
 
+class SavedModelBackend:
+    """A SavedModel folder on TensorFlow, which chooses its threads itself."""
+
+    def __init__(self, path: Path, *, threads: int):
+        try:
+            self.metadata = _described(path, (path / METADATA_FILE).read_bytes())
+        except OSError as error:
+            raise _undescribed(path) from error
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise UserError(
+                f"{path} is a SavedModel, which needs TensorFlow: pip install tensorflow-cpu, or "
+                "export the model as .tflite."
+            ) from error
+        self._as_tensor = tf.constant
+        try:
+            self._loaded = tf.saved_model.load(str(path))
+            functions = dict(self._loaded.signatures)
+        except Exception as error:  # whatever TensorFlow meets in a damaged folder
+            raise _not_loaded(path, "TensorFlow", error) from error
+        if not functions:
+            raise _not_loaded(path, "TensorFlow", "it has no signatures")
+        self.signatures = _joints_first(functions)
+        self._functions = functions
+        first = functions[self.signatures[0]]
+        inputs = first.structured_input_signature[1]
+        self.input_shape = tuple(inputs["image"].shape) if "image" in inputs else ()
+        self.outputs = frozenset(first.structured_outputs)
+
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
+        """See `Backend.run`."""
+        return self.call(self.signatures[0], {"image": images})
+
+    def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
+        """See `Backend.call`."""
+        tensors = {name: self._as_tensor(value) for name, value in inputs.items()}
+        outputs = self._functions[signature](**tensors)
+        return _of_one({name: value.numpy() for name, value in outputs.items()})
+
+
+LOG_ERRORS = 3  # ONNX Runtime's severities: 0 verbose .. 4 fatal
 BACKENDS = {".tflite": LiteRTBackend, ".onnx": OnnxBackend}
 TASKS = {
     "hand_pose": ("a pose model", frozenset({"uv_px", "z_relative", "confidence"})),
@@ -96,11 +163,23 @@ TASKS = {
 """What a file says it is -> what that is called, and the outputs that it has."""
 
 
+def _of_one(outputs: Mapping[str, NDArray]) -> Outputs:
+    """Outputs without the batch axis that files of versions before 0.1 keep."""
+    return {
+        name: value[0] if value.ndim > 1 and value.shape[0] == 1 else value
+        for name, value in outputs.items()
+    }
+
+
+def _joints_first(names) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: (name != JOINTS_SIGNATURE, name)))
+
+
 def load_backend(path: str | Path, *, task: str, threads: int = 1) -> Backend:
     """Load an exported model; its suffix says which runtime it needs.
 
     Args:
-        path: the file.
+        path: a .tflite or .onnx file, or the folder of a SavedModel.
         task: what it has to be, a key of `TASKS`.
         threads: of the runtime.
 
@@ -110,17 +189,16 @@ def load_backend(path: str | Path, *, task: str, threads: int = 1) -> Backend:
     """
     path = Path(path).expanduser()
     check_count("threads", threads)
-    if path.suffix.lower() not in BACKENDS:
-        raise UserError(
-            f"A model file must end in {' or '.join(BACKENDS)}. Received: {path.name!r}"
-        )
-    if not path.is_file():
-        raise UserError(f"{path} does not exist.")
-    backend = BACKENDS[path.suffix.lower()](path, threads=threads)
+    backend = open_backend(path, threads=threads)
     name, outputs = TASKS[task]
     said = backend.metadata.get("task")
     if said != task:
         raise UserError(f"{path} is not {name}. It says that it is: {said}")
+    if backend.signatures[0] != JOINTS_SIGNATURE:
+        raise UserError(
+            f"{path} has the signature {backend.signatures[0]} alone, which takes a camera too; "
+            f"this needs one that was exported with --signature {JOINTS_SIGNATURE}."
+        )
     side = backend.metadata.get("image_size_px")
     if backend.input_shape != (1, side, side, 3) or not outputs <= backend.outputs:
         raise UserError(
@@ -128,6 +206,26 @@ def load_backend(path: str | Path, *, task: str, threads: int = 1) -> Backend:
             f"{list(backend.input_shape)}, its outputs are {', '.join(sorted(backend.outputs))}."
         )
     return backend
+
+
+def open_backend(path: Path, *, threads: int = 1) -> Backend:
+    """Load a file whatever it is for; raises as `load_backend` does."""
+    return _backend_class(path)(path, threads=threads)
+
+
+def _backend_class(path: Path):
+    if (path / SAVED_MODEL_FILE).is_file():
+        return SavedModelBackend
+    if path.is_dir():
+        raise UserError(f"{path} is a folder without a {SAVED_MODEL_FILE}: no SavedModel.")
+    if path.suffix.lower() not in BACKENDS:
+        raise UserError(
+            f"A model is a file that ends in {' or '.join(BACKENDS)}, or the folder of a "
+            f"SavedModel. Received: {path.name!r}"
+        )
+    if not path.is_file():
+        raise UserError(f"{path} does not exist.")
+    return BACKENDS[path.suffix.lower()]
 
 
 def finite(output: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
@@ -159,10 +257,18 @@ def read_metadata(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             return _described(path, archive.read(METADATA_FILE))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist.") from error
     except (zipfile.BadZipFile, KeyError) as error:
-        raise UserError(
-            f"{path} was not exported by kerashand: it holds no description."
-        ) from error
+        raise _undescribed(path) from error
+
+
+def _undescribed(path: Path) -> UserError:
+    return UserError(f"{path} was not exported by kerashand: it holds no description.")
+
+
+def _not_loaded(path: Path | str, runtime: str, why: object) -> UserError:
+    return UserError(f"{path} is not a model that {runtime} can load: {why}")
 
 
 def _described(path: Path, text: str | bytes) -> dict[str, Any]:
@@ -175,16 +281,44 @@ def _described(path: Path, text: str | bytes) -> dict[str, Any]:
     return described
 
 
-def _interpreter_class():
+def open_interpreter(
+    content: bytes, *, name: str = "the model", threads: int | None = None, plain: bool = False
+):
+    """A LiteRT interpreter, ready to run.
+
+    Args:
+        content: of a .tflite file.
+        name: of the file, for errors.
+        threads: None for the runtime's own choice.
+        plain: without XNNPACK, which hides the constants of a file.
+
+    Raises:
+        UserError: when this is no such file, or LiteRT is missing.
+    """
+    interpreter_class, resolvers = _litert()
+    kind = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else resolvers.AUTO
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        interpreter = interpreter_class(
+            model_content=content, num_threads=threads, experimental_op_resolver_type=kind
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _not_loaded(name, "LiteRT", error) from error
+    return interpreter
+
+
+def _litert():
+    """The interpreter's class, and the enumeration of its resolvers of operations."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError:
         try:
             import tensorflow
 
             Interpreter = tensorflow.lite.Interpreter
+            OpResolverType = tensorflow.lite.experimental.OpResolverType
         except (ImportError, AttributeError) as error:
             raise UserError(
                 "A .tflite file needs LiteRT: pip install ai-edge-litert (or kerashand[edge])."
             ) from error
-    return Interpreter
+    return Interpreter, OpResolverType

@@ -75,7 +75,7 @@ class Finder:
 
     def _run(self, rgb, affine) -> dict[str, NDArray[np.float64]]:
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        return finite({name: np.asarray(value, np.float64)[0] for name, value in output.items()})
+        return finite({name: np.asarray(value, np.float64) for name, value in output.items()})
 
     def _look(self, rgb, centre, side_px: float) -> list[FoundHand]:
         affine = crop_from_image(centre, side_px, self.size_px)

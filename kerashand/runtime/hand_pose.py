@@ -6,9 +6,10 @@ Needs NumPy and the runtime of the model's format; neither TensorFlow nor OpenCV
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,7 +89,8 @@ class HandPose:
         """Load exported models.
 
         Args:
-            path: the pose model, .tflite or .onnx; None for the one in the package.
+            path: the pose model, .tflite, .onnx or the folder of a SavedModel; None for the one in
+                the package.
             finder: the finder; None for the one in the package, if it is there. Without a finder
                 every picture needs a box and a side.
             threads: of the runtime.
@@ -100,7 +102,7 @@ class HandPose:
             path = packaged_model(POSE_FILE)
             if not path.is_file():
                 raise UserError(
-                    "This version holds no pose model: give one that export/export_model.py made."
+                    "This version holds no pose model: give one that kerashand-export made."
                 )
         backend = load_backend(path, task="hand_pose", threads=threads)
         if backend.metadata.get("scale_bone") not in SCALE_BONES:
@@ -171,6 +173,67 @@ class HandPose:
         hands = [hand for hand in hands if hand.score >= self.least_score]
         return sorted(hands, key=lambda hand: -hand.score)[:max_hands]
 
+    def predict_batch(
+        self,
+        pictures: Iterable[NDArray[np.uint8]],
+        *,
+        boxes: Sequence[Sequence[float] | None] | None = None,
+        sides: str | Sequence[str] = "auto",
+        **options: Any,
+    ) -> list[list[Hand]]:
+        """The hands of each of several pictures, which may differ in size.
+
+        Args:
+            pictures: each as for `predict`.
+            boxes: one for each picture, or None to look for hands in all.
+            sides: one for all pictures, or one for each.
+            **options: of `predict`, for all pictures.
+
+        Raises:
+            ValueError: as `predict`, with the number of the picture; or if there is no picture, or
+                another number of boxes or sides.
+        """
+        pictures = list(pictures)
+        if not pictures:
+            raise ValueError("`pictures` must hold at least one. Received: none")
+        boxes = [None] * len(pictures) if boxes is None else list(boxes)
+        sides = [sides] * len(pictures) if isinstance(sides, str) else list(sides)
+        if not len(pictures) == len(boxes) == len(sides):
+            raise ValueError(
+                "`boxes` and `sides` must be as many as pictures. Received: "
+                f"{len(pictures)} pictures, {len(boxes)} boxes, {len(sides)} sides"
+            )
+        results = []
+        for number, (rgb, box, side) in enumerate(zip(pictures, boxes, sides, strict=True)):
+            try:
+                results.append(self.predict(rgb, box=box, side=side, **options))
+            except ValueError as error:
+                raise ValueError(f"picture {number}: {error}") from error
+        return results
+
+    def stream(
+        self, frames: Iterable[NDArray[np.uint8]], *, fps: float = 30.0, **options: Any
+    ) -> Iterator[list[tuple[int, Hand]]]:
+        """The hands of the frames of a video, followed and smoothed, while frames come.
+
+        Args:
+            frames: [H, W, 3] uint8 RGB each, in order.
+            fps: frames a second.
+            **options: of `kerashand.runtime.tracker.HandTracker`.
+
+        Yields:
+            For each frame its hands, each with a number that stays while the hand is followed.
+
+        Raises:
+            ValueError: as `predict`, or if `fps` is not positive.
+        """
+        from kerashand.runtime.tracker import HandTracker
+
+        if not 0 < fps < np.inf:
+            raise ValueError(f"`fps` must be a positive number. Received: fps={fps!r}")
+        tracker = HandTracker(self, **options)
+        return (tracker.update(rgb, 1.0 / fps) for rgb in frames)
+
     def _sided(self, rgb, side: str, max_hands: int) -> list[FoundHand]:
         found = self.find(rgb, max_hands=max_hands + SPARE_HANDS)
         if side != "auto":
@@ -231,7 +294,7 @@ class HandPose:
             centre, side_px, self.size_px, angle_rad=angle_rad, mirrored=side == "left"
         )
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        output = finite({name: np.asarray(value, np.float64)[0] for name, value in output.items()})
+        output = finite({name: np.asarray(value, np.float64) for name, value in output.items()})
         uv = apply_inverse_affine(output["uv_px"], affine)
         z_relative, scores = output["z_relative"], output["confidence"]
         low, high = uv.min(axis=0), uv.max(axis=0)

@@ -1,0 +1,125 @@
+"""`kerashand-export`: a trained model as one file for other runtimes, checked against the model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from kerashand import __version__
+from kerashand.cli.arguments import exit_code
+from kerashand.cli.startup import tensorflow_start
+from kerashand.errors import UserError
+from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
+
+WEIGHTS = "weights"
+SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": "", WEIGHTS: ".npz"}
+PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="kerashand-export",
+        description="Writes the RGB-only model as one file, uint8 crop in, joints out. The file is "
+        "run by the runtime of its format on rendered hands and compared with the model; the "
+        "figures lie beside it as NAME.parity.json. Nothing is written under the name of a file "
+        "that is further off than its precision allows (fp32 0.01 px, fp16 0.1 px at any joint; "
+        "8 bits 0.5 mm in the mean error).",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--model", default="lite",
+        help="`lite` (the packaged model, default), a run folder, or a .tflite file made here",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", choices=SUFFIXES, default="tflite",
+        help="default: tflite; weights: what model.initial_weights of a training takes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="fp32",
+        help="fp32 (default); fp16: weights in half the room; dynamic_int8: weights of 8 bits, "
+        "activations rounded while it runs; int8: the network in 8 bits throughout, calibrated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the file, for saved_model the folder, to write"
+    )
+    parser.add_argument(
+        "--signature", choices=(JOINTS_SIGNATURE, XYZ_SIGNATURE),
+        help=f"what an .onnx file computes (default: {JOINTS_SIGNATURE}); the others hold both",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hands", type=int, default=64, help="rendered hands to compare on (default: 64)"
+    )
+    parser.add_argument(
+        "--calibration", type=int, default=128,
+        help="rendered hands that int8 measures the ranges of activations on (default: 128)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--backgrounds", metavar="DIR",
+        help="photographs behind the rendered hands (default: those in the package)",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    arguments = build_parser().parse_args(argv)
+    return exit_code("kerashand-export", lambda: _export(arguments))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    _check(arguments)
+    with tensorflow_start():
+        from kerashand import exporting
+
+    model, metadata = exporting.load_exportable(arguments.model)
+    if arguments.format == WEIGHTS:
+        exporting.save_weights(model, arguments.out)
+        print(f"{arguments.out}: weights, which model.initial_weights takes")
+        return
+    exporting.check_precision(arguments.format, arguments.precision)
+
+    def hands(split: str, count: int) -> exporting.Hands:
+        return exporting.rendered_hands(
+            metadata["look"], split, count, size_px=metadata["image_size_px"],
+            scale_bone=metadata["scale_bone"], backgrounds=arguments.backgrounds,
+        )  # fmt: skip
+
+    static = arguments.precision == "int8"
+    report = exporting.checked_export(
+        model, arguments.out, arguments.format, metadata=metadata, precision=arguments.precision,
+        signature=arguments.signature or JOINTS_SIGNATURE, hands=hands("test", arguments.hands),
+        calibration=hands("train", arguments.calibration) if static else None,
+    )  # fmt: skip
+    print(exporting.parity_text(report))
+    print(f"  written with {exporting.report_path(arguments.out).name}")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot work before TensorFlow is imported.
+
+    Raises:
+        UserError: saying what was received.
+    """
+    out, suffix = arguments.out, SUFFIXES[arguments.format]
+    if out.suffix.lower() != suffix:
+        wanted = f"end in {suffix}" if suffix else "name a folder, without a suffix,"
+        raise UserError(f"--out must {wanted} for --format {arguments.format}. Received: {out}")
+    if not out.parent.is_dir():
+        raise UserError(f"--out: the folder {out.parent} does not exist.")
+    if suffix and out.is_dir():
+        raise UserError(f"--out: {out} is a folder.")
+    for flag, value in (("hands", arguments.hands), ("calibration", arguments.calibration)):
+        if value < 1:
+            raise UserError(f"--{flag} must be at least 1. Received: {value}")
+    if arguments.signature and arguments.format != "onnx":
+        raise UserError("--signature is for --format onnx; the other formats hold both.")
+    folder = arguments.backgrounds
+    if folder is not None and not Path(folder).is_dir():
+        raise UserError(f"--backgrounds: the folder {folder} does not exist.")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

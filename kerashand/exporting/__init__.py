@@ -1,0 +1,37 @@
+"""The RGB-only model as one file: uint8 crop in, joints out, with a description of itself.
+
+`models` names and loads what can be exported, `served` gives it its signatures, `description` what
+a file says about itself, `formats` writes it, `quantization` makes it small, `carried` keeps the
+weights in it readable, and `parity` runs it again and compares.
+"""
+
+from kerashand.exporting.carried import load_carried
+from kerashand.exporting.description import describe, describe_finder
+from kerashand.exporting.formats import FORMATS, PRECISIONS, PRECISIONS_OF, check_precision, export
+from kerashand.exporting.hands import Hands, rendered_hands
+from kerashand.exporting.models import load_exportable, load_model, load_run, save_weights
+from kerashand.exporting.parity import ParityError, checked_export, parity_text, report_path
+from kerashand.exporting.served import OUTPUTS, SIGNATURES
+
+__all__ = [
+    "FORMATS",
+    "OUTPUTS",
+    "PRECISIONS",
+    "PRECISIONS_OF",
+    "SIGNATURES",
+    "Hands",
+    "ParityError",
+    "check_precision",
+    "checked_export",
+    "describe",
+    "describe_finder",
+    "export",
+    "load_carried",
+    "load_exportable",
+    "load_model",
+    "load_run",
+    "parity_text",
+    "rendered_hands",
+    "report_path",
+    "save_weights",
+]

@@ -1,0 +1,82 @@
+"""What an exported file says about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerashand import __version__
+from kerashand.config import Config, config_hash
+from kerashand.skeleton import JOINT_NAMES
+
+FALLBACK_LOOK = "varied"
+
+
+def describe(config: Config) -> dict[str, Any]:
+    """The description of a pose model that was trained with a configuration.
+
+    `architecture` holds the arguments of `kerashand.models.hand_pose.build_parts`, `look` the
+    rendered hands on which exports are checked.
+    """
+    architecture = config.parts_arguments()
+    return {
+        "task": "hand_pose",
+        "kerashand": __version__,
+        "config": config.name,
+        "config_hash": config_hash(config),
+        "image_size_px": config.data.image_size_px,
+        "scale_bone": config.model.scale_bone,
+        "joint_names": list(JOINT_NAMES),
+        "input": "image [1, S, S, 3] uint8 RGB: a square around a right hand, left ones mirrored",
+        "normalisation": "inside: give 0..255 as they are",
+        "outputs": {
+            "uv_px": "[21, 2] column, row in pixels of the input; centres are integers",
+            "z_relative": "[21] depth behind the wrist in lengths of the scale bone",
+            "confidence": "[21] 0..1",
+        },
+        "signatures": {
+            "serving_default": "image -> uv_px, z_relative, confidence",
+            "xyz_mm": "image, intrinsics [3, 3] of the input, root_depth_mm [], scale_mm [] -> "
+            "these and xyz_mm [21, 3] in the camera's frame: x right, y down, z away",
+        },
+        "units": {"uv_px": "pixels", "z_relative": config.model.scale_bone, "xyz_mm": "mm"},
+        "architecture": {
+            name: value if isinstance(value, (str, int)) else dict(value)
+            for name, value in architecture.items()
+        },
+        "look": _look_of(config),
+    }
+
+
+def _look_of(config: Config) -> str:
+    """The rendered hands that are nearest to what a model will see."""
+    for domain in ("target", "source"):
+        chosen = getattr(config.data, domain)
+        if chosen.kind == "synthetic":
+            return chosen.look or domain
+    return FALLBACK_LOOK
+
+
+def describe_finder(
+    *, image_size_px: int, threshold: float, least_score: float = 0.0
+) -> dict[str, Any]:
+    """The description of a finder.
+
+    Args:
+        image_size_px: side of its input.
+        threshold: score from which on a cell may be a hand.
+        least_score: this score times the mean score of the joints, from which on it is one.
+    """
+    return {
+        "task": "hand_finder",
+        "kerashand": __version__,
+        "image_size_px": image_size_px,
+        "threshold": threshold,
+        "least_score": least_score,
+        "input": "image [1, S, S, 3] uint8 RGB: a whole picture, made square",
+        "normalisation": "inside: give 0..255 as they are",
+        "outputs": {
+            "score": "[h, w] 0..1: the middle of a hand's box lies in this cell",
+            "box": "[h, w, 4] left, top, right, bottom of its joints in pixels of the input",
+            "right": "[h, w] 0..1: it is a right hand",
+        },
+    }

@@ -1,0 +1,178 @@
+"""Models written as .tflite, .onnx or SavedModel."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerashand.errors import UserError
+from kerashand.exporting import quantization
+from kerashand.exporting.carried import WEIGHTS_FILE, carried_weights
+from kerashand.exporting.hands import Hands
+from kerashand.exporting.served import Served, serve
+from kerashand.files import written_beside
+from kerashand.runtime.backends import JOINTS_SIGNATURE, METADATA_FILE
+
+PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
+PRECISIONS_OF = {"saved_model": ("fp32",), "tflite": PRECISIONS, "onnx": PRECISIONS}
+FORMATS = tuple(PRECISIONS_OF)
+ONNX_OPSET = 17
+
+
+def export(
+    model: keras.Model,
+    path: Path,
+    form: str,
+    *,
+    metadata: Mapping[str, Any],
+    precision: str = "fp32",
+    signature: str = JOINTS_SIGNATURE,
+    calibration: Hands | None = None,
+    check: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a model beside `path`, check it there, then rename.
+
+    Args:
+        model: of `load_exportable`, or a finder.
+        path: the file, or for a SavedModel the folder, to write.
+        form: one of `FORMATS`.
+        metadata: written into the file (SavedModel: beside its graph) as JSON; its `task` says
+            which signatures the file has.
+        precision: of `PRECISIONS_OF[form]`. fp16: weights in half the room. dynamic_int8: weights
+            in a quarter, activations rounded to 8 bits while it runs. int8: activations rounded
+            by ranges that were measured beforehand, but for the heads of the network.
+        signature: the one that an .onnx file has; the other formats hold all.
+        calibration: hands for int8.
+        check: called with the file before it gets its name; may raise.
+
+    Raises:
+        UserError: for a combination that does not exist, a missing package, or a path that stands
+            for something else.
+    """
+    check_precision(form, precision)
+    if precision == "int8" and metadata["task"] != "hand_pose":
+        raise UserError("int8 exists for pose models; a finder can be dynamic_int8.")
+    described = {**metadata, "format": form, "precision": precision}
+    served = serve(model, metadata["task"])
+    if form == "saved_model":
+        _check_folder(path)
+    with written_beside(path, folder=form == "saved_model") as beside:
+        write(served, beside, form, described, precision, signature, calibration)
+        if check is not None:
+            check(beside)
+
+
+def check_precision(form: str, precision: str) -> None:
+    """Raise UserError unless a format exists in a precision."""
+    if precision not in PRECISIONS_OF[form]:
+        raise UserError(f"{form} exists in {', '.join(PRECISIONS_OF[form])}. Received: {precision}")
+
+
+def write(
+    served: Served, path: Path, form: str, described: Mapping[str, Any], precision: str,
+    signature: str = JOINTS_SIGNATURE, calibration: Hands | None = None,
+) -> None:  # fmt: skip
+    """Write served functions under a name; arguments as for `export`."""
+    text = json.dumps(dict(described), indent=2)
+    if form == "tflite":
+        content = to_tflite(served, precision, calibration)
+        pose = described.get("task") == "hand_pose"
+        carried = carried_weights(served.model, content) if pose else None
+        path.write_bytes(content)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(METADATA_FILE, text)
+            if carried is not None:
+                archive.writestr(WEIGHTS_FILE, carried)
+    elif form == "onnx":
+        path.write_bytes(to_onnx(served.only(signature), text, precision, calibration))
+    else:
+        save(served, path)
+        (path / METADATA_FILE).write_text(text, encoding="utf-8")
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse to put a SavedModel in the place of anything but another."""
+    if path.is_file() or (
+        path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").is_file()
+    ):
+        raise UserError(f"{path} exists and is not a SavedModel: choose another name.")
+
+
+def save(served: Served, path: Path) -> None:
+    """Write a SavedModel whose signatures keep the names of their outputs."""
+    archive = keras.export.ExportArchive()
+    # Keras tracks the weights; tf.saved_model.save would leave them out of a converted file.
+    archive.track(served.model)
+    for name, (function, specs) in served.signatures.items():
+        archive.add_endpoint(name, function, input_signature=list(specs))
+    archive.write_out(str(path), verbose=False)
+
+
+def to_tflite(served: Served, precision: str, calibration: Hands | None = None) -> bytes:
+    """A TFLite model of built-in operations alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(served, Path(folder))
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=list(served.signatures)
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if precision == "fp16":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        with quantization.quiet_stderr():
+            content = converter.convert()
+    if precision == "dynamic_int8":
+        return quantization.dynamic_tflite(content)
+    if precision == "int8":
+        return quantization.static_tflite(content, _needed(calibration))
+    return content
+
+
+def to_onnx(served: Served, text: str, precision: str, calibration: Hands | None = None) -> bytes:
+    """An ONNX model of one signature, with its description."""
+    with needs_extra("ONNX", "tf2onnx"):
+        import onnx
+        import tf2onnx
+    ((function, specs),) = served.signatures.values()
+    traced = tf.function(function, input_signature=list(specs)).get_concrete_function()
+    # tf2onnx.convert.from_function takes captured constants for inputs.
+    inputs = {f"{spec.name}:0": spec.name for spec in specs}
+    outputs = {
+        tensor.name: name
+        for name, tensor in zip(sorted(traced.structured_outputs), traced.outputs, strict=True)
+    }
+    with quantization.quiet_stderr():
+        frozen = tf2onnx.tf_loader.from_function(traced, list(inputs), list(outputs))
+        graph, _ = tf2onnx.convert.from_graph_def(
+            frozen, input_names=list(inputs), output_names=list(outputs), opset=ONNX_OPSET,
+            tensors_to_rename={**inputs, **outputs},
+        )  # fmt: skip
+    onnx.checker.check_model(graph)  # tf2onnx goes on after what it cannot convert
+    if precision != "fp32":
+        graph = quantization.onnx_model(graph, precision, calibration)
+    held = graph.metadata_props.add()
+    held.key, held.value = METADATA_FILE, text
+    return graph.SerializeToString()
+
+
+def _needed(calibration: Hands | None) -> Hands:
+    if calibration is None:
+        raise UserError("int8 needs hands to measure the ranges of activations on.")
+    return calibration
+
+
+@contextlib.contextmanager
+def needs_extra(what: str, package: str) -> Iterator[None]:
+    """Say how to install what an import in the block does not find."""
+    try:
+        yield
+    except ImportError as error:
+        raise UserError(f"{what} needs {package}: pip install 'kerashand[export]'.") from error

@@ -1,0 +1,96 @@
+"""What can be exported, by name: the packaged model, an exported .tflite file, a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerashand.config import Config, load_config
+from kerashand.errors import UserError
+from kerashand.exporting.carried import load_carried
+from kerashand.exporting.description import describe
+from kerashand.models.hand_pose import PART_NAMES, build_parts, load_parts_npz, save_parts_npz
+from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
+
+PACKAGED = "lite"
+STAGES_LAST_FIRST = ("finetune", "regularizer", "pretrain")
+
+
+def load_exportable(name: str) -> tuple[keras.Model, dict[str, Any]]:
+    """An inference model in float32 with the description of its files.
+
+    Args:
+        name: "lite" for the packaged model, a .tflite file that kerashand exported, or a run
+            folder.
+
+    Raises:
+        UserError: when there is no such model, or it has no weights.
+    """
+    path = Path(name).expanduser()
+    if name == PACKAGED and not path.is_dir():
+        return load_carried(packaged_model(POSE_FILE))
+    if path.is_dir():
+        model, config = load_run(path)
+        return model, describe(config)
+    if path.suffix.lower() == ".tflite":
+        return load_carried(path)
+    if name == "cpm":
+        raise UserError(
+            "No weights of the CPM are in the package: train it (`kerashand-train --config "
+            "paper/weak.yaml`) and give its run folder."
+        )
+    raise UserError(
+        f"A model is `{PACKAGED}`, a run folder, or a .tflite file that kerashand exported. "
+        f"Received: {name}"
+    )
+
+
+def load_run(folder: Path) -> tuple[keras.Model, Config]:
+    """The inference model of a run folder with the weights after its last stage.
+
+    Raises:
+        UserError: when the folder holds no finished stage.
+    """
+    if not (folder / "config.yaml").exists():
+        raise UserError(f"A run folder holds a config.yaml. Received: {folder}")
+    config = load_config(folder / "config.yaml")
+    paths = [folder / f"weights_{stage}.npz" for stage in STAGES_LAST_FIRST]
+    weights = next((path for path in paths if path.exists()), None)
+    if weights is None:
+        raise UserError(f"{folder} holds no weights yet: no stage of it is finished.")
+    return load_model(config, weights), config
+
+
+def load_model(config: Config, weights: str | Path) -> keras.Model:
+    """The inference model of a configuration with weights from a file, in float32.
+
+    Raises:
+        UserError: when the weights cannot be read or do not fit.
+    """
+    parts = float32_parts(config.parts_arguments())
+    inference = {name: parts.models[name] for name in ("network", "regressor")}
+    try:
+        load_parts_npz(weights, inference, only=tuple(inference))
+    except (OSError, ValueError) as error:
+        raise UserError(str(error)) from error
+    return parts.build_inference_model()
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write what training starts from: `model.initial_weights` takes the file.
+
+    Args:
+        model: an inference model.
+        path: an .npz file.
+    """
+    parts = {PART_NAMES[layer.name]: layer for layer in model.layers if layer.name in PART_NAMES}
+    save_parts_npz(path, parts)
+
+
+def float32_parts(arguments: Mapping[str, Any]):
+    """The parts of an architecture, whatever precision the process trains in."""
+    keras.config.set_dtype_policy("float32")
+    return build_parts(**arguments)

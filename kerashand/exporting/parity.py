@@ -1,0 +1,368 @@
+"""An exported file run by the runtime of its format, beside the Keras model that it was made of."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata as installed
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from kerashand.errors import UserError
+from kerashand.exporting.formats import export, write
+from kerashand.exporting.hands import Hands
+from kerashand.exporting.served import OUTPUTS, Served, image_spec
+from kerashand.files import write_text
+from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
+from kerashand.metrics import PROTOCOLS, evaluate_pose
+from kerashand.models.hand_pose import PART_NAMES, regressor_inputs, stage_maps
+from kerashand.runtime.backends import JOINTS_SIGNATURE, Backend, open_backend
+from kerashand.skeleton import ROOT
+from kerashand.stderr import native_stderr_held
+
+REPORT_SUFFIX = ".parity.json"
+PROTOCOL = "cai2018"
+BATCH = 16
+BLAME_HANDS = 8
+FILE_ITSELF = "none: each layer group is as near as it should be"
+VERSIONS_OF = ("kerashand", "keras", "tensorflow", "ai-edge-litert", "ai-edge-quantizer",
+               "onnx", "onnxruntime", "tf2onnx", "numpy")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The most that a precision may cost.
+
+    Attributes:
+        name: "max_px", the largest distance of a joint; or "mean_error_increase_mm", that of the
+            mean error in 3D.
+        value: in pixels of the model's input, or mm.
+    """
+
+    name: str
+    value: float
+
+
+LIMITS = {
+    "fp32": Limit("max_px", 0.01),
+    "fp16": Limit("max_px", 0.1),
+    "dynamic_int8": Limit("mean_error_increase_mm", 0.5),
+    "int8": Limit("mean_error_increase_mm", 0.5),
+}
+
+
+class ParityError(UserError):
+    """An exported file does not give what its model gives."""
+
+
+def checked_export(
+    model: keras.Model,
+    path: Path,
+    form: str,
+    *,
+    metadata: Mapping[str, Any],
+    hands: Hands,
+    precision: str = "fp32",
+    signature: str = JOINTS_SIGNATURE,
+    calibration: Hands | None = None,
+    limits: Mapping[str, Limit] = LIMITS,
+) -> dict[str, Any]:
+    """`export`, and a report beside the file: `NAME.parity.json`.
+
+    Args:
+        model: of `load_exportable`.
+        path: see `export`.
+        form: see `export`.
+        metadata: see `export`.
+        hands: on which the file is run.
+        precision: see `export`.
+        signature: see `export`.
+        calibration: see `export`.
+        limits: precision -> what it may cost.
+
+    Returns:
+        The report.
+
+    Raises:
+        ParityError: above a limit. No file appears under its name; the report does, and says which
+            layer group does it.
+        UserError: as `export`.
+    """
+    report: dict[str, Any] = {}
+    limit = limits[precision]
+
+    def check(written: Path) -> None:
+        with native_stderr_held():  # LiteRT says that it runs
+            backend = open_backend(written)
+        report.update(compare(model, backend, hands))
+        report.update(
+            file=path.name, format=form, precision=precision, bytes=_size_of(written),
+            limit={limit.name: limit.value}, measured={limit.name: _measured(report, limit)},
+        )  # fmt: skip
+        report["passed"] = bool(_measured(report, limit) <= limit.value)
+        if not report["passed"]:
+            report["layer_groups"] = layer_groups(
+                model, metadata, form, precision, hands, calibration
+            )
+            report["blamed"] = blamed(report["layer_groups"])
+            raise ParityError(_failure(report))
+
+    try:
+        export(
+            model, path, form, metadata=metadata, precision=precision, signature=signature,
+            calibration=calibration, check=check,
+        )  # fmt: skip
+    finally:
+        if report:
+            write_text(report_path(path), json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def report_path(path: Path) -> Path:
+    """Where the report on an exported file lies."""
+    return path.with_name(path.name + REPORT_SUFFIX)
+
+
+def compare(model: keras.Model, backend: Backend, hands: Hands) -> dict[str, Any]:
+    """What a file gives beside what its model gives, both in 3D with true root depth and scale.
+
+    Args:
+        model: gives the reference, in float32.
+        backend: the file.
+        hands: on which.
+    """
+    before = reference(model, hands)
+    after, milliseconds = {}, []
+    for signature in backend.signatures:
+        rows = []
+        for inputs in hands.inputs(signature):
+            start = time.perf_counter()
+            rows.append(backend.call(signature, inputs))
+            if signature == backend.signatures[0]:
+                milliseconds.append((time.perf_counter() - start) * 1e3)
+        after[signature] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    xyz_before = in_3d(before, hands)
+    difference = {}
+    for signature, outputs in after.items():
+        outputs.setdefault("xyz_mm", in_3d(outputs, hands))
+        difference[signature] = {
+            **{name: _apart(outputs[name], before[name]) for name in ("z_relative", "confidence")},
+            "uv_px": _apart(outputs["uv_px"], before["uv_px"], vectors=True),
+            "xyz_mm": _apart(outputs["xyz_mm"], xyz_before, vectors=True),
+        }
+    first = after[backend.signatures[0]]
+    return {
+        "difference": difference,
+        "before": _quality(xyz_before, hands),
+        "after": _quality(first["xyz_mm"], hands),
+        "ms_per_image": {
+            "median": round(float(np.median(milliseconds)), 3),
+            "min": round(min(milliseconds), 3),
+            "threads": "as TensorFlow likes" if "saved" in _kind(backend) else 1,
+        },
+        "hands": hands.conditions,
+        "protocol": f"{PROTOCOL}: known root depth and length of {hands.scale_bone}",
+        "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
+        "versions": versions(),
+    }
+
+
+def reference(model: keras.Model, hands: Hands) -> dict[str, NDArray[np.float32]]:
+    """What the Keras model gives: `OUTPUTS` with a leading axis of hands."""
+    batches = [
+        model(hands.images[start : start + BATCH].astype(np.float32), training=False)
+        for start in range(0, len(hands), BATCH)
+    ]
+    return {name: np.concatenate([np.asarray(b[name]) for b in batches]) for name in OUTPUTS}
+
+
+def in_3d(outputs: Mapping[str, NDArray], hands: Hands) -> NDArray[np.float64]:
+    """[N, 21, 3] mm with the true root depth and scale."""
+    return xyz_from_uv_z(
+        outputs["uv_px"].astype(np.float64), outputs["z_relative"].astype(np.float64),
+        hands.intrinsics, hands.xyz_mm[:, ROOT, 2],
+        scale_from_joints(hands.xyz_mm, hands.scale_bone),
+    )  # fmt: skip
+
+
+def _quality(xyz_mm: NDArray, hands: Hands) -> dict[str, float]:
+    if not np.isfinite(xyz_mm).all():
+        return {"auc": 0.0, "mean_error_mm": float("inf")}
+    numbers = evaluate_pose(xyz_mm, hands.xyz_mm, PROTOCOLS[PROTOCOL])
+    return {name: round(float(numbers[name]), 4) for name in ("auc", "mean_error_mm")}
+
+
+def _apart(given: NDArray, wanted: NDArray, *, vectors: bool = False) -> dict[str, float]:
+    apart = np.linalg.norm(given - wanted, axis=-1) if vectors else np.abs(given - wanted)
+    return {"max": float(f"{apart.max():.3g}"), "mean": float(f"{apart.mean():.3g}")}
+
+
+def _measured(report: Mapping[str, Any], limit: Limit) -> float:
+    """The quantity that a limit is for; not a number counts as infinite."""
+    if limit.name == "max_px":
+        value = max(part["uv_px"]["max"] for part in report["difference"].values())
+    else:
+        value = report["after"]["mean_error_mm"] - report["before"]["mean_error_mm"]
+    return round(value, 4) if np.isfinite(value) else float("inf")
+
+
+# ------------------------------------------------------------------------------ layer groups
+
+
+def layer_groups(
+    model: keras.Model, metadata: Mapping[str, Any], form: str, precision: str, hands: Hands,
+    calibration: Hands | None,
+) -> dict[str, float]:  # fmt: skip
+    """How far the output of each group of layers is off in an export of the same kind.
+
+    Each group is written to a file of its own, up to its last layer: as one more output of a file
+    it would keep layers apart that are computed as one.
+
+    Returns:
+        group, in the order of computation -> root mean square difference over that of the output.
+    """
+    described = {**metadata, "task": "probe"}
+    images = hands.images[:BLAME_HANDS]
+    errors = {}
+    for name, function in _probes(model, metadata):
+        probe = Served(model, {JOINTS_SIGNATURE: (function, [image_spec(model)])})
+        with tempfile.TemporaryDirectory() as folder, native_stderr_held():
+            path = Path(folder) / f"probe.{form}"
+            write(
+                probe, path, form, described, precision,
+                calibration=calibration and calibration.first(BLAME_HANDS),
+            )  # fmt: skip
+            backend = open_backend(path)
+            given = np.array([backend.run(image[None])["output"] for image in images])
+        wanted = np.array([function(image[None])["output"] for image in images])
+        apart = np.sqrt(np.square(given - wanted.reshape(given.shape)).sum())
+        errors[name] = float(f"{apart / np.sqrt(np.square(wanted).sum()):.3g}")
+    return errors
+
+
+def blamed(groups: Mapping[str, float]) -> str:
+    """The group at which the error grows most over what came before."""
+    most, growth, before = FILE_ITSELF, 0.0, 0.0
+    for name, error in groups.items():
+        if not np.isfinite(error):
+            return name
+        if error - before > growth:
+            most, growth = name, error - before
+        before = max(before, error)
+    return most
+
+
+def _probes(
+    model: keras.Model, metadata: Mapping[str, Any]
+) -> Iterator[tuple[str, Callable[[tf.Tensor], dict[str, tf.Tensor]]]]:
+    """Each group of layers, with the function from an image to its last tensor."""
+    network = next(layer for layer in model.layers if PART_NAMES.get(layer.name) == "network")
+    regressor = model.get_layer("depth_regressor")
+    decode = metadata["architecture"]["decode"]
+
+    def in_network(part):
+        return lambda image: {"output": part(tf.cast(image, tf.float32), training=False)}
+
+    def in_regressor(part):
+        def function(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            outputs = network(tf.cast(image, tf.float32), training=False)
+            seen = regressor_inputs(stage_maps(outputs)[-1], outputs["features"], decode)
+            return {"output": part(seen, training=False)}
+
+        return function
+
+    for whole, through in ((network, in_network), (regressor, in_regressor)):
+        for group, tensor in _cut_points(whole):
+            # By its name quantisation knows what it is.
+            part = keras.Model(whole.input, tensor, name=whole.name)
+            yield f"{PART_NAMES[whole.name]}_{group}", through(part)
+
+
+def _cut_points(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    """Group (the first word of its layers' names) and the output of its last layer."""
+    groups: dict[str, list[keras.Layer]] = {}
+    for layer in model.layers:
+        groups.setdefault(re.match(r"[a-zA-Z]*\d*", layer.name)[0], []).append(layer)
+    for name, layers in groups.items():
+        if any(layer.weights for layer in layers):
+            yield name, layers[-1].output
+
+
+# ------------------------------------------------------------------------------------ words
+
+
+def parity_text(report: Mapping[str, Any]) -> str:
+    """A report in a few lines."""
+    before, after = report["before"], report["after"]
+    lines = [
+        f"{report['file']}: {report['format']} {report['precision']}, "
+        f"{report['bytes'] / 2**20:.2f} MiB, {report['ms_per_image']['median']:.2f} ms an image "
+        f"(min {report['ms_per_image']['min']:.2f}, threads: {report['ms_per_image']['threads']})",
+        f"  {report['hands']}, {report['protocol']}",
+        f"  AUC 20-50 mm {before['auc']:.4f} -> {after['auc']:.4f}, mean error "
+        f"{before['mean_error_mm']:.2f} -> {after['mean_error_mm']:.2f} mm",
+    ]
+    for signature, parts in report["difference"].items():
+        uv, xyz = parts["uv_px"], parts["xyz_mm"]
+        lines.append(
+            f"  {signature}: off by {uv['max']:.2g} px at most, {uv['mean']:.2g} in the mean; "
+            f"{xyz['max']:.2g} mm at most, {xyz['mean']:.2g} in the mean"
+        )
+    return "\n".join(lines)
+
+
+def _failure(report: Mapping[str, Any]) -> str:
+    ((name, limit),) = report["limit"].items()
+    unit = "px" if name == "max_px" else "mm"
+    what = {
+        "max_px": "a joint is off by",
+        "mean_error_increase_mm": "the mean error grows by",
+    }[name]
+    return (
+        f"{report['file']} was not written: {what} {report['measured'][name]:.3g} {unit}, the "
+        f"limit of {report['precision']} is {limit:g} {unit}. Layer group: {report['blamed']}. "
+        f"Everything that was measured is in {report_path(Path(report['file'])).name}; try another "
+        "--precision."
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that took part."""
+    found = {}
+    for name in VERSIONS_OF:
+        for package in (name, f"{name}-cpu"):
+            try:
+                found[name] = installed.version(package)
+                break
+            except installed.PackageNotFoundError:
+                continue
+    return found
+
+
+def _size_of(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _kind(backend: Backend) -> str:
+    return type(backend).__name__.lower()
+
+
+def _processor() -> str:
+    """Name of the processor where Linux tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    named = re.search(r"model name\s*:\s*(.+)", text)
+    return named[1] if named else platform.processor() or "unknown processor"

@@ -1,0 +1,147 @@
+"""Models in 8 bits and in half precision."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kerashand.errors import UserError
+from kerashand.exporting.hands import Hands
+from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
+from kerashand.stderr import native_stderr_held
+
+NETWORK = r"(^|.*[/;])(lite|cpm)(_\d+)*/"
+"""Scope of the 2D network in names of operations."""
+SCORE_MAPS = r".*(heatmaps_\d|score\d)"
+"""Not in 8 bits: the expectation over a map and the regressor live of small differences."""
+REGRESSOR = r".*depth_regressor(_\d+)*/"
+
+
+def dynamic_tflite(content: bytes) -> bytes:
+    """A TFLite model with weights of 8 bits, activations rounded while it runs."""
+    quantizer, operations = _quantizer(content)
+    quantizer.add_dynamic_config(".*", operations.ALL_SUPPORTED, 8)
+    with quiet_stderr():
+        return bytes(quantizer.quantize(enable_progress_report=False).quantized_model)
+
+
+def static_tflite(content: bytes, hands: Hands) -> bytes:
+    """A TFLite model whose 2D network computes in 8 bits.
+
+    Its score maps and what is computed from them stay in float; the regressor's weights have 8
+    bits.
+    """
+    quantizer, operations = _quantizer(content)
+    quantizer.add_static_config(f"{NETWORK}.*", operations.ALL_SUPPORTED, 8, 8)
+    quantizer.update_quantization_recipe(
+        f"{SCORE_MAPS}.*", operations.ALL_SUPPORTED, algorithm_key="no_quantize"
+    )
+    for operation in (operations.CONV_2D, operations.FULLY_CONNECTED):
+        quantizer.add_dynamic_config(f"{REGRESSOR}.*", operation, 8)
+    signatures = _signatures(content)
+    with warnings.catch_warnings(), quiet_stderr():
+        warnings.simplefilter("ignore")  # the interpreter warns that it keeps all tensors
+        measured = quantizer.calibrate(
+            {name: list(hands.inputs(name)) for name in signatures},
+            num_threads=os.cpu_count() or 1,
+        )
+        return bytes(quantizer.quantize(measured, enable_progress_report=False).quantized_model)
+
+
+def _quantizer(content: bytes):
+    from kerashand.exporting.formats import needs_extra
+
+    with needs_extra("8 bits", "ai-edge-quantizer"):
+        from ai_edge_quantizer import qtyping, quantizer
+    return quantizer.Quantizer(content), qtyping.TFLOperationName
+
+
+def _signatures(content: bytes) -> list[str]:
+    from kerashand.runtime.backends import open_interpreter
+
+    return list(open_interpreter(content).get_signature_list())
+
+
+# ------------------------------------------------------------------------------------------- ONNX
+
+
+def onnx_model(graph, precision: str, hands: Hands | None):
+    """An ONNX model in another precision.
+
+    Args:
+        graph: onnx.ModelProto in fp32.
+        precision: fp16, dynamic_int8 or int8.
+        hands: for int8.
+    """
+    from kerashand.exporting.formats import needs_extra
+
+    with needs_extra(f"ONNX in {precision}", "onnxruntime"):
+        import onnx
+        from onnxruntime import quantization as ort
+    if precision == "fp16":
+        return _half(graph)
+    with tempfile.TemporaryDirectory() as folder:
+        source, prepared, target = (str(Path(folder) / f"{n}.onnx") for n in ("a", "b", "c"))
+        onnx.save(graph, source)
+        with quiet_stderr():
+            ort.quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            if precision == "dynamic_int8":
+                ort.quantize_dynamic(
+                    prepared, target, weight_type=ort.QuantType.QUInt8,
+                    op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+                )  # fmt: skip
+            elif hands is None:
+                raise UserError("int8 needs hands to measure the ranges of activations on.")
+            else:
+                ort.quantize_static(
+                    prepared, target, _Reader(hands, [i.name for i in graph.graph.input]),
+                    per_channel=True, op_types_to_quantize=["Conv"],
+                    nodes_to_exclude=_not_in_network(onnx.load(prepared)),
+                )  # fmt: skip
+        return onnx.load(target)
+
+
+def _not_in_network(graph) -> list[str]:
+    """Names of the convolutions that stay in float."""
+    return [
+        node.name
+        for node in graph.graph.node
+        if not re.match(NETWORK, node.name) or re.match(SCORE_MAPS, node.name)
+    ]
+
+
+class _Reader:
+    """Calibration data as ONNX Runtime asks for them."""
+
+    def __init__(self, hands: Hands, names: list[str]):
+        signature = XYZ_SIGNATURE if "intrinsics" in names else JOINTS_SIGNATURE
+        self._rows = hands.inputs(signature)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next picture, None after the last."""
+        return next(self._rows, None)
+
+
+def _half(graph):
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    return convert_float_to_float16(graph, keep_io_types=True)
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hold back the progress and advice that converters print."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with native_stderr_held():
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,83 @@
+"""A model behind the signatures that exported files have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
+
+OUTPUTS = ("uv_px", "z_relative", "confidence")
+SIGNATURES = (JOINTS_SIGNATURE, XYZ_SIGNATURE)
+
+Outputs = Mapping[str, tf.Tensor]
+Specs = Sequence[tf.TensorSpec]
+
+
+class Served:
+    """A Keras model with functions that are exported.
+
+    Attributes:
+        model: it holds the weights.
+        signatures: name -> (function of tensors, what these are).
+    """
+
+    def __init__(
+        self, model: keras.Model, signatures: Mapping[str, tuple[Callable[..., Outputs], Specs]]
+    ):
+        self.model, self.signatures = model, dict(signatures)
+
+    def only(self, signature: str) -> Served:
+        """With one of its signatures."""
+        return Served(self.model, {signature: self.signatures[signature]})
+
+
+def image_spec(model: keras.Model) -> tf.TensorSpec:
+    """The picture [1, S, S, 3] uint8 that a model's files take."""
+    side = model.input.shape[1]
+    return tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")
+
+
+def serve(model: keras.Model, task: str) -> Served:
+    """The signatures of a task, a key of `kerashand.runtime.backends.TASKS`."""
+    return {"hand_pose": _serve_pose, "hand_finder": _serve_finder}[task](model)
+
+
+def _serve_pose(model: keras.Model) -> Served:
+    def joints(image: tf.Tensor) -> Outputs:
+        outputs = model(tf.cast(image, tf.float32), training=False)
+        return {name: outputs[name][0] for name in OUTPUTS}
+
+    def xyz(image, intrinsics, root_depth_mm, scale_mm) -> Outputs:
+        outputs = joints(image)
+        # tf2onnx has no scalar[..., None], which a single hand would come to.
+        xyz_mm = xyz_from_uv_z(
+            outputs["uv_px"][None], outputs["z_relative"][None], intrinsics[None],
+            tf.reshape(root_depth_mm, (1,)), tf.reshape(scale_mm, (1,)),
+        )  # fmt: skip
+        return {**outputs, "xyz_mm": xyz_mm[0]}
+
+    image = image_spec(model)
+    camera = [
+        tf.TensorSpec((3, 3), tf.float32, name="intrinsics"),
+        tf.TensorSpec((), tf.float32, name="root_depth_mm"),
+        tf.TensorSpec((), tf.float32, name="scale_mm"),
+    ]
+    return Served(
+        model, {JOINTS_SIGNATURE: (joints, [image]), XYZ_SIGNATURE: (xyz, [image, *camera])}
+    )
+
+
+def _serve_finder(model: keras.Model) -> Served:
+    def find(image: tf.Tensor) -> Outputs:
+        outputs = model(tf.cast(image, tf.float32), training=False)
+        return {
+            "score": tf.sigmoid(outputs["score_logit"])[0],
+            "box": outputs["box"][0],
+            "right": tf.sigmoid(outputs["right_logit"])[0],
+        }
+
+    return Served(model, {JOINTS_SIGNATURE: (find, [image_spec(model)])})
