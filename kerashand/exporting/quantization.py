@@ -100,9 +100,13 @@ def onnx_model(graph, precision: str, hands: Hands | None):
             elif hands is None:
                 raise UserError("int8 needs hands to measure the ranges of activations on.")
             else:
+                # Symmetric, with biases in float: what TensorRT takes too.
+                symmetric = {
+                    "ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False,
+                }  # fmt: skip
                 ort.quantize_static(
                     prepared, target, _Reader(hands, [i.name for i in graph.graph.input]),
-                    per_channel=True, op_types_to_quantize=["Conv"],
+                    per_channel=True, op_types_to_quantize=["Conv"], extra_options=symmetric,
                     nodes_to_exclude=_not_in_network(onnx.load(prepared)),
                 )  # fmt: skip
         return onnx.load(target)
@@ -131,8 +135,11 @@ class _Reader:
 
 def _half(graph):
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
-    return convert_float_to_float16(graph, keep_io_types=True)
+    model = OnnxModel(convert_float_to_float16(graph, keep_io_types=True))
+    model.topological_sort()  # its casts stand after what takes them
+    return model.model
 
 
 @contextlib.contextmanager

@@ -9,6 +9,9 @@ from kerashand.geometry.camera import crop_affine, rotation_affine
 
 Picture = NDArray[np.uint8]
 
+WHOLE = 1e-9
+"""Added to the pixels that one of a crop covers: rounding must not make 3.999 of 4."""
+
 
 def square_around(
     box: tuple[float, float, float, float], *, margin: float = 1.0
@@ -66,7 +69,8 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
         [S, S, 3] uint8.
     """
     inverse = np.linalg.inv(affine)
-    shrink = float(np.sqrt(abs(np.linalg.det(inverse[:2, :2]))))
+    area = inverse[0, 0] * inverse[1, 1] - inverse[0, 1] * inverse[1, 0]
+    shrink = float(np.sqrt(abs(area))) + WHOLE
     if shrink >= 2.0:
         picture, inverse = _averaged(picture, inverse, int(shrink), size_px)
     height, width = picture.shape[:2]

@@ -1,0 +1,123 @@
+// Hands of a picture: boxes from the finder, joints from the pose model in two looks, as in
+// kerashand/runtime/hand_pose.py and finder.py.
+package kerashand
+
+import kotlin.math.ln
+
+/** A model: a crop [sizePx, sizePx, 3] of RGB bytes to its outputs, flat, by name. */
+interface Network {
+    val sizePx: Int
+
+    fun run(image: ByteArray): Map<String, FloatArray>
+}
+
+enum class Side { LEFT, RIGHT }
+
+/** What may be a hand; `right` says how likely it is a right one, null where the side is known. */
+class FoundHand(
+    val box: Box,
+    val side: Side,
+    val score: Double,
+    val right: Double? = null,
+)
+
+/**
+ * One hand.
+ *
+ * `uvPx` are pixels of the picture, `zRelative` depths behind the wrist in lengths of wrist -
+ * middle MCP, scores lie in 0..1.
+ */
+class Hand(
+    val side: Side,
+    val score: Double,
+    val uvPx: List<Point>,
+    val zRelative: List<Float>,
+    val jointScores: List<Float>,
+)
+
+/** The finder: for each cell of a map whether a hand's middle lies there, its box and its side. */
+class Finder(private val network: Network, private val threshold: Double, val leastScore: Double) {
+    /** What may be hands of a picture, the surest first. */
+    fun find(picture: Picture): List<FoundHand> {
+        val whole = Box(-0.5, -0.5, picture.width - 0.5, picture.height - 0.5)
+        val map = cropFromImage(squareAround(whole), network.sizePx)
+        val outputs = network.run(cut(picture, map, network.sizePx))
+        val (scores, corners, right) = listOf("score", "box", "right").map(outputs::getValue)
+        val found = mutableListOf<FoundHand>()
+        val cells = scores.indices.filter { scores[it] >= threshold }
+        for (cell in cells.sortedByDescending { scores[it] }) {
+            val (left, top, end, bottom) = List(4) { corners[4 * cell + it].toDouble() }
+            val box = Box.around(listOf(map.back(Point(left, top)), map.back(Point(end, bottom))))
+            if (box.centre !in picture || found.any { it.box.overlap(box) >= OVERLAP }) continue
+            val side = if (right[cell] >= 0.5f) Side.RIGHT else Side.LEFT
+            found += FoundHand(box, side, scores[cell].toDouble(), right[cell].toDouble())
+        }
+        return found
+    }
+
+    private companion object {
+        const val OVERLAP = 0.35
+    }
+}
+
+class HandPose(private val network: Network, private val finder: Finder) {
+    /** The hands of a picture, the surest first. */
+    fun predict(picture: Picture, maxHands: Int = 2): List<Hand> =
+        finder.find(picture)
+            .take(maxHands + SPARE_HANDS)
+            .map { read(picture, it) }
+            .filter { it.score >= finder.leastScore }
+            .sortedByDescending { it.score }
+            .take(maxHands)
+
+    /** The joints of a hand that was found: a first look, and a closer one with the fingers up. */
+    fun read(picture: Picture, found: FoundHand): Hand {
+        val first = firstLook(picture, found)
+        return look(picture, viewOfJoints(first.uvPx), first.side, found.score)
+    }
+
+    /** The hand of the frame before in the next one of a video: one look where its joints were. */
+    fun follow(picture: Picture, last: Hand): Hand =
+        look(picture, viewOfJoints(last.uvPx), last.side, foundScore = 1.0)
+
+    /** Look where the finder says; with a doubtful side as both, and keep what fits better. */
+    private fun firstLook(picture: Picture, found: FoundHand): Hand {
+        val view = squareAround(found.box, HAND_MARGIN)
+        val right = found.right
+        if (right == null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
+            return look(picture, view, found.side, found.score)
+        }
+        val asRight = look(picture, view, Side.RIGHT, found.score)
+        val asLeft = look(picture, view, Side.LEFT, found.score)
+        val gain = asRight.jointScores.mean() - asLeft.jointScores.mean()
+        val odds = ln(right / (1 - right)) + SIDE_BY_JOINTS * gain
+        return if (odds >= 0) asRight else asLeft
+    }
+
+    private fun look(picture: Picture, view: View, side: Side, foundScore: Double): Hand {
+        val map = cropFromImage(view, network.sizePx, mirrored = side == Side.LEFT)
+        val outputs = network.run(cut(picture, map, network.sizePx))
+        val uv = outputs.getValue("uv_px").map { it.toDouble() }
+        val scores = outputs.getValue("confidence").asList()
+        return Hand(
+            side = side,
+            score = foundScore * scores.mean(),
+            uvPx = List(JOINTS) { map.back(Point(uv[2 * it], uv[2 * it + 1])) },
+            zRelative = outputs.getValue("z_relative").asList(),
+            jointScores = scores,
+        )
+    }
+
+    private companion object {
+        /** How many more than asked for are looked at: joints decide which of them are hands. */
+        const val SPARE_HANDS = 2
+
+        /** The finder's word on the side is taken where it is surer than this. */
+        const val SURE_SIDE = 0.05
+
+        /** Logarithm of the odds that a difference of 1 in the mean score of joints stands for. */
+        const val SIDE_BY_JOINTS = 24.0
+    }
+}
+
+private fun List<Float>.mean() = sumOf { it.toDouble() } / size

@@ -1,0 +1,119 @@
+package kerashand
+
+import org.junit.Assert.assertArrayEquals
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+/** Geometry and the two looks, without Android and without a model. */
+class HandPoseTest {
+    private fun assertPoint(u: Double, v: Double, point: Point) {
+        assertEquals(u, point.u, 1e-9)
+        assertEquals(v, point.v, 1e-9)
+    }
+
+    private fun grey(width: Int, height: Int, value: (Int, Int) -> Int) =
+        Picture(width, height, ByteArray(width * height * 3) { place ->
+            value(place / 3 % width, place / 3 / width).toByte()
+        })
+
+    @Test
+    fun centresOfPixelsAreIntegers() {
+        val map = cropFromImage(View(Point(31.5, 31.5), 64.0, 0.0), 128)
+        assertPoint(0.5, 0.5, map(0.0, 0.0))
+        val mirrored = cropFromImage(View(Point(31.5, 31.5), 64.0, 0.0), 128, mirrored = true)
+        assertPoint(126.5, 0.5, mirrored(0.0, 0.0))
+    }
+
+    @Test
+    fun mapsAndTheirInverses() {
+        val map = cropFromImage(View(Point(100.0, 40.0), 50.0, 2.0), 128, mirrored = true)
+        val (u, v) = map(93.0, 51.0)
+        assertPoint(93.0, 51.0, map.inverse()(u, v))
+        assertPoint(93.0, 51.0, map.back(Point(u, v)))
+    }
+
+    @Test
+    fun aQuarterTurnIsClockwise() {
+        val map = cropFromImage(View(Point(10.0, 10.0), 21.0, Math.PI / 2), 21)
+        assertPoint(10.0, 12.0, map(12.0, 10.0))
+    }
+
+    @Test
+    fun theViewOfAHandThatPointsToTheRight() {
+        val joints = List(JOINTS) { Point(50.0 + 2 * it, 30.0) } // from the wrist to the right
+        val view = viewOfJoints(joints)
+        assertEquals(-Math.PI / 2, view.angleRad, 1e-12)
+        assertPoint(70.0, 30.0, view.centre)
+        assertEquals(40 * HAND_MARGIN, view.sidePx, 1e-9)
+        val map = cropFromImage(view, 128)
+        assertTrue(map(50.0, 30.0).v > map(68.0, 30.0).v) // the wrist is below now
+    }
+
+    @Test
+    fun cropsOfAPicture() {
+        val picture = grey(4, 4) { column, row -> 10 * column + row }
+        val whole = squareAround(Box(-0.5, -0.5, 3.5, 3.5))
+        assertArrayEquals(picture.rgb, cut(picture, cropFromImage(whole, 4), 4))
+        val mirrored = cut(picture, cropFromImage(whole, 4, mirrored = true), 4)
+        assertArrayEquals(grey(4, 4) { column, row -> 10 * (3 - column) + row }.rgb, mirrored)
+        // Beyond the edge the picture is mirrored about the centre of its first pixel.
+        val beyond = cut(picture, cropFromImage(View(Point(-0.5, 1.5), 4.0, 0.0), 4), 4)
+        assertEquals(listOf(20, 10, 0, 10), List(4) { beyond[3 * it].toInt() })
+    }
+
+    @Test
+    fun largePicturesAreAveragedInBlocks() {
+        val picture = grey(6, 6) { column, _ -> if (column % 3 == 1) 90 else 0 }
+        val crop = cut(picture, cropFromImage(squareAround(Box(-0.5, -0.5, 5.5, 5.5)), 2), 2)
+        assertEquals(List(12) { 30 }, crop.map { it.toInt() })
+    }
+
+    @Test
+    fun boxesOverlap() {
+        assertEquals(1 / 3.0, Box(0.0, 0.0, 2.0, 2.0).overlap(Box(1.0, 0.0, 3.0, 2.0)), 1e-12)
+        assertEquals(0.0, Box(0.0, 0.0, 2.0, 2.0).overlap(Box(3.0, 0.0, 4.0, 2.0)), 0.0)
+    }
+
+    /** Says that each joint lies in the middle of the crop. */
+    private class Middle(private val score: Float) : Network {
+        override val sizePx = 16
+
+        override fun run(image: ByteArray) = mapOf(
+            "uv_px" to FloatArray(2 * JOINTS) { 7.5f },
+            "z_relative" to FloatArray(JOINTS),
+            "confidence" to FloatArray(JOINTS) { score },
+        )
+    }
+
+    /** One hand in the left upper cell of four, and a doubtful one outside of the picture. */
+    private class OneHand(private val right: Float) : Network {
+        override val sizePx = 32
+
+        override fun run(image: ByteArray) = mapOf(
+            "score" to floatArrayOf(0.9f, 0.2f, 0.8f, 0.1f),
+            "box" to FloatArray(16).also {
+                floatArrayOf(4f, 8f, 12f, 16f).copyInto(it, 0)
+                floatArrayOf(0f, 60f, 4f, 64f).copyInto(it, 8)
+            },
+            "right" to FloatArray(4) { right },
+        )
+    }
+
+    @Test
+    fun aHandIsFoundAndItsJointsLieInThePicture() {
+        val picture = grey(64, 64) { _, _ -> 128 }
+        val pose = HandPose(Middle(0.5f), Finder(OneHand(right = 0.01f), 0.5, leastScore = 0.4))
+        val hand = pose.predict(picture).single()
+        assertEquals(Side.LEFT, hand.side)
+        assertEquals(0.45, hand.score, 1e-6)
+        // The box's middle (8, 12) of the finder's 32 pixels is (16.5, 24.5) of the picture's 64.
+        assertPoint(16.5, 24.5, hand.uvPx[0])
+    }
+
+    @Test
+    fun whatScoresTooLowIsNoHand() {
+        val finder = Finder(OneHand(right = 0.5f), 0.5, leastScore = 0.6)
+        assertTrue(HandPose(Middle(0.5f), finder).predict(grey(64, 64) { _, _ -> 0 }).isEmpty())
+    }
+}

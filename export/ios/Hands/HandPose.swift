@@ -1,0 +1,138 @@
+// Hands of a picture: boxes from the finder, joints from the pose model in two looks, as in
+// kerashand/runtime/hand_pose.py and finder.py.
+
+import Foundation
+
+/// A model: a crop [sizePx, sizePx, 3] of RGB bytes to its outputs, flat, by name.
+protocol Network {
+    var sizePx: Int { get }
+    func run(_ image: [UInt8]) throws -> [String: [Float]]
+}
+
+enum Side: String {
+    case left, right
+}
+
+/// What may be a hand.
+struct FoundHand {
+    var box: Box
+    var side: Side
+    var score: Double
+    /// How likely it is a right one, 0..1; nil where the side is known.
+    var right: Double?
+}
+
+struct Hand {
+    var side: Side
+    /// How sure it is that this is a hand with these joints, 0..1.
+    var score: Double
+    /// Joints in pixels of the picture.
+    var uvPx: [Point]
+    /// Depths of the joints behind the wrist in lengths of wrist - middle MCP.
+    var zRelative: [Float]
+    var jointScores: [Float]
+}
+
+/// The finder: for each cell of a map whether a hand's middle lies there, its box and its side.
+struct Finder {
+    let network: any Network
+    let threshold: Float
+    let leastScore: Double
+
+    private static let overlap = 0.35
+
+    /// What may be hands of a picture, the surest first.
+    func find(_ picture: Picture) throws -> [FoundHand] {
+        let whole = Box(
+            left: -0.5, top: -0.5,
+            right: Double(picture.width) - 0.5, bottom: Double(picture.height) - 0.5)
+        let map = cropFromImage(CropView(squareAround: whole), sizePx: network.sizePx)
+        let outputs = try network.run(cut(picture, map, sizePx: network.sizePx))
+        let scores = outputs["score"] ?? []
+        let corners = outputs["box"] ?? []
+        let right = outputs["right"] ?? []
+        var found: [FoundHand] = []
+        let cells = scores.indices.filter { scores[$0] >= threshold }
+        for cell in cells.sorted(by: { scores[$0] > scores[$1] }) {
+            let edges = (0..<4).map { Double(corners[4 * cell + $0]) }
+            let box = Box(around: [
+                map.back(Point(u: edges[0], v: edges[1])),
+                map.back(Point(u: edges[2], v: edges[3])),
+            ])
+            let doubled = found.contains { $0.box.overlap(box) >= Finder.overlap }
+            if doubled || !picture.contains(box.centre) { continue }
+            found.append(
+                FoundHand(
+                    box: box, side: right[cell] >= 0.5 ? .right : .left,
+                    score: Double(scores[cell]), right: Double(right[cell])))
+        }
+        return found
+    }
+}
+
+struct HandPose {
+    let network: any Network
+    let finder: Finder
+
+    /// How many more than asked for are looked at: joints decide which of them are hands.
+    private static let spareHands = 2
+    /// The finder's word on the side is taken where it is surer than this.
+    private static let sureSide = 0.05
+    /// Logarithm of the odds that a difference of 1 in the mean score of the joints stands for.
+    private static let sideByJoints = 24.0
+
+    /// The hands of a picture, the surest first.
+    func predict(_ picture: Picture, maxHands: Int = 2) throws -> [Hand] {
+        let found = try finder.find(picture).prefix(maxHands + HandPose.spareHands)
+        let hands = try found.map { try read(picture, $0) }
+        let sure = hands.filter { $0.score >= finder.leastScore }
+        return Array(sure.sorted { $0.score > $1.score }.prefix(maxHands))
+    }
+
+    /// The joints of a hand that was found: a first look, and a closer one with the fingers up.
+    func read(_ picture: Picture, _ found: FoundHand) throws -> Hand {
+        let first = try firstLook(picture, found)
+        let view = CropView(ofJoints: first.uvPx)
+        return try look(picture, view, side: first.side, foundScore: found.score)
+    }
+
+    /// The hand of the frame before in the next one of a video: one look where its joints were.
+    func follow(_ picture: Picture, _ last: Hand) throws -> Hand {
+        try look(picture, CropView(ofJoints: last.uvPx), side: last.side, foundScore: 1)
+    }
+
+    /// Look where the finder says; with a doubtful side as both, and keep what fits better.
+    private func firstLook(_ picture: Picture, _ found: FoundHand) throws -> Hand {
+        let view = CropView(squareAround: found.box, margin: handMargin)
+        guard let right = found.right, right > HandPose.sureSide, right < 1 - HandPose.sureSide
+        else {
+            return try look(picture, view, side: found.side, foundScore: found.score)
+        }
+        let asRight = try look(picture, view, side: .right, foundScore: found.score)
+        let asLeft = try look(picture, view, side: .left, foundScore: found.score)
+        let gain = mean(asRight.jointScores) - mean(asLeft.jointScores)
+        let odds = log(right / (1 - right)) + HandPose.sideByJoints * gain
+        return odds >= 0 ? asRight : asLeft
+    }
+
+    private func look(
+        _ picture: Picture, _ view: CropView, side: Side, foundScore: Double
+    ) throws -> Hand {
+        let map = cropFromImage(view, sizePx: network.sizePx, mirrored: side == .left)
+        let outputs = try network.run(cut(picture, map, sizePx: network.sizePx))
+        let uv = outputs["uv_px"] ?? []
+        let scores = outputs["confidence"] ?? []
+        return Hand(
+            side: side,
+            score: foundScore * mean(scores),
+            uvPx: (0..<jointCount).map {
+                map.back(Point(u: Double(uv[2 * $0]), v: Double(uv[2 * $0 + 1])))
+            },
+            zRelative: outputs["z_relative"] ?? [],
+            jointScores: scores)
+    }
+}
+
+private func mean(_ values: [Float]) -> Double {
+    values.reduce(0) { $0 + Double($1) } / Double(values.count)
+}

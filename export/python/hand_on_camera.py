@@ -1,0 +1,190 @@
+"""Hands before a camera or in a picture, as JSON lines: NumPy and LiteRT, without TensorFlow.
+
+    python hand_on_camera.py --camera 0
+    python hand_on_camera.py --picture hand.jpg
+
+Each line holds the hands of one frame. How fast it went stands on the standard error output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kerashand.errors import UserError
+from kerashand.runtime import Hand, HandPose
+from kerashand.runtime.tracker import HandTracker
+from kerashand.skeleton import BONE_COLOURS, BONES
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The program's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--camera", type=int, metavar="NUMBER", help="0 is the first camera")
+    source.add_argument("--picture", type=Path, help="a picture, or .npy: uint8 RGB [H, W, 3]")
+    parser.add_argument("--model", type=Path, help="an exported pose model (default: the packaged)")
+    parser.add_argument("--finder", type=Path, help="a finder (default: the packaged)")
+    parser.add_argument("--threads", type=_count, default=1, help="of the runtime (default: 1)")
+    parser.add_argument("--max-hands", type=_count, default=2, help="default: 2")
+    parser.add_argument(
+        "--frames", type=_count, help="stop after so many; a picture is looked at so often"
+    )
+    parser.add_argument(
+        "--show", action="store_true", help="draw in a window (OpenCV); Esc ends it"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        run(arguments)
+    except UserError as error:
+        print(f"hand_on_camera.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Look at frames until they end, somebody stops it or `frames` is reached."""
+    pose = HandPose.load(arguments.model, finder=arguments.finder, threads=arguments.threads)
+    if arguments.picture is not None:
+        frames = [read_picture(arguments.picture)] * (arguments.frames or 1)
+        tracker = None
+    else:
+        frames = camera_frames(arguments.camera, arguments.frames)
+        tracker = HandTracker(pose, max_hands=arguments.max_hands)
+    count, working, first = 0, 0.0, time.perf_counter()
+    last = first
+    try:
+        for rgb in frames:
+            start = time.perf_counter()
+            if tracker is None:
+                hands = list(enumerate(pose.predict(rgb, max_hands=arguments.max_hands)))
+            else:
+                hands = tracker.update(rgb, start - last)
+            last, end = start, time.perf_counter()
+            print(json.dumps(line_of(count, hands, milliseconds=1000 * (end - start))), flush=True)
+            count, working = count + 1, working + end - start
+            if arguments.show and not show(rgb, hands):
+                break
+    except KeyboardInterrupt:
+        pass
+    if count:
+        print(
+            f"{count} frames, {count / (time.perf_counter() - first):.1f} a second; hands took "
+            f"{1000 * working / count:.1f} ms a frame",
+            file=sys.stderr,
+        )
+
+
+def line_of(frame: int, hands: list[tuple[int, Hand]], *, milliseconds: float) -> dict:
+    """What is printed about a frame: its hands with the numbers under which they are followed."""
+    return {
+        "frame": frame,
+        "milliseconds": round(milliseconds, 2),
+        "hands": [
+            {
+                "number": number,
+                "side": hand.side,
+                "score": round(hand.score, 4),
+                "box": [round(value, 2) for value in hand.box],
+                "uv_px": hand.uv_px.round(2).tolist(),
+                "z_relative": hand.z_relative.round(4).tolist(),
+            }
+            for number, hand in hands
+        ],
+    }
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A picture [H, W, 3] uint8 RGB.
+
+    Raises:
+        UserError: if it cannot be read, or Pillow is missing.
+    """
+    if path.suffix.lower() == ".npy":
+        try:
+            rgb = np.load(path)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
+            raise UserError(f"{path} must hold uint8 [H, W, 3]. It holds: {rgb.dtype} {rgb.shape}")
+        return rgb
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise UserError("A picture needs Pillow (pip install pillow), or give .npy.") from error
+    try:
+        with Image.open(path) as image:
+            # Phones store pictures lying and say in EXIF how to turn them.
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+
+
+def camera_frames(number: int, count: int | None) -> Iterator[np.ndarray]:
+    """Frames [H, W, 3] uint8 RGB of a camera.
+
+    Raises:
+        UserError: if it cannot be opened or gives nothing more, or OpenCV is missing.
+    """
+    cv2 = _opencv("A camera")
+    camera = cv2.VideoCapture(number)
+    try:
+        if not camera.isOpened():
+            raise UserError(f"Camera {number} cannot be opened.")
+        # Else frames that wait are older than what the hand does now.
+        camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        taken = 0
+        while count is None or taken < count:
+            good, bgr = camera.read()
+            if not good:
+                raise UserError(f"Camera {number} gives no more pictures.")
+            yield np.ascontiguousarray(bgr[:, :, ::-1])
+            taken += 1
+    finally:
+        camera.release()
+
+
+def show(rgb: np.ndarray, hands: list[tuple[int, Hand]]) -> bool:
+    """Draw hands in a window; False once somebody pressed Esc."""
+    cv2 = _opencv("--show")
+    drawing = np.ascontiguousarray(rgb[:, :, ::-1])
+    width = max(round(rgb.shape[0] / 200), 1)
+    for _, hand in hands:
+        ends = hand.uv_px.round().astype(int).tolist()
+        for (parent, child), colour in zip(BONES, BONE_COLOURS.tolist(), strict=True):
+            cv2.line(drawing, ends[parent], ends[child], colour[::-1], width, cv2.LINE_AA)
+    try:
+        cv2.imshow("hands", drawing)
+        return cv2.waitKey(1) != 27
+    except cv2.error as error:
+        raise UserError("--show needs OpenCV with windows: pip install opencv-python") from error
+
+
+def _opencv(what: str):
+    try:
+        import cv2
+    except ImportError as error:
+        raise UserError(f"{what} needs OpenCV: pip install opencv-python") from error
+    return cv2
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1. Received: {value}")
+    return value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

