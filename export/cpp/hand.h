@@ -1,0 +1,63 @@
+// The joints of a hand in a picture, as kerashand/runtime/hand_pose.py finds them in a given box.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "crop.h"
+#include "pose_model.h"
+
+enum class Side { kLeft, kRight };
+
+struct Hand {
+  Side side;
+  double score;  // 0..1, how sure it is that this is a hand with these joints
+  Joints uv_px;  // pixels of the picture
+  // Depth behind the wrist in lengths of the scale bone, and 0..1 for each joint.
+  std::array<double, kJoints> z_relative, confidence;
+};
+
+// Boxes must be as large, in pixels, and may be as large, in pictures.
+constexpr double kLeastBoxPx = 2, kLargestBox = 4;
+
+// Throws std::invalid_argument unless the picture is one and the box meets it.
+inline void check(const Picture& picture, const Box& box) {
+  const double width = picture.width, height = picture.height;
+  if (!(width > 0 && height > 0 && double(picture.rgb.size()) == width * height * 3))
+    throw std::invalid_argument("The picture must hold [height, width, 3] bytes.");
+  // Written so that NaN is refused too.
+  if (!(box.left < box.right && box.top < box.bottom))
+    throw std::invalid_argument("The box must have left < right and top < bottom.");
+  if (!(box.left < width && box.right > 0 && box.top < height && box.bottom > 0))
+    throw std::invalid_argument("The box must meet the picture.");
+  const double side = std::max(box.right - box.left, box.bottom - box.top);
+  if (!(side >= kLeastBoxPx && side <= kLargestBox * std::max(width, height)))
+    throw std::invalid_argument("The box must be 2 pixels to 4 pictures large.");
+}
+
+inline Hand look(PoseModel& model, const Picture& picture, const View& view, Side side) {
+  const Affine crop_from_image = cropFromImage(view, model.size_px(), side == Side::kLeft);
+  const JointsOfCrop seen = model(cut(picture, crop_from_image, model.size_px()));
+  const Affine image_from_crop = inverse(crop_from_image);
+  Hand hand{side, 0.0, {}, seen.z_relative, seen.confidence};
+  for (int i = 0; i < kJoints; ++i) {
+    hand.uv_px[i] = image_from_crop(seen.uv_px[i]);
+    hand.score += seen.confidence[i] / kJoints;
+  }
+  return hand;
+}
+
+// The hand again, closer and with the fingers up; or that of the frame before in the next one.
+inline Hand lookAgain(PoseModel& model, const Picture& picture, const Hand& last) {
+  return look(model, picture, viewOfJoints(last.uv_px), last.side);
+}
+
+// The hand in a box, in pixels of the picture.
+inline Hand handIn(PoseModel& model, const Picture& picture, const Box& box, Side side,
+                   int passes = 2) {
+  check(picture, box);
+  Hand hand = look(model, picture, squareAround(box), side);
+  for (int pass = 1; pass < passes; ++pass) hand = lookAgain(model, picture, hand);
+  return hand;
+}

@@ -1,0 +1,129 @@
+// The joints of a hand in a picture, as JSON: hand_pose --help.
+
+#include <cctype>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+
+#include "hand.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "usage: hand_pose MODEL.tflite PICTURE.ppm LEFT,TOP,RIGHT,BOTTOM left|right [PASSES] [--time]\n"
+    "Joints of the hand in a box, in pixels of the picture, as JSON. PASSES: 1 looks once, 2, the\n"
+    "default, looks again, closer and with the fingers up, where the joints of the first look are.\n"
+    "--time adds a line on stderr: milliseconds of a look, the mean of 200 after 20.\n";
+constexpr int kLargestPicturePx = 1 << 15;
+constexpr int kWarmUp = 20, kTimed = 200;
+
+// The next number of a PPM's head; comments reach from # to the end of a line.
+int numberIn(std::istream& file) {
+  for (int next = file.peek(); next == '#' || std::isspace(next); next = file.peek())
+    if (file.get() == '#')
+      while (file && file.get() != '\n') {
+      }
+  int number = -1;
+  return file >> number ? number : -1;
+}
+
+Picture readPpm(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error(path + " does not exist or cannot be read.");
+  if (file.get() != 'P' || file.get() != '6')
+    throw std::runtime_error(path + " is not a binary PPM picture (it does not start with P6).");
+  Picture picture;
+  picture.width = numberIn(file);
+  picture.height = numberIn(file);
+  const int most = numberIn(file);
+  if (std::min(picture.width, picture.height) < 1 ||
+      std::max(picture.width, picture.height) > kLargestPicturePx || most != 255)
+    throw std::runtime_error(path + " is not a PPM picture with 8 bits a channel.");
+  file.get();  // one white space stands before the pixels
+  // Row by row: a damaged head may promise more than there is.
+  const size_t row_bytes = size_t(picture.width) * 3;
+  for (int row = 0; row < picture.height; ++row) {
+    picture.rgb.resize((row + 1) * row_bytes);
+    if (!file.read(reinterpret_cast<char*>(&picture.rgb[row * row_bytes]), row_bytes))
+      throw std::runtime_error(path + " ends before its last pixel.");
+  }
+  return picture;
+}
+
+Box boxFrom(const std::string& text) {
+  Box box;
+  char rest;
+  if (std::sscanf(text.c_str(), "%lf,%lf,%lf,%lf%c", &box.left, &box.top, &box.right, &box.bottom,
+                  &rest) != 4)
+    throw std::invalid_argument("The box must be LEFT,TOP,RIGHT,BOTTOM. Received: " + text);
+  return box;
+}
+
+Side sideFrom(const std::string& text) {
+  if (text == "left") return Side::kLeft;
+  if (text == "right") return Side::kRight;
+  throw std::invalid_argument("The side must be left or right. Received: " + text);
+}
+
+int passesFrom(const std::string& text) {
+  if (text.size() == 1 && text >= "1" && text <= "9") return text[0] - '0';
+  throw std::invalid_argument("The passes must be 1 to 9. Received: " + text);
+}
+
+void print(const Hand& hand) {
+  std::printf("{\"side\": \"%s\", \"score\": %.6f, \"joints\": [",
+              hand.side == Side::kLeft ? "left" : "right", hand.score);
+  for (int i = 0; i < kJoints; ++i)
+    std::printf("%s\n  {\"uv_px\": [%.4f, %.4f], \"z_relative\": %.6f, \"confidence\": %.6f}",
+                i ? "," : "", hand.uv_px[i].u, hand.uv_px[i].v, hand.z_relative[i],
+                hand.confidence[i]);
+  std::printf("\n]}\n");
+}
+
+void time(PoseModel& model, const Picture& picture, const Hand& hand) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start;
+  for (int i = 0; i < kWarmUp + kTimed; ++i) {
+    if (i == kWarmUp) start = Clock::now();
+    lookAgain(model, picture, hand);
+  }
+  const std::chrono::duration<double, std::milli> passed = Clock::now() - start;
+  std::fprintf(stderr, "%.2f ms a look\n", passed.count() / kTimed);
+}
+
+void run(int count, char** words, bool timed) {
+  const Side side = sideFrom(words[4]);
+  const int passes = count > 5 ? passesFrom(words[5]) : 2;
+  const Box box = boxFrom(words[3]);
+  const Picture picture = readPpm(words[2]);
+  check(picture, box);
+  PoseModel model(words[1]);
+  const Hand hand = handIn(model, picture, box, side, passes);
+  print(hand);
+  if (timed) time(model, picture, hand);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count == 2 && !std::strcmp(words[1], "--help")) {
+    std::fputs(kUsage, stdout);
+    return 0;
+  }
+  const bool timed = count > 1 && !std::strcmp(words[count - 1], "--time");
+  count -= timed;
+  if (count < 5 || count > 6) {
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  try {
+    run(count, words, timed);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "hand_pose: %s\n", error.what());
+    return 2;
+  }
+  return 0;
+}

@@ -1,0 +1,352 @@
+"""The program of export/cpp, compiled here, gives what the Python runtime gives.
+
+Needs a C++17 compiler (CXX names another one than c++, g++ or clang++) and the libLiteRt.so of the
+package ai-edge-litert.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kerashand
+from kerashand.runtime import HandPose
+from kerashand.runtime.crop import crop_from_image, cut
+from kerashand.synthetic.pictures import draw_picture
+from kerashand.synthetic.scene import draw_sample
+
+CPP = Path(__file__).parents[1] / "export" / "cpp"
+WEIGHTS = Path(kerashand.__file__).parent / "weights"
+MODEL = WEIGHTS / "hand_pose.tflite"
+FLAGS = ("-std=c++17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
+PRINTED = {"uv_px": 0.005, "z_relative": 0.0005, "confidence": 0.0005}
+"""Largest differences: what is printed, and a little of rounding."""
+CUTS = """
+#include <cstdio>
+#include "crop.h"
+int main() {
+  Picture picture;
+  std::scanf("%d %d", &picture.width, &picture.height);
+  for (int i = 0, value; i < picture.width * picture.height * 3; ++i)
+    if (std::scanf("%d", &value) == 1) picture.rgb.push_back(uint8_t(value));
+  View view;
+  int size_px, mirrored;
+  while (std::scanf("%lf %lf %lf %lf %d %d", &view.centre.u, &view.centre.v, &view.side_px,
+                    &view.angle_rad, &size_px, &mirrored) == 6) {
+    for (int value : cut(picture, cropFromImage(view, size_px, mirrored), size_px))
+      std::printf("%d ", value);
+    std::printf("\\n");
+  }
+}
+"""
+
+
+def find_compiler() -> str | None:
+    """The program that CXX names, or one on the path."""
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def find_litert() -> Path | None:
+    """LiteRT's library in the Python package."""
+    spec = importlib.util.find_spec("ai_edge_litert")
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    files = [Path(folder) / "libLiteRt.so" for folder in folders]
+    return next((file for file in files if file.is_file()), None)
+
+
+COMPILER, LITERT = find_compiler(), find_litert()
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason="no C++ compiler"),
+    pytest.mark.skipif(LITERT is None, reason="no libLiteRt.so: pip install ai-edge-litert"),
+]
+
+
+def compiled(source, program, *, litert=True):
+    link = [LITERT, f"-Wl,-rpath,{LITERT.parent}"] if litert else []
+    command = [COMPILER, *FLAGS, "-I", CPP, source, *link, "-o", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return compiled(CPP / "hand_pose.cpp", tmp_path_factory.mktemp("cpp") / "hand_pose")
+
+
+@pytest.fixture(scope="module")
+def pose():
+    return HandPose.load()
+
+
+def write_ppm(path, rgb, *, head="P6\n{width} {height}\n255\n"):
+    height, width = rgb.shape[:2]
+    path.write_bytes(head.format(width=width, height=height).encode() + rgb.tobytes())
+    return path
+
+
+def run(program, *words):
+    return subprocess.run([program, *words], capture_output=True, text=True, check=False)
+
+
+def told(program, model, picture, box, side, *rest):
+    """What the program says about a hand: its side, its score, and arrays by name."""
+    done = run(program, model, picture, ",".join(map(repr, box)), side, *map(str, rest))
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    joints = {name: np.array([joint[name] for joint in answer["joints"]]) for name in PRINTED}
+    return answer["side"], answer["score"], joints
+
+
+def assert_same(answer, hand):
+    side, score, joints = answer
+    assert side == hand.side
+    assert score == pytest.approx(hand.score, abs=PRINTED["confidence"])
+    true = {"uv_px": hand.uv_px, "z_relative": hand.z_relative, "confidence": hand.joint_scores}
+    for name, atol in PRINTED.items():
+        np.testing.assert_allclose(joints[name], true[name], atol=atol, rtol=0, err_msg=name)
+
+
+@pytest.mark.parametrize(("index", "size_px"), [(0, 192), (1, 320), (2, 640), (3, 256), (4, 900)])
+def test_joints_of_rendered_hands(program, pose, tmp_path, index, size_px):
+    """Right hands and left ones; small, large, and so large that pixels are averaged."""
+    sample = draw_sample("varied", "test", 0, index, size_px=size_px)
+    rgb, uv, side = sample.image, sample.uv_px, "right"
+    if index % 2:
+        rgb, uv, side = rgb[:, ::-1], uv * [-1, 1] + [size_px - 1, 0], "left"
+    rgb = np.ascontiguousarray(rgb)
+    box = [float(value) for value in (*uv.min(axis=0), *uv.max(axis=0))]
+    path = write_ppm(tmp_path / "hand.ppm", rgb)
+    for passes in (1, 2, 3):
+        expected = pose.predict(rgb, box=box, side=side, passes=passes)[0]
+        assert_same(told(program, MODEL, path, box, side, passes), expected)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """A picture with a photograph behind its hands, not square, and boxes with sides."""
+    for index in range(20):
+        picture = draw_picture("test", 0, index, size_px=480)
+        if len(picture.boxes) > 1:
+            sides = ["right" if right else "left" for right in picture.is_right]
+            boxes = [[float(value) for value in box] for box in picture.boxes]
+            return np.ascontiguousarray(picture.image[:, :440]), list(
+                zip(boxes, sides, strict=True)
+            )
+    raise AssertionError("no picture with two hands")
+
+
+def test_joints_in_a_whole_picture(program, pose, tmp_path, whole):
+    """Two looks unless told otherwise; boxes may reach beyond the picture."""
+    rgb, hands = whole
+    path = write_ppm(tmp_path / "whole.ppm", rgb)
+    beyond = ([-60.0, 300.5, 120.25, 530.0], "right")
+    for box, side in [*hands, beyond]:
+        assert_same(told(program, MODEL, path, box, side), pose.predict(rgb, box=box, side=side)[0])
+
+
+def test_comments_in_a_ppm(program, pose, tmp_path, whole):
+    rgb, [(box, side), *_] = whole
+    path = write_ppm(
+        tmp_path / "a b.ppm", rgb, head="P6 # made by\n#hand\n{width}\t{height}\r255\n"
+    )
+    assert_same(told(program, MODEL, path, box, side), pose.predict(rgb, box=box, side=side)[0])
+
+
+def test_time_of_a_look(program, tmp_path, whole):
+    rgb, [(box, side), *_] = whole
+    words = (MODEL, write_ppm(tmp_path / "a.ppm", rgb), ",".join(map(str, box)), side, "--time")
+    done = run(program, *words)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)
+    assert re.search(r"^\d+\.\d\d ms a look$", done.stderr, re.MULTILINE)
+
+
+def test_crops_are_the_same(tmp_path, rng):
+    """Turned, mirrored, beyond the edges, enlarged, and averaged in blocks; to the last bit."""
+    (tmp_path / "cuts.cpp").write_text(CUTS)
+    program = compiled(tmp_path / "cuts.cpp", tmp_path / "cuts", litert=False)
+    rgb = rng.integers(0, 256, (90, 130, 3)).astype(np.uint8)
+    views = [
+        ((64.5, 44.5), 24.0, 0.0, 24, 0), ((64.5, 44.5), 72.0, 0.0, 24, 1),
+        ((10.0, 80.0), 50.0, 0.7, 24, 0), ((64.5, 44.5), 96.0, 0.0, 24, 0),
+        ((100.3, 20.9), 77.7, -2.5, 32, 1), ((64.0, 45.0), 401.0, 0.3, 24, 0),
+        ((64.0, 45.0), 168.0, 0.0, 24, 1), ((-500.0, 45.0), 99.0, 1.0, 20, 0),
+    ]  # fmt: skip
+    rows = [(*centre, side, angle, size, flip) for centre, side, angle, size, flip in views]
+    text = f"130 90 {' '.join(map(str, rgb.ravel()))}\n" + "\n".join(
+        " ".join(map(repr, row)) for row in rows
+    )
+    done = subprocess.run([program], input=text, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    for line, (centre, side_px, angle, size, mirrored) in zip(lines, views, strict=True):
+        affine = crop_from_image(
+            np.array(centre), side_px, size, angle_rad=angle, mirrored=bool(mirrored)
+        )
+        values = np.array(line.split(), int).reshape(size, size, 3)
+        np.testing.assert_array_equal(values, cut(rgb, affine, size), err_msg=f"{centre} {side_px}")
+
+
+def exported(path, *, batch_axis=False, finite=True):
+    """A file whose joints are constants, or no numbers, with another signature before them."""
+    tf = pytest.importorskip("tensorflow")
+
+    def outputs(image, factor):
+        total = tf.reduce_sum(tf.cast(image, tf.float32))
+        uv = tf.reshape(tf.range(42, dtype=tf.float32) * factor, [21, 2])
+        uv += total * 0.0 if finite else tf.math.log(-1.0 - total)
+        values = {"uv_px": uv, "z_relative": uv[:, 0] / 10.0, "confidence": uv[:, 1] / 100.0}
+        return {name: value[None] for name, value in values.items()} if batch_axis else values
+
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, 64, 64, 3], tf.uint8, name="image")])
+        def joints(self, image):
+            return outputs(image, 1.0)
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 64, 64, 3], tf.uint8, name="image")])
+        def others(self, image):
+            return {**outputs(image, 7.0), "xyz_mm": tf.ones([21, 3])}
+
+    model, saved = Model(), str(path.with_suffix(""))
+    signatures = {"a_first_one": model.others, "serving_default": model.joints}
+    tf.saved_model.save(model, saved, signatures=signatures)
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[*signatures])
+    path.write_bytes(converter.convert())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("kerashand.json", "{}")
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("batch_axis", [False, True], ids=["[21, 2]", "[1, 21, 2]"])
+def test_signature_and_shapes_of_outputs(program, tmp_path, batch_axis):
+    """`serving_default` is run wherever it stands, with outputs of old and new shapes."""
+    model = exported(tmp_path / "constant.tflite", batch_axis=batch_axis)
+    path = write_ppm(tmp_path / "a.ppm", np.zeros((64, 64, 3), np.uint8))
+    side = 64 / 1.3
+    box = [31.5 - side / 2, 31.5 - side / 2, 31.5 + side / 2, 31.5 + side / 2]
+    _, _, joints = told(program, model, path, box, "right", 1)
+    np.testing.assert_allclose(joints["uv_px"], np.arange(42.0).reshape(21, 2), atol=1e-3)
+    np.testing.assert_allclose(joints["z_relative"], np.arange(0, 42, 2) / 10, atol=1e-5)
+    np.testing.assert_allclose(joints["confidence"], np.arange(1, 42, 2) / 100, atol=1e-5)
+
+
+BAD = {
+    "no model": ({"model": "none.tflite"}, "none.tflite does not exist"),
+    "truncated": ({"model": "half.tflite"}, "half.tflite was not exported by kerashand or is cut"),
+    "head of a model": ({"model": "head.tflite"}, "head.tflite was not exported by kerashand or"),
+    "empty model": ({"model": "empty.tflite"}, "empty.tflite was not exported by kerashand or is"),
+    "no TFLite": ({"model": "zip.tflite"}, "zip.tflite is not a TFLite model"),
+    "finder": ({"model": "hand_finder.tflite"}, "hand_finder.tflite is not a pose model of kera"),
+    "no picture": ({"picture": "none.ppm"}, "none.ppm does not exist"),
+    "no PPM": ({"picture": "text.ppm"}, "text.ppm is not a binary PPM picture"),
+    "a folder": ({"picture": "folder"}, "folder is not a binary PPM picture"),
+    "16 bits": ({"picture": "deep.ppm"}, "deep.ppm is not a PPM picture with 8 bits a channel"),
+    "no size": ({"picture": "sizeless.ppm"}, "sizeless.ppm is not a PPM picture with 8 bits"),
+    "cut short": ({"picture": "short.ppm"}, "short.ppm ends before its last pixel"),
+    "outside": ({"box": "70,5,90,40"}, "The box must meet the picture"),
+    "turned round": ({"box": "40,5,10,40"}, "The box must have left < right and top < bottom"),
+    "not a number": ({"box": "nan,5,10,40"}, "The box must have left < right and top < bottom"),
+    "a point": ({"box": "5,5,6,6"}, "The box must be 2 pixels to 4 pictures large"),
+    "endless": ({"box": "-inf,5,6,6"}, "The box must be 2 pixels to 4 pictures large"),
+    "three numbers": ({"box": "1,2,3"}, "The box must be LEFT,TOP,RIGHT,BOTTOM. Received: 1,2,3"),
+    "five numbers": ({"box": "1,2,3,4,5"}, "The box must be LEFT,TOP,RIGHT,BOTTOM. Received: 1"),
+    "side": ({"side": "Left"}, "The side must be left or right. Received: Left"),
+    "passes": ({"passes": "0"}, "The passes must be 1 to 9. Received: 0"),
+    "no passes": ({"passes": "two"}, "The passes must be 1 to 9. Received: two"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Good files and damaged ones."""
+    folder = tmp_path_factory.mktemp("files")
+    rgb = np.zeros((48, 64, 3), np.uint8)
+    model = MODEL.read_bytes()
+    write_ppm(folder / "good.ppm", rgb)
+    write_ppm(folder / "short.ppm", rgb[:-1], head="P6 64 48 255\n")
+    write_ppm(folder / "deep.ppm", rgb, head="P6 64 48 65535\n")
+    write_ppm(folder / "sizeless.ppm", rgb, head="P6 -64 48 255\n")
+    (folder / "text.ppm").write_text("P3 1 1 255 0 0 0")
+    (folder / "folder").mkdir()
+    (folder / "half.tflite").write_bytes(model[: len(model) // 2])
+    (folder / "head.tflite").write_bytes(model[:1000])
+    (folder / "empty.tflite").touch()
+    for name in ("hand_pose.tflite", "hand_finder.tflite"):
+        shutil.copy(WEIGHTS / name, folder)
+    with zipfile.ZipFile(folder / "zip.tflite", "w") as archive:
+        archive.writestr("kerashand.json", "{}")
+    return folder
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_told_in_one_line(program, folder, name):
+    changed, message = BAD[name]
+    words = {
+        "model": "hand_pose.tflite",
+        "picture": "good.ppm",
+        "box": "5,5,40,40",
+        "side": "left",
+        "passes": "2",
+    }
+    words = (words | changed).values()
+    done = subprocess.run(
+        [program, *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    *before, line = done.stderr.splitlines()
+    assert line.startswith(f"hand_pose: {message}")
+    # LiteRT itself may have said something about a file that it cannot read.
+    assert not before or name == "no TFLite"
+
+
+def test_usage(program):
+    assert run(program, "--help").stdout.startswith("usage: hand_pose MODEL.tflite")
+    done = run(program, "hand_pose.tflite")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: hand_pose MODEL.tflite")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_outputs_that_are_no_numbers(program, tmp_path):
+    model = exported(tmp_path / "nan.tflite", finite=False)
+    path = write_ppm(tmp_path / "a.ppm", np.zeros((64, 64, 3), np.uint8))
+    done = run(program, model, path, "5,5,40,40", "right")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("gives uv_px that are not numbers: it is damaged.\n")
+
+
+def test_program_of_the_readme(tmp_path, pose):
+    """The example compiles and gives the wrist that Python gives."""
+    [source] = re.findall(r"```cpp\n(.*?)```", (CPP / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "own.cpp").write_text(source)
+    program = compiled(tmp_path / "own.cpp", tmp_path / "own")
+    shutil.copy(MODEL, tmp_path)
+    done = subprocess.run([program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    rgb = np.zeros((480, 640, 3), np.uint8)
+    [hand] = pose.predict(rgb, box=(120, 80, 310, 290), side="right")
+    u, v = pose.follow(rgb, hand).uv_px[0]
+    said = re.fullmatch(r"wrist at (.*), (.*)\n", done.stdout)
+    np.testing.assert_allclose([float(said[1]), float(said[2])], [u, v], atol=0.06)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="no CMake: pip install cmake")
+def test_cmake(tmp_path):
+    """It builds the program; without the library it says what is missing."""
+    command = ["cmake", "-S", CPP, "-B", tmp_path, f"-DCMAKE_CXX_COMPILER={COMPILER}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "cmake -DLITERT_LIBRARY=FILE" in done.stderr
+    command += [f"-DLITERT_LIBRARY={LITERT}"]
+    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run(["cmake", "--build", tmp_path], capture_output=True, check=True)
+    assert run(tmp_path / "hand_pose", "--help").stdout.startswith("usage: hand_pose")
