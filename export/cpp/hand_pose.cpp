@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kUsage =
     "usage: hand_pose MODEL.tflite PICTURE.ppm LEFT,TOP,RIGHT,BOTTOM left|right [PASSES] [--time]\n"
     "Joints of the hand in a box, in pixels of the picture, as JSON. PASSES: 1 looks once, 2, the\n"
-    "default, looks again, closer and with the fingers up, where the joints of the first look are.\n"
+    "default, looks again, closer and with the fingers up, where the first look saw the joints.\n"
     "--time adds a line on stderr: milliseconds of a look, the mean of 200 after 20.\n";
 constexpr int kLargestPicturePx = 1 << 15;
 constexpr int kWarmUp = 20, kTimed = 200;
