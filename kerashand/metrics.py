@@ -268,7 +268,7 @@ def pa_align(prediction_mm: ArrayLike, target_mm: ArrayLike) -> NDArray[np.float
     return scale[..., None, None] * (prediction @ np.swapaxes(rotation, -1, -2)) + target_mean
 
 
-def _aligned(
+def aligned(
     prediction: NDArray[np.float64], target: NDArray[np.float64], protocol: Protocol
 ) -> NDArray[np.float64]:
     """Return the prediction after the alignment of the protocol."""
@@ -315,7 +315,7 @@ def evaluate_pose(
         if not np.isfinite(array).all():
             bad = int((~np.isfinite(array)).sum())
             raise ValueError(f"`{name}` must be finite. Received: {bad} values that are not")
-    prediction = _aligned(prediction, target, protocol) if len(target) else prediction
+    prediction = aligned(prediction, target, protocol) if len(target) else prediction
     if weight is not None and np.ndim(weight) == 1:
         weight = np.asarray(weight)[:, None]
     errors_mm = joint_errors_mm(prediction, target)

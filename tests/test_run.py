@@ -173,3 +173,16 @@ def test_export_gives_what_the_run_trained(unbroken, load_script, tmp_path):
     assert given.metadata["config"] == config.name
     for name, value in given.run(image).items():
         np.testing.assert_allclose(value, np.array(expected[name])[0], rtol=1e-4, atol=1e-3)
+
+
+def test_a_report_on_a_run(unbroken, tmp_path, capsys):
+    from kerashand.cli import eval as command
+
+    folder, results = unbroken
+    page = tmp_path / "report.html"
+    arguments = [str(folder), "--data", "target", "--gallery", "1", "--out", str(page)]
+    assert command.main(arguments) == 0
+    # The same samples and crops as the run's own test.
+    numbers = results["test"]["target"]
+    assert f"{numbers['auc']:.3f}" in capsys.readouterr().out
+    assert page.read_text().count('alt="generated depth"') == 3

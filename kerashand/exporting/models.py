@@ -57,11 +57,24 @@ def load_run(folder: Path) -> tuple[keras.Model, Config]:
     if not (folder / "config.yaml").exists():
         raise UserError(f"A run folder holds a config.yaml. Received: {folder}")
     config = load_config(folder / "config.yaml")
+    return load_model(config, _last_weights(folder)), config
+
+
+def run_regularizer(folder: Path, config: Config) -> keras.Model | None:
+    """The depth decoder of a run folder; None where none was trained."""
+    if not config.stages.regularizer.epochs:
+        return None
+    regularizer = float32_parts(config.parts_arguments()).regularizer
+    load_parts_npz(_last_weights(folder), {"regularizer": regularizer}, only=("regularizer",))
+    return regularizer
+
+
+def _last_weights(folder: Path) -> Path:
     paths = [folder / f"weights_{stage}.npz" for stage in STAGES_LAST_FIRST]
     weights = next((path for path in paths if path.exists()), None)
     if weights is None:
         raise UserError(f"{folder} holds no weights yet: no stage of it is finished.")
-    return load_model(config, weights), config
+    return weights
 
 
 def load_model(config: Config, weights: str | Path) -> keras.Model:

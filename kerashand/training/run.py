@@ -20,7 +20,6 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +46,9 @@ from kerashand.data.pipeline import (
     training_batches,
 )
 from kerashand.data.readers import cached
-from kerashand.data.readers.decode import damaged_pictures, row_parser
+from kerashand.data.readers.decode import damaged_pictures
 from kerashand.data.readers.table import MEND, check_depth
+from kerashand.data.sources import domain_source
 from kerashand.data.splits import counted, open_split
 from kerashand.data.tables import TableSplit
 from kerashand.errors import UserError
@@ -195,13 +195,8 @@ class Run:
 
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
         chosen = self.splits[domain, split]
-        wanted = {"with_image": images, "with_depth": "depth" in labels}
-        if isinstance(chosen, CachedSplit):
-            parse = partial(cached.parse, size_px=chosen.size_px, **wanted)
-            files = [str(path) for path in self.paths[chosen]]
-            return DomainSource(domain, files, parse, tuple(labels), chosen.samples)
-        parse = row_parser(chosen.table, size_px=chosen.size_px, margin=chosen.margin, **wanted)
-        return DomainSource(domain, range(chosen.samples), parse, tuple(labels))
+        shards = self.paths.get(chosen, ()) if isinstance(chosen, CachedSplit) else ()
+        return domain_source(domain, chosen, labels, shards=shards, images=images)
 
     # --------------------------------------------------------------------------------- stages
 

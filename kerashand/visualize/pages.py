@@ -161,7 +161,7 @@ def figure_pck(
     axes = figure.add_subplot()
     for number, (name, (thresholds_mm, shares, area)) in enumerate(curves.items()):
         axes.plot(
-            thresholds_mm, shares, color=_curve_colour(number), lw=2, label=f"{name} ({area:.3f})"
+            thresholds_mm, shares, color=curve_colour(number), lw=2, label=f"{name} ({area:.3f})"
         )
     axes.set_xlabel("error threshold (mm)")
     axes.set_ylabel("share of joints within the threshold (3D PCK)")
@@ -220,7 +220,7 @@ def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[st
     save_figure(figure, path)
 
 
-def _curve_colour(number: int) -> np.ndarray:
+def curve_colour(number: int) -> np.ndarray:
     """RGB of 0..1 of curves: the colours of the fingers in an order that contrasts, then grey."""
     order = (1, 13, 9, 5, 17, 0)
     return JOINT_COLOURS[order[number % len(order)]] / 255.0
@@ -242,7 +242,7 @@ def _draw_history_panel(axes, rows: Sequence[Mapping[str, Any]], panel: str) -> 
             if points:
                 label = f"{stage}{_VALIDATION}" if name != panel else str(stage)
                 axes.plot(
-                    *zip(*points, strict=True), style, color=_curve_colour(number), ms=3.5,
+                    *zip(*points, strict=True), style, color=curve_colour(number), ms=3.5,
                     label=label,
                 )  # fmt: skip
     values = [row[n] for row in rows for n in (panel, f"val_{panel}") if _is_number(row.get(n))]

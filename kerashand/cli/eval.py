@@ -1,0 +1,271 @@
+"""`kerashand-eval`: models on a data set, as a table and one HTML page; reports compared."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerashand import __version__
+from kerashand.cli.arguments import exit_code, writing
+from kerashand.cli.startup import tensorflow_start
+from kerashand.config import COUNTED_KINDS, LABELS_OF_KIND, LOOKS
+from kerashand.config.schema import DataConfig, DomainConfig
+from kerashand.errors import UserError
+from kerashand.files import write_text
+
+if TYPE_CHECKING:
+    from kerashand.reports.assessment import Assessment, Predictor
+
+PROTOCOLS = ("cai2018", "hand3d", "freihand-pa")
+DOMAIN = "target"
+RUN_DOMAINS = ("target", "source")
+SAMPLES = 1000
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="kerashand-eval",
+        description="Runs models over the test split of a data set, prints a table and writes one "
+        "HTML page: curves, errors by joint, view, distance, occlusion and light, galleries, hands "
+        "that turn with the mouse, confidence. Two models are compared sample by sample.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL",
+        help="a run folder, an exported file (.tflite, .onnx, SavedModel), `lite` (the packaged "
+        "model), or the .json of an earlier report",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", default=DOMAIN, metavar="NAME",
+        help=f"{', '.join(LOOKS)}: rendered hands of that look; KIND=FOLDER with a KIND of "
+        f"{', '.join(COUNTED_KINDS)}. For a run folder alone, `target` and `source` are the data "
+        "of its configuration (default: target)",
+    )  # fmt: skip
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="cai2018")
+    parser.add_argument(
+        "--samples", type=int, default=SAMPLES, help=f"at most so many (default: {SAMPLES})"
+    )
+    parser.add_argument("--gallery", type=int, default=4, help="samples of each group (default: 4)")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE",
+        help="everything but the pictures, to be compared later; for one model",
+    )  # fmt: skip
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="a row a sample; for one model")
+    parser.add_argument(
+        "--published", action="store_true",
+        help="draw the published curves of STB, which are drawn for STB anyway",
+    )  # fmt: skip
+    parser.add_argument("--backgrounds", metavar="DIR", help="photographs behind rendered hands")
+    parser.add_argument("--cache-dir", metavar="DIR", help="where rendered hands are kept")
+    parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    arguments = build_parser().parse_args(argv)
+    command = shlex.join(["kerashand-eval", *(sys.argv[1:] if argv is None else argv)])
+    return exit_code("kerashand-eval", lambda: _evaluate(arguments, command))
+
+
+def _evaluate(arguments: argparse.Namespace, command: str) -> None:
+    _check(arguments)
+    with tensorflow_start():
+        from kerashand.exporting.parity import versions
+        from kerashand.reports import breakdown, page, records
+
+    assessments = [_assessed(name, arguments) for name in arguments.models]
+    differences = []
+    if len(assessments) == 2:
+        differences = breakdown.compared(*assessments)
+    names = breakdown.names_apart(assessments)
+    _print_table(page.table(assessments, names))
+    print(f"On {assessments[0].data}.")
+    print(f"{assessments[0].protocol}: {assessments[0].conditions}")
+    for difference in differences:
+        print(f"{names[1]} - {names[0]}, {difference.text()}.")
+    published = arguments.published or arguments.data.startswith("stb-")
+    text = page.report(
+        assessments, versions=versions(), command=command, differences=differences,
+        published=published,
+    )  # fmt: skip
+    files = [(arguments.out, text)]
+    if arguments.json:
+        files.append((arguments.json, records.as_json(assessments[0], versions())))
+    if arguments.csv:
+        files.append((arguments.csv, records.as_csv(assessments[0])))
+    for path, content in files:
+        with writing(path):
+            write_text(path, content)
+        print(f"written: {path}")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot work before TensorFlow is imported."""
+    for flag, low in (("samples", 1), ("gallery", 0)):
+        if getattr(arguments, flag) < low:
+            raise UserError(
+                f"--{flag} must be at least {low}. Received: {getattr(arguments, flag)}"
+            )
+    if len(arguments.models) > 1 and (arguments.json or arguments.csv):
+        raise UserError(
+            f"--json and --csv are for one model. Received: {len(arguments.models)} models"
+        )
+    paths = [path for path in (arguments.out, arguments.json, arguments.csv) if path is not None]
+    if len(set(paths)) < len(paths):
+        raise UserError(f"--out, --json and --csv name one file: {paths[0]}")
+    for path in paths:
+        if path.is_dir() or not path.parent.is_dir():
+            raise UserError(f"{path} cannot be written: no such folder, or it is one itself.")
+        if str(path) in arguments.models:
+            raise UserError(f"{path} is read and written.")
+    _chosen(arguments.data, arguments)
+
+
+def _chosen(data: str, arguments: argparse.Namespace) -> DomainConfig:
+    """What `--data` names."""
+    kind, separator, folder = data.partition("=")
+    samples = arguments.samples
+    if not separator and kind in LOOKS:
+        return DomainConfig(
+            kind="synthetic", look=kind, test=samples, backgrounds=arguments.backgrounds
+        )
+    if separator and kind in COUNTED_KINDS and folder:
+        if not Path(folder).expanduser().is_dir():
+            raise UserError(f"--data: the folder {folder} does not exist.")
+        return DomainConfig(kind=kind, path=folder, train=None, val=None, test=None)
+    raise UserError(
+        f"--data is one of {', '.join(LOOKS)}, or KIND=FOLDER with a KIND of "
+        f"{', '.join(COUNTED_KINDS)}. Received: {data}"
+    )
+
+
+# ---------------------------------------------------------------------------------- models
+
+
+def _assessed(name: str, arguments: argparse.Namespace) -> Assessment:
+    from kerashand.reports import records
+    from kerashand.reports.assessment import assess
+
+    path = Path(name).expanduser()
+    if path.suffix.lower() == ".json":
+        return records.from_json(path)
+    if (path / "config.yaml").is_file():
+        predictor, data, domain = _of_run(path, arguments)
+    else:
+        predictor = _of_file(name)
+        data, domain = None, DOMAIN
+    if data is None:
+        data = DataConfig(
+            image_size_px=predictor.image_size_px, cache_dir=arguments.cache_dir,
+            target=_chosen(arguments.data, arguments),
+        )  # fmt: skip
+    batches, words = _batches(data, domain, predictor, arguments.samples)
+    return assess(
+        predictor, batches, data=words, protocol=arguments.protocol, gallery=arguments.gallery
+    )
+
+
+def _of_file(name: str) -> Predictor:
+    """An exported model, or the packaged one."""
+    import numpy as np
+
+    from kerashand.reports.assessment import Predictor
+    from kerashand.runtime.backends import load_backend
+    from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
+
+    path = packaged_model(POSE_FILE) if name == "lite" else Path(name)
+    backend = load_backend(path, task="hand_pose")
+
+    def run(images: Any) -> dict[str, Any]:
+        pictures = np.rint(images).astype(np.uint8)
+        rows = [backend.run(picture[None]) for picture in pictures]
+        return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+
+    return Predictor(
+        name=name, run=run, image_size_px=int(backend.metadata["image_size_px"]),
+        scale_bone=str(backend.metadata["scale_bone"]),
+    )  # fmt: skip
+
+
+def _of_run(folder: Path, arguments: argparse.Namespace):
+    """The model of a run, with the data of its configuration where `--data` means these."""
+    import dataclasses
+
+    import tensorflow as tf
+
+    from kerashand.exporting import load_run
+    from kerashand.exporting.models import run_regularizer
+    from kerashand.models.hand_pose import draw_depth
+    from kerashand.reports.assessment import Predictor
+
+    model, config = load_run(folder)
+    half_width, size_px = config.model.half_width_scales, config.data.image_size_px
+    regularizer = run_regularizer(folder, config)
+
+    def draw(uv_px: Any, z_relative: Any) -> Any:
+        return draw_depth(
+            regularizer, tf.cast(uv_px, tf.float32), tf.cast(z_relative, tf.float32),
+            image_size_px=size_px, half_width_scales=half_width,
+        )  # fmt: skip
+
+    forward = tf.function(lambda images: model(images, training=False))
+
+    def run(images: Any) -> dict[str, Any]:
+        outputs = forward(images)
+        return {key: outputs[key].numpy() for key in ("uv_px", "z_relative", "confidence")}
+
+    predictor = Predictor(
+        name=str(folder), run=run, image_size_px=size_px, scale_bone=config.model.scale_bone,
+        half_width_scales=half_width, depth_map_px=config.model.decoder.output_size_px,
+        draw=None if regularizer is None else draw,
+    )  # fmt: skip
+    if arguments.data not in RUN_DOMAINS or len(arguments.models) > 1:
+        return predictor, None, DOMAIN
+    data = dataclasses.replace(config.data, cache_dir=arguments.cache_dir or config.data.cache_dir)
+    return predictor, data, arguments.data
+
+
+def _batches(data: DataConfig, domain: str, predictor: Predictor, samples: int):
+    """Batches of the test split of a domain, and what they are in words."""
+    from kerashand.data.cache import CachedSplit, ensure_splits
+    from kerashand.data.pipeline import BatchGeometry, evaluation_batches
+    from kerashand.data.readers.table import check_depth
+    from kerashand.data.sources import domain_source
+    from kerashand.data.splits import counted, open_split
+
+    data = counted(data)
+    split = open_split(data, domain, "test", samples=samples)
+    kind = data[domain].kind
+    shards = ()
+    if isinstance(split, CachedSplit):
+        shards = ensure_splits([split], cache_dir=data.cache_dir, workers=data.workers)[split]
+    else:
+        check_depth(split.table)
+    batches = evaluation_batches(
+        domain_source(domain, split, LABELS_OF_KIND[kind], shards=shards),
+        batch_size=32, samples=split.samples,
+        geometry=BatchGeometry(
+            image_size_px=predictor.image_size_px, depth_map_px=predictor.depth_map_px,
+            scale_bone=predictor.scale_bone, half_width_scales=predictor.half_width_scales,
+            zoom=data.zoom,
+        ),
+    )  # fmt: skip
+    look = f" of look {data[domain].look or domain}" if kind == "synthetic" else ""
+    return batches, f"{split.samples} hands{look} of the test split of {kind}"
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,39 @@
+"""From an opened split to the stream of its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from kerashand.data.cache import CachedSplit
+from kerashand.data.pipeline import DomainSource
+from kerashand.data.readers import cached
+from kerashand.data.readers.decode import row_parser
+from kerashand.data.tables import TableSplit
+
+
+def domain_source(
+    domain: str,
+    split: CachedSplit | TableSplit,
+    labels: Sequence[str],
+    *,
+    shards: Sequence[Path] = (),
+    images: bool = True,
+) -> DomainSource:
+    """The samples of a split, as `kerashand.data.pipeline` takes them.
+
+    Args:
+        domain: "source" or "target".
+        split: of `kerashand.data.splits.open_split`.
+        labels: of "uv", "xyz", "depth", what is read of them.
+        shards: of a cached split, from `kerashand.data.cache.ensure_splits`.
+        images: whether pictures are read.
+    """
+    wanted = {"with_image": images, "with_depth": "depth" in labels}
+    if isinstance(split, CachedSplit):
+        parse = partial(cached.parse, size_px=split.size_px, **wanted)
+        files = [str(path) for path in shards]
+        return DomainSource(domain, files, parse, tuple(labels), split.samples)
+    parse = row_parser(split.table, size_px=split.size_px, margin=split.margin, **wanted)
+    return DomainSource(domain, range(split.samples), parse, tuple(labels))

@@ -1,0 +1,175 @@
+"""What errors depend on, joint by joint and sample by sample; and what one model gains."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerashand.errors import UserError
+from kerashand.reports.assessment import Assessment, sample_error
+from kerashand.skeleton import FINGERS, ROOT
+
+PARTS = {"wrist": (ROOT,), **FINGERS}
+FACTORS = {
+    "yaw_deg": "angle of the palm to the camera (0 palm, 180 back)",
+    "distance_mm": "distance of the wrist (mm)",
+    "occluded": "share of joints that are hidden",
+    "brightness": "brightness of the picture (0..1)",
+}
+"""Name of an array of an assessment -> what its axis says."""
+FEWEST = 10
+"""Samples of a bin that is shown."""
+RESAMPLES = 2000
+SAME_BOX = 0.01
+"""Relative difference of the boxes of one hand in crops of two sizes."""
+HIT_SHARE = 0.1
+"""Of the hand's box: a joint so near counts as found, where confidence is judged."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bins:
+    """Means over equal-sized groups of samples.
+
+    Attributes:
+        centre, mean, low, high: [M] mean of the factor and of the error, and its 95 % interval.
+        count: [M].
+        unit: of the error.
+    """
+
+    centre: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    count: NDArray[np.int64]
+    unit: str
+
+
+def unit_of(assessment: Assessment) -> str:
+    """The unit of `sample_error`."""
+    return "mm" if np.isfinite(assessment.arrays["error_mm"]).all() else "px of 256"
+
+
+def joint_means(assessment: Assessment) -> NDArray[np.float64]:
+    """[K] mean error of each joint, in `unit_of`."""
+    name = "error_mm" if unit_of(assessment) == "mm" else "error_px"
+    return np.nanmean(assessment.arrays[name], axis=0)
+
+
+def by_factor(assessment: Assessment, factor: str, bins: int = 8) -> Bins | None:
+    """Error against a factor; None where it is known of too few samples or does not vary."""
+    values = assessment.arrays[factor]
+    if values.ndim == 2:
+        known = np.isfinite(values).any(axis=1)
+        values = np.where(known, np.nanmean(np.where(known[:, None], values, 0.0), axis=1), np.nan)
+    errors = sample_error(assessment.arrays)
+    known = np.isfinite(values) & np.isfinite(errors)
+    values, errors = values[known], errors[known]
+    if len(values) < 2 * FEWEST or np.ptp(values) < 1e-9:
+        return None
+    order = np.argsort(values, kind="stable")
+    groups = np.array_split(order, min(bins, len(order) // FEWEST))
+    rows = [(values[g].mean(), errors[g].mean(), _half_interval(errors[g]), len(g)) for g in groups]
+    centre, mean, half, count = (np.array(column) for column in zip(*rows, strict=True))
+    return Bins(centre, mean, mean - half, mean + half, count, unit_of(assessment))
+
+
+def _half_interval(errors: NDArray) -> float:
+    return 1.96 * float(errors.std(ddof=1)) / np.sqrt(len(errors))
+
+
+def calibration(assessment: Assessment, bins: int = 10) -> tuple[NDArray, NDArray, float]:
+    """Confidence of joints against the share of them within `HIT_SHARE` of the box.
+
+    Returns:
+        Mean confidence [M], share [M], and the mean distance of both, weighted by joints.
+    """
+    arrays = assessment.arrays
+    known = np.isfinite(arrays["error_px"])
+    confidence = arrays["confidence"][known]
+    hit = (arrays["error_px"] <= HIT_SHARE * arrays["box_px"][:, None])[known]
+    groups = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    groups = [group for group in groups if len(group)]
+    said = np.array([confidence[group].mean() for group in groups])
+    true = np.array([hit[group].mean() for group in groups])
+    weight = np.array([len(group) for group in groups])
+    return said, true, float((np.abs(said - true) * weight).sum() / weight.sum())
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """Second minus first model on the same samples: mean, and its 95 % bootstrap interval."""
+
+    what: str
+    mean: float
+    low: float
+    high: float
+    better_share: float
+
+    def text(self) -> str:
+        """In a line."""
+        return (
+            f"{self.what}: {self.mean:+.4g} (95 % of {RESAMPLES} resamples of the samples: "
+            f"{self.low:+.4g} to {self.high:+.4g}); the second is better in "
+            f"{self.better_share:.1%} of the samples"
+        )
+
+
+def compared(first: Assessment, second: Assessment, *, seed: int = 0) -> list[Difference]:
+    """Paired differences of two models.
+
+    Raises:
+        UserError: unless both ran on the same samples by the same protocol.
+    """
+    if (first.data, len(first)) != (second.data, len(second)) or first.protocol != second.protocol:
+        raise UserError(
+            "Two models are compared on the same samples by the same protocol. Received: "
+            f"{first.name} on {len(first)} samples of {first.data} ({first.protocol}), "
+            f"{second.name} on {len(second)} of {second.data} ({second.protocol})"
+        )
+    if not np.allclose(first.arrays["box_px"], second.arrays["box_px"], rtol=SAME_BOX):
+        raise UserError(
+            f"{first.name} and {second.name} did not run on the same samples: the hands differ in "
+            "size. Assess both anew."
+        )
+    rng = np.random.default_rng(seed)
+    pixels = [np.nanmean(a.arrays["error_px"], axis=1) for a in (first, second)]
+    results = [_difference("mean 2D error, px of 256", *pixels, rng)]
+    if {unit_of(first), unit_of(second)} == {"mm"}:
+        in_mm = [a.arrays["error_mm"].mean(axis=1) for a in (first, second)]
+        areas = [a.arrays["auc"] for a in (first, second)]
+        results = [
+            _difference("mean error, mm", *in_mm, rng),
+            _difference("AUC (mean of the samples')", *areas, rng, more_is_better=True),
+            *results,
+        ]
+    return results
+
+
+def _difference(
+    what: str, first: NDArray, second: NDArray, rng: np.random.Generator, *,
+    more_is_better: bool = False,
+) -> Difference:  # fmt: skip
+    gain = second - first
+    gain = gain[np.isfinite(gain)]
+    means = np.array([gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(RESAMPLES)])
+    low, high = np.quantile(means, (0.025, 0.975))
+    better = gain > 0 if more_is_better else gain < 0
+    return Difference(what, float(gain.mean()), float(low), float(high), float(better.mean()))
+
+
+def finger_means(assessment: Assessment) -> Mapping[str, float]:
+    """Mean error of the wrist and of each finger."""
+    means = joint_means(assessment)
+    return {name: float(np.nanmean(means[list(joints)])) for name, joints in PARTS.items()}
+
+
+def names_apart(assessments: Sequence[Assessment]) -> list[str]:
+    """Names of models, numbered where two are alike."""
+    names = [assessment.name for assessment in assessments]
+    return [
+        f"{name} ({number + 1})" if names.count(name) > 1 else name
+        for number, name in enumerate(names)
+    ]

@@ -1,0 +1,148 @@
+"""Plots of a report as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kerashand.reference_curves import STB_AUC, STB_CURVES, STB_THRESHOLDS_MM
+from kerashand.reports import breakdown
+from kerashand.reports.assessment import Assessment, sample_error
+from kerashand.skeleton import JOINT_NAMES
+from kerashand.visualize.images import GRID
+from kerashand.visualize.pages import curve_colour
+
+DPI = 110
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a file."""
+    with io.BytesIO() as buffer:
+        figure.savefig(buffer, format="png", dpi=DPI)
+        return buffer.getvalue()
+
+
+def _axes(width: float = 7.2, height: float = 4.4):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(color=np.asarray(GRID) / 255.0)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def pck(assessments: Sequence[Assessment], names: Sequence[str], *, published: bool) -> Figure:
+    """3D PCK of all models, with the published curves of STB where they belong."""
+    figure, axes = _axes()
+    for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
+        numbers = assessment.numbers
+        axes.plot(
+            numbers["thresholds_mm"], numbers["pck"], color=curve_colour(number), lw=2,
+            label=f"{name} ({numbers['auc']:.3f})",
+        )  # fmt: skip
+    if published:
+        for style, (name, shares) in zip(("--", "-.", ":"), STB_CURVES.items(), strict=True):
+            axes.plot(
+                STB_THRESHOLDS_MM, shares, style, color="0.45", lw=1.3,
+                label=f"{name}, published for STB ({STB_AUC[name]:.3f})",
+            )  # fmt: skip
+    axes.set_xlabel("error threshold (mm)")
+    axes.set_ylabel("share of joints within the threshold (3D PCK)")
+    axes.set_ylim(0.0, 1.02)
+    axes.legend(title="model (AUC)", loc="lower right")
+    return figure
+
+
+def pck_2d(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:
+    """Share of joints within a share of the hand's box."""
+    figure, axes = _axes()
+    shares = np.linspace(0.0, 0.3, 61)
+    for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
+        arrays = assessment.arrays
+        relative = arrays["error_px"] / arrays["box_px"][:, None]
+        relative = relative[np.isfinite(relative)]
+        hits = [(relative <= share).mean() for share in shares]
+        axes.plot(shares, hits, color=curve_colour(number), lw=2, label=name)
+    axes.set_xlabel("error in boxes of the hand")
+    axes.set_ylabel("share of joints (2D PCK)")
+    axes.set_ylim(0.0, 1.02)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def joints(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:
+    """Mean error of each joint."""
+    figure, axes = _axes(11.0, 4.0)
+    width = 0.8 / len(assessments)
+    for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
+        means = breakdown.joint_means(assessment)
+        places = np.arange(len(means)) + (number - (len(assessments) - 1) / 2) * width
+        axes.bar(places, np.nan_to_num(means), width, color=curve_colour(number), label=name)
+    axes.set_xticks(range(len(JOINT_NAMES)), JOINT_NAMES, rotation=55, ha="right", fontsize=8)
+    axes.set_ylabel(f"mean error ({breakdown.unit_of(assessments[0])})")
+    axes.legend()
+    return figure
+
+
+def factors(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure | None:
+    """Error against what it may depend on; None where nothing of it is known."""
+    found = {
+        factor: [breakdown.by_factor(assessment, factor) for assessment in assessments]
+        for factor in breakdown.FACTORS
+    }
+    found = {factor: bins for factor, bins in found.items() if any(b is not None for b in bins)}
+    if not found:
+        return None
+    columns = min(len(found), 2)
+    lines = -(-len(found) // columns)
+    figure = Figure(figsize=(5.5 * columns, 3.4 * lines), layout="constrained")
+    places = figure.subplots(lines, columns, squeeze=False)
+    for axes, (factor, of_models) in zip(places.flat, found.items(), strict=False):
+        for number, (name, bins) in enumerate(zip(names, of_models, strict=True)):
+            if bins is None:
+                continue
+            colour = curve_colour(number)
+            axes.plot(bins.centre, bins.mean, "o-", color=colour, ms=4, label=name)
+            axes.fill_between(bins.centre, bins.low, bins.high, color=colour, alpha=0.18, lw=0)
+            axes.set_ylabel(f"mean error ({bins.unit})")
+        axes.set_xlabel(breakdown.FACTORS[factor])
+        axes.set_ylim(bottom=0.0)
+        axes.grid(color=np.asarray(GRID) / 255.0)
+    for axes in places.flat[len(found) :]:
+        axes.set_axis_off()
+    places.flat[0].legend(fontsize=8)
+    return figure
+
+
+def calibration(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:
+    """Confidence against what it is worth."""
+    figure, axes = _axes(5.6, 4.4)
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--", label="as it should be")
+    for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
+        said, true, gap = breakdown.calibration(assessment)
+        axes.plot(
+            said, true, "o-", color=curve_colour(number), ms=4, label=f"{name} (off by {gap:.3f})"
+        )
+    axes.set_xlabel("confidence of joints, mean of equal groups")
+    axes.set_ylabel(f"share within {breakdown.HIT_SHARE:g} of the box")
+    axes.set_xlim(0.0, 1.02)
+    axes.set_ylim(0.0, 1.02)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def pairs(first: Assessment, second: Assessment, names: Sequence[str]) -> Figure:
+    """Sample by sample: the error of the second model over that of the first."""
+    figure, axes = _axes(5.6, 5.0)
+    one, two = sample_error(first.arrays), sample_error(second.arrays)
+    top = float(np.nanquantile(np.concatenate([one, two]), 0.995)) * 1.05
+    axes.plot([0, top], [0, top], color="0.6", lw=1, ls="--")
+    axes.scatter(one, two, s=9, alpha=0.4, color=curve_colour(0), lw=0)
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    unit = breakdown.unit_of(first)
+    axes.set_xlabel(f"{names[0]}: error of a sample ({unit})")
+    axes.set_ylabel(f"{names[1]} ({unit})")
+    return figure

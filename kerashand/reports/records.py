@@ -1,0 +1,90 @@
+"""Assessments as JSON, to read again and compare, and as CSV, one row a sample."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerashand.errors import UserError
+from kerashand.metrics import PROTOCOLS
+from kerashand.reports.assessment import Assessment, sample_error
+from kerashand.skeleton import JOINT_NAMES, NUM_JOINTS
+
+FORMAT = "kerashand-eval 1"
+PER_JOINT = ("error_mm", "depth_error_mm", "error_px", "confidence", "occluded")
+PER_SAMPLE = ("auc", "yaw_deg", "distance_mm", "brightness", "box_px")
+
+
+def as_json(assessment: Assessment, versions: dict[str, Any]) -> str:
+    """Numbers, conditions and everything about each sample but its picture."""
+    content = {
+        "format": FORMAT, "model": assessment.name, "data": assessment.data,
+        "protocol": assessment.protocol, "conditions": assessment.conditions,
+        "versions": versions, "numbers": assessment.numbers,
+        "samples": {name: _listed(assessment.arrays[name]) for name in PER_JOINT + PER_SAMPLE},
+    }  # fmt: skip
+    return json.dumps(content) + "\n"
+
+
+def _listed(values: np.ndarray) -> list:
+    """Numbers with five digits; null for what is not known."""
+    if values.ndim == 2:
+        return [_listed(row) for row in values]
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
+
+
+def from_json(path: Path) -> Assessment:
+    """An assessment that `as_json` wrote; it has no pictures.
+
+    Raises:
+        UserError: when it is no such file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise UserError(f"{path} is of another version: {content['format']}.")
+        samples = content["samples"]
+        arrays = {name: np.array(samples[name], np.float64) for name in PER_JOINT + PER_SAMPLE}
+        count = len(arrays["auc"])
+        shapes = {arrays[name].shape for name in PER_JOINT}
+        if not count or shapes != {(count, NUM_JOINTS)} or content["protocol"] not in PROTOCOLS:
+            raise ValueError("its arrays do not fit together")
+        if any(arrays[name].shape != (count,) for name in PER_SAMPLE):
+            raise ValueError("its arrays do not fit together")
+        return Assessment(
+            name=str(content["model"]), data=str(content["data"]), protocol=content["protocol"],
+            conditions=str(content["conditions"]), numbers=dict(content["numbers"]), arrays=arrays,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path} is no report of `kerashand-eval --json`, or it is damaged: {error}"
+        ) from error
+
+
+def as_csv(assessment: Assessment) -> str:
+    """One row a sample: its errors, what they may depend on, and the error of each joint."""
+    arrays = assessment.arrays
+    in_mm = np.isfinite(arrays["error_mm"]).all()
+    errors = arrays["error_mm" if in_mm else "error_px"]
+    unit = "mm" if in_mm else "px256"
+    hidden = arrays["occluded"]
+    with io.StringIO(newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["sample", f"error_{unit}", "error_px256", "auc", "yaw_deg", "distance_mm",
+             "brightness", "joints_hidden", "confidence",
+             *(f"{joint}_{unit}" for joint in JOINT_NAMES)]
+        )  # fmt: skip
+        mean_px = np.nanmean(arrays["error_px"], axis=1)
+        for n, error in enumerate(sample_error(arrays)):
+            values = [
+                error, mean_px[n], *(arrays[name][n] for name in PER_SAMPLE[:4]), hidden[n].sum(),
+                arrays["confidence"][n].mean(), *errors[n],
+            ]  # fmt: skip
+            writer.writerow([n, *(f"{v:.5g}" if np.isfinite(v) else "" for v in values)])
+        return file.getvalue()

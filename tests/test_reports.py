@@ -1,0 +1,289 @@
+"""Reports: values by hand, what is compared, what the page holds, and the command."""
+
+import csv
+import dataclasses
+import html.parser
+import json
+
+import numpy as np
+import pytest
+
+from kerashand.cli import eval as command
+from kerashand.errors import UserError
+from kerashand.metrics import PROTOCOLS
+from kerashand.reports import breakdown, page, records
+from kerashand.reports.assessment import (
+    Predictor,
+    assess,
+    chosen_samples,
+    hidden_joints,
+    palm_angle_deg,
+)
+from kerashand.skeleton import JOINT_NAMES
+from kerashand.synthetic.scene import draw_sample
+
+SIZE, COUNT, SCALE_MM, HALF_WIDTH = 64, 12, 80.0, 2.5
+CAMERA = np.array([[300.0, 0.0, 31.5], [0.0, 300.0, 31.5], [0.0, 0.0, 1.0]])
+
+
+def batch(rng, *, count=COUNT, in_3d=True):
+    """Hands of noise about 500 mm away, projected exactly; depth is measured at their joints."""
+    xyz = rng.normal((0.0, 0.0, 500.0), 25.0, (count, 21, 3))
+    projected = xyz @ CAMERA.T
+    uv = projected[..., :2] / projected[..., 2:]
+    return {
+        "image": rng.uniform(0, 255, (count, SIZE, SIZE, 3)).astype(np.float32),
+        "uv_px": uv.astype(np.float32),
+        "uv_weight": np.ones((count, 21), np.float32),
+        "z_relative": ((xyz[..., 2] - xyz[:, :1, 2]) / SCALE_MM).astype(np.float32),
+        "z_weight": np.full(count, float(in_3d), np.float32),
+        "xyz_mm": xyz.astype(np.float32) * in_3d,
+        "intrinsics": np.tile(CAMERA, (count, 1, 1)).astype(np.float32),
+        "root_depth_mm": xyz[:, 0, 2].astype(np.float32),
+        "scale_mm": np.full(count, SCALE_MM, np.float32),
+        "depth_map": np.zeros((count, 32, 32, 1), np.float32),
+        "depth_weight": np.zeros((count, 32, 32, 1), np.float32),
+    }
+
+
+def predictor_of(rows, name="model", *, off_px=0.0, off_scales=0.0, confidence=1.0, **options):
+    """Gives the truth, moved; it finds the batch by its pictures."""
+
+    def run(images):
+        same = (rows["image"][None] == np.asarray(images)[:, None]).all(axis=(2, 3, 4))
+        places = same.argmax(axis=1)
+        return {
+            "uv_px": rows["uv_px"][places] + np.float32([off_px, 0.0]),
+            "z_relative": rows["z_relative"][places] + np.float32(off_scales),
+            "confidence": np.full((len(images), 21), confidence),
+        }
+
+    return Predictor(name, run, SIZE, "wrist_middle_mcp", HALF_WIDTH, 32, **options)
+
+
+def assessed(rows, **options):
+    split = [{k: v[:5] for k, v in rows.items()}, {k: v[5:] for k, v in rows.items()}]
+    predictor = predictor_of(rows, **options)
+    return assess(predictor, split, data="hands of noise", protocol="cai2018", gallery=2)
+
+
+@pytest.fixture
+def rows(rng):
+    return batch(rng)
+
+
+def test_the_truth_has_no_error(rows):
+    result = assessed(rows)
+    assert result.numbers["auc"] == 1.0
+    assert result.numbers["mean_error_mm"] < 1e-3
+    assert result.numbers["mean_error_px"] < 1e-4
+    assert result.numbers["pck_2d"] == 1.0
+    np.testing.assert_allclose(result.arrays["auc"], 1.0)
+
+
+def test_errors_by_hand(rows):
+    """2 px of 64 are 8 of 256; half a scale of 80 mm is 40 mm of depth, along the ray."""
+    result = assessed(rows, off_px=2.0)
+    np.testing.assert_allclose(result.arrays["error_px"], 8.0, rtol=1e-4)
+    sideways = 2.0 / 300.0 * rows["xyz_mm"][..., 2]
+    np.testing.assert_allclose(result.arrays["error_mm"], sideways, rtol=1e-3)
+    deeper = assessed(rows, off_scales=0.5)
+    np.testing.assert_allclose(deeper.arrays["depth_error_mm"], 40.0, rtol=1e-4)
+    assert (deeper.arrays["error_mm"] > 40.0 - 1e-3).all()
+    # All joints at e mm: the curve is 0 up to e and 1 from there on.
+    error = deeper.arrays["error_mm"]
+    thresholds = np.array(PROTOCOLS["cai2018"].thresholds_mm)
+    shares = (error[..., None] <= thresholds).mean(axis=1)
+    expected = np.trapezoid(shares, thresholds, axis=1) / np.ptp(thresholds)
+    np.testing.assert_allclose(deeper.arrays["auc"], expected, atol=1e-9)
+    assert deeper.arrays["auc"].mean() == pytest.approx(deeper.numbers["auc"], abs=1e-6)
+
+
+def test_convention_palm_angle():
+    """A right hand, fingers up, whose palm is seen: index right of little in the picture."""
+    hand = np.zeros((21, 3))
+    hand[:, 2] = 500.0
+    hand[5, :2], hand[17, :2] = (30.0, -80.0), (-30.0, -80.0)
+    back = hand * [-1.0, 1.0, 1.0]
+    edge = hand.copy()
+    edge[5], edge[17] = (0.0, -80.0, 470.0), (0.0, -80.0, 530.0)
+    np.testing.assert_allclose(palm_angle_deg(np.stack([hand, back, edge])), (0.0, 180.0, 90.0),
+                               atol=1e-5)  # fmt: skip
+
+
+def test_rendered_palms_lie_on_their_side():
+    """The convention on real renders: where the palm is seen, the angle is below 90 degrees."""
+    angles = []
+    for number in range(12):
+        sample = draw_sample("target", "test", 0, number, size_px=32)
+        xyz, uv = sample.xyz_mm, sample.uv_px
+        # Seen from the palm, a right hand's index lies clockwise of its little finger.
+        a, b = uv[5] - uv[0], uv[17] - uv[0]
+        angles.append((a[0] * b[1] - a[1] * b[0] < 0, palm_angle_deg(xyz[None])[0]))
+    sure = [(seen, angle) for seen, angle in angles if abs(angle - 90.0) > 20.0]
+    assert len(sure) > 4
+    assert all(seen == (angle < 90.0) for seen, angle in sure)
+
+
+def test_joints_behind_what_was_measured_are_hidden(rows):
+    """The window is 2 x 2.5 x 80 = 400 mm wide: 25 mm are 0.0625 of it."""
+    rows = {name: value[:1].copy() for name, value in rows.items()}
+    rows["z_relative"][:] = 0.0
+    rows["uv_px"][:] = 31.5
+    rows["depth_weight"][:] = 1.0
+    for ahead, hidden in ((0.05, 0.0), (0.07, 1.0), (-0.2, 0.0)):
+        rows["depth_map"][:] = 0.5 + ahead
+        np.testing.assert_array_equal(hidden_joints(rows, HALF_WIDTH), hidden)
+    rows["depth_weight"][:] = 0.0
+    assert np.isnan(hidden_joints(rows, HALF_WIDTH)).all()
+
+
+def test_best_median_and_worst():
+    arrays = {"error_mm": np.arange(9.0)[::-1, None].repeat(21, 1)}
+    assert chosen_samples(arrays, 2) == {
+        0: "worst", 1: "worst", 5: "median", 4: "median", 8: "best", 7: "best",
+    }  # fmt: skip
+    assert len(chosen_samples({"error_mm": np.zeros((2, 21))}, 4)) <= 2
+
+
+def test_photographs_have_no_millimetres(rng):
+    result = assessed(batch(rng, in_3d=False), off_px=1.0)
+    assert "auc" not in result.numbers
+    assert np.isnan(result.arrays["error_mm"]).all()
+    assert breakdown.unit_of(result) == "px of 256"
+    np.testing.assert_allclose(breakdown.joint_means(result), 4.0, rtol=1e-3)
+    assert "3D PCK" not in page.report([result], versions={}, command="c")
+
+
+def test_confidence_that_is_right_is_calibrated(rows):
+    result = assessed(rows, confidence=0.7)
+    hit = np.zeros((COUNT, 21))
+    hit[:, :15] = 1000.0  # 15 of 21 joints miss
+    arrays = {**result.arrays, "error_px": hit, "confidence": np.full((COUNT, 21), 6 / 21)}
+    said, true, gap = breakdown.calibration(dataclasses.replace(result, arrays=arrays), bins=1)
+    assert said == pytest.approx([6 / 21])
+    assert true == pytest.approx([6 / 21])
+    assert gap == pytest.approx(0.0)
+
+
+def test_the_difference_of_two_models(rows):
+    first, second = assessed(rows, off_px=2.0), assessed(rows, off_px=1.0, name="other")
+    in_mm, _area, in_px = breakdown.compared(first, second)
+    assert in_px.mean == pytest.approx(-4.0, rel=1e-3)
+    assert in_px.low == pytest.approx(-4.0, rel=1e-3)
+    assert in_px.better_share == 1.0
+    gain = second.arrays["error_mm"].mean(axis=1) - first.arrays["error_mm"].mean(axis=1)
+    assert in_mm.mean == pytest.approx(gain.mean())
+    assert gain.min() <= in_mm.low < in_mm.mean < in_mm.high <= gain.max()
+    assert breakdown.compared(first, second) == breakdown.compared(first, second)
+
+
+def test_only_the_same_samples_are_compared(rows, rng):
+    first = assessed(rows)
+    with pytest.raises(UserError, match="on the same samples by the same protocol"):
+        breakdown.compared(first, dataclasses.replace(first, data="others"))
+    with pytest.raises(UserError, match="the hands differ in size"):
+        breakdown.compared(first, assessed(batch(rng)))
+
+
+def test_records_come_back(rows, tmp_path):
+    result = assessed(rows, off_px=1.5, off_scales=0.1)
+    path = tmp_path / "a.json"
+    path.write_text(records.as_json(result, {"numpy": "2"}))
+    again = records.from_json(path)
+    assert (again.name, again.data, len(again)) == ("model", "hands of noise", COUNT)
+    for name in records.PER_JOINT + records.PER_SAMPLE:
+        np.testing.assert_allclose(again.arrays[name], result.arrays[name], rtol=1e-4)
+    table = list(csv.DictReader(records.as_csv(result).splitlines()))
+    assert len(table) == COUNT
+    assert set(table[0]) >= {"error_mm", "yaw_deg", *(f"{joint}_mm" for joint in JOINT_NAMES)}
+    assert float(table[3]["error_px256"]) == pytest.approx(6.0, rel=1e-3)
+    assert table[0]["joints_hidden"] == ""  # nothing was measured
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", "nothing", '{"format": "kerashand-eval 99"}', '{"format": "kerashand-eval 1"}',
+     "[" * 5000],
+)  # fmt: skip
+def test_damaged_records(content, tmp_path):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UserError, match=r"a\.json is (no report|of another version)"):
+        records.from_json(tmp_path / "a.json")
+
+
+class Page(html.parser.HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.sources, self.hands = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append(tag)
+        self.sources += [attrs[name] for name in ("src", "href") if name in attrs]
+        if "data-hands" in attrs:
+            self.hands.append(json.loads(attrs["data-hands"]))
+
+
+def test_the_page_needs_no_other_file(rows):
+    rows["depth_weight"][:] = 1.0
+    drawn = {"draw": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
+    first = assessed(rows, name="<b>one</b>", **drawn)
+    second = assessed(rows, name="<b>one</b>", off_px=1.0)
+    text = page.report(
+        [first, second], versions={"numpy": "2.1"}, command="kerashand-eval <x>",
+        differences=breakdown.compared(first, second), published=True,
+    )  # fmt: skip
+    parsed = Page(text)
+    assert parsed.sources
+    assert all(source.startswith("data:image/") for source in parsed.sources)
+    assert "<b>" not in text
+    assert "&lt;b&gt;one&lt;/b&gt; (2)" in text
+    assert "kerashand-eval &lt;x&gt;" in text
+    assert len(parsed.hands) == 2 * 6  # two each of best, median and worst
+    assert all(len(hands["hand"]) == len(hands["truth"]) == 21 for hands in parsed.hands)
+    assert "@" not in text.split("<script>")[1]
+    assert text.count('alt="generated depth"') == 6
+    assert "numpy 2.1" in text
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
+    arguments = ["--data", "varied", "--samples", "9", "--gallery", "1"]
+    assert command.main(["lite", *arguments, "--json", "a.json", "--csv", "a.csv"]) == 0
+    assert "On 9 hands of look varied" in capsys.readouterr().out
+    assert len(Page((tmp_path / "report.html").read_text()).hands) == 3
+    assert command.main(["a.json", "lite", *arguments, "--out", "b.html"]) == 0
+    printed = capsys.readouterr().out
+    assert "lite (2) - lite (1), mean error, mm: " in printed
+    assert not list(tmp_path.glob("*.part*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lite", "--data", "rhd"], "--data is one of source, target, varied, or KIND=FOLDER"),
+        (["lite", "--data", "rhd=none"], "the folder none does not exist"),
+        (["lite", "--data", "rhd="], "--data is one of"),
+        (["lite", "--samples", "0"], "--samples must be at least 1. Received: 0"),
+        (["lite", "lite", "--json", "a.json"], "--json and --csv are for one model"),
+        (["lite", "--out", "a", "--csv", "a"], "name one file"),
+        (["lite", "--out", "none/a.html"], "cannot be written"),
+        (["none.tflite"], "none.tflite does not exist"),
+        (["none.json"], "is no report"),
+        (["none"], "A model is a file that ends in"),
+        (["a.json", "--json", "a.json"], "a.json is read and written"),
+    ],
+)
+def test_mistakes(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())
