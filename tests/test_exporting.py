@@ -446,6 +446,14 @@ def test_what_cannot_be_written(model, metadata, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_half_without_the_quantizer(model, metadata, hands, tmp_path, monkeypatch):
+    """The converter's own rounding stands in, so that the plain install has fp16."""
+    monkeypatch.setitem(__import__("sys").modules, "ai_edge_quantizer", None)
+    report = export(model, tmp_path, "tflite", "fp16", hands, metadata, limits=LOOSE)
+    assert report["difference"]["serving_default"]["uv_px"]["max"] < 0.5
+    exporting.load_exportable(str(tmp_path / "hand.tflite"))
+
+
 def test_a_crash_leaves_what_was_there(model, metadata, hands, tmp_path, monkeypatch):
     path = tmp_path / "hand.tflite"
     path.write_bytes(b"what was there")

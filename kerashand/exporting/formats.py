@@ -124,11 +124,13 @@ def to_tflite(served: Served, precision: str, calibration: Hands | None = None) 
             folder, signature_keys=list(served.signatures)
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if precision == "fp16":
+        if precision == "fp16" and not quantization.has_quantizer():
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         with quantization.quiet_stderr():
             content = converter.convert()
+    if precision == "fp16" and quantization.has_quantizer():
+        return quantization.half_tflite(content)
     if precision == "dynamic_int8":
         return quantization.dynamic_tflite(content)
     if precision == "int8":

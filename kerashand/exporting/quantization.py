@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import re
@@ -11,6 +12,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kerashand.errors import UserError
 from kerashand.exporting.hands import Hands
@@ -21,7 +24,30 @@ NETWORK = r"(^|.*[/;])(lite|cpm)(_\d+)*/"
 """Scope of the 2D network in names of operations."""
 SCORE_MAPS = r".*(heatmaps_\d|score\d)"
 """Not in 8 bits: the expectation over a map and the regressor live of small differences."""
+FIRST_LAYER = r".*(down2_conv|cpm(_\d+)*/conv1_1(_\d+)*/)"
+"""Of `lite` and of the CPM."""
 REGRESSOR = r".*depth_regressor(_\d+)*/"
+
+
+def has_quantizer() -> bool:
+    """Whether the package for TFLite's quantisation is installed."""
+    return importlib.util.find_spec("ai_edge_quantizer") is not None
+
+
+def half_tflite(content: bytes) -> bytes:
+    """A TFLite model with kernels of 16 bits, but for the first layer's.
+
+    The converter's own rounding takes in biases and the picture's scaling as well; with them and
+    the few weights of the first layer in float a joint moves less than half as far.
+    """
+    quantizer, operations = _quantizer(content)
+    for operation in (operations.CONV_2D, operations.DEPTHWISE_CONV_2D, operations.FULLY_CONNECTED):
+        quantizer.add_weight_only_config(".*", operation, 16, algorithm_key="float_casting")
+    quantizer.update_quantization_recipe(
+        FIRST_LAYER, operations.ALL_SUPPORTED, algorithm_key="no_quantize"
+    )
+    with quiet_stderr():
+        return bytes(quantizer.quantize(enable_progress_report=False).quantized_model)
 
 
 def dynamic_tflite(content: bytes) -> bytes:
@@ -134,12 +160,28 @@ class _Reader:
 
 
 def _half(graph):
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-    from onnxruntime.transformers.onnx_model import OnnxModel
+    """Kernels of 16 bits, but for the first layer's, with a cast before each; computed in float.
 
-    model = OnnxModel(convert_float_to_float16(graph, keep_io_types=True))
-    model.topological_sort()  # its casts stand after what takes them
-    return model.model
+    Computed in 16 bits the score maps have too few digits: on rendered hands joints moved by up to
+    0.2 px. ONNX Runtime casts once, when it loads the file.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    first = {
+        name for node in graph.graph.node if re.match(FIRST_LAYER, node.name) for name in node.input
+    }
+    casts = []
+    for tensor in graph.graph.initializer:
+        kernel = numpy_helper.to_array(tensor)
+        if kernel.dtype != np.float32 or kernel.ndim < 2 or tensor.name in first:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(kernel.astype(np.float16), f"{name}_fp16"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], name, to=TensorProto.FLOAT))
+    computed = list(graph.graph.node)
+    del graph.graph.node[:]
+    graph.graph.node.extend([*casts, *computed])
+    return graph
 
 
 @contextlib.contextmanager
