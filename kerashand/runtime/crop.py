@@ -103,8 +103,10 @@ def _averaged(picture: Picture, inverse: NDArray[np.float64], block: int, size_p
     pad = [(0, -part.shape[0] % block), (0, -part.shape[1] % block), (0, 0)]
     part = np.pad(part, pad, mode="edge")
     rows, columns = part.shape[0] // block, part.shape[1] // block
-    blocks = part.reshape(rows, block, columns, block, part.shape[2])
-    small = np.rint(blocks.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
+    # Whole numbers, rows first: as exact as floats, and many times as fast.
+    lines = part.reshape(rows, block, -1).sum(axis=1, dtype=np.uint32)
+    sums = lines.reshape(rows, columns, block, -1).sum(axis=2, dtype=np.uint32)
+    small = np.rint(sums.astype(np.float32) / np.float32(block * block)).astype(np.uint8)
     # Pixel p of the picture lies at (p - low + 0.5) / block - 0.5.
     to_small = np.eye(3)
     to_small[[0, 1], [0, 1]] = 1.0 / block

@@ -1,0 +1,205 @@
+"""Write docs/config.md, the reference of every configuration key, from the code.
+
+    python tools/write_config_reference.py
+
+Sections, defaults, limits and descriptions are those of `kerashand.config.schema`; what the keys of
+a component mean is read from the docstring of what they build, without importing it. The packaged
+files are listed with the first sentence of each. `tests/test_docs.py` holds the page to it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from kerashand.config import LABELS_OF_KIND, STAGES, Config, packaged_configs
+from kerashand.config.sections import Limits, Section
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "config.md"
+PACKAGE = Path(__file__).resolve().parents[1] / "kerashand"
+BUILT = {
+    "augment": ("data/augment.py", "AugmentParameters"),
+    "model.lite": ("models/lite.py", "build_lite"),
+    "model.regressor": ("models/depth_regressor.py", "build_depth_regressor"),
+    "model.decoder": ("models/depth_decoder.py", "build_depth_decoder"),
+    "losses": ("training/trainer.py", "StageSettings"),
+}
+"""Path of a section -> file and name of what its keys are arguments of."""
+RENAMED = {"heatmap": "heatmap_loss"}
+"""Keys that the trainer knows by another name."""
+WORDS = {int: "whole number", float: "number", bool: "true, false", str: "text"}
+
+HEAD = """\
+# Configuration
+
+A YAML file for `kerashand-train --config FILE`, or the name of a packaged one. What is left out
+takes the default below. Unknown keys and wrong values are refused before anything starts, all in
+one message.
+
+```sh
+kerashand-train --config weak.yaml --print-config                  # every value of a run
+kerashand-train --config weak.yaml --set stages.finetune.epochs=3 data.workers=2
+kerashand-train --config weak.yaml --dry-run                       # one step of each stage
+```
+
+With `extends: weak.yaml` a file takes from that one what it leaves out itself. `--set` takes dotted
+paths. A run folder belongs to one configuration: for another one choose another `name` or
+`--run-dir`.
+
+This page is written by `python tools/write_config_reference.py` from `kerashand/config/schema.py`;
+the equations are those of the paper, see [method.md](method.md).
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"{PAGE}: {len(page().splitlines())} lines")
+
+
+def page() -> str:
+    """The page as it has to be."""
+    blocks = [HEAD, _packaged(), _labels()]
+    blocks += [_section(*found) for found in sections()]
+    return "\n".join(blocks)
+
+
+def sections() -> Iterator[tuple[list[str], Section]]:
+    """Every section once, with the dotted paths at which it stands, in the order of the schema.
+
+    Sections of one class stand together: their defaults may differ.
+    """
+    found: dict[type, dict[str, Section]] = {}
+
+    def walk(section: Section, path: str) -> None:
+        found.setdefault(type(section), {})[path] = section
+        for name, value in section.items():
+            if isinstance(value, Section):
+                walk(value, f"{path}.{name}" if path else name)
+
+    walk(Config(), "")
+    for of_path in found.values():
+        yield list(of_path), next(iter(of_path.values()))
+
+
+def _section(paths: list[str], section: Section) -> str:
+    title = ", ".join(f"`{path}`" for path in paths) if paths != [""] else "Top level"
+    if len(paths) > 2:  # one of each stage
+        title = f"`stages.*.{paths[0].split('.')[-1]}`"
+    if len(paths) == len(STAGES) and paths[0].count(".") == 1:
+        title = "`stages.pretrain`, `stages.regularizer`, `stages.finetune`"
+    lines = [f"## {title}", "", _prose(section), ""]
+    settings = [field for field in dataclasses.fields(section) if "limits" in field.metadata]
+    if not settings:
+        return "\n".join(lines)
+    meanings = described(*BUILT[paths[0]]) if paths[0] in BUILT else {}
+    more = " meaning |" if meanings else ""
+    lines += [f"| key | default | allowed |{more}", "|---|---|---|" + ("---|" if more else "")]
+    hints = typing.get_type_hints(type(section))
+    for field in settings:
+        defaults = {path: _value(_at(path)[field.name]) for path in paths}
+        lines.append(
+            f"| `{field.name}` | {_defaults(defaults)} | "
+            f"{allowed(hints[field.name], field.metadata['limits'])} |"
+            + (f" {meanings[RENAMED.get(field.name, field.name)]} |" if meanings else "")
+        )
+    return "\n".join([*lines, ""])
+
+
+def _at(path: str) -> Any:
+    place: Any = Config()
+    for name in filter(None, path.split(".")):
+        place = place[name]
+    return place
+
+
+def _defaults(of_path: dict[str, str]) -> str:
+    """One default, or what it is at each place where they differ."""
+    if len(set(of_path.values())) == 1:
+        return f"`{next(iter(of_path.values()))}`"
+    short = {path: path.split(".")[1] for path in of_path}
+    return ", ".join(f"{short[path]} `{value}`" for path, value in of_path.items())
+
+
+def _value(value: Any) -> str:
+    """As YAML writes it."""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_value(entry) for entry in value) + "]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def allowed(kind: Any, limits: Limits) -> str:
+    """What a field may hold, in words."""
+    null = isinstance(kind, types.UnionType)
+    if null:
+        (kind,) = (option for option in typing.get_args(kind) if option is not types.NoneType)
+    is_list = typing.get_origin(kind) is tuple
+    entry = typing.get_args(kind)[0] if is_list else kind
+    if limits.choices:
+        text = ", ".join(f"`{choice}`" for choice in limits.choices)
+    else:
+        text = ", ".join(filter(None, [WORDS[entry], limits.number_rule()]))
+        if limits.pattern is not None:
+            text = limits.pattern[1]
+    if is_list:
+        count = f"{limits.count} times: " if limits.count is not None else "a list of: "
+        text = count + text
+    return text + (", or null" if null else "")
+
+
+@functools.cache
+def described(file: str, name: str) -> dict[str, str]:
+    """What the docstring of a function or class says of each argument or attribute."""
+    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+    (found,) = (node for node in tree.body if getattr(node, "name", None) == name)
+    text = ast.get_docstring(found)
+    block = re.search(r"^(?:Args|Attributes):\n((?:(?: .*)?\n?)+)", text, re.MULTILINE)[1]
+    meanings = {}
+    for names, words in re.findall(r"^    (\w[\w, ]*): ((?:.*\n?(?:     +.*\n?)*))", block, re.M):
+        for entry in names.split(", "):
+            meanings[entry] = " ".join(words.split()).rstrip(".")
+    return meanings
+
+
+def _prose(section: Section) -> str:
+    """The docstring with its line breaks inside paragraphs kept out."""
+    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(type(section).__doc__))
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def _packaged() -> str:
+    lines = ["## Packaged files", "", "| `--config` | what |", "|---|---|"]
+    folder = resources.files("kerashand") / "configs"
+    for name in packaged_configs():
+        text = (folder / name).read_text(encoding="utf-8")
+        comment = []
+        for line in text.splitlines():
+            if not line.startswith("# "):
+                break
+            comment.append(line[2:].strip())
+        sentence = re.match(r".*?\.(?=\s|$)(?<!al\.)", " ".join(comment))
+        lines.append(f"| `{name}` | {sentence[0] if sentence else ' '.join(comment)} |")
+    return "\n".join([*lines, ""])
+
+
+def _labels() -> str:
+    lines = [
+        "## What a kind of data set can label", "",
+        "| `data.*.kind` | `stages.*.labels` |", "|---|---|",
+    ]  # fmt: skip
+    lines += [f"| `{kind}` | {', '.join(labels)} |" for kind, labels in LABELS_OF_KIND.items()]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
