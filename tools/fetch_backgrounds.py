@@ -399,7 +399,11 @@ def unpack(downloads: Path, folder: Path) -> None:
         run(["dpkg-deb", "-x", str(archive), str(folder)], downloads)
     else:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
+            for member in tar:  # the filters of extractall are missing before Python 3.11.4
+                target = (folder / member.name).resolve()
+                if member.isfile() and target.is_relative_to(folder.resolve()):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(tar.extractfile(member).read())
 
 
 def run(command: list[str], folder: Path) -> None:
