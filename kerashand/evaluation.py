@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -185,17 +185,26 @@ COLUMNS = (
 )
 
 
+def cells(numbers: Mapping[str, Any], columns=COLUMNS) -> list[str]:
+    """The numbers of a row as text, "-" for what it lacks."""
+    return [form.format(numbers[key]) if key in numbers else "-" for _, key, form in columns]
+
+
+def aligned_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of text as lines whose columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+
+
 def table(results: Mapping[str, Any]) -> str:
     """The results as text, with the protocol's conditions below."""
     rows = [["test split", "samples", *(title for title, _, _ in COLUMNS)]]
     for domain, numbers in results["test"].items():
-        cells = [form.format(numbers[key]) if key in numbers else "-" for _, key, form in COLUMNS]
-        rows.append([domain, str(numbers["samples"]), *cells])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
+        rows.append([domain, str(numbers["samples"]), *cells(numbers)])
+    lines = aligned_lines(rows)
     lines += [""] + [
         f"{domain}: depth maps drawn from predicted joints lie {numbers['depth_map_l1']:.4f} "
         "windows of Eq. 4 from the measured ones (depth_map_l1; needs no 3D labels)."

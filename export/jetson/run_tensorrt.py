@@ -19,7 +19,7 @@ import numpy as np
 
 from kerashand.errors import UserError
 from kerashand.runtime import HandPose
-from kerashand.runtime.backends import JOINTS_SIGNATURE, Outputs
+from kerashand.runtime.backends import JOINTS_SIGNATURE, Backend, Outputs
 from kerashand.runtime.finder import Finder
 from kerashand.runtime.hand_pose import FINDER_FILE, packaged_model
 from kerashand.runtime.tracker import HandTracker
@@ -30,8 +30,8 @@ from hand_on_camera import camera_frames, line_of, read_picture
 NUMPY_TYPES = {"UINT8": np.uint8, "FLOAT": np.float32, "HALF": np.float16}
 
 
-class TensorRTBackend:
-    """An engine that trtexec built from an .onnx file; a `kerashand.runtime.backends.Backend`.
+class TensorRTBackend(Backend):
+    """An engine that trtexec built from an .onnx file.
 
     Args:
         engine: file of the engine, for the GPU and the version of TensorRT that built it.
@@ -79,10 +79,6 @@ class TensorRTBackend:
             raise UserError(f"{engine} does not take image [1, {side}, {side}, 3] uint8 alone.")
         self.input_shape = image.shape
         self.signatures = (JOINTS_SIGNATURE,)
-
-    def run(self, images: np.ndarray) -> Outputs:
-        """Outputs by name for one picture [1, S, S, 3] uint8."""
-        return self.call(JOINTS_SIGNATURE, {"image": images})
 
     def call(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Outputs:
         """Outputs of the engine, which has one signature."""

@@ -184,14 +184,11 @@ def run_render(arguments: argparse.Namespace, more: list[str]) -> None:
     data = load_config(arguments.config, [*overrides_of(arguments), *more]).data
     with tensorflow_start():
         from kerashand.data.cache import cache_root, ensure_splits, shard_path
-        from kerashand.data.readers.table import check_depth
+        from kerashand.data.sources import check_depths
         from kerashand.data.splits import all_cached_splits, counted
-        from kerashand.data.tables import TableSplit
 
     splits = all_cached_splits(counted(data))
-    for split in splits:
-        if isinstance(split, TableSplit):
-            check_depth(split.table)
+    check_depths(splits)
     root = cache_root(data.cache_dir)
     missing = sum(
         count

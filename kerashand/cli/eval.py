@@ -16,11 +16,11 @@ from kerashand.config import COUNTED_KINDS, LABELS_OF_KIND, LOOKS
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.errors import UserError
 from kerashand.files import write_text
+from kerashand.metrics import PROTOCOLS
 
 if TYPE_CHECKING:
     from kerashand.reports.assessment import Assessment, Predictor
 
-PROTOCOLS = ("cai2018", "hand3d", "freihand-pa")
 DOMAIN = "target"
 RUN_DOMAINS = ("target", "source")
 SAMPLES = 1000
@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         f"{', '.join(COUNTED_KINDS)}. For a run folder alone, `target` and `source` are the data "
         "of its configuration (default: target)",
     )  # fmt: skip
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="cai2018")
+    parser.add_argument("--protocol", choices=tuple(PROTOCOLS), default="cai2018")
     parser.add_argument(
         "--samples", type=int, default=SAMPLES, help=f"at most so many (default: {SAMPLES})"
     )
@@ -77,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace, command: str) -> None:
     _check(arguments)
     with tensorflow_start():
+        from kerashand.evaluation import aligned_lines
         from kerashand.exporting.parity import versions
         from kerashand.reports import breakdown, page, records
 
@@ -85,7 +86,7 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
     if len(assessments) == 2:
         differences = breakdown.compared(*assessments)
     names = breakdown.names_apart(assessments)
-    _print_table(page.table(assessments, names))
+    print("\n".join(aligned_lines(page.table(assessments, names))))
     print(f"On {assessments[0].data}.")
     print(f"{assessments[0].protocol}: {assessments[0].conditions}")
     for difference in differences:
@@ -234,20 +235,14 @@ def _of_run(folder: Path, arguments: argparse.Namespace):
 
 def _batches(data: DataConfig, domain: str, predictor: Predictor, samples: int):
     """Batches of the test split of a domain, and what they are in words."""
-    from kerashand.data.cache import CachedSplit, ensure_splits
     from kerashand.data.pipeline import BatchGeometry, evaluation_batches
-    from kerashand.data.readers.table import check_depth
-    from kerashand.data.sources import domain_source
+    from kerashand.data.sources import domain_source, prepared
     from kerashand.data.splits import counted, open_split
 
     data = counted(data)
     split = open_split(data, domain, "test", samples=samples)
     kind = data[domain].kind
-    shards = ()
-    if isinstance(split, CachedSplit):
-        shards = ensure_splits([split], cache_dir=data.cache_dir, workers=data.workers)[split]
-    else:
-        check_depth(split.table)
+    shards = prepared([split], cache_dir=data.cache_dir, workers=data.workers).get(split, ())
     batches = evaluation_batches(
         domain_source(domain, split, LABELS_OF_KIND[kind], shards=shards),
         batch_size=32, samples=split.samples,
@@ -259,12 +254,6 @@ def _batches(data: DataConfig, domain: str, predictor: Predictor, samples: int):
     )  # fmt: skip
     look = f" of look {data[domain].look or domain}" if kind == "synthetic" else ""
     return batches, f"{split.samples} hands{look} of the test split of {kind}"
-
-
-def _print_table(rows: list[list[str]]) -> None:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
 
 
 if __name__ == "__main__":

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from kerashand.data.cache import CachedSplit
+from kerashand.data.cache import CachedSplit, ensure_splits
 from kerashand.data.pipeline import DomainSource
 from kerashand.data.readers import cached
 from kerashand.data.readers.decode import row_parser
+from kerashand.data.readers.table import check_depth
 from kerashand.data.tables import TableSplit
+
+
+def check_depths(splits: Iterable[CachedSplit | TableSplit]) -> None:
+    """Compare depth with joints in the data sets on disk among splits.
+
+    Raises:
+        UserError: where they do not fit.
+    """
+    for split in splits:
+        if isinstance(split, TableSplit):
+            check_depth(split.table)
+
+
+def prepared(
+    splits: Iterable[CachedSplit | TableSplit], *, cache_dir: str | None, workers: int | None
+) -> dict[CachedSplit, list[Path]]:
+    """The shards of the splits that have some, written where they are missing; all are checked.
+
+    Args:
+        splits: of `kerashand.data.splits.open_split`.
+        cache_dir: see `kerashand.data.cache.ensure_splits`.
+        workers: likewise.
+    """
+    splits = list(splits)
+    check_depths(splits)
+    cached_splits = [split for split in splits if isinstance(split, CachedSplit)]
+    return ensure_splits(cached_splits, cache_dir=cache_dir, workers=workers)
 
 
 def domain_source(

@@ -79,12 +79,12 @@ def _parts_of(path: Path, metadata: Mapping[str, Any]) -> HandPoseParts:
         raise UserError(f"{path} says that it has an architecture that is none: {error}") from error
 
 
-def _values(path: Path, *models: keras.Model) -> Iterator[tuple[keras.Variable, NDArray]]:
-    """Each variable of the models with its value in a file; nothing if one does not fit."""
+def _values(path: Path, model: keras.Model) -> list[tuple[keras.Variable, NDArray]]:
+    """Each variable of a model with its value in a file; nothing if one does not fit."""
     arrays = _read_archive(path)
     constants = dict(_constants(open_interpreter(path.read_bytes(), name=str(path), plain=True)))
     found = []
-    for key, layer, variable, norm in _variables(*models):
+    for key, layer, variable, norm in _variables(model):
         if key not in arrays:
             raise UserError(f"{path} carries no {key}: it is of another architecture.")
         value = arrays[key]
@@ -96,7 +96,7 @@ def _values(path: Path, *models: keras.Model) -> Iterator[tuple[keras.Variable, 
         if not np.isfinite(value).all():
             raise UserError(f"{path} is damaged: its {key} is not finite.")
         found.append((variable, value))
-    yield from found
+    return found
 
 
 def _read_archive(path: Path) -> dict[str, NDArray]:
@@ -110,17 +110,16 @@ def _read_archive(path: Path) -> dict[str, NDArray]:
         raise UserError(f"{path} carries no weights, or they are damaged: {error}") from error
 
 
-def _variables(*models: keras.Model) -> Iterator[tuple[str, Any, keras.Variable, Any]]:
+def _variables(model: keras.Model) -> Iterator[tuple[str, Any, keras.Variable, Any]]:
     """Key, layer, variable, and the batch normalisation that is folded into the layer or None."""
-    inner = [m for model in models for m in (model, *model.layers) if m.name in PART_NAMES]
-    for model in inner:
-        layers = {layer.name: layer for layer in model.layers}
-        for layer in model.layers:
+    for part in (layer for layer in model.layers if layer.name in PART_NAMES):
+        layers = {layer.name: layer for layer in part.layers}
+        for layer in part.layers:
             norm = layers.get(f"{layer.name.removesuffix('_conv')}_bn")
             norm = norm if isinstance(norm, FusedBatchNormalization) else None
             for variable in layer.weights:
-                key = f"{PART_NAMES[model.name]}/{layer.name}/{variable.name}"
-                yield key, layer, variable, None if norm is None else (model.name, norm)
+                key = f"{PART_NAMES[part.name]}/{layer.name}/{variable.name}"
+                yield key, layer, variable, None if norm is None else (part.name, norm)
 
 
 def _factor(gamma, variance, epsilon: float) -> NDArray[np.float32]:

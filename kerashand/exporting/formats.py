@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ import tensorflow as tf
 from kerashand.errors import UserError
 from kerashand.exporting import quantization
 from kerashand.exporting.carried import WEIGHTS_FILE, carried_weights
+from kerashand.exporting.converters import needs_extra, quiet_stderr
 from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import Served, serve
 from kerashand.files import written_beside
-from kerashand.runtime.backends import JOINTS_SIGNATURE, METADATA_FILE
+from kerashand.runtime.backends import JOINTS_SIGNATURE, METADATA_FILE, SAVED_MODEL_FILE
 
 PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
 PRECISIONS_OF = {"saved_model": ("fp32",), "tflite": PRECISIONS, "onnx": PRECISIONS}
@@ -101,7 +101,7 @@ def write(
 def _check_folder(path: Path) -> None:
     """Refuse to put a SavedModel in the place of anything but another."""
     if path.is_file() or (
-        path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").is_file()
+        path.is_dir() and any(path.iterdir()) and not (path / SAVED_MODEL_FILE).is_file()
     ):
         raise UserError(f"{path} exists and is not a SavedModel: choose another name.")
 
@@ -127,14 +127,14 @@ def to_tflite(served: Served, precision: str, calibration: Hands | None = None) 
         if precision == "fp16" and not quantization.has_quantizer():
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
-        with quantization.quiet_stderr():
+        with quiet_stderr():
             content = converter.convert()
     if precision == "fp16" and quantization.has_quantizer():
         return quantization.half_tflite(content)
     if precision == "dynamic_int8":
         return quantization.dynamic_tflite(content)
     if precision == "int8":
-        return quantization.static_tflite(content, _needed(calibration))
+        return quantization.static_tflite(content, calibration)
     return content
 
 
@@ -151,7 +151,7 @@ def to_onnx(served: Served, text: str, precision: str, calibration: Hands | None
         tensor.name: name
         for name, tensor in zip(sorted(traced.structured_outputs), traced.outputs, strict=True)
     }
-    with quantization.quiet_stderr():
+    with quiet_stderr():
         frozen = tf2onnx.tf_loader.from_function(traced, list(inputs), list(outputs))
         graph, _ = tf2onnx.convert.from_graph_def(
             frozen, input_names=list(inputs), output_names=list(outputs), opset=ONNX_OPSET,
@@ -163,18 +163,3 @@ def to_onnx(served: Served, text: str, precision: str, calibration: Hands | None
     held = graph.metadata_props.add()
     held.key, held.value = METADATA_FILE, text
     return graph.SerializeToString()
-
-
-def _needed(calibration: Hands | None) -> Hands:
-    if calibration is None:
-        raise UserError("int8 needs hands to measure the ranges of activations on.")
-    return calibration
-
-
-@contextlib.contextmanager
-def needs_extra(what: str, package: str) -> Iterator[None]:
-    """Say how to install what an import in the block does not find."""
-    try:
-        yield
-    except ImportError as error:
-        raise UserError(f"{what} needs {package}: pip install 'kerashand[export]'.") from error

@@ -26,7 +26,12 @@ from kerashand.files import write_text
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, evaluate_pose
 from kerashand.models.hand_pose import PART_NAMES, regressor_inputs, stage_maps
-from kerashand.runtime.backends import JOINTS_SIGNATURE, Backend, open_backend
+from kerashand.runtime.backends import (
+    JOINTS_SIGNATURE,
+    Backend,
+    SavedModelBackend,
+    open_backend,
+)
 from kerashand.skeleton import ROOT
 from kerashand.stderr import native_stderr_held
 
@@ -105,11 +110,12 @@ def checked_export(
         with native_stderr_held():  # LiteRT says that it runs
             backend = open_backend(written)
         report.update(compare(model, backend, hands))
+        measured = _measured(report, limit)
         report.update(
             file=path.name, format=form, precision=precision, bytes=_size_of(written),
-            limit={limit.name: limit.value}, measured={limit.name: _measured(report, limit)},
+            limit={limit.name: limit.value}, measured={limit.name: measured},
+            passed=measured <= limit.value,
         )  # fmt: skip
-        report["passed"] = bool(_measured(report, limit) <= limit.value)
         if not report["passed"]:
             report["layer_groups"] = layer_groups(
                 model, metadata, form, precision, hands, calibration
@@ -168,7 +174,7 @@ def compare(model: keras.Model, backend: Backend, hands: Hands) -> dict[str, Any
         "ms_per_image": {
             "median": round(float(np.median(milliseconds)), 3),
             "min": round(min(milliseconds), 3),
-            "threads": "as TensorFlow likes" if "saved" in _kind(backend) else 1,
+            "threads": "as TensorFlow likes" if isinstance(backend, SavedModelBackend) else 1,
         },
         "hands": hands.conditions,
         "protocol": f"{PROTOCOL}: known root depth and length of {hands.scale_bone}",
@@ -352,10 +358,6 @@ def versions() -> dict[str, str]:
 def _size_of(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _kind(backend: Backend) -> str:
-    return type(backend).__name__.lower()
 
 
 def _processor() -> str:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import logging
 import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.exporting.converters import needs_extra, quiet_stderr
 from kerashand.exporting.hands import Hands
-from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
-from kerashand.stderr import native_stderr_held
+from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE, open_interpreter
 
 NETWORK = r"(^|.*[/;])(lite|cpm)(_\d+)*/"
 """Scope of the 2D network in names of operations."""
@@ -46,24 +43,23 @@ def half_tflite(content: bytes) -> bytes:
     quantizer.update_quantization_recipe(
         FIRST_LAYER, operations.ALL_SUPPORTED, algorithm_key="no_quantize"
     )
-    with quiet_stderr():
-        return bytes(quantizer.quantize(enable_progress_report=False).quantized_model)
+    return _quantized(quantizer)
 
 
 def dynamic_tflite(content: bytes) -> bytes:
     """A TFLite model with weights of 8 bits, activations rounded while it runs."""
     quantizer, operations = _quantizer(content)
     quantizer.add_dynamic_config(".*", operations.ALL_SUPPORTED, 8)
-    with quiet_stderr():
-        return bytes(quantizer.quantize(enable_progress_report=False).quantized_model)
+    return _quantized(quantizer)
 
 
-def static_tflite(content: bytes, hands: Hands) -> bytes:
+def static_tflite(content: bytes, hands: Hands | None) -> bytes:
     """A TFLite model whose 2D network computes in 8 bits.
 
     Its score maps and what is computed from them stay in float; the regressor's weights have 8
     bits.
     """
+    hands = _needed(hands)
     quantizer, operations = _quantizer(content)
     quantizer.add_static_config(f"{NETWORK}.*", operations.ALL_SUPPORTED, 8, 8)
     quantizer.update_quantization_recipe(
@@ -71,28 +67,31 @@ def static_tflite(content: bytes, hands: Hands) -> bytes:
     )
     for operation in (operations.CONV_2D, operations.FULLY_CONNECTED):
         quantizer.add_dynamic_config(f"{REGRESSOR}.*", operation, 8)
-    signatures = _signatures(content)
+    signatures = open_interpreter(content).get_signature_list()
     with warnings.catch_warnings(), quiet_stderr():
         warnings.simplefilter("ignore")  # the interpreter warns that it keeps all tensors
         measured = quantizer.calibrate(
             {name: list(hands.inputs(name)) for name in signatures},
             num_threads=os.cpu_count() or 1,
         )
+        return _quantized(quantizer, measured)
+
+
+def _quantized(quantizer, measured=None) -> bytes:
+    with quiet_stderr():
         return bytes(quantizer.quantize(measured, enable_progress_report=False).quantized_model)
 
 
-def _quantizer(content: bytes):
-    from kerashand.exporting.formats import needs_extra
+def _needed(hands: Hands | None) -> Hands:
+    if hands is None:
+        raise UserError("int8 needs hands to measure the ranges of activations on.")
+    return hands
 
+
+def _quantizer(content: bytes):
     with needs_extra("8 bits", "ai-edge-quantizer"):
         from ai_edge_quantizer import qtyping, quantizer
     return quantizer.Quantizer(content), qtyping.TFLOperationName
-
-
-def _signatures(content: bytes) -> list[str]:
-    from kerashand.runtime.backends import open_interpreter
-
-    return list(open_interpreter(content).get_signature_list())
 
 
 # ------------------------------------------------------------------------------------------- ONNX
@@ -106,8 +105,6 @@ def onnx_model(graph, precision: str, hands: Hands | None):
         precision: fp16, dynamic_int8 or int8.
         hands: for int8.
     """
-    from kerashand.exporting.formats import needs_extra
-
     with needs_extra(f"ONNX in {precision}", "onnxruntime"):
         import onnx
         from onnxruntime import quantization as ort
@@ -123,15 +120,13 @@ def onnx_model(graph, precision: str, hands: Hands | None):
                     prepared, target, weight_type=ort.QuantType.QUInt8,
                     op_types_to_quantize=["Conv", "MatMul", "Gemm"],
                 )  # fmt: skip
-            elif hands is None:
-                raise UserError("int8 needs hands to measure the ranges of activations on.")
             else:
                 # Symmetric, with biases in float: what TensorRT takes too.
                 symmetric = {
                     "ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False,
                 }  # fmt: skip
                 ort.quantize_static(
-                    prepared, target, _Reader(hands, [i.name for i in graph.graph.input]),
+                    prepared, target, _Reader(_needed(hands), [i.name for i in graph.graph.input]),
                     per_channel=True, op_types_to_quantize=["Conv"], extra_options=symmetric,
                     nodes_to_exclude=_not_in_network(onnx.load(prepared)),
                 )  # fmt: skip
@@ -182,15 +177,3 @@ def _half(graph):
     del graph.graph.node[:]
     graph.graph.node.extend([*casts, *computed])
     return graph
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Hold back the progress and advice that converters print."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with native_stderr_held():
-            yield
-    finally:
-        logging.disable(before)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kerashand.evaluation import PCK_2D_SHARE
 from kerashand.geometry.depth import normalised_joint_depth
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics import (
@@ -116,8 +117,18 @@ def _as_numpy(batch: Mapping[str, Any]) -> dict[str, NDArray]:
     return {name: np.asarray(value) for name, value in batch.items()}
 
 
-def _of_batch(predictor: Predictor, batch: Mapping[str, NDArray], protocol: str) -> Arrays:
+def _predicted(predictor: Predictor, batch: Mapping[str, NDArray]) -> tuple[Arrays, NDArray]:
+    """What a model gives, and its joints in 3D with the true root depth and scale."""
     output = {n: np.asarray(v, np.float64) for n, v in predictor.run(batch["image"]).items()}
+    xyz = xyz_from_uv_z(
+        output["uv_px"], output["z_relative"], batch["intrinsics"].astype(np.float64),
+        batch["root_depth_mm"].astype(np.float64), batch["scale_mm"].astype(np.float64),
+    )  # fmt: skip
+    return output, xyz
+
+
+def _of_batch(predictor: Predictor, batch: Mapping[str, NDArray], protocol: str) -> Arrays:
+    output, xyz = _predicted(predictor, batch)
     shape = output["uv_px"].shape[:2]
     unknown = np.full(shape, np.nan)
     known = batch["uv_weight"] > 0
@@ -126,10 +137,6 @@ def _of_batch(predictor: Predictor, batch: Mapping[str, NDArray], protocol: str)
     true = np.where(known[..., None], batch["uv_px"], np.nan) * to_256
     in_3d = (batch["z_weight"] > 0)[:, None]
     xyz_true = batch["xyz_mm"].astype(np.float64)
-    xyz = xyz_from_uv_z(
-        output["uv_px"], output["z_relative"], batch["intrinsics"].astype(np.float64),
-        batch["root_depth_mm"].astype(np.float64), batch["scale_mm"].astype(np.float64),
-    )  # fmt: skip
     compared = aligned(xyz, xyz_true, PROTOCOLS[protocol]) if in_3d.all() else xyz
     errors = np.where(in_3d, joint_errors_mm(compared, xyz_true), unknown)
     return {
@@ -203,7 +210,7 @@ def summary(arrays: Mapping[str, NDArray], protocol: str) -> dict[str, Any]:
         "samples": len(pixels),
         "mean_error_px": float(pixels[known].mean()),
         "median_error_px": float(np.median(pixels[known])),
-        "pck_2d": float((pixels <= 0.1 * arrays["box_px"][:, None])[known].mean()),
+        "pck_2d": float(hits(arrays, PCK_2D_SHARE).mean()),
     }
     if np.isfinite(arrays["xyz_true"]).all():
         posed = evaluate_pose(arrays["xyz"], arrays["xyz_true"], PROTOCOLS[protocol])
@@ -211,12 +218,20 @@ def summary(arrays: Mapping[str, NDArray], protocol: str) -> dict[str, Any]:
     return numbers
 
 
+def error_name(arrays: Mapping[str, NDArray]) -> str:
+    """The array of errors that samples are judged by: of mm where all are known, else of pixels."""
+    return "error_mm" if np.isfinite(arrays["error_mm"]).all() else "error_px"
+
+
 def sample_error(arrays: Mapping[str, NDArray]) -> NDArray[np.float64]:
-    """[N] the error by which samples are ordered: mm where known, else pixels."""
-    in_3d = arrays["error_mm"]
-    return (
-        in_3d.mean(axis=1) if np.isfinite(in_3d).all() else np.nanmean(arrays["error_px"], axis=1)
-    )
+    """[N] the error by which samples are ordered."""
+    return np.nanmean(arrays[error_name(arrays)], axis=1)
+
+
+def hits(arrays: Mapping[str, NDArray], share: float) -> NDArray[np.bool_]:
+    """[M] of all labelled joints, whether each is within a share of the hand's box."""
+    pixels = arrays["error_px"]
+    return (pixels <= share * arrays["box_px"][:, None])[np.isfinite(pixels)]
 
 
 def chosen_samples(arrays: Mapping[str, NDArray], count: int) -> dict[int, str]:
@@ -246,11 +261,7 @@ def _shown(predictor: Predictor, batches, chosen: Mapping[int, str]) -> list[dic
 
 
 def _pictures(predictor: Predictor, batch: Mapping[str, NDArray], named) -> list[dict[str, Any]]:
-    output = {n: np.asarray(v, np.float64) for n, v in predictor.run(batch["image"]).items()}
-    xyz = xyz_from_uv_z(
-        output["uv_px"], output["z_relative"], batch["intrinsics"].astype(np.float64),
-        batch["root_depth_mm"].astype(np.float64), batch["scale_mm"].astype(np.float64),
-    )  # fmt: skip
+    output, xyz = _predicted(predictor, batch)
     drawn = None
     if predictor.draw is not None:
         drawn = np.asarray(predictor.draw(output["uv_px"], output["z_relative"]))[..., 0]

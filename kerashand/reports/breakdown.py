@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.errors import UserError
-from kerashand.reports.assessment import Assessment, sample_error
+from kerashand.evaluation import PCK_2D_SHARE
+from kerashand.reports.assessment import Assessment, error_name, hits, sample_error
 from kerashand.skeleton import FINGERS, ROOT
 
 PARTS = {"wrist": (ROOT,), **FINGERS}
@@ -25,8 +26,6 @@ FEWEST = 10
 RESAMPLES = 2000
 SAME_BOX = 0.01
 """Relative difference of the boxes of one hand in crops of two sizes."""
-HIT_SHARE = 0.1
-"""Of the hand's box: a joint so near counts as found, where confidence is judged."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +48,12 @@ class Bins:
 
 def unit_of(assessment: Assessment) -> str:
     """The unit of `sample_error`."""
-    return "mm" if np.isfinite(assessment.arrays["error_mm"]).all() else "px of 256"
+    return {"error_mm": "mm", "error_px": "px of 256"}[error_name(assessment.arrays)]
 
 
 def joint_means(assessment: Assessment) -> NDArray[np.float64]:
     """[K] mean error of each joint, in `unit_of`."""
-    name = "error_mm" if unit_of(assessment) == "mm" else "error_px"
-    return np.nanmean(assessment.arrays[name], axis=0)
+    return np.nanmean(assessment.arrays[error_name(assessment.arrays)], axis=0)
 
 
 def by_factor(assessment: Assessment, factor: str, bins: int = 8) -> Bins | None:
@@ -81,7 +79,7 @@ def _half_interval(errors: NDArray) -> float:
 
 
 def calibration(assessment: Assessment, bins: int = 10) -> tuple[NDArray, NDArray, float]:
-    """Confidence of joints against the share of them within `HIT_SHARE` of the box.
+    """Confidence of joints against the share of them within `PCK_2D_SHARE` of the box.
 
     Returns:
         Mean confidence [M], share [M], and the mean distance of both, weighted by joints.
@@ -89,7 +87,7 @@ def calibration(assessment: Assessment, bins: int = 10) -> tuple[NDArray, NDArra
     arrays = assessment.arrays
     known = np.isfinite(arrays["error_px"])
     confidence = arrays["confidence"][known]
-    hit = (arrays["error_px"] <= HIT_SHARE * arrays["box_px"][:, None])[known]
+    hit = hits(arrays, PCK_2D_SHARE)
     groups = np.array_split(np.argsort(confidence, kind="stable"), bins)
     groups = [group for group in groups if len(group)]
     said = np.array([confidence[group].mean() for group in groups])

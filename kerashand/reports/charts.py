@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from kerashand.evaluation import PCK_2D_SHARE
 from kerashand.reference_curves import STB_AUC, STB_CURVES, STB_THRESHOLDS_MM
 from kerashand.reports import breakdown
-from kerashand.reports.assessment import Assessment, sample_error
+from kerashand.reports.assessment import Assessment, hits, sample_error
 from kerashand.skeleton import JOINT_NAMES
 from kerashand.visualize.images import GRID
 from kerashand.visualize.pages import curve_colour
@@ -60,11 +61,8 @@ def pck_2d(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:
     figure, axes = _axes()
     shares = np.linspace(0.0, 0.3, 61)
     for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
-        arrays = assessment.arrays
-        relative = arrays["error_px"] / arrays["box_px"][:, None]
-        relative = relative[np.isfinite(relative)]
-        hits = [(relative <= share).mean() for share in shares]
-        axes.plot(shares, hits, color=curve_colour(number), lw=2, label=name)
+        found = [hits(assessment.arrays, share).mean() for share in shares]
+        axes.plot(shares, found, color=curve_colour(number), lw=2, label=name)
     axes.set_xlabel("error in boxes of the hand")
     axes.set_ylabel("share of joints (2D PCK)")
     axes.set_ylim(0.0, 1.02)
@@ -126,7 +124,7 @@ def calibration(assessments: Sequence[Assessment], names: Sequence[str]) -> Figu
             said, true, "o-", color=curve_colour(number), ms=4, label=f"{name} (off by {gap:.3f})"
         )
     axes.set_xlabel("confidence of joints, mean of equal groups")
-    axes.set_ylabel(f"share within {breakdown.HIT_SHARE:g} of the box")
+    axes.set_ylabel(f"share within {PCK_2D_SHARE:g} of the box")
     axes.set_xlim(0.0, 1.02)
     axes.set_ylim(0.0, 1.02)
     axes.legend(loc="lower right")

@@ -12,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kerashand.evaluation import COLUMNS as COLUMNS_OF_A_RUN
+from kerashand.evaluation import cells
 from kerashand.reports import breakdown, charts
 from kerashand.reports.assessment import Assessment
 from kerashand.skeleton import BONE_COLOURS, BONES
@@ -20,20 +22,16 @@ from kerashand.visualize.images import as_uint8, colour_depth, colour_difference
 SHOWN_SIDE = 288
 WIDEST = 0.1
 """Of the depth window: the difference that the brightest colour stands for."""
-COLUMNS = (
-    ("AUC", "auc", "{:.3f}"), ("mean mm", "mean_error_mm", "{:.1f}"),
-    ("median mm", "median_error_mm", "{:.1f}"), ("depth mm", "mean_depth_error_mm", "{:.1f}"),
-    ("2D px of 256", "mean_error_px", "{:.2f}"), ("PCK 2D, 0.1 box", "pck_2d", "{:.3f}"),
-)  # fmt: skip
+TITLES = {"mean_error_px": "2D px of 256", "pck_2d": "PCK 2D, 0.1 box"}
+"""Where a report says more than a run's own table, which is about one input size."""
+COLUMNS = tuple((TITLES.get(key, title), key, form) for title, key, form in COLUMNS_OF_A_RUN)
 
 
 def table(assessments: Sequence[Assessment], names: Sequence[str]) -> list[list[str]]:
     """Rows of text, the titles first."""
     rows = [["model", "samples", *(title for title, _, _ in COLUMNS)]]
     for name, assessment in zip(names, assessments, strict=True):
-        numbers = assessment.numbers
-        cells = [form.format(numbers[key]) if key in numbers else "-" for _, key, form in COLUMNS]
-        rows.append([name, str(len(assessment)), *cells])
+        rows.append([name, str(len(assessment)), *cells(assessment.numbers, COLUMNS)])
     return rows
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kerashand.errors import UserError
 from kerashand.metrics import PROTOCOLS
-from kerashand.reports.assessment import Assessment, sample_error
+from kerashand.reports.assessment import Assessment, error_name, sample_error
 from kerashand.skeleton import JOINT_NAMES, NUM_JOINTS
 
 FORMAT = "kerashand-eval 1"
@@ -69,9 +69,8 @@ def from_json(path: Path) -> Assessment:
 def as_csv(assessment: Assessment) -> str:
     """One row a sample: its errors, what they may depend on, and the error of each joint."""
     arrays = assessment.arrays
-    in_mm = np.isfinite(arrays["error_mm"]).all()
-    errors = arrays["error_mm" if in_mm else "error_px"]
-    unit = "mm" if in_mm else "px256"
+    judged = error_name(arrays)
+    errors, unit = arrays[judged], {"error_mm": "mm", "error_px": "px256"}[judged]
     hidden = arrays["occluded"]
     with io.StringIO(newline="") as file:
         writer = csv.writer(file)

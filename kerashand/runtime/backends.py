@@ -39,12 +39,13 @@ class Backend(Protocol):
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """Outputs by name, without a batch axis, for one picture [1, S, S, 3] uint8."""
+        return self.call(self.signatures[0], {"image": images})
 
     def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
         """Outputs of one of `signatures`, as `run` gives them."""
 
 
-class LiteRTBackend:
+class LiteRTBackend(Backend):
     """A .tflite file on `ai-edge-litert`, or on the interpreter inside TensorFlow."""
 
     def __init__(self, path: Path, *, threads: int):
@@ -64,16 +65,12 @@ class LiteRTBackend:
         self.input_shape = tuple(inputs["image"]["shape"].tolist()) if "image" in inputs else ()
         self.outputs = frozenset(first.get_output_details())
 
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """See `Backend.run`."""
-        return _of_one(self._runners[self.signatures[0]](image=images))
-
     def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
         """See `Backend.call`."""
         return _of_one(self._runners[signature](**inputs))
 
 
-class OnnxBackend:
+class OnnxBackend(Backend):
     """An .onnx file on `onnxruntime`; it has one signature."""
 
     def __init__(self, path: Path, *, threads: int):
@@ -103,17 +100,13 @@ class OnnxBackend:
         self._names = [value.name for value in session.get_outputs()]
         self.outputs = frozenset(self._names)
 
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """See `Backend.run`."""
-        return self.call(JOINTS_SIGNATURE, {"image": images})
-
     def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
         """See `Backend.call`."""
         values = self._session.run(self._names, {k: np.asarray(v) for k, v in inputs.items()})
         return _of_one(dict(zip(self._names, values, strict=True)))
 
 
-class SavedModelBackend:
+class SavedModelBackend(Backend):
     """A SavedModel folder on TensorFlow, which chooses its threads itself."""
 
     def __init__(self, path: Path, *, threads: int):
@@ -142,10 +135,6 @@ class SavedModelBackend:
         inputs = first.structured_input_signature[1]
         self.input_shape = tuple(inputs["image"].shape) if "image" in inputs else ()
         self.outputs = frozenset(first.structured_outputs)
-
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """See `Backend.run`."""
-        return self.call(self.signatures[0], {"image": images})
 
     def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
         """See `Backend.call`."""

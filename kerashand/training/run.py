@@ -38,7 +38,7 @@ from kerashand.config import (
     find_initial_weights,
 )
 from kerashand.data.augment import AugmentParameters
-from kerashand.data.cache import CachedSplit, ensure_splits
+from kerashand.data.cache import CachedSplit
 from kerashand.data.pipeline import (
     BatchGeometry,
     DomainSource,
@@ -47,8 +47,8 @@ from kerashand.data.pipeline import (
 )
 from kerashand.data.readers import cached
 from kerashand.data.readers.decode import damaged_pictures
-from kerashand.data.readers.table import MEND, check_depth
-from kerashand.data.sources import domain_source
+from kerashand.data.readers.table import MEND
+from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
 from kerashand.data.tables import TableSplit
 from kerashand.errors import UserError
@@ -184,18 +184,11 @@ class Run:
             )
             for domain, split in sorted(wanted)
         }
-        for split in self.splits.values():
-            if isinstance(split, TableSplit):
-                check_depth(split.table)
-        self.paths = ensure_splits(
-            [split for split in self.splits.values() if isinstance(split, CachedSplit)],
-            cache_dir=data.cache_dir,
-            workers=data.workers,
-        )
+        self.paths = prepared(self.splits.values(), cache_dir=data.cache_dir, workers=data.workers)
 
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
         chosen = self.splits[domain, split]
-        shards = self.paths.get(chosen, ()) if isinstance(chosen, CachedSplit) else ()
+        shards = self.paths.get(chosen, ())
         return domain_source(domain, chosen, labels, shards=shards, images=images)
 
     # --------------------------------------------------------------------------------- stages
