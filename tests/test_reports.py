@@ -146,6 +146,15 @@ def test_best_median_and_worst():
     assert len(chosen_samples({"error_mm": np.zeros((2, 21))}, 4)) <= 2
 
 
+def test_a_gallery_shows_the_worst_first(rows):
+    result = assessed(rows, off_px=1.0)
+    order = list(chosen_samples(result.arrays, 2))
+    assert [shown["number"] for shown in result.shown] == order
+    errors = result.arrays["error_mm"].mean(axis=1)
+    assert order[0] == errors.argmax()
+    assert order[-2] == errors.argmin()
+
+
 def test_photographs_have_no_millimetres(rng):
     result = assessed(batch(rng, in_3d=False), off_px=1.0)
     assert "auc" not in result.numbers

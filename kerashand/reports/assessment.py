@@ -256,8 +256,8 @@ def _shown(predictor: Predictor, batches, chosen: Mapping[int, str]) -> list[dic
             part = {name: value[np.array(here) - first] for name, value in rows.items()}
             found += _pictures(predictor, part, [(n, chosen[n]) for n in here])
         first += count
-    groups = list(dict.fromkeys(chosen.values()))
-    return sorted(found, key=lambda shown: groups.index(shown["group"]))
+    order = list(chosen)
+    return sorted(found, key=lambda shown: order.index(shown["number"]))
 
 
 def _pictures(predictor: Predictor, batch: Mapping[str, NDArray], named) -> list[dict[str, Any]]:
