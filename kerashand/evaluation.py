@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def predict(
         nothing was measured.
     """
     model = parts.build_inference_model()
-    forward = tf.function(lambda image: model(image, training=False))
+    # A partial: TensorFlow counts retracings of functions by their code, of all models together.
+    forward = tf.function(functools.partial(model, training=False))
     collected: dict[str, list[np.ndarray]] = {}
     for batch in batches:
         output = forward(batch["image"])
@@ -149,22 +151,23 @@ def evaluate_run(
         arrays = predict(parts, batches, keep_images=pictures, half_width_scales=window)
         results["test"][domain] = evaluate_predictions(arrays, protocol)
     folder.mkdir(parents=True, exist_ok=True)
-    visualize.figure_pck(
-        {
-            domain: (np.array(r["thresholds_mm"]), np.array(r["pck"]), r["auc"])
-            for domain, r in results["test"].items()
-            if "pck" in r
-        },
-        folder / "pck.png",
-        title=f"3D PCK on the test splits ({protocol})",
-    )
+    curves = {
+        domain: (np.array(r["thresholds_mm"]), np.array(r["pck"]), r["auc"])
+        for domain, r in results["test"].items()
+        if "pck" in r
+    }
+    if curves:  # else there is no test split in 3D
+        visualize.figure_pck(
+            curves, folder / "pck.png", title=f"3D PCK on the test splits ({protocol})"
+        )
     if history:
         visualize.figure_history(history, folder / "history.png")
     if pictures:
         kept = arrays["kept"]
         visualize.figure_skeletons(
             arrays["image"], arrays["uv_px"][kept], arrays["xyz_mm"][kept],
-            arrays["xyz_true_mm"][kept], folder / "skeletons.png",
+            np.where(arrays["z_weight"][kept, None, None] > 0, arrays["xyz_true_mm"][kept], np.nan),
+            folder / "skeletons.png",
         )  # fmt: skip
     if pictures and "generated" in arrays:
         visualize.figure_depth_maps(

@@ -63,6 +63,14 @@ def sample_cache(tmp_path_factory):
     return SimpleNamespace(root=root, splits=splits, files=files, samples=SAMPLES, size_px=SIZE_PX)
 
 
+@pytest.fixture(scope="session")
+def shared_run(tmp_path_factory):
+    """A whole run of `weak.yaml` on a few pictures; do not change its folder."""
+    from tiny_runs import tiny_run
+
+    return tiny_run(tmp_path_factory.mktemp("runs"))
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("data") and not os.environ.get("KERASHAND_DATA"):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from dataset_writers import write_freihand, write_rgbd, write_rhd, write_stb
-from test_run import TINY
+from tiny_runs import TINY
 
 from kerashand.cli.train import main
 from kerashand.config import load_config
@@ -16,6 +16,7 @@ from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data import splits
 from kerashand.data.readers.table import check_depth
 from kerashand.errors import UserError
+from kerashand.reports.subjects import of_run
 from kerashand.training.run import run
 
 
@@ -89,6 +90,28 @@ def test_a_recording_is_adapted_to_without_3d_labels(originals, tmp_path, capsys
     assert numbers["samples"] == 2
     score = f"target: depth maps drawn from predicted joints lie {numbers['depth_map_l1']:.4f} w"
     assert score in capsys.readouterr().out
+    # What it was before: the same data, no stage. No split has 3D labels then, and no curve.
+    untrained = [f"stages.{stage}.epochs=0" for stage in ("pretrain", "regularizer", "finetune")]
+    start = f"model.initial_weights={tmp_path / 'run' / 'weights_finetune.npz'}"
+    config = load_config("weak", [*overrides, *untrained, start])
+    again = run(config.with_run_dir(str(tmp_path / "again")))
+    assert again["test"]["target"] == numbers
+    assert not (tmp_path / "again" / "pictures" / "pck.png").exists()
+    assert (tmp_path / "again" / "pictures" / "skeletons.png").exists()
+    predictor, _ = of_run(tmp_path / "again")
+    assert predictor.draw is not None
+
+
+def test_batches_that_the_counted_hands_cannot_fill(originals, tmp_path):
+    """Said before the work, not by the next command that reads the folder."""
+    overrides = [
+        *SMALL, "data.source={train: 64, val: 4, test: 4}",
+        "data.target={kind: rgbd, train: null, val: 2, test: null}",
+        f"data.target.path={originals / 'rgbd'}", "stages.finetune.batch_size=64",
+    ]  # fmt: skip
+    config = load_config("weak", [*overrides, f"data.cache_dir={tmp_path}"])
+    with pytest.raises(UserError, match="takes 32 target samples for a batch"):
+        run(config.with_run_dir(str(tmp_path / "run")))
 
 
 # --------------------------------------------------------------------------------------- damage

@@ -99,6 +99,25 @@ def test_errors_by_hand(rows):
     assert deeper.arrays["auc"].mean() == pytest.approx(deeper.numbers["auc"], abs=1e-6)
 
 
+def test_depth_maps_by_hand(rows):
+    """Drawn 0.25 everywhere; measured 0 on the left half, and nothing of sample 0."""
+    rows["depth_weight"][1:, :, :16] = 1.0
+    drawn = {"draw": lambda uv_px, z_relative: np.full((len(uv_px), 32, 32, 1), 0.25, np.float32)}
+    result = assessed(rows, **drawn)
+    assert np.isnan(result.arrays["depth_map_l1"][0])
+    np.testing.assert_allclose(result.arrays["depth_map_l1"][1:], 0.25)
+    assert result.numbers["depth_map_l1"] == pytest.approx(0.25)
+    assert page.table([result], ["model"])[1][-1] == "0.2500"
+    assert "depth_map_l1" not in assessed(rows).numbers
+
+
+def test_samples_to_show_can_be_named(rows):
+    predictor = predictor_of(rows)
+    result = assess(predictor, [rows], data="", protocol="cai2018", shown=[7, 2, 99])
+    assert [(s["number"], s["group"]) for s in result.shown] == [(7, "chosen"), (2, "chosen")]
+    np.testing.assert_array_equal(result.shown[1]["uv_true_px"], rows["uv_px"][2])
+
+
 def test_convention_palm_angle():
     """A right hand, fingers up, whose palm is seen: index right of little in the picture."""
     hand = np.zeros((21, 3))
@@ -212,7 +231,7 @@ def test_records_come_back(rows, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", "nothing", '{"format": "kerashand-eval 99"}', '{"format": "kerashand-eval 1"}',
+    ["", "[]", "{}", "nothing", '{"format": "kerashand-eval 99"}', '{"format": "kerashand-eval 2"}',
      "[" * 5000],
 )  # fmt: skip
 def test_damaged_records(content, tmp_path):

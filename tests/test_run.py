@@ -10,41 +10,26 @@ import time
 
 import numpy as np
 import pytest
+from tiny_runs import TINY
 
 from kerashand.config import load_config
 from kerashand.errors import UserError
 from kerashand.training.checkpoint import load_state
 from kerashand.training.run import run
 
-TINY = [
-    "data.image_size_px=32",
-    "data.source={train: 32, val: 8, test: 8}",
-    "data.target={train: 32, val: 8, test: 8}",
-    "data.workers=1",
-    "model.initial_weights=null",
-    "model.lite={width: 0.25, stages: 1}",
-    "model.regressor={conv_channels: [8, 8], hidden_units: [16, 16]}",
-    "model.decoder={output_size_px: 32, channels: [16, 16, 8, 8, 8]}",
-    "evaluation.pictures=2",
-    "stages.pretrain.epochs=2",
-    "stages.regularizer.epochs=2",
-    "stages.finetune.epochs=2",
-    "stages.finetune.steps_per_epoch=8",
-    *(f"stages.{s}.batch_size=8" for s in ("pretrain", "regularizer", "finetune")),
-    *(f"stages.{s}.optimizer.warmup_steps=0" for s in ("pretrain", "regularizer", "finetune")),
-]
+
+@pytest.fixture(scope="module")
+def cache(shared_run):
+    return shared_run.cache
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return f"data.cache_dir={tmp_path_factory.mktemp('cache')}"
+def unbroken(shared_run):
+    return shared_run.folder, shared_run.results
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory, cache):
-    folder = tmp_path_factory.mktemp("runs") / "unbroken"
-    config = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(folder))
-    return folder, run(config)
+def test_callbacks_see_every_epoch(shared_run):
+    assert shared_run.epochs == [(e, 32, depth) for depth in (False, True, True) for e in (0, 1)]
 
 
 def test_end_to_end_leaves_everything(unbroken):

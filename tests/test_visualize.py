@@ -165,6 +165,18 @@ def test_figure_skeletons(samples, tmp_path, count, rng):
     assert [p.name for p in tmp_path.iterdir()] == ["skeletons.png"]
 
 
+def test_skeletons_without_truth_fill_their_view(samples, tmp_path):
+    """A hand whose true joints are unknown is framed by itself, not by the filler of the truth."""
+    images, uv = (np.stack([getattr(s, n) for s in samples[:1]]) for n in ("image", "uv_px"))
+    xyz = samples[0].xyz_mm[None]
+    visualize.figure_skeletons(images, uv, xyz, np.full_like(xyz, np.nan), tmp_path / "none.png")
+    visualize.figure_skeletons(images, uv, xyz, xyz, tmp_path / "both.png")
+    none, both = (read(tmp_path / f"{name}.png")[:, -380:] for name in ("none", "both"))
+    colourful = [(p.max(axis=2).astype(int) - p.min(axis=2) > 60).sum() for p in (none, both)]
+    assert colourful[0] == pytest.approx(colourful[1], rel=0.25)
+    assert colourful[0] > 1000
+
+
 @pytest.mark.parametrize("channels", [(), (1,)])
 @pytest.mark.parametrize("window", [None, [400.0, 420.0]])
 def test_figure_depth_maps(samples, tmp_path, rng, channels, window):

@@ -7,19 +7,19 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import COUNTED_KINDS, LABELS_OF_KIND, LOOKS
+from kerashand.config import COUNTED_KINDS, LOOKS
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.metrics import PROTOCOLS
 
 if TYPE_CHECKING:
-    from kerashand.reports.assessment import Assessment, Predictor
+    from kerashand.reports.assessment import Assessment
 
 DOMAIN = "target"
 RUN_DOMAINS = ("target", "source")
@@ -151,109 +151,32 @@ def _chosen(data: str, arguments: argparse.Namespace) -> DomainConfig:
 
 
 def _assessed(name: str, arguments: argparse.Namespace) -> Assessment:
-    from kerashand.reports import records
+    import dataclasses
+
+    from kerashand.reports import records, subjects
     from kerashand.reports.assessment import assess
 
     path = Path(name).expanduser()
     if path.suffix.lower() == ".json":
         return records.from_json(path)
+    data, domain = None, DOMAIN
     if (path / "config.yaml").is_file():
-        predictor, data, domain = _of_run(path, arguments)
+        predictor, config = subjects.of_run(path)
+        if arguments.data in RUN_DOMAINS and len(arguments.models) == 1:
+            domain = arguments.data
+            cache_dir = arguments.cache_dir or config.data.cache_dir
+            data = dataclasses.replace(config.data, cache_dir=cache_dir)
     else:
-        predictor = _of_file(name)
-        data, domain = None, DOMAIN
+        predictor = subjects.of_file(name)
     if data is None:
         data = DataConfig(
             image_size_px=predictor.image_size_px, cache_dir=arguments.cache_dir,
             target=_chosen(arguments.data, arguments),
         )  # fmt: skip
-    batches, words = _batches(data, domain, predictor, arguments.samples)
+    batches, words = subjects.labelled_batches(data, domain, predictor, arguments.samples)
     return assess(
         predictor, batches, data=words, protocol=arguments.protocol, gallery=arguments.gallery
     )
-
-
-def _of_file(name: str) -> Predictor:
-    """An exported model, or the packaged one."""
-    import numpy as np
-
-    from kerashand.reports.assessment import Predictor
-    from kerashand.runtime.backends import load_backend
-    from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
-
-    path = packaged_model(POSE_FILE) if name == "lite" else Path(name)
-    backend = load_backend(path, task="hand_pose")
-
-    def run(images: Any) -> dict[str, Any]:
-        pictures = np.rint(images).astype(np.uint8)
-        rows = [backend.run(picture[None]) for picture in pictures]
-        return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-
-    return Predictor(
-        name=name, run=run, image_size_px=int(backend.metadata["image_size_px"]),
-        scale_bone=str(backend.metadata["scale_bone"]),
-    )  # fmt: skip
-
-
-def _of_run(folder: Path, arguments: argparse.Namespace):
-    """The model of a run, with the data of its configuration where `--data` means these."""
-    import dataclasses
-
-    import tensorflow as tf
-
-    from kerashand.exporting import load_run
-    from kerashand.exporting.models import run_regularizer
-    from kerashand.models.hand_pose import draw_depth
-    from kerashand.reports.assessment import Predictor
-
-    model, config = load_run(folder)
-    half_width, size_px = config.model.half_width_scales, config.data.image_size_px
-    regularizer = run_regularizer(folder, config)
-
-    def draw(uv_px: Any, z_relative: Any) -> Any:
-        return draw_depth(
-            regularizer, tf.cast(uv_px, tf.float32), tf.cast(z_relative, tf.float32),
-            image_size_px=size_px, half_width_scales=half_width,
-        )  # fmt: skip
-
-    forward = tf.function(lambda images: model(images, training=False))
-
-    def run(images: Any) -> dict[str, Any]:
-        outputs = forward(images)
-        return {key: outputs[key].numpy() for key in ("uv_px", "z_relative", "confidence")}
-
-    predictor = Predictor(
-        name=str(folder), run=run, image_size_px=size_px, scale_bone=config.model.scale_bone,
-        half_width_scales=half_width, depth_map_px=config.model.decoder.output_size_px,
-        draw=None if regularizer is None else draw,
-    )  # fmt: skip
-    if arguments.data not in RUN_DOMAINS or len(arguments.models) > 1:
-        return predictor, None, DOMAIN
-    data = dataclasses.replace(config.data, cache_dir=arguments.cache_dir or config.data.cache_dir)
-    return predictor, data, arguments.data
-
-
-def _batches(data: DataConfig, domain: str, predictor: Predictor, samples: int):
-    """Batches of the test split of a domain, and what they are in words."""
-    from kerashand.data.pipeline import BatchGeometry, evaluation_batches
-    from kerashand.data.sources import domain_source, prepared
-    from kerashand.data.splits import counted, open_split
-
-    data = counted(data)
-    split = open_split(data, domain, "test", samples=samples)
-    kind = data[domain].kind
-    shards = prepared([split], cache_dir=data.cache_dir, workers=data.workers).get(split, ())
-    batches = evaluation_batches(
-        domain_source(domain, split, LABELS_OF_KIND[kind], shards=shards),
-        batch_size=32, samples=split.samples,
-        geometry=BatchGeometry(
-            image_size_px=predictor.image_size_px, depth_map_px=predictor.depth_map_px,
-            scale_bone=predictor.scale_bone, half_width_scales=predictor.half_width_scales,
-            zoom=data.zoom,
-        ),
-    )  # fmt: skip
-    look = f" of look {data[domain].look or domain}" if kind == "synthetic" else ""
-    return batches, f"{split.samples} hands{look} of the test split of {kind}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 """
 
 from kerashand.config.loading import (
+    check_config,
     config_hash,
     dump_yaml,
     find_initial_weights,
@@ -33,6 +34,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "StageConfig",
+    "check_config",
     "config_hash",
     "dump_yaml",
     "find_initial_weights",

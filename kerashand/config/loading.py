@@ -22,6 +22,7 @@ _LATER = {
     "data.shards": False,
     "data.source.wrist_from_palm": "hand3d",
     "data.target.wrist_from_palm": "hand3d",
+    "model.lite.residuals": None,
 }
 """Keys that came later: at these values older runs, which had none of them, can go on."""
 
@@ -85,6 +86,16 @@ def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Conf
     if config_problems:
         raise ConfigError(label, config_problems)
     return config
+
+
+def check_config(config: Config, label: str) -> None:
+    """Check what must fit between fields, once counts that were null are known.
+
+    Raises:
+        ConfigError: with `label` before the problems.
+    """
+    if problems := _conflicts(config, {}):
+        raise ConfigError(label, problems)
 
 
 def dump_yaml(config: Config) -> str:

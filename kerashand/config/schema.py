@@ -99,6 +99,7 @@ class LiteConfig(Section):
     block: str = setting("dense", choices=("dense", "separable"))
     stages: int = setting(3, low=1, high=8)
     heatmap_stride: int = setting(8, multiple_of=4, low=4, high=8)
+    residuals: tuple[int, ...] | None = setting(None, low=0, high=16, count=5)
 
 
 @dataclass(frozen=True)

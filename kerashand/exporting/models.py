@@ -8,11 +8,17 @@ from typing import Any
 
 import keras
 
-from kerashand.config import Config, load_config
+from kerashand.config import Config, find_initial_weights, load_config
 from kerashand.errors import UserError
 from kerashand.exporting.carried import load_carried
 from kerashand.exporting.description import describe
-from kerashand.models.hand_pose import PART_NAMES, build_parts, load_parts_npz, save_parts_npz
+from kerashand.models.hand_pose import (
+    PART_NAMES,
+    build_parts,
+    load_parts_npz,
+    parts_in_npz,
+    save_parts_npz,
+)
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
 
 PACKAGED = "lite"
@@ -57,20 +63,30 @@ def load_run(folder: Path) -> tuple[keras.Model, Config]:
     if not (folder / "config.yaml").exists():
         raise UserError(f"A run folder holds a config.yaml. Received: {folder}")
     config = load_config(folder / "config.yaml")
-    return load_model(config, _last_weights(folder)), config
+    return load_model(config, _last_weights(folder, config)), config
 
 
 def run_regularizer(folder: Path, config: Config) -> keras.Model | None:
-    """The depth decoder of a run folder; None where none was trained."""
-    if not config.stages.regularizer.epochs:
+    """The depth decoder of a run folder; None where the run neither trained nor used one."""
+    stages, weights = config.stages, _last_weights(folder, config)
+    used = stages.finetune.epochs and stages.finetune.loss_weights["depth_map"] > 0
+    started_with = _untrained(config) and "regularizer" in parts_in_npz(weights)
+    if not (stages.regularizer.epochs or used or started_with):
         return None
     regularizer = float32_parts(config.parts_arguments()).regularizer
-    load_parts_npz(_last_weights(folder), {"regularizer": regularizer}, only=("regularizer",))
+    load_parts_npz(weights, {"regularizer": regularizer}, only=("regularizer",))
     return regularizer
 
 
-def _last_weights(folder: Path) -> Path:
+def _untrained(config: Config) -> bool:
+    """Whether a run only measures what it starts from."""
+    return not any(config.stages[stage].epochs for stage in STAGES_LAST_FIRST)
+
+
+def _last_weights(folder: Path, config: Config) -> Path:
     paths = [folder / f"weights_{stage}.npz" for stage in STAGES_LAST_FIRST]
+    if _untrained(config):
+        return find_initial_weights(config.model.initial_weights)
     weights = next((path for path in paths if path.exists()), None)
     if weights is None:
         raise UserError(f"{folder} holds no weights yet: no stage of it is finished.")

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,12 @@ NETWORKS = ("lite", "cpm")
 
 PART_NAMES = {**dict.fromkeys(NETWORKS, "network"), "depth_regressor": "regressor"}
 """Name of a model inside the inference model -> the part it is."""
+
+RESIDUAL_BLOCK = re.compile(r"res\d+_\d+")
+"""How the layers of a residual block of `lite` begin."""
+
+LAST_NORMALISATIONS = ("_b_bn", "_project_bn")
+"""How the last normalisation of a dense and of a separable block ends."""
 
 PEAK_SCALE = 2.0 * math.pi
 """Brings the peak of a Gaussian of sigma = 1 cell and sum 1, which is 1 / (2 pi), to 1."""
@@ -270,19 +277,39 @@ def load_parts_npz(
     arrays = _read_npz(Path(path))
     if only is not None:
         arrays = {key: array for key, array in arrays.items() if key.split("/")[0] in only}
-    variables = _variables(parts)
-    problems = [f"missing {key}" for key in variables if key not in arrays]
-    problems += [f"unexpected {key}" for key in arrays if key not in variables]
+    _assign(_variables(parts), arrays, path)
+
+
+def grow_parts_npz(path: str | os.PathLike, parts: Mapping[str, keras.Model]) -> list[str]:
+    """Load the weights of a smaller model into one with more residual blocks.
+
+    The last normalisation of each new block gets scale 0: the models give the same until trained.
+
+    Args:
+        path: the .npz file of `save_parts_npz`; parts that it does not hold are left alone.
+        parts: models by part name.
+
+    Returns:
+        Names of the new blocks.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, or the models differ in more than residual blocks.
+    """
+    held = parts_in_npz(path)
+    arrays, variables = _read_npz(Path(path)), _variables(parts)
+    new = {}
     for key, variable in variables.items():
-        if key in arrays and arrays[key].shape != tuple(variable.shape):
-            problems.append(f"{key} is {arrays[key].shape}, not {tuple(variable.shape)}")
-        elif key in arrays and not np.all(np.isfinite(arrays[key])):
-            problems.append(f"{key} is not finite")
-    if problems:
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise ValueError(f"Weights in {path} do not fit: {'; '.join(problems[:5])}{more}")
-    for key, variable in variables.items():
-        variable.assign(arrays[key].astype(np.float32))
+        part, layer, name = key.split("/")
+        block = RESIDUAL_BLOCK.match(layer)
+        if part not in held or (key not in arrays and block):
+            arrays[key] = keras.ops.convert_to_numpy(variable)
+            if part in held:
+                new[block[0]] = None
+                if layer.endswith(LAST_NORMALISATIONS) and name == "gamma":
+                    arrays[key] = np.zeros_like(arrays[key])
+    _assign(variables, arrays, path)
+    return list(new)
 
 
 def parts_in_npz(path: str | os.PathLike) -> list[str]:
@@ -307,6 +334,21 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         if not np.issubdtype(array.dtype, np.floating):
             raise ValueError(f"Weights in {path} do not fit: {key} holds {array.dtype}")
     return arrays
+
+
+def _assign(variables: Mapping[str, keras.Variable], arrays: Mapping, path) -> None:
+    problems = [f"missing {key}" for key in variables if key not in arrays]
+    problems += [f"unexpected {key}" for key in arrays if key not in variables]
+    for key, variable in variables.items():
+        if key in arrays and arrays[key].shape != tuple(variable.shape):
+            problems.append(f"{key} is {arrays[key].shape}, not {tuple(variable.shape)}")
+        elif key in arrays and not np.all(np.isfinite(arrays[key])):
+            problems.append(f"{key} is not finite")
+    if problems:
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ValueError(f"Weights in {path} do not fit: {'; '.join(problems[:5])}{more}")
+    for key, variable in variables.items():
+        variable.assign(arrays[key].astype(np.float32))
 
 
 def _variables(parts: Mapping[str, keras.Model]) -> dict[str, keras.Variable]:

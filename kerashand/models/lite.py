@@ -38,6 +38,7 @@ def build_lite(
     block="dense",
     stages=3,
     heatmap_stride=8,
+    residuals=None,
     num_joints=21,
     name="lite",
 ):
@@ -52,6 +53,7 @@ def build_lite(
         block: "dense" (3x3 convolutions, ReLU) or "separable" (MobileNet blocks, ReLU6).
         stages: number of score maps, at least 1; each later one sees the one before.
         heatmap_stride: pixels per heat-map cell s, 4 or 8.
+        residuals: residual blocks at strides 2, 4, 8, 16 and 32; None for those of `UNITS`.
         num_joints: K, channels of a score map.
         name: name of the model.
 
@@ -73,6 +75,8 @@ def build_lite(
     if not (math.isfinite(width) and width > 0):
         raise ValueError(f"`width` must be a positive number. Received: width={width!r}")
     unit, residual, depths = UNITS[block]
+    if residuals is not None:
+        depths = _checked_residuals(residuals)
     feature_channels = scaled_channels(FEATURE_CHANNELS[heatmap_stride], width)
 
     # Inputs.
@@ -104,6 +108,18 @@ def build_lite(
     # Outputs.
     outputs = {f"heatmaps_{stage}": score for stage, score in enumerate(scores)}
     return keras.Model(image, {**outputs, "features": features}, name=name)
+
+
+def _checked_residuals(residuals):
+    counts = tuple(residuals)
+    if len(counts) != len(LEVEL_CHANNELS) or any(
+        isinstance(count, bool) or not isinstance(count, int) or count < 0 for count in counts
+    ):
+        raise ValueError(
+            f"`residuals` must hold {len(LEVEL_CHANNELS)} counts of 0 or more. "
+            f"Received: residuals={residuals!r}"
+        )
+    return counts
 
 
 def _features(encoded, levels, target_stride):

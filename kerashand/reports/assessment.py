@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,8 @@ class Predictor:
         scale_bone: the unit of relative depth.
         half_width_scales: of the window of depth maps.
         depth_map_px: side D of depth maps.
-        draw: `uv_px`, `z_relative` -> depth maps [B, D, D, 1]; None where no regularizer is.
+        draw: `uv_px`, `z_relative` -> depth maps [B, D, D, 1]; None where no regularizer is. It
+            gets the labelled points with the predicted depth, as in training.
     """
 
     name: str
@@ -68,7 +69,8 @@ class Assessment:
         arrays: over N samples; NaN where something is not known. `error_mm`, `depth_error_mm`,
             `error_px` (of the crop drawn 256 px wide), `confidence`, `occluded` (0 or 1), all
             [N, K]; `auc`, `yaw_deg` (0: palm to the camera, 180: back), `distance_mm`,
-            `brightness` (0..1), `box_px` (longer side of the joints' box, of 256), [N].
+            `brightness` (0..1), `box_px` (longer side of the joints' box, of 256), `depth_map_l1`
+            (generated against measured, in windows of Eq. 4), [N].
         shown: samples with pictures.
     """
 
@@ -91,6 +93,7 @@ def assess(
     data: str,
     protocol: str,
     gallery: int = 4,
+    shown: Sequence[int] | None = None,
 ) -> Assessment:
     """Run a model over batches of `kerashand.data.pipeline.evaluation_batches`.
 
@@ -100,10 +103,14 @@ def assess(
         data: in words.
         protocol: a name in `PROTOCOLS`.
         gallery: how many of the best, the median and the worst samples are shown.
+        shown: numbers of the samples to show instead, group "chosen"; those beyond the set are
+            left out.
     """
     rows = [_of_batch(predictor, _as_numpy(batch), protocol) for batch in batches]
     arrays = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     chosen = chosen_samples(arrays, gallery)
+    if shown is not None:
+        chosen = {n: "chosen" for n in shown if n < len(arrays["auc"])}
     return Assessment(
         name=predictor.name, data=data, protocol=protocol,
         conditions=f"{PROTOCOLS[protocol].conditions} Scale bone: {predictor.scale_bone}.",
@@ -150,9 +157,21 @@ def _of_batch(predictor: Predictor, batch: Mapping[str, NDArray], protocol: str)
         "distance_mm": batch["root_depth_mm"].astype(np.float64),
         "brightness": batch["image"].mean(axis=(1, 2)) @ LUMA / 255.0,
         "box_px": (np.nanmax(true, axis=1) - np.nanmin(true, axis=1)).max(axis=1),
+        "depth_map_l1": _depth_map_l1(predictor, batch, output["z_relative"]),
         "xyz": xyz,
         "xyz_true": np.where(in_3d[..., None], xyz_true, np.nan),
     }
+
+
+def _depth_map_l1(predictor: Predictor, batch: Mapping[str, NDArray], z_relative: NDArray):
+    """[N] mean absolute difference of generated and measured maps, NaN where there is none."""
+    weight = batch["depth_weight"][..., 0]
+    measured = weight.sum(axis=(1, 2))
+    if predictor.draw is None or not measured.any():
+        return np.full(len(weight), np.nan)
+    drawn = predictor.draw(batch["uv_px"], z_relative)[..., 0]
+    apart = (np.abs(drawn - batch["depth_map"][..., 0]) * weight).sum(axis=(1, 2))
+    return np.where(measured > 0, apart / np.maximum(measured, 1e-9), np.nan)
 
 
 def _auc_of_each(errors: NDArray, protocol: str) -> NDArray:
@@ -215,6 +234,8 @@ def summary(arrays: Mapping[str, NDArray], protocol: str) -> dict[str, Any]:
     if np.isfinite(arrays["xyz_true"]).all():
         posed = evaluate_pose(arrays["xyz"], arrays["xyz_true"], PROTOCOLS[protocol])
         numbers |= {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in posed.items()}
+    if np.isfinite(arrays["depth_map_l1"]).any():
+        numbers["depth_map_l1"] = float(np.nanmean(arrays["depth_map_l1"]))
     return numbers
 
 
@@ -264,7 +285,7 @@ def _pictures(predictor: Predictor, batch: Mapping[str, NDArray], named) -> list
     output, xyz = _predicted(predictor, batch)
     drawn = None
     if predictor.draw is not None:
-        drawn = np.asarray(predictor.draw(output["uv_px"], output["z_relative"]))[..., 0]
+        drawn = predictor.draw(batch["uv_px"], output["z_relative"])[..., 0]
     results = []
     for row, (number, group) in enumerate(named):
         has_xyz = batch["z_weight"][row] > 0
@@ -277,6 +298,7 @@ def _pictures(predictor: Predictor, batch: Mapping[str, NDArray], named) -> list
                 "uv_px": output["uv_px"][row],
                 "uv_true_px": batch["uv_px"][row],
                 "xyz_mm": xyz[row],
+                "scale_mm": float(batch["scale_mm"][row]),
                 "xyz_true_mm": batch["xyz_mm"][row].astype(float) if has_xyz else None,
                 "measured": batch["depth_map"][row, ..., 0] if has_depth else None,
                 "measured_weight": batch["depth_weight"][row, ..., 0] if has_depth else None,

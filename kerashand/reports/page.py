@@ -26,12 +26,18 @@ TITLES = {"mean_error_px": "2D px of 256", "pck_2d": "PCK 2D, 0.1 box"}
 """Where a report says more than a run's own table, which is about one input size."""
 COLUMNS = tuple((TITLES.get(key, title), key, form) for title, key, form in COLUMNS_OF_A_RUN)
 
+DEPTH_MAP = ("depth map L1", "depth_map_l1", "{:.4f}")
+"""Generated against measured depth maps, in windows of Eq. 4."""
+
 
 def table(assessments: Sequence[Assessment], names: Sequence[str]) -> list[list[str]]:
     """Rows of text, the titles first."""
-    rows = [["model", "samples", *(title for title, _, _ in COLUMNS)]]
+    columns = COLUMNS
+    if any("depth_map_l1" in assessment.numbers for assessment in assessments):
+        columns = (*COLUMNS, DEPTH_MAP)
+    rows = [["model", "samples", *(title for title, _, _ in columns)]]
     for name, assessment in zip(names, assessments, strict=True):
-        rows.append([name, str(len(assessment)), *cells(assessment.numbers, COLUMNS)])
+        rows.append([name, str(len(assessment)), *cells(assessment.numbers, columns)])
     return rows
 
 
@@ -111,7 +117,7 @@ def _gallery(name: str, assessment: Assessment) -> list[str]:
     parts.append(
         "<p class=small>The picture, the joints predicted, the true ones, the hand to turn with "
         "the mouse (truth in grey); with a depth camera what it measured, what the regularizer "
-        "draws of the predicted joints, and how far both are apart.</p>"
+        "draws of the labelled points with the predicted depth, and how far both are apart.</p>"
     )
     for shown in assessment.shown:
         if shown["group"] != group:

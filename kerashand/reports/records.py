@@ -15,9 +15,9 @@ from kerashand.metrics import PROTOCOLS
 from kerashand.reports.assessment import Assessment, error_name, sample_error
 from kerashand.skeleton import JOINT_NAMES, NUM_JOINTS
 
-FORMAT = "kerashand-eval 1"
+FORMAT = "kerashand-eval 2"
 PER_JOINT = ("error_mm", "depth_error_mm", "error_px", "confidence", "occluded")
-PER_SAMPLE = ("auc", "yaw_deg", "distance_mm", "brightness", "box_px")
+PER_SAMPLE = ("auc", "yaw_deg", "distance_mm", "brightness", "box_px", "depth_map_l1")
 
 
 def as_json(assessment: Assessment, versions: dict[str, Any]) -> str:

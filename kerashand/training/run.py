@@ -19,7 +19,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from kerashand.config import (
     LABELS_OF_KIND,
     STAGES,
     Config,
+    check_config,
     config_hash,
     dump_yaml,
     find_initial_weights,
@@ -71,13 +72,20 @@ STAGE_NUMBERS = {name: number for number, name in enumerate(STAGES, start=1)}
 DRY_RUN_SAMPLES = 32
 
 
-def run(config: Config, *, dry_run: bool = False) -> dict[str, Any]:
+def run(
+    config: Config,
+    *,
+    dry_run: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Train what a configuration says, or go on where its run folder stands.
 
     Args:
         config: a checked configuration.
         dry_run: build everything, run one step of each stage on a few samples, write nothing but
             these samples.
+        callbacks: for every epoch of every stage, beside the run's own; their `model` is the
+            trainer, whose `parts` are the models. Each epoch is a `fit` of its own.
 
     Returns:
         What results.json holds; in a dry run the losses of each stage's one step.
@@ -85,16 +93,24 @@ def run(config: Config, *, dry_run: bool = False) -> dict[str, Any]:
     Raises:
         UserError: for what the user can mend.
     """
-    return Run(config, dry_run=dry_run).start()
+    return Run(config, dry_run=dry_run, callbacks=callbacks).start()
 
 
 class Run:
     """State of one run: its folder, data, models, and how far it has come."""
 
-    def __init__(self, config: Config, *, dry_run: bool):
+    def __init__(
+        self,
+        config: Config,
+        *,
+        dry_run: bool,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ):
         config = dataclasses.replace(config, data=counted(config.data))
+        check_config(config, f"{config.name}, with the hands of its data counted")
         self.config = config
         self.dry_run = dry_run
+        self.callbacks = tuple(callbacks)
         self.folder = Path(config.run_dir or Path("runs") / config.name)
         self.state: dict[str, Any] = {
             "config_hash": config_hash(config), "stage": STAGES[0], "epoch": 0, "step": 0,
@@ -329,6 +345,7 @@ class Run:
             StageProgress(self.config.stages[name].epochs),
             StopOnNaN(name),
             EpochLog(name, self.state["history"], self.folder),
+            *self.callbacks,
         ]
         every = self.config.runtime.checkpoint_every_steps
         if every is not None:

@@ -43,13 +43,13 @@ def figure_skeletons(
     """Write a page like Fig. 9 of the paper: one row a sample.
 
     Columns: picture; predicted skeleton over it; prediction seen along the camera and from a new
-    view, the ground truth in grey. The caption gives the errors.
+    view, the ground truth in grey where it is known. The caption gives the errors.
 
     Args:
         images: [N, S, S, 3] RGB of 0..255.
         uv_pred_px: [N, K, 2] predicted pixels.
         xyz_pred_mm: [N, K, 3] predicted joints in the camera's frame.
-        xyz_true_mm: [N, K, 3] true joints in the same frame.
+        xyz_true_mm: [N, K, 3] true joints in the same frame, NaN where they are not known.
         path: Of the PNG file.
         title: Text above the page.
         view_deg: Turn and elevation of the new view.
@@ -58,6 +58,7 @@ def figure_skeletons(
         ValueError: If there is no sample.
     """
     prediction, truth = np.asarray(xyz_pred_mm), np.asarray(xyz_true_mm)
+    known = np.isfinite(truth).all(axis=(1, 2))
     errors_mm = np.linalg.norm(prediction - truth, axis=-1)
     depth_errors_mm = np.abs(prediction - truth)[..., 2]
     rows, captions = [], []
@@ -65,21 +66,23 @@ def figure_skeletons(
         scale = max(round(384 / image.shape[0]), 1)
         side = scale * image.shape[0]
         views = [
-            draw_skeleton_3d(prediction[n], size_px=side, view_deg=view, truth_mm=truth[n])
+            draw_skeleton_3d(
+                prediction[n], size_px=side, view_deg=view, truth_mm=truth[n] if known[n] else None
+            )
             for view in ((0.0, 0.0), view_deg)
         ]
         overlay = draw_skeleton(image, np.asarray(uv_pred_px)[n], scale=scale)
         rows.append([enlarge(image, scale), overlay, *views])
-        captions.append(
-            [
-                "",
-                "",
+        texts = ["", ""]
+        if known[n]:
+            texts = [
                 f"depth error {depth_errors_mm[n].mean():.1f} mm",
                 f"error {errors_mm[n].mean():.1f} mm (worst joint {errors_mm[n].max():.0f} mm)",
             ]
-        )
-    titles = ["picture", "prediction", "same view, truth in grey", "new view, truth in grey"]
-    _write_page(rows, path, column_titles=titles, captions=captions, title=title)
+        captions.append(["", "", *texts])
+    grey = ", truth in grey" if known.any() else ""
+    titles = ["picture", "prediction", f"same view{grey}", f"new view{grey}"]
+    write_page(rows, path, column_titles=titles, captions=captions, title=title)
 
 
 def figure_depth_maps(
@@ -133,7 +136,7 @@ def figure_depth_maps(
         ("turbo", 0.0, 1.0, "normalised depth (1 near, 0 far end of the window)"),
         ("inferno", 0.0, widest, "absolute difference (parts of the window, clipped)"),
     ]
-    _write_page(rows, path, column_titles=titles, captions=captions, title=title, bars=bars)
+    write_page(rows, path, column_titles=titles, captions=captions, title=title, bars=bars)
 
 
 def figure_pck(
@@ -163,15 +166,7 @@ def figure_pck(
         axes.plot(
             thresholds_mm, shares, color=curve_colour(number), lw=2, label=f"{name} ({area:.3f})"
         )
-    axes.set_xlabel("error threshold (mm)")
-    axes.set_ylabel("share of joints within the threshold (3D PCK)")
-    axes.set_ylim(0.0, 1.02)
-    axes.margins(x=0.01)
-    axes.grid(color=np.asarray(GRID) / 255.0)
-    axes.set_axisbelow(True)
-    axes.legend(title="setting (AUC)", loc="best", frameon=True)
-    if title:
-        axes.set_title(title)
+    style_curves(axes, title=title, legend="setting (AUC)")
     if lines:
         figure.supxlabel("\n".join(lines), fontsize=7.5, color="0.35")
     save_figure(figure, path)
@@ -220,6 +215,19 @@ def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[st
     save_figure(figure, path)
 
 
+def style_curves(axes, *, title: str = "", legend: str = "") -> None:
+    """Axes, grid and legend of a plot of PCK curves in mm."""
+    axes.set_xlabel("error threshold (mm)")
+    axes.set_ylabel("share of joints within the threshold (3D PCK)")
+    axes.set_ylim(0.0, 1.02)
+    axes.margins(x=0.01)
+    axes.grid(color=np.asarray(GRID) / 255.0)
+    axes.set_axisbelow(True)
+    axes.legend(title=legend, loc="best", frameon=True)
+    if title:
+        axes.set_title(title)
+
+
 def curve_colour(number: int) -> np.ndarray:
     """RGB of 0..1 of curves: the colours of the fingers in an order that contrasts, then grey."""
     order = (1, 13, 9, 5, 17, 0)
@@ -254,7 +262,7 @@ def _draw_history_panel(axes, rows: Sequence[Mapping[str, Any]], panel: str) -> 
     axes.grid(color=np.asarray(GRID) / 255.0)
 
 
-def _write_page(
+def write_page(
     rows: Sequence[Sequence[Image]],
     path: str | os.PathLike[str],
     *,

@@ -11,12 +11,12 @@
 # ---
 
 # %% [markdown]
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/kerashand/kerashand/blob/main/notebooks/01_quickstart.ipynb)
+#
 # # Hands in a picture, in a minute
 #
 # The packaged models find hands and their 21 joints; then a look inside: score maps, the second
 # look, the hand from another side. Everything runs on a CPU in seconds.
-#
-# In Colab, first get the project and enter its folder; this cell then installs it.
 
 # %%
 import importlib.util
@@ -25,6 +25,10 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("kerashand") is None:
+    if not os.path.exists("setup.cfg"):
+        repository = "https://github.com/kerashand/kerashand"
+        subprocess.run(["git", "clone", "-q", "--depth", "1", repository], check=True)
+        os.chdir("kerashand")
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", "."], check=True)
     sys.path.insert(0, os.getcwd())  # an editable install is seen by the next kernel only
 
@@ -126,4 +130,5 @@ plt.show()
 # ## On
 #
 # `kerashand-predict photo.jpg` and `kerashand-predict clip.mp4 --out clip_pose.mp4` do this from a
-# terminal. `weakly_supervised.ipynb` trains the method; `export/` takes the model to phones.
+# terminal. `02_weak_supervision.ipynb` is the method on one page,
+# `03_your_own_rgbd.ipynb` adapts the model to a camera, `04_export_to_edge.ipynb` takes it to phones and browsers.

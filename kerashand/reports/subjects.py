@@ -1,0 +1,94 @@
+"""What is assessed: models of run folders and files, on the test split of a data set."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerashand.config import LABELS_OF_KIND, Config
+from kerashand.config.schema import DataConfig
+from kerashand.data.pipeline import BatchGeometry, evaluation_batches
+from kerashand.data.sources import domain_source, prepared
+from kerashand.data.splits import counted, open_split
+from kerashand.exporting import load_run
+from kerashand.exporting.models import run_regularizer
+from kerashand.models.hand_pose import draw_depth
+from kerashand.reports.assessment import Predictor
+from kerashand.runtime.backends import load_backend
+from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
+
+
+def of_file(name: str) -> Predictor:
+    """An exported model, or the packaged one by the name `lite`."""
+    path = packaged_model(POSE_FILE) if name == "lite" else Path(name)
+    backend = load_backend(path, task="hand_pose")
+
+    def run(images: Any) -> dict[str, Any]:
+        pictures = np.rint(images).astype(np.uint8)
+        rows = [backend.run(picture[None]) for picture in pictures]
+        return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+
+    return Predictor(
+        name=name, run=run, image_size_px=int(backend.metadata["image_size_px"]),
+        scale_bone=str(backend.metadata["scale_bone"]),
+    )  # fmt: skip
+
+
+def of_run(folder: Path) -> tuple[Predictor, Config]:
+    """The model of a run folder after its last stage, and its configuration."""
+    model, config = load_run(folder)
+    half_width, size_px = config.model.half_width_scales, config.data.image_size_px
+    regularizer = run_regularizer(folder, config)
+
+    def draw(uv_px: Any, z_relative: Any) -> Any:
+        return draw_depth(
+            regularizer, tf.cast(uv_px, tf.float32), tf.cast(z_relative, tf.float32),
+            image_size_px=size_px, half_width_scales=half_width,
+        ).numpy()  # fmt: skip
+
+    # A partial: TensorFlow counts retracings of functions by their code, of all models together.
+    forward = tf.function(functools.partial(model, training=False))
+
+    def run(images: Any) -> dict[str, Any]:
+        outputs = forward(images)
+        return {key: outputs[key].numpy() for key in ("uv_px", "z_relative", "confidence")}
+
+    predictor = Predictor(
+        name=str(folder), run=run, image_size_px=size_px, scale_bone=config.model.scale_bone,
+        half_width_scales=half_width, depth_map_px=config.model.decoder.output_size_px,
+        draw=None if regularizer is None else draw,
+    )  # fmt: skip
+    return predictor, config
+
+
+def labelled_batches(
+    data: DataConfig, domain: str, predictor: Predictor, samples: int
+) -> tuple[Iterable[Mapping[str, Any]], str]:
+    """Batches of the test split of a domain as a model takes them, and what they are in words.
+
+    Args:
+        data: where samples come from.
+        domain: "source" or "target".
+        predictor: gives size, scale bone and depth window.
+        samples: at most so many.
+    """
+    data = counted(data)
+    split = open_split(data, domain, "test", samples=samples)
+    kind = data[domain].kind
+    shards = prepared([split], cache_dir=data.cache_dir, workers=data.workers).get(split, ())
+    batches = evaluation_batches(
+        domain_source(domain, split, LABELS_OF_KIND[kind], shards=shards),
+        batch_size=32, samples=split.samples,
+        geometry=BatchGeometry(
+            image_size_px=predictor.image_size_px, depth_map_px=predictor.depth_map_px,
+            scale_bone=predictor.scale_bone, half_width_scales=predictor.half_width_scales,
+            zoom=data.zoom,
+        ),
+    )  # fmt: skip
+    look = f" of look {data[domain].look or domain}" if kind == "synthetic" else ""
+    return batches, f"{split.samples} hands{look} of the test split of {kind}"

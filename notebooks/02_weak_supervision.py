@@ -1,0 +1,212 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/kerashand/kerashand/blob/main/notebooks/02_weak_supervision.ipynb)
+#
+# # The paper in one page: depth maps as weak supervision
+#
+# Cai et al. (ECCV 2018) on two domains of rendered hands. **Source** hands have full labels. **Target** hands stand
+# for real pictures: they have 2D points and the depth map of a consumer camera, and no joint in 3D. Here the depth
+# regularizer learns to draw, a model is adapted with 2D points alone and one with depth maps too, and both are
+# compared. The trained model needs nothing but a colour picture.
+#
+# Some minutes on a CPU.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("kerashand") is None:
+    if not os.path.exists("setup.cfg"):
+        repository = "https://github.com/kerashand/kerashand"
+        subprocess.run(["git", "clone", "-q", "--depth", "1", repository], check=True)
+        os.chdir("kerashand")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", "."], check=True)
+    sys.path.insert(0, os.getcwd())  # an editable install is seen by the next kernel only
+
+SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a few samples
+
+# %% [markdown]
+# ## The two domains
+#
+# Each sample: picture, joints, depth (grey: not measured) and mask. The camera of the target has
+# noise, holes and rough edges, as a real one has.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from kerashand import visualize
+from kerashand.cli.startup import tensorflow_start
+from kerashand.synthetic.scene import draw_sample
+
+with tensorflow_start():  # without its notes
+    import keras
+
+    from kerashand.config import find_initial_weights, load_config
+    from kerashand.models.hand_pose import build_parts, draw_depth, load_parts_npz, save_parts_npz
+    from kerashand.training.run import run
+
+
+def show(picture, width=12):
+    """A picture under a cell."""
+    plt.figure(figsize=(width, width * picture.shape[0] / picture.shape[1]))
+    plt.imshow(picture)
+    plt.axis("off")
+    plt.show()
+
+
+for domain in ("source", "target"):
+    samples = [draw_sample(domain, "train", 0, number, size_px=128) for number in range(4)]
+    show(visualize.sample_sheet(samples, scale=2, samples_per_row=2))
+
+# %% [markdown]
+# ## Three models, three stages
+#
+# The 2D network gives a score map for each joint, the depth regressor gives depths from maps and features, and the
+# depth regularizer draws a depth map from joints. Stage 1 trains the first two on the source, which takes more than
+# an hour (`source.yaml`): its weights come with the package. Stage 2 trains the regularizer on true joints of the
+# source. Stage 3 trains all on both domains.
+
+# %%
+COUNTS = {"train": 3000, "val": 128, "test": 512}
+STEPS = 200
+if SMOKE:
+    COUNTS, STEPS = {"train": 64, "val": 8, "test": 16}, 2
+DATA = [f"data.{d}.{split}={n}" for d in ("source", "target") for split, n in COUNTS.items()]
+
+
+def config_of(name, *changes):
+    """A packaged configuration, shortened."""
+    short = [f"stages.{stage}.optimizer.warmup_steps=0" for stage in ("regularizer", "finetune")]
+    return load_config(f"{name}.yaml", [*DATA, *short, "stages.pretrain.epochs=0", *changes])
+
+
+parts = build_parts(**config_of("weak").parts_arguments())
+load_parts_npz(find_initial_weights("lite_source"), parts.models)
+for part, model in parts.models.items():
+    print(f"{part:12} {model.count_params() / 1e6:.2f} million parameters")
+trained = {part: parts.models[part] for part in ("network", "regressor")}
+save_parts_npz("runs/stage1.npz", trained)  # without the regularizer, which is to learn now
+
+# %% [markdown]
+# ## Stage 2: see the depth maps learn
+#
+# After each epoch the regularizer draws four hands of the test split from their true joints.
+
+# %%
+seen = [draw_sample("source", "test", 0, number, size_px=96) for number in (1, 4, 6, 9)]
+palm = np.array([np.linalg.norm(s.xyz_mm[9] - s.xyz_mm[10]) for s in seen])  # middle MCP - PIP
+true_uv = np.stack([s.uv_px for s in seen]).astype("float32")
+true_z = np.stack([(s.xyz_mm[:, 2] - s.xyz_mm[0, 2]) / p for s, p in zip(seen, palm, strict=True)])
+
+
+class Drawn(keras.callbacks.Callback):
+    """Keeps what the regularizer draws after each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        maps = draw_depth(
+            self.model.parts.regularizer, true_uv, true_z.astype("float32"),
+            image_size_px=96, half_width_scales=5.0,
+        )  # fmt: skip
+        self.rows.append((epoch + 1, logs["depth_map"], np.asarray(maps)[..., 0]))
+
+
+drawn = Drawn()
+stage_2 = config_of(
+    "weak", "name=stage2", "model.initial_weights=runs/stage1.npz", "stages.finetune.epochs=0",
+    "stages.regularizer.epochs=6", f"stages.regularizer.steps_per_epoch={STEPS // 2}",
+    "evaluation.pictures=0",
+)  # fmt: skip
+if not SMOKE or not os.path.exists("runs/stage2/results.json"):
+    run(stage_2, callbacks=[drawn])
+
+columns = [*drawn.rows[::2], drawn.rows[-1]] if drawn.rows else []
+figure, axes = plt.subplots(len(seen), len(columns) + 1, figsize=(2.2 * (len(columns) + 1), 9))
+for row, sample in zip(axes, seen, strict=True):
+    row[0].imshow(sample.image)
+for place, (epoch, loss, maps) in enumerate(columns, start=1):
+    axes[0, place].set_title(f"epoch {epoch}: L1 {loss:.3f}", fontsize=9)
+    for row, depth in zip(axes, maps, strict=True):
+        row[place].imshow(visualize.colour_depth(depth))
+for place in axes.flat:
+    place.axis("off")
+plt.show()
+
+# %% [markdown]
+# ## Stage 3: with and without depth maps
+#
+# Both start from the same weights and see the same target pictures with the same 2D points. One also compares the
+# depth map that the regularizer draws of its joints with the measured one; the regularizer is frozen.
+
+# %%
+stage_3 = [
+    "stages.regularizer.epochs=0", "model.initial_weights=runs/stage2/weights_regularizer.npz",
+    "stages.finetune.epochs=2", f"stages.finetune.steps_per_epoch={STEPS}",
+    "evaluation.pictures=4",
+]  # fmt: skip
+before = run(
+    config_of("weak", "name=before", *stage_3, "stages.finetune.epochs=0", "evaluation.pictures=0")
+)
+with_points = run(config_of("labels_2d", "name=with_points", *stage_3))
+with_depth = run(config_of("weak", "name=with_depth", *stage_3))
+
+# %%
+figure, axes = plt.subplots(figsize=(7, 4.5))
+for name, results in (
+    ("source labels alone", before),
+    ("and 2D points of the target", with_points),
+    ("and depth maps of the target", with_depth),
+):
+    target = results["test"]["target"]
+    axes.plot(target["thresholds_mm"], target["pck"], label=f"{name}: AUC {target['auc']:.3f}")
+    print(f"{name}: {target['mean_error_mm']:.1f} mm, in depth {target['mean_depth_error_mm']:.1f}")
+axes.set_xlabel("error threshold (mm)")
+axes.set_ylabel("share of target joints within (3D PCK)")
+axes.grid(alpha=0.3)
+axes.legend()
+plt.show()
+
+# %% [markdown]
+# These runs are short; `kerashand-train --config weak.yaml` trains longer on more pictures, and
+# `tools/ablation.py` repeats all settings over several seeds.
+#
+# ## What the adapted model gives
+#
+# Skeletons from a new view with the truth in grey, and measured depth maps beside what the regularizer draws of the
+# predicted joints.
+
+# %%
+for name in ("skeletons", "depth_maps"):
+    show(plt.imread(f"runs/with_depth/pictures/{name}.png"))
+
+# %% [markdown]
+# ## From RGB alone
+#
+# What is left after training takes a square around a right hand (mirror a left one) and gives pixels, and depth in
+# lengths of a bone.
+
+# %%
+load_parts_npz("runs/with_depth/weights_finetune.npz", parts.models)
+model = parts.build_inference_model()
+sample = draw_sample("target", "test", 0, 3, size_px=96)
+pose = model(sample.image[None].astype("float32"))
+show(visualize.draw_skeleton(sample.image, np.asarray(pose["uv_px"][0]), scale=4), width=4)
+depth = np.asarray(pose["z_relative"][0])
+print("depth behind the wrist in lengths of middle MCP - PIP:", depth.round(2))

@@ -1,0 +1,155 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/kerashand/kerashand/blob/main/notebooks/04_export_to_edge.ipynb)
+#
+# # To the edge: TFLite, ONNX, parity, speed, a web page
+#
+# One trained model becomes files for phones, boards and browsers. Every file is checked against the model that it was
+# made from before it is written; here their sizes, differences and times are put side by side.
+#
+# A minute or two on a CPU.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("kerashand") is None:
+    if not os.path.exists("setup.cfg"):
+        repository = "https://github.com/kerashand/kerashand"
+        subprocess.run(["git", "clone", "-q", "--depth", "1", repository], check=True)
+        os.chdir("kerashand")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", ".[export]"], check=True)
+    sys.path.insert(0, os.getcwd())  # an editable install is seen by the next kernel only
+
+SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a few samples
+
+# %% [markdown]
+# ## Export
+#
+# `lite` is the packaged model; a run folder of `kerashand-train` takes its place. The command line is the same:
+# `kerashand-export --model lite --format tflite --precision fp16 --out hand.tflite`. `int8` calibrates on rendered
+# hands or on pictures of yours.
+
+# %%
+from kerashand.cli import export as kerashand_export
+
+HANDS = "32" if SMOKE else "64"  # rendered, on which each file is compared
+FILES = {
+    "tflite fp32": "fp32.tflite",
+    "tflite fp16": "fp16.tflite",
+    "tflite dynamic_int8": "dynamic_int8.tflite",
+    "tflite int8": "int8.tflite",
+    "onnx fp32": "fp32.onnx",
+    "onnx fp16": "fp16.onnx",
+}
+for name, file in FILES.items():
+    kind, precision = name.split()
+    options = ["--format", kind, "--precision", precision, "--hands", HANDS, "--out", file]
+    kerashand_export.main(["--model", "lite", *options])
+
+# %% [markdown]
+# ## Parity
+#
+# Beside each file lies a report, `NAME.parity.json`: its joints against those of the model on the same rendered hands,
+# and the errors of both.
+
+# %%
+import json
+from pathlib import Path
+
+reports = {
+    name: json.loads(Path(f"{file}.parity.json").read_text()) for name, file in FILES.items()
+}
+for name, report in reports.items():
+    off = report["difference"]["serving_default"]["uv_px"]["max"]
+    errors = [report[when]["mean_error_mm"] for when in ("before", "after")]
+    print(
+        f"{name:20} {report['bytes'] / 1e6:5.1f} MB, joints at most {off:8.5f} px off, "
+        f"error {errors[0]:.2f} -> {errors[1]:.2f} mm"
+    )
+print("on", reports["tflite fp16"]["hands"])
+
+# %% [markdown]
+# ## Speed
+#
+# One look, one thread, all in turns, so that a busy machine slows all alike. A new hand takes two looks and the
+# finder, one that is followed through a video a single look.
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from kerashand.runtime.backends import load_backend
+from kerashand.stderr import native_stderr_held
+
+with native_stderr_held():  # LiteRT says that it runs
+    backends = {name: load_backend(Path(file), task="hand_pose") for name, file in FILES.items()}
+size = int(backends["tflite fp16"].metadata["image_size_px"])
+crop = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+times = {name: [] for name in FILES}
+for _ in range(3 if SMOKE else 100):
+    for name, backend in backends.items():
+        start = time.perf_counter()
+        backend.run(crop)
+        times[name].append(1000.0 * (time.perf_counter() - start))
+
+figure, axes = plt.subplots(figsize=(7, 3))
+median = [np.median(times[name]) for name in FILES]
+axes.bar_label(axes.barh(list(FILES), median), fmt="%.2f ms", padding=3)
+axes.invert_yaxis()
+axes.set_xlabel("ms a look, median")
+axes.margins(x=0.15)
+plt.show()
+
+# %% [markdown]
+# ## The same call for every file
+
+# %%
+from kerashand import visualize
+from kerashand.runtime import HandPose
+from kerashand.synthetic.scene import draw_sample
+
+picture = draw_sample("varied", "test", 0, 2, size_px=256).image
+figure, places = plt.subplots(1, 3, figsize=(10, 3.6))
+for place, name in zip(places, ("tflite fp16", "tflite int8", "onnx fp16"), strict=True):
+    with native_stderr_held():
+        pose = HandPose.load(FILES[name])
+    hand = pose.predict(picture, box=(24, 24, 232, 232), side="right")[0]
+    place.imshow(visualize.draw_skeleton(picture, hand.uv_px, scale=1))
+    place.set_title(name)
+    place.axis("off")
+    print(f"{name}: depth behind the wrist:", hand.z_relative[[4, 8, 12, 16, 20]].round(3))
+plt.show()
+
+# %% [markdown]
+# ## What is in a file
+#
+# The description that the runtimes read travels inside: sizes, joint names, the unit of depth. A program in another
+# language needs nothing else.
+
+# %%
+held = backends["tflite int8"].metadata
+for key in ("image_size_px", "scale_bone", "joint_names"):
+    print(f"{key}: {held[key]}")
+
+# %% [markdown]
+# ## In a browser, on a board, in an app
+#
+# `export/web` is a static page that runs these .tflite files with LiteRT.js: `cd export/web && npm install && npm
+# start`, then http://127.0.0.1:8000, and `?pose=models/mine.tflite` for a model of yours. `export/` has programs for
+# Python on a Raspberry Pi, C++, Jetson (ONNX to TensorRT), Android and iOS, each with its steps.
