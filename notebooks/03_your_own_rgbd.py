@@ -114,6 +114,7 @@ from kerashand.cli import data as kerashand_data
 kerashand_data.main(["label", str(recording)])
 kerashand_data.main(["check", str(recording), "--kind", "rgbd", "--sheet", "sheet.png"])
 sheet = plt.imread("sheet.png")
+sheet = sheet[: sheet.shape[0] // 3]
 plt.figure(figsize=(12, 12 * sheet.shape[0] / sheet.shape[1]))
 plt.imshow(sheet)
 plt.axis("off")
