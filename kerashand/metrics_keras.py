@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerashand.replicas import summed_values
+
 
 @keras.saving.register_keras_serializable(package="kerashand")
 class MeanJointErrorMM(keras.metrics.Metric):
@@ -12,7 +14,7 @@ class MeanJointErrorMM(keras.metrics.Metric):
 
     All joints count alike, the root included; nothing is aligned. The weight is one number a
     sample, so that samples without 3D labels (weight 0) drop out. Without any label the result is
-    0.
+    0. The samples of all replicas are counted.
     """
 
     def __init__(self, name: str = "mean_joint_error_mm", **kwargs: Any) -> None:
@@ -40,8 +42,9 @@ class MeanJointErrorMM(keras.metrics.Metric):
             weight = ops.ones_like(error_mm)
         else:
             weight = ops.cast(sample_weight, "float32")
-        self.total_mm.assign_add(ops.cast(ops.sum(error_mm * weight), self.total_mm.dtype))
-        self.count.assign_add(ops.cast(ops.sum(weight), self.count.dtype))
+        sums = summed_values({"mm": ops.sum(error_mm * weight), "count": ops.sum(weight)})
+        self.total_mm.assign_add(ops.cast(sums["mm"], self.total_mm.dtype))
+        self.count.assign_add(ops.cast(sums["count"], self.count.dtype))
 
     def result(self) -> Any:
         """Return the weighted mean error in mm."""

@@ -329,7 +329,15 @@ def test_unreadable_file(tmp_path):
 def test_hash_leaves_out_what_does_not_change_the_result():
     weak = load_config("weak")
     same = load_config(
-        "weak", ["name=x", "run_dir=/x", "data.workers=2", "data.cache_dir=/y", "seed=0"]
+        "weak",
+        [
+            "name=x",
+            "run_dir=/x",
+            "distribute=mirrored",
+            "data.workers=2",
+            "data.cache_dir=/y",
+            "seed=0",
+        ],
     )
     assert config_hash(weak) == config_hash(same)
     assert re.fullmatch("[0-9a-f]{12}", config_hash(weak))
@@ -338,7 +346,7 @@ def test_hash_leaves_out_what_does_not_change_the_result():
 
 def test_runs_of_before_a_key_came_can_go_on():
     content = load_config("weak").to_dict()
-    for path in ("name", "run_dir", "data.cache_dir", "data.workers", *_LATER):
+    for path in ("name", "run_dir", "distribute", "data.cache_dir", "data.workers", *_LATER):
         *above, key = path.split(".")
         section = content
         for name in above:

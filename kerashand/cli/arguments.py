@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kerashand.config import DOMAINS
-from kerashand.errors import UserError
+from kerashand.errors import TryAgainError, UserError
 
 EXIT_USER_ERROR = 2
+EXIT_TRY_AGAIN = 75
+"""EX_TEMPFAIL of sysexits.h: a loop that starts the command again on this code is right."""
 EXIT_INTERRUPTED = 130
 """128 + the number of SIGINT, as shells report it."""
 EXIT_BROKEN_PIPE = 141
@@ -64,6 +66,8 @@ def writing(path: Path) -> Iterator[None]:
 def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopped.") -> int:
     """Run a command; its exit code: 0, 2 for a mistake of the user, 130 for Ctrl-C.
 
+    75 is for what goes on when it is run again.
+
     What the system refuses (a full disk, a folder that may not be written) is such a mistake too.
 
     Args:
@@ -79,7 +83,7 @@ def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopp
         sys.stdout.flush()
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
+        return EXIT_TRY_AGAIN if isinstance(error, TryAgainError) else EXIT_USER_ERROR
     except BrokenPipeError:
         # The reader has gone, as `head` does. Python flushes once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

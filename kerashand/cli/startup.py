@@ -25,4 +25,5 @@ def tensorflow_start() -> Iterator[None]:
         yield
         import tensorflow as tf
 
-        tf.config.list_logical_devices()  # looks for devices now, with what it says about them
+        if "TF_CONFIG" not in os.environ:  # workers have to find each other first
+            tf.config.list_logical_devices()  # looks for devices now, with what it says about them

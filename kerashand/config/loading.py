@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from kerashand.config.rules import find_conflicts
-from kerashand.config.schema import Config
+from kerashand.config.schema import STAGES, Config
 from kerashand.config.sections import ConfigError, Section, did_you_mean, read_section, shown
 from kerashand.config.yaml_files import YamlError, parse_yaml, read_yaml_file
 
@@ -23,6 +23,7 @@ _LATER = {
     "data.source.wrist_from_palm": "hand3d",
     "data.target.wrist_from_palm": "hand3d",
     "model.lite.residuals": None,
+    **{f"stages.{stage}.micro_batches": 1 for stage in STAGES},
 }
 """Keys that came later: at these values older runs, which had none of them, can go on."""
 
@@ -106,10 +107,10 @@ def dump_yaml(config: Config) -> str:
 def config_hash(config: Config) -> str:
     """Twelve hexadecimal digits of what decides the result.
 
-    Leaves out what does not: `name`, `run_dir`, `data.cache_dir` and `data.workers`.
+    Leaves out what does not: `name`, `run_dir`, `distribute`, `data.cache_dir` and `data.workers`.
     """
     content = config.to_dict()
-    for key in ("name", "run_dir"):
+    for key in ("name", "run_dir", "distribute"):
         del content[key]
     for key in ("cache_dir", "workers"):
         del content["data"][key]

@@ -197,12 +197,14 @@ class StageConfig(Section):
     """One stage of training.
 
     `steps_per_epoch` null is one pass over the domain of which that takes longest; `target_share`
-    is the target's part of a batch where both domains are sampled.
+    is the target's part of a batch where both domains are sampled. `batch_size` counts the samples
+    of one step on all devices; `micro_batches` parts of it are taken one after the other.
     """
 
     epochs: int = setting(1, low=0)
     steps_per_epoch: int | None = setting(None, low=1)
     batch_size: int = setting(32, low=1, high=65536)
+    micro_batches: int = setting(1, low=1, high=1024)
     target_share: float = setting(0.5, above=0, below=1)
     labels: LabelsConfig = field(default=LabelsConfig())
     optimizer: OptimizerConfig = field(default=OptimizerConfig())
@@ -274,7 +276,11 @@ class RuntimeConfig(Section):
 
 @dataclass(frozen=True)
 class Config(Section):
-    """A whole configuration; `run_dir` null is runs/<name>."""
+    """A whole configuration; `run_dir` null is runs/<name>.
+
+    `distribute` is `mirrored` for all GPUs of a machine, `multi_worker` for the machines that
+    TF_CONFIG names.
+    """
 
     name: str = setting(
         "unnamed",
@@ -285,6 +291,7 @@ class Config(Section):
     )
     seed: int = setting(0, low=0, high=_MAX_SEED)
     run_dir: str | None = setting(None)
+    distribute: str = setting("none", choices=("none", "mirrored", "multi_worker"))
     data: DataConfig = field(default=DataConfig())
     augment: AugmentConfig = field(default=AugmentConfig())
     model: ModelConfig = field(default=ModelConfig())

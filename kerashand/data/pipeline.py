@@ -102,7 +102,7 @@ def training_batches(
             batches.map(_augmenting(domain, geometry, parameters, seed, relief), tf.data.AUTOTUNE)
         )
     mixed = tf.data.Dataset.zip(tuple(streams)).map(_joined, tf.data.AUTOTUNE)
-    return mixed.prefetch(4)
+    return _sharded_by_rows(mixed.prefetch(4))
 
 
 def evaluation_batches(
@@ -124,7 +124,15 @@ def evaluation_batches(
         return make_batch(raw, domain, geometry, identity, affine, rotation, None)
 
     prepared = batches.map(prepare, tf.data.AUTOTUNE).prefetch(2)
-    return prepared.apply(tf.data.experimental.assert_cardinality(-(-samples // batch_size)))
+    counted = prepared.apply(tf.data.experimental.assert_cardinality(-(-samples // batch_size)))
+    return _sharded_by_rows(counted)
+
+
+def _sharded_by_rows(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Several workers share the rows of each batch, so that all together see what one would."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return batches.with_options(options)
 
 
 def endless_records(

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from kerashand.replicas import replicas, summed
+
 DENSE_WIDTH_MULTIPLE = 16
 """Channel counts are rounded to this: oneDNN and mobile kernels waste lanes on anything else."""
 
@@ -54,8 +56,15 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     Keras 3 puts it together of means, differences and products, each a pass over memory, which is a
     large share of a training step of `lite`. Over the last axis, always with scale and offset; the
-    moving variance is that of the kernel, N / (N - 1) times Keras's.
+    moving variance is that of the kernel, N / (N - 1) times Keras's. In a strategy of several
+    replicas, statistics are those of all replicas together.
     """
+
+    def add_weight(self, *args, **kwargs):
+        """Moving statistics are equal on all replicas: the first one's are as good as any."""
+        if str(kwargs.get("name", "")).startswith("moving_"):
+            kwargs["aggregation"] = "only_first_replica"
+        return super().add_weight(*args, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
         """Normalise [B, h, w, C]; in training by the batch's own mean and variance."""
@@ -65,12 +74,28 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
                 epsilon=self.epsilon, is_training=False,
             )  # fmt: skip
             return outputs
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
-        )
+        if replicas() > 1:
+            outputs, mean, variance = self._over_replicas(inputs)
+        else:
+            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+            )
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(self.momentum * moving + (1.0 - self.momentum) * value)
         return outputs
+
+    def _over_replicas(self, inputs):
+        """What the kernel gives, with mean and variance [C] over the cells of all replicas."""
+        values = tf.cast(inputs, tf.float32)
+        cells = tf.cast(tf.size(values) // tf.shape(values)[-1], tf.float32)
+        first = summed(tf.concat([tf.reduce_sum(values, axis=(0, 1, 2)), cells[None]], axis=0))
+        count = first[-1]
+        mean = first[:-1] / count
+        variance = summed(tf.reduce_sum(tf.square(values - mean), axis=(0, 1, 2))) / count
+        outputs = tf.nn.batch_normalization(
+            values, mean, variance, self.beta, self.gamma, self.epsilon
+        )
+        return tf.cast(outputs, inputs.dtype), mean, variance * count / (count - 1.0)
 
 
 def conv_unit(x, channels, *, name, kernel=3, stride=1, relu_max=None, activate=True):

@@ -63,7 +63,8 @@ class EpochLog(keras.callbacks.Callback):
     never holds an epoch twice.
     """
 
-    def __init__(self, stage: str, rows: list[dict[str, Any]], folder: Path):
+    def __init__(self, stage: str, rows: list[dict[str, Any]], folder: Path | None):
+        """Without a folder only the rows are kept."""
         super().__init__()
         self.stage, self.rows, self.folder = stage, rows, folder
 
@@ -72,6 +73,8 @@ class EpochLog(keras.callbacks.Callback):
         row = {"stage": self.stage, "epoch": epoch + 1}
         row |= {name: round(float(value), 6) for name, value in (logs or {}).items()}
         self.rows.append(row)
+        if self.folder is None:
+            return
         write_rows(self.folder / "log.csv", self.rows)
         writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / self.stage))
         with writer.as_default(step=epoch + 1):

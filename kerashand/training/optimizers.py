@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from kerashand.replicas import replicas, summed
+
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}
 
 
@@ -51,7 +53,12 @@ def build_optimizers(
     clip_norm: float | None,
     steps: int,
 ) -> dict[str, keras.optimizers.Optimizer]:
-    """One optimiser for each part whose rate is above 0, at `rate` times the learning rate."""
+    """One optimiser for each part whose rate is above 0, at `rate` times the learning rate.
+
+    Built in the scope of a strategy, `clip_norm` holds for the gradients of all replicas together:
+    Keras clips before it sums, so that each replica gives its share of the sum (`shared_evenly`).
+    """
+    count = tf.distribute.get_strategy().num_replicas_in_sync
     optimizers = {}
     for part, rate in rates.items():
         if rate > 0:
@@ -64,7 +71,7 @@ def build_optimizers(
                     final_fraction=final_fraction,
                 ),
                 weight_decay=weight_decay,
-                global_clipnorm=clip_norm,
+                global_clipnorm=None if clip_norm is None else clip_norm / count,
                 name=f"{part}_{name}",
             )
             # Kernels alone are decayed: a bias or a normalisation scale has no reason to be small.
@@ -85,8 +92,11 @@ class LossScale:
     def __init__(self, *, enabled: bool):
         self.enabled = enabled
         if enabled:
-            self.factor = tf.Variable(self.INITIAL, trainable=False, name="loss_scale")
-            self.good_steps = tf.Variable(0, trainable=False, name="good_steps")
+            first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+            self.factor = tf.Variable(
+                self.INITIAL, trainable=False, name="loss_scale", aggregation=first
+            )
+            self.good_steps = tf.Variable(0, trainable=False, name="good_steps", aggregation=first)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -108,7 +118,8 @@ class LossScale:
         if not self.enabled:
             return None
         finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
-        keep = tf.reduce_all(tf.stack(finite))
+        bad = tf.reduce_sum(1.0 - tf.cast(tf.stack(finite), tf.float32))
+        keep = summed(bad) < 0.5
         grown = self.good_steps + 1 >= self.GROWTH_STEPS
         raised = tf.where(grown, self.factor * 2.0, self.factor)
         self.good_steps.assign(tf.where(keep & ~grown, self.good_steps + 1, 0))
@@ -116,8 +127,13 @@ class LossScale:
         return keep
 
     def apply(self, optimizer, gradients, variables, keep: tf.Tensor | None) -> None:
-        """Apply gradients unless `keep` is false."""
-        if keep is None:
+        """Apply gradients unless `keep` is false.
+
+        On several replicas, which must not branch, a step that is left out has gradients of 0.
+        """
+        if keep is not None and replicas() > 1:
+            gradients = [g if g is None else tf.where(keep, g, 0.0) for g in gradients]
+        if keep is None or replicas() > 1:
             optimizer.apply(gradients, variables)
         else:
             tf.cond(keep, lambda: _applied(optimizer, gradients, variables), lambda: False)

@@ -52,7 +52,7 @@ from kerashand.data.readers.table import MEND
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
 from kerashand.data.tables import TableSplit
-from kerashand.errors import UserError
+from kerashand.errors import TryAgainError, UserError
 from kerashand.files import write_text
 from kerashand.models.hand3d import FORMAT_SUFFIXES as HAND3D_SUFFIXES
 from kerashand.models.hand3d import load_hand3d
@@ -64,6 +64,14 @@ from kerashand.models.hand_pose import (
 )
 from kerashand.training.callbacks import EpochLog, SaveEverySteps, StageProgress, StopOnNaN
 from kerashand.training.checkpoint import load_state, restore_variables, save_checkpoint
+from kerashand.training.distribution import (
+    MULTI_WORKER,
+    NONE,
+    build_strategy,
+    check_agreement,
+    is_chief,
+    wait_for_all,
+)
 from kerashand.training.optimizers import build_optimizers
 from kerashand.training.trainer import LOSS_NAMES, PARTS, HandPoseTrainer, StageSettings
 
@@ -109,6 +117,9 @@ class Run:
         config = dataclasses.replace(config, data=counted(config.data))
         check_config(config, f"{config.name}, with the hands of its data counted")
         self.config = config
+        self.strategy = build_strategy(config.distribute)
+        self.is_chief = is_chief(config.distribute)
+        self._check_batches()
         self.dry_run = dry_run
         self.callbacks = tuple(callbacks)
         self.folder = Path(config.run_dir or Path("runs") / config.name)
@@ -142,6 +153,14 @@ class Run:
             results = json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
             print(evaluation.table(results))
             return results
+        if config.distribute == MULTI_WORKER:
+            check_agreement(
+                self.strategy,
+                [STAGE_NUMBERS[self.state["stage"]], self.state["epoch"], self.state["step"],
+                 int(config_hash(config)[:3], 16)],
+                f"{self.folder} does not stand where it stands on the other workers. All of them "
+                "must see one run folder (a shared disk) and start with one configuration.",
+            )  # fmt: skip
         self.prepare()
         active = [name for name in STAGES if config.stages[name].epochs > 0]
         if self.dry_run:
@@ -155,17 +174,30 @@ class Run:
         """Fill in what the cache lacks, build the models, load the initial weights."""
         config = self.config
         self._prepare_data()
-        self.parts = build_parts(**config.parts_arguments())
-        self._load_initial_weights()
-        scaling = config.runtime.precision == "mixed_float16"
-        self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
+        with self.strategy.scope():
+            self.parts = build_parts(**config.parts_arguments())
+            self._load_initial_weights()
+            scaling = config.runtime.precision == "mixed_float16"
+            self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
+
+    def _check_batches(self) -> None:
+        """Each device takes equal parts of a batch."""
+        devices = self.strategy.num_replicas_in_sync
+        for name in STAGES:
+            stage = self.config.stages[name]
+            if stage.epochs and stage.batch_size % (devices * stage.micro_batches):
+                raise UserError(
+                    f"stages.{name}.batch_size must be a multiple of devices x micro_batches. "
+                    f"Received: {stage.batch_size} for {devices} x {stage.micro_batches}"
+                )
 
     # ------------------------------------------------------------------------ folder and data
 
     def _open_folder(self) -> bool:
         """Create the run folder, or load where it stands; True if there is a checkpoint."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            if self.is_chief:
+                self.folder.mkdir(parents=True, exist_ok=True)
             if self.checkpoint.exists():
                 state = load_state(self.checkpoint)
                 if state["config_hash"] != self.state["config_hash"]:
@@ -179,8 +211,9 @@ class Run:
                     self.folder, state["stage"], state["epoch"],
                 )  # fmt: skip
                 return True
-            write_text(self.folder / "config.yaml", dump_yaml(self.config))
-            write_text(self.folder / "versions.json", json.dumps(versions(), indent=2))
+            if self.is_chief:
+                write_text(self.folder / "config.yaml", dump_yaml(self.config))
+                write_text(self.folder / "versions.json", json.dumps(versions(), indent=2))
         except OSError as error:
             raise UserError(
                 f"The run folder {self.folder} cannot be written: {error.strerror or error}. "
@@ -238,23 +271,27 @@ class Run:
             half_width_scales=self.config.model.half_width_scales,
             # Stage 2 learns the outline too.
             depth_pixels=losses.depth_pixels if name == "finetune" else "all",
+            micro_batches=stage.micro_batches,
         )
 
     def _start_trainer(self, name: str) -> StageSettings:
         stage, settings = self.config.stages[name], self._settings(name)
         optimizer = stage.optimizer
-        optimizers = build_optimizers(
-            settings.rates,
-            name=optimizer.name,
-            learning_rate_peak=optimizer.learning_rate,
-            weight_decay=optimizer.weight_decay,
-            schedule=optimizer.schedule,
-            warmup_steps=optimizer.warmup_steps,
-            final_fraction=optimizer.final_fraction,
-            clip_norm=optimizer.clip_norm,
-            steps=stage.epochs * self.config.steps_per_epoch(name),
-        )
-        self.trainer.start_stage(settings, optimizers, jit_compile=self.config.runtime.jit_compile)
+        with self.strategy.scope():
+            optimizers = build_optimizers(
+                settings.rates,
+                name=optimizer.name,
+                learning_rate_peak=optimizer.learning_rate,
+                weight_decay=optimizer.weight_decay,
+                schedule=optimizer.schedule,
+                warmup_steps=optimizer.warmup_steps,
+                final_fraction=optimizer.final_fraction,
+                clip_norm=optimizer.clip_norm,
+                steps=stage.epochs * self.config.steps_per_epoch(name),
+            )
+            self.trainer.start_stage(
+                settings, optimizers, jit_compile=self.config.runtime.jit_compile
+            )
         return settings
 
     def _batches(self, name: str, settings: StageSettings, first_step: int) -> tf.data.Dataset:
@@ -314,10 +351,11 @@ class Run:
                     validation_data=validation,
                     callbacks=self._callbacks(name, step),
                     shuffle=False,
-                    verbose=1 if sys.stdout.isatty() else 2,
+                    verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
                 )
             self._after_epoch(name, epoch)
-        save_parts_npz(self.folder / f"weights_{name}.npz", self.parts.models)
+        if self.is_chief:
+            save_parts_npz(self.folder / f"weights_{name}.npz", self.parts.models)
 
     @contextlib.contextmanager
     def _naming_damage(self) -> Iterator[None]:
@@ -325,6 +363,11 @@ class Run:
         try:
             yield
         except tf.errors.OpError as error:
+            if isinstance(error, tf.errors.UnavailableError) and self.config.distribute != NONE:
+                raise TryAgainError(
+                    f"A worker was lost ({error.message.splitlines()[-1][:200]}). Start this "
+                    "command again on every worker: it goes on from the last checkpoint."
+                ) from error
             LOGGER.info("a batch could not be made; looking for the file")
             shards = [str(path) for paths in self.paths.values() for path in paths]
             if damaged := cached.damaged_shards(shards):
@@ -342,11 +385,12 @@ class Run:
 
     def _callbacks(self, name: str, first_step: int) -> list[keras.callbacks.Callback]:
         callbacks: list[keras.callbacks.Callback] = [
-            StageProgress(self.config.stages[name].epochs),
             StopOnNaN(name),
-            EpochLog(name, self.state["history"], self.folder),
+            EpochLog(name, self.state["history"], self.folder if self.is_chief else None),
             *self.callbacks,
         ]
+        if self.is_chief:
+            callbacks.insert(0, StageProgress(self.config.stages[name].epochs))
         every = self.config.runtime.checkpoint_every_steps
         if every is not None:
             callbacks.append(SaveEverySteps(every, lambda step: self._save(step=first_step + step)))
@@ -357,7 +401,8 @@ class Run:
         best = self.state["best"].get(name)
         if best is None or row["val_loss"] < best:
             self.state["best"][name] = row["val_loss"]
-            save_parts_npz(self.folder / f"best_{name}.npz", self.parts.models)
+            if self.is_chief:
+                save_parts_npz(self.folder / f"best_{name}.npz", self.parts.models)
         self.state |= {"epoch": epoch + 1, "step": 0}
         self._save(step=0)
 
@@ -376,27 +421,50 @@ class Run:
         self.state["seconds"] += now - self.started
         self.started = now
         self.state["step"] = step
-        save_checkpoint(self.checkpoint, self._variables(), self.state)
+        if self.is_chief:
+            save_checkpoint(self.checkpoint, self._variables(), self.state)
 
     def stage_step(self, name: str) -> tuple[tf.data.Dataset, Callable]:
         """The batches of a stage and its compiled training step, to run by hand."""
         settings = self._start_trainer(name)
         self.trainer.reset_metrics()
-        return self._batches(name, settings, 0), tf.function(self.trainer.train_step)
+        batches = self._batches(name, settings, 0)
+        return self.strategy.experimental_distribute_dataset(batches), self._on_devices(
+            self.trainer.train_step
+        )
+
+    def _on_devices(self, function: Callable) -> Callable:
+        """A compiled step on every device, which gives the results of one: they are equal."""
+
+        @tf.function
+        def everywhere(batch: dict) -> dict[str, tf.Tensor]:
+            results = self.strategy.run(function, (batch,))
+            first = self.strategy.experimental_local_results
+            return {name: tf.squeeze(first(value)[0]) for name, value in results.items()}
+
+        return everywhere
 
     def _dry_stage(self, name: str) -> dict[str, float]:
         """One training step and one validation batch of a stage."""
         batches, step = self.stage_step(name)
         losses = {key: float(value) for key, value in step(next(iter(batches))).items()}
-        validation = self._validation(name, self.trainer.settings)
-        self.trainer.test_step(next(iter(validation)))
+        validation = self.strategy.experimental_distribute_dataset(
+            self._validation(name, self.trainer.settings)
+        )
+        self._on_devices(self.trainer.test_step)(next(iter(validation)))
         LOGGER.info("stage %s: one step, %s", name, _in_words(losses))
         return losses
 
     # -------------------------------------------------------------------------------- results
 
     def _finish(self) -> dict[str, Any]:
-        """Results and pictures, of the weights after the last stage."""
+        """Results and pictures, of the weights after the last stage; the chief's work."""
+        if self.is_chief:
+            results = self._results()
+        wait_for_all(self.strategy)
+        return results if self.is_chief else {}
+
+    def _results(self) -> dict[str, Any]:
         with self._naming_damage():
             results = self._evaluate()
         self.state["finished"] = True

@@ -13,6 +13,7 @@ from kerashand.geometry.heatmaps import decode_expectation, encode_gaussian, nor
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics_keras import MeanJointErrorMM
 from kerashand.models.hand_pose import HandPoseParts, draw_depth, regressor_inputs, stage_maps
+from kerashand.replicas import as_keras_reduces, replicas, summed, summed_values
 from kerashand.training.optimizers import LossScale
 
 LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "depth_map")
@@ -42,6 +43,7 @@ class StageSettings:
         half_width_scales: half width of the depth window (Eq. 4, 5) in scale bones.
         depth_pixels: "all" (Eq. 6) or "overlap": only pixels where both the drawn and the measured
             map show something, so that what counts is depth and not the outline.
+        micro_batches: parts of a batch that are taken one after the other, for less memory.
     """
 
     loss_weights: dict[str, float]
@@ -52,12 +54,20 @@ class StageSettings:
     coordinate_beta_px: float
     half_width_scales: float
     depth_pixels: str = "all"
+    micro_batches: int = 1
 
     @property
     def needs_images(self) -> bool:
         """Whether the 2D network runs at all; stage 2 on true joints needs no picture."""
         predicts = any(self.loss_weights[name] > 0 for name in LOSS_NAMES[:3])
         return predicts or self.regularizer_input == "predicted"
+
+
+def shared_evenly(gradients: list) -> list:
+    """An equal share of the gradients of all replicas, for optimisers that clip and then sum."""
+    known = [gradient for gradient in gradients if gradient is not None]
+    totals = iter(summed(known))
+    return [g if g is None else next(totals) / replicas() for g in gradients]
 
 
 class HandPoseTrainer(keras.Model):
@@ -92,6 +102,9 @@ class HandPoseTrainer(keras.Model):
         for name, optimizer in optimizers.items():
             optimizer.build(getattr(self, name).trainable_variables)
         self.compile(optimizer=next(iter(optimizers.values())), jit_compile=jit_compile)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built, and Keras 3 would average a batch over workers, which fails."""
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -183,7 +196,9 @@ class HandPoseTrainer(keras.Model):
         )
         self.error_mm.update_state(batch["xyz_mm"], xyz_mm, batch["z_weight"])
         distance = ops.norm(uv_px - batch["uv_px"], axis=-1)
-        self.error_px.update_state(distance, batch["uv_weight"])
+        weight = ops.cast(batch["uv_weight"], distance.dtype)
+        sums = summed_values({"px": ops.sum(distance * weight), "count": ops.sum(weight)})
+        self.error_px.update_state(ops.divide_no_nan(sums["px"], sums["count"]), sums["count"])
 
     # -------------------------------------------------------------------------------- steps
 
@@ -191,35 +206,89 @@ class HandPoseTrainer(keras.Model):
         """One step of every part whose rate is above 0."""
         trained = {name: getattr(self, name).trainable_variables for name in self.part_optimizers}
         variables = [variable.value for group in trained.values() for variable in group]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            values = self._stage_losses(batch, training=True)
-            total = self._total(values)
-            scaled = self.loss_scale.scale(total)
-        gradients = self.loss_scale.unscale(tape.gradient(scaled, variables))
+        counts = self._label_counts(batch)
+        gradients, values = self._gradients(batch, variables, counts)
+        gradients = self.loss_scale.unscale(gradients)
+        if replicas() > 1 and any(o.global_clipnorm for o in self.part_optimizers.values()):
+            gradients = shared_evenly(gradients)
         keep = self.loss_scale.update(gradients)
         start = 0
         for name, group in trained.items():
             part = gradients[start : start + len(group)]
             start += len(group)
             self.loss_scale.apply(self.part_optimizers[name], part, group, keep)
-        return self._report(total, values, batch)
+        return self._report(values, counts)
 
     def test_step(self, batch: dict) -> dict[str, tf.Tensor]:
         """The same losses and errors without training."""
-        values = self._stage_losses(batch, training=False)
-        return self._report(self._total(values), values, batch)
+        counts = self._label_counts(batch)
+        return self._report(self._shares(batch, counts, training=False), counts)
+
+    def _label_counts(self, batch: dict) -> dict[str, tf.Tensor]:
+        """Labels of each loss in the batch of all replicas."""
+        used = [name for name in LOSS_NAMES if self.settings.loss_weights[name] > 0]
+        return summed_values({name: ops.sum(batch[WEIGHT_OF_LOSS[name]]) for name in used})
+
+    def _shares(self, batch: dict, counts: dict, *, training: bool) -> dict[str, tf.Tensor]:
+        """What these rows add to the loss of the whole batch: means weigh as their labels do."""
+        values = self._stage_losses(batch, training)
+        if replicas() == 1 and self.settings.micro_batches == 1:
+            return values
+        here = {name: ops.sum(batch[WEIGHT_OF_LOSS[name]]) for name in values}
+        least = losses.WEIGHT_EPSILON
+        return {
+            name: value * here[name] / ops.maximum(counts[name], least)
+            for name, value in values.items()
+        }
+
+    def _gradients(self, batch: dict, variables: list, counts: dict) -> tuple[list, dict]:
+        """Gradients of the scaled loss, and the losses, of a batch taken in parts."""
+
+        def of_rows(rows: dict) -> tuple[list, dict]:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(variables)
+                values = self._shares(rows, counts, training=True)
+                scaled = self.loss_scale.scale(self._total(values))
+            return tape.gradient(scaled, variables), values
+
+        parts = self.settings.micro_batches
+        if parts == 1:
+            return of_rows(batch)
+        # Every n-th row: each part holds both domains. A loop, so that one part is in memory.
+        split = {
+            name: tf.stack([value[part::parts] for part in range(parts)])
+            for name, value in batch.items()
+        }
+        used = tuple(counts)
+
+        def add(part, gradients, values):
+            more, shares = of_rows({name: value[part] for name, value in split.items()})
+            more = [
+                tf.zeros_like(g) if m is None else m for g, m in zip(gradients, more, strict=True)
+            ]
+            return (
+                part + 1,
+                [g + m for g, m in zip(gradients, more, strict=True)],
+                [v + shares[name] for v, name in zip(values, used, strict=True)],
+            )
+
+        start = (0, [tf.zeros_like(v) for v in variables], [tf.constant(0.0) for _ in used])
+        _, gradients, values = tf.while_loop(
+            lambda part, *_: part < parts, add, start, parallel_iterations=1
+        )
+        return list(gradients), dict(zip(used, values, strict=True))
 
     def _total(self, values: dict[str, tf.Tensor]) -> tf.Tensor:
         """Eq. 7."""
         return sum(self.settings.loss_weights[name] * value for name, value in values.items())
 
-    def _report(self, total: tf.Tensor, values: dict, batch: dict) -> dict[str, tf.Tensor]:
+    def _report(self, values: dict, counts: dict) -> dict[str, tf.Tensor]:
         """Running means, in which a batch counts as much as it has labels for the loss."""
-        self.means["loss"].update_state(total)
+        values = summed_values(values)
+        self.means["loss"].update_state(self._total(values))
         for name, value in values.items():
-            self.means[name].update_state(value, ops.sum(batch[WEIGHT_OF_LOSS[name]]))
-        return {metric.name: metric.result() for metric in self.metrics}
+            self.means[name].update_state(value, counts[name])
+        return {metric.name: as_keras_reduces(metric.result()) for metric in self.metrics}
 
     def call(self, image: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """The 2D network alone; `fit` never calls it."""

@@ -1,0 +1,40 @@
+"""What the replicas of a step share, so that their batches count as one; nothing on one replica.
+
+A replica is a copy of the model on one device, see `tf.distribute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+
+def replicas() -> int:
+    """Replicas that a step runs on; 1 outside of a strategy."""
+    in_replica = tf.distribute.in_cross_replica_context() is False
+    return tf.distribute.get_strategy().num_replicas_in_sync if in_replica else 1
+
+
+def summed(tensor: tf.Tensor) -> tf.Tensor:
+    """The sum of a tensor over the replicas, on each of them; gradients pass."""
+    if replicas() == 1:
+        return tensor
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensor)
+
+
+def summed_values(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Scalars summed over the replicas, in one go."""
+    if replicas() == 1 or not values:
+        return dict(values)
+    total = summed(tf.stack([tf.cast(value, tf.float32) for value in values.values()]))
+    return dict(zip(values, tf.unstack(total), strict=True))
+
+
+def as_keras_reduces(result: tf.Tensor) -> tf.Tensor:
+    """A step's scalar result, equal on all replicas, in the shape that `fit` takes the mean of.
+
+    With several workers Keras 3 reduces over axis 0, which a scalar has not.
+    """
+    several = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+    return tf.reshape(result, (1,)) if several else result

@@ -1,0 +1,180 @@
+"""Several devices and several processes train what one would; a lost worker is told of."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tiny_runs import TINY
+
+from kerashand.cli.arguments import EXIT_TRY_AGAIN
+from kerashand.config import load_config
+from kerashand.errors import UserError
+from kerashand.training.checkpoint import load_state
+from kerashand.training.distribution import build_strategy, read_cluster
+from kerashand.training.run import run
+
+# Logical devices are configured before TensorFlow starts.
+ON_DEVICES = """
+import sys
+import tensorflow as tf
+count, arguments = int(sys.argv[1]), sys.argv[2:]
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+from kerashand.cli.train import main
+raise SystemExit(main(arguments))
+"""
+
+STEPS = [
+    "stages.pretrain.epochs=0", "stages.regularizer.epochs=0", "stages.finetune.epochs=1",
+    "stages.finetune.steps_per_epoch=2", "evaluation.pictures=0", "data.target.val=6",
+    "stages.finetune.optimizer.clip_norm=1.0",
+]  # fmt: skip
+
+
+def settings(shared_run, *more):
+    start = f"model.initial_weights={shared_run.folder / 'weights_regularizer.npz'}"
+    return [*TINY, shared_run.cache, *STEPS, start, *more]
+
+
+@pytest.fixture(scope="module")
+def alone(shared_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    run(load_config("weak.yaml", settings(shared_run)).with_run_dir(str(folder)))
+    return folder
+
+
+def assert_same_training(folder, expected):
+    """Same losses, same weights but for float noise.
+
+    Adam turns noise into steps where the gradient is 0: score maps have biases that nothing
+    depends on.
+    """
+    rows = [(f / "log.csv").read_text().splitlines() for f in (folder, expected)]
+    assert rows[0][0] == rows[1][0]
+    values = [[float(v) for v in text[1].split(",")[1:]] for text in rows]
+    np.testing.assert_allclose(values[0], values[1], rtol=2e-4, atol=1e-5)
+    with (
+        np.load(folder / "weights_finetune.npz") as ours,
+        np.load(expected / "weights_finetune.npz") as theirs,
+    ):
+        assert set(ours.files) == set(theirs.files)
+        changed = 0
+        for key in ours.files:
+            if not (key.startswith("network/heatmaps_") and key.endswith("/bias")):
+                np.testing.assert_allclose(ours[key], theirs[key], atol=3e-4, err_msg=key)
+            changed += bool(np.any(ours[key]))
+    assert changed > 50
+
+
+@pytest.mark.slow
+def test_two_devices_train_like_one(shared_run, alone, tmp_path):
+    folder = tmp_path / "mirrored"
+    command = [
+        sys.executable, "-c", ON_DEVICES, "2", "--config", "weak.yaml", "--run-dir", str(folder),
+        "--set", *settings(shared_run, "distribute=mirrored"),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert_same_training(folder, alone)
+    state = load_state(folder / "checkpoint.npz")
+    assert (state["finished"], state["epoch"]) == (True, 1)
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for held in sockets:
+        held.bind(("127.0.0.1", 0))
+    ports = [held.getsockname()[1] for held in sockets]
+    for held in sockets:
+        held.close()
+    return ports
+
+
+def start_workers(folder, overrides):
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    command = [
+        sys.executable, "-m", "kerashand.cli.train", "--config", "weak.yaml", "--run-dir",
+        str(folder), "--set", *overrides, "distribute=multi_worker",
+    ]  # fmt: skip
+    workers = []
+    for index in (0, 1):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
+        workers.append(
+            subprocess.Popen(
+                command,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    return workers
+
+
+def ended(worker):
+    error = worker.communicate(timeout=240)[1]
+    return worker.returncode, error
+
+
+@pytest.mark.slow
+def test_two_processes_train_like_one(shared_run, alone, tmp_path):
+    folder = tmp_path / "workers"
+    ends = [ended(worker) for worker in start_workers(folder, settings(shared_run))]
+    assert [code for code, _ in ends] == [0, 0], "".join(error[-2000:] for _, error in ends)
+    assert_same_training(folder, alone)
+    assert json.loads((folder / "results.json").read_text())["test"]["target"]["samples"] == 8
+
+
+@pytest.mark.slow
+def test_a_lost_worker_is_told_of_and_the_job_goes_on(shared_run, tmp_path):
+    folder = tmp_path / "lost"
+    more = ["stages.finetune.epochs=2", "stages.finetune.steps_per_epoch=40"]
+    overrides = settings(shared_run, *more, "runtime.checkpoint_every_steps=2")
+    chief, other = start_workers(folder, overrides)
+    deadline = time.monotonic() + 240
+    while not (folder / "checkpoint.npz").exists() and time.monotonic() < deadline:
+        assert chief.poll() is None, chief.communicate()[1][-3000:]
+        time.sleep(0.05)
+    other.kill()
+    other.communicate()
+    code, error = ended(chief)
+    assert code == EXIT_TRY_AGAIN, error[-3000:]
+    assert "A worker was lost" in error
+    assert "Traceback" not in error
+    stood = load_state(folder / "checkpoint.npz")
+    assert not stood["finished"]
+    shorter = [*overrides, "distribute=none"]
+    results = run(load_config("weak.yaml", shorter).with_run_dir(str(folder)))
+    assert np.isfinite(results["test"]["target"]["mean_error_mm"])
+    state = load_state(folder / "checkpoint.npz")
+    assert (state["finished"], state["epoch"]) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "nonsense", "[]", '{"cluster": {}}', '{"cluster": {"worker": []}, "task": {}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "evaluator", "index": 0}}',
+    ],
+)  # fmt: skip
+def test_a_cluster_that_is_not_described(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserError, match="distribute=multi_worker needs TF_CONFIG"):
+        read_cluster()
+
+
+def test_one_device_is_no_strategy():
+    assert build_strategy("none").num_replicas_in_sync == 1
+
+
+def test_a_batch_that_parts_do_not_divide(tmp_path, shared_run):
+    overrides = settings(shared_run, "stages.finetune.micro_batches=3")
+    with pytest.raises(UserError, match="must be a multiple of devices x micro_batches"):
+        run(load_config("weak.yaml", overrides).with_run_dir(str(tmp_path / "run")))
