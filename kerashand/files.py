@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import platform
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+from kerashand.errors import UserError
 
 PART_SUFFIX = ".part"
+LOCK_FILE = "in_use.lock"
+"""In a folder that a process may hold; it stays when the process has ended, and means nothing."""
 STALE_SECONDS = 3600.0
 LONGEST_STEM = 100
 """Of a name, so that with what is added it stays one that file systems take."""
@@ -47,10 +53,56 @@ def written_beside(
             with beside.open("rb+") as file:
                 os.fsync(file.fileno())
         if folder and path.is_dir():
-            shutil.rmtree(path)
-        beside.replace(path)
+            aside = beside.with_name(f"old.{beside.name}")
+            path.rename(aside)  # a folder cannot be replaced; a kill here leaves the old one there
+            beside.replace(path)
+            shutil.rmtree(aside)
+        else:
+            beside.replace(path)
     finally:
         _remove(beside)
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process while the block runs, and clear what killed ones left in it.
+
+    The lock is the system's: it ends with the process, however that ends.
+
+    Raises:
+        UserError: if another process holds it, with what is known of that.
+    """
+    path = folder / LOCK_FILE
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            _lock(file)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                raise
+            file.seek(0)
+            holder = " ".join(file.read(200).split()) or "another process"
+            raise UserError(
+                f"{folder} is in use by {holder}. Wait for it, stop it, or choose another folder."
+            ) from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%F %T')}")
+        file.flush()
+        for left in folder.glob(f"*{PART_SUFFIX}*"):
+            _remove(left)
+        yield
+
+
+def _lock(file: IO[str]) -> None:
+    """Lock an open file without waiting."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -131,13 +131,12 @@ class Drawn(keras.callbacks.Callback):
 drawn = Drawn()
 stage_2 = config_of(
     "weak", "name=stage2", "model.initial_weights=runs/stage1.npz", "stages.finetune.epochs=0",
-    "stages.regularizer.epochs=6", f"stages.regularizer.steps_per_epoch={STEPS // 2}",
+    f"stages.regularizer.epochs={2 if SMOKE else 6}", f"stages.regularizer.steps_per_epoch={STEPS // 2}",
     "evaluation.pictures=0",
 )  # fmt: skip
-if not SMOKE or not os.path.exists("runs/stage2/results.json"):
-    run(stage_2, callbacks=[drawn])
+run(stage_2, callbacks=[drawn])
 
-columns = [*drawn.rows[::2], drawn.rows[-1]] if drawn.rows else []
+columns = [*drawn.rows[::2], drawn.rows[-1]]
 figure, axes = plt.subplots(len(seen), len(columns) + 1, figsize=(2.2 * (len(columns) + 1), 9))
 for row, sample in zip(axes, seen, strict=True):
     row[0].imshow(sample.image)
@@ -158,7 +157,7 @@ plt.show()
 # %%
 stage_3 = [
     "stages.regularizer.epochs=0", "model.initial_weights=runs/stage2/weights_regularizer.npz",
-    "stages.finetune.epochs=2", f"stages.finetune.steps_per_epoch={STEPS}",
+    f"stages.finetune.epochs={1 if SMOKE else 2}", f"stages.finetune.steps_per_epoch={STEPS}",
     "evaluation.pictures=4",
 ]  # fmt: skip
 before = run(

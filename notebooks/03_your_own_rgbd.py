@@ -144,9 +144,13 @@ CHANGES = [
     "data.target.max_bad_share=0.2",  # frames whose wrist fell into a hole of the depth
 ]  # fmt: skip
 if SMOKE:
-    CHANGES += ["data.source.train=64", "stages.finetune.optimizer.warmup_steps=0"]
+    CHANGES += ["data.source.train=64", "data.source.val=8", "data.source.test=8"]
+    CHANGES += ["stages.finetune.optimizer.warmup_steps=0"]
 before = run(load_config("weak.yaml", [*CHANGES, "stages.finetune.epochs=0", "name=unadapted"]))
-after = run(load_config("weak.yaml", [*CHANGES, "stages.finetune.epochs=3", "name=adapted"]))
+EPOCHS = 1 if SMOKE else 3
+after = run(
+    load_config("weak.yaml", [*CHANGES, f"stages.finetune.epochs={EPOCHS}", "name=adapted"])
+)
 for name, results in (("before", before), ("after", after)):
     print(f"{name}: depth maps off by {results['test']['target']['depth_map_l1']:.4f} windows")
 

@@ -1,11 +1,22 @@
 """Writing beside and renaming: what stands under a name is always whole."""
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
 
-from kerashand.files import STALE_SECONDS, remove_stale, write_bytes, write_text, written_beside
+from kerashand.errors import UserError
+from kerashand.files import (
+    LOCK_FILE,
+    STALE_SECONDS,
+    held,
+    remove_stale,
+    write_bytes,
+    write_text,
+    written_beside,
+)
 
 
 def test_content_appears_only_at_the_end(tmp_path):
@@ -80,3 +91,30 @@ def test_only_old_litter_is_removed(tmp_path):
     os.utime(whole, (past, past))
     remove_stale(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["b.2.part.tfrecord", "c.tfrecord"]
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from kerashand.files import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_held_folder_is_refused_until_its_process_has_gone(tmp_path):
+    (tmp_path / "weights.123.part.npz").write_bytes(b"half")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"in use by process {other.pid} on .* since 20"):
+            held(tmp_path).__enter__()
+        other.kill()
+    with held(tmp_path):
+        assert str(os.getpid()) in (tmp_path / LOCK_FILE).read_text()
+        with pytest.raises(UserError, match=f"in use by process {os.getpid()} "):
+            held(tmp_path).__enter__()
+    with held(tmp_path):
+        assert os.listdir(tmp_path) == [LOCK_FILE]

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tiny_runs import TINY
 
 from kerashand.config import load_config
 from kerashand.errors import UserError
+from kerashand.files import LOCK_FILE, held
 from kerashand.training.checkpoint import load_state
 from kerashand.training.run import run
 
@@ -83,6 +85,28 @@ def test_another_configuration_is_refused(unbroken, cache):
     config = load_config("weak.yaml", [*TINY, cache, "seed=9"]).with_run_dir(str(folder))
     with pytest.raises(UserError, match="holds a run of another configuration"):
         run(config)
+
+
+def test_two_runs_in_one_folder_are_refused(cache, tmp_path):
+    config = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(tmp_path))
+    with held(tmp_path), pytest.raises(UserError, match=f"in use by process {os.getpid()} on"):
+        run(config)
+    assert sorted(os.listdir(tmp_path)) == [LOCK_FILE]
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root writes anywhere")
+def test_a_folder_that_cannot_be_written(unbroken, cache, tmp_path):
+    folder, results = unbroken
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    copy.chmod(0o500)
+    finished = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(copy))
+    assert run(finished) == results
+    copy.chmod(0o700)
+    (copy / "checkpoint.npz").unlink()
+    copy.chmod(0o500)
+    with pytest.raises(UserError, match="cannot be written"):
+        run(finished)
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])

@@ -53,7 +53,7 @@ from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
 from kerashand.data.tables import TableSplit
 from kerashand.errors import TryAgainError, UserError
-from kerashand.files import write_text
+from kerashand.files import held, write_text
 from kerashand.models.hand3d import FORMAT_SUFFIXES as HAND3D_SUFFIXES
 from kerashand.models.hand3d import load_hand3d
 from kerashand.models.hand_pose import (
@@ -147,28 +147,26 @@ class Run:
         config = self.config
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.runtime.precision)
-        resumed = not self.dry_run and self._open_folder()
-        if resumed and self.state["finished"] and (self.folder / "results.json").exists():
-            LOGGER.info("%s is finished; its results again:", self.folder)
-            results = json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
-            print(evaluation.table(results))
-            return results
-        if config.distribute == MULTI_WORKER:
-            check_agreement(
-                self.strategy,
-                [STAGE_NUMBERS[self.state["stage"]], self.state["epoch"], self.state["step"],
-                 int(config_hash(config)[:3], 16)],
-                f"{self.folder} does not stand where it stands on the other workers. All of them "
-                "must see one run folder (a shared disk) and start with one configuration.",
-            )  # fmt: skip
-        self.prepare()
         active = [name for name in STAGES if config.stages[name].epochs > 0]
         if self.dry_run:
+            self.prepare()
             return {name: self._dry_stage(name) for name in active}
-        for name in active:
-            if STAGE_NUMBERS[name] >= STAGE_NUMBERS[self.state["stage"]]:
-                self._run_stage(name, resumed)
-        return self._finish()
+        if self._load_state() and self.state["finished"]:
+            path = self.folder / "results.json"
+            if path.exists():
+                LOGGER.info("%s is finished; its results again:", self.folder)
+                results = json.loads(path.read_text(encoding="utf-8"))
+                print(evaluation.table(results))
+                return results
+        with self._folder_held():
+            resumed = self._open_folder()
+            if config.distribute == MULTI_WORKER:
+                self._check_workers()
+            self.prepare()
+            for name in active:
+                if STAGE_NUMBERS[name] >= STAGE_NUMBERS[self.state["stage"]]:
+                    self._run_stage(name, resumed)
+            return self._finish()
 
     def prepare(self) -> None:
         """Fill in what the cache lacks, build the models, load the initial weights."""
@@ -193,32 +191,62 @@ class Run:
 
     # ------------------------------------------------------------------------ folder and data
 
-    def _open_folder(self) -> bool:
-        """Create the run folder, or load where it stands; True if there is a checkpoint."""
+    def _check_workers(self) -> None:
+        """All workers must go on from one place."""
+        state = self.state
+        check_agreement(
+            self.strategy,
+            [STAGE_NUMBERS[state["stage"]], state["epoch"], state["step"],
+             int(config_hash(self.config)[:3], 16)],
+            f"{self.folder} does not stand where it stands on the other workers. All of them must "
+            "see one run folder (a shared disk) and start with one configuration.",
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _folder_held(self) -> Iterator[None]:
+        """The run folder, made and kept from other runs by the process that writes it."""
+        with contextlib.ExitStack() as kept:
+            if self.is_chief:
+                with self._writing_folder():
+                    self.folder.mkdir(parents=True, exist_ok=True)
+                    kept.enter_context(held(self.folder))
+            yield
+
+    @contextlib.contextmanager
+    def _writing_folder(self) -> Iterator[None]:
         try:
-            if self.is_chief:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            if self.checkpoint.exists():
-                state = load_state(self.checkpoint)
-                if state["config_hash"] != self.state["config_hash"]:
-                    raise UserError(
-                        f"{self.folder} holds a run of another configuration (see its "
-                        "config.yaml). Choose another folder with `--run-dir`, or delete this one."
-                    )
-                self.state = state
-                LOGGER.info(
-                    "going on in %s: stage %s after epoch %d",
-                    self.folder, state["stage"], state["epoch"],
-                )  # fmt: skip
-                return True
-            if self.is_chief:
-                write_text(self.folder / "config.yaml", dump_yaml(self.config))
-                write_text(self.folder / "versions.json", json.dumps(versions(), indent=2))
+            yield
         except OSError as error:
             raise UserError(
                 f"The run folder {self.folder} cannot be written: {error.strerror or error}. "
                 "Choose another with `--run-dir`."
             ) from error
+
+    def _load_state(self) -> bool:
+        """Load where the run stands; False if it has not begun."""
+        if not self.checkpoint.exists():
+            return False
+        state = load_state(self.checkpoint)
+        if state["config_hash"] != self.state["config_hash"]:
+            raise UserError(
+                f"{self.folder} holds a run of another configuration (see its config.yaml). "
+                "Choose another folder with `--run-dir`, or delete this one."
+            )
+        self.state = state
+        return True
+
+    def _open_folder(self) -> bool:
+        """Say where the run goes on, or write what it is; True if there is a checkpoint."""
+        if self._load_state():
+            LOGGER.info(
+                "going on in %s: stage %s after epoch %d",
+                self.folder, self.state["stage"], self.state["epoch"],
+            )  # fmt: skip
+            return True
+        if self.is_chief:
+            with self._writing_folder():
+                write_text(self.folder / "config.yaml", dump_yaml(self.config))
+                write_text(self.folder / "versions.json", json.dumps(versions(), indent=2))
         return False
 
     def _prepare_data(self) -> None:
