@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -234,6 +235,27 @@ def test_mixed_precision_trains(rng):
         tf.keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_xla_takes_the_same_step(rng, precision):
+    batch, results = make_batch(rng), []
+    tf.keras.config.set_dtype_policy(precision)
+    try:
+        for jit_compile in (False, True):
+            keras.utils.set_random_seed(0)
+            trainer = started(make_settings())
+            step = tf.function(trainer.train_step, jit_compile=jit_compile)
+            losses = [float(step(batch)["loss"]) for _ in range(2)]
+            results.append((losses, snapshot(trainer.regressor)))
+    finally:
+        tf.keras.config.set_dtype_policy("float32")
+    (plain, plain_weights), (compiled, compiled_weights) = results
+    loose = precision != "float32"
+    assert compiled == pytest.approx(plain, rel=3e-2 if loose else 1e-4)
+    if not loose:
+        for a, b in zip(plain_weights, compiled_weights, strict=True):
+            np.testing.assert_allclose(b, a, atol=2e-3)
+
+
 def test_schedules_by_hand():
     common = {"peak": 1.0, "steps": 100, "warmup_steps": 0, "final_fraction": 0.1}
     cosine = learning_rate(schedule="cosine", **common)
@@ -255,3 +277,38 @@ def test_a_batch_without_labels_does_not_dilute_the_mean(rng):
     trainer.test_step(labelled | {"z_weight": tf.zeros(4)})
     logs = trainer.test_step(labelled | {"z_weight": tf.zeros(4)})
     assert float(logs["joint_depth"]) == pytest.approx(alone, rel=1e-5)
+
+
+def test_micro_batches_add_up_to_the_batch(rng):
+    """Gradients of the regressor, which has no batch statistics; labels are unevenly spread."""
+    batch = make_batch(rng, count=8)
+    weight = np.ones((8, 21), np.float32)
+    weight[::2] = 0.0
+    batch |= {"uv_weight": tf.constant(weight), "z_weight": tf.constant([1.0] * 5 + [0.0] * 3)}
+    found = []
+    keras.utils.set_random_seed(0)
+    parts = make_parts()
+    for count in (1, 4):
+        settings = make_settings(rates={"network": 0.0, "regularizer": 0.0}, micro_batches=count)
+        trainer = HandPoseTrainer(parts)
+        trainer.start_stage(settings, build_optimizers(settings.rates, **OPTIMIZER))
+        variables = [variable.value for variable in trainer.regressor.trainable_variables]
+        counts = trainer._label_counts(batch)
+        gradients, values = tf.function(
+            lambda t=trainer, v=variables, c=counts: t._gradients(batch, v, c)
+        )()
+        found.append((gradients, values))
+    (whole, losses), (summed, shares) = found
+    for a, b in zip(whole, summed, strict=True):
+        np.testing.assert_allclose(b, a, rtol=2e-4, atol=1e-6)
+    for name, value in losses.items():
+        np.testing.assert_allclose(shares[name], value, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_step_in_micro_batches_trains_every_part(rng, count):
+    trainer = started(make_settings(micro_batches=count))
+    before = {name: snapshot(getattr(trainer, name)) for name in trainer.part_optimizers}
+    logs = tf.function(trainer.train_step)(make_batch(rng))
+    assert np.isfinite(float(logs["loss"]))
+    assert all(changed(held, getattr(trainer, name)) for name, held in before.items())

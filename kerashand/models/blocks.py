@@ -176,7 +176,10 @@ def merge_levels(levels, channels, target_stride):
         lateral = conv_unit(
             levels[stride], channels, name=f"lateral{stride}", kernel=1, activate=False
         )
-        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
+        # TensorFlow's kernel gives float32 whatever it gets; XLA needs its gradient to know.
+        x = keras.layers.UpSampling2D(
+            2, interpolation="bilinear", dtype="float32", name=f"up{stride}"
+        )(x)
         excess = x.shape[1] - lateral.shape[1]
         if excess:  # a level of odd side was rounded up on the way down
             x = keras.layers.Cropping2D(((0, excess), (0, excess)), name=f"crop{stride}")(x)
