@@ -1,5 +1,16 @@
-"""The error that commands show as a message instead of a traceback."""
+"""The error that commands show as a message instead of a traceback, and how it shows values."""
+
+import reprlib
+from typing import Any
+
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = 60
 
 
 class UserError(Exception):
     """A mistake that the user can mend; the message says how."""
+
+
+def shown(value: Any) -> str:
+    """A short representation of a received value, in the words of YAML for the empty one."""
+    return "null (empty)" if value is None else _brief.repr(value)

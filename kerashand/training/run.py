@@ -167,7 +167,7 @@ class Run:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.checkpoint.exists():
-                state = load_state(self.checkpoint)
+                state = load_state(self.checkpoint, like=self.state)
                 if state["config_hash"] != self.state["config_hash"]:
                     raise UserError(
                         f"{self.folder} holds a run of another configuration (see its "
