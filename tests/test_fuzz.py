@@ -418,8 +418,6 @@ def with_points(folder, uv):
 @pytest.mark.parametrize(
     ("uv", "message"),
     [
-        ([[float("nan")] * 2] * 21, "numbers of at most 100000 pixels"),
-        ([[float("inf")] * 2] * 21, "numbers of at most 100000 pixels"),
         ([[10**400] * 2] * 21, "too large"),
         ([["a", "b"]] * 21, "could not convert"),
         ({"a": 1}, "float"),
@@ -431,6 +429,20 @@ def test_points_that_are_none(recording, capsys, uv, message):
     text = capsys.readouterr().err
     assert "points.jsonl, line 3: " in text
     assert message in text
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (float("nan"), "joints or camera are not finite"),
+        (float("inf"), "joints or camera are not finite"),
+        (1e30, "no depth was measured"),
+    ],
+)
+def test_points_far_away_are_left_to_the_check(recording, capsys, value, message):
+    with_points(recording, [[value] * 2] * 21)
+    assert data_main(["check", str(recording)]) == 2
+    assert f"002.png: {message}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("frame", ["a\0b", "../000", "", "a/b"])

@@ -34,7 +34,7 @@ WRIST_BEHIND_SKIN = 0.2
 ROOT_WINDOW = 0.12
 """Half side of the window about the wrist in which depth is looked for, in the same lengths."""
 FARTHEST_PX = 1e5
-"""How far from the corner of a picture a point may lie."""
+"""How far from the corner of a picture a wrist may lie that is looked for."""
 MOST_PIXELS = {"colour": 1 << 26, "depth": 1 << 23}
 """Of pictures; those of a depth camera beside the colour camera are moved point by point."""
 MEASURES = {"wrist_middle_mcp_mm": (50.0, 150.0), "middle_mcp_pip_mm": (20.0, 80.0)}
@@ -224,8 +224,6 @@ def _row(held: Any) -> dict:
     weight = as_numbers(held.get("weight", np.ones(NUM_JOINTS)))
     if uv.shape != (NUM_JOINTS, 2):
         raise ValueError(f"`uv_px` must hold 21 points of two numbers. Received: shape {uv.shape}")
-    if not (np.abs(uv) <= FARTHEST_PX).all():
-        raise ValueError(f"`uv_px` must hold numbers of at most {FARTHEST_PX:g} pixels.")
     if weight.shape != (NUM_JOINTS,) or not ((weight >= 0) & (weight <= 1)).all():
         raise ValueError(
             f"`weight` must hold 21 numbers of 0..1. Received: {shown(held.get('weight'))}"
@@ -293,6 +291,8 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     except UserError:
         return float("nan")
     uv = table.uv_px[row]
+    if not (np.abs(uv[[ROOT, MIDDLE_MCP]]) <= FARTHEST_PX).all():
+        return float("nan")
     palm_px = np.linalg.norm(uv[MIDDLE_MCP] - uv[ROOT])
     reach = max(round(ROOT_WINDOW * float(palm_px)), 2)
     u, v = np.rint(uv[ROOT]).astype(int)
