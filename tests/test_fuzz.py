@@ -42,6 +42,8 @@ def fuzz(load_script):
 @pytest.mark.parametrize("name", NAMES)
 def test_entrance(fuzz, name):
     """No input of an entrance gives anything but a result or a message."""
+    for package in {"mat": ["scipy"], "onnx": ["onnx", "onnxruntime"]}.get(name, ()):
+        pytest.importorskip(package)
     result = fuzz.fuzz(name, INPUTS, seed=1)
     assert result.refused_valid == []
     assert result.findings == []
@@ -368,6 +370,18 @@ def test_wrong_descriptions(fuzz, finder, tmp_path, change, message):
         return
     with pytest.raises(UserError, match=message):
         fuzz._look(path, picture)
+
+
+def test_texts_of_onnx_that_are_no_text(fuzz, tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    whole = fuzz.onnx_case(tmp_path).valid[0]
+    path = tmp_path / "a.onnx"
+    path.write_bytes(whole)
+    load_backend(path, task="hand_finder")
+    path.write_bytes(whole.replace(b"threshold", b"\xff\xfe23456789"[:9]))
+    with pytest.raises(UserError, match="is not a model that ONNX Runtime can load"):
+        load_backend(path, task="hand_finder")
 
 
 def test_description_that_is_a_bomb(fuzz, finder, tmp_path):

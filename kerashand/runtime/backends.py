@@ -98,17 +98,17 @@ class OnnxBackend(Backend):
             session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
+            held = session.get_modelmeta().custom_metadata_map  # texts may be no UTF-8
+            shapes = {value.name: tuple(value.shape) for value in session.get_inputs()}
+            self._names = [value.name for value in session.get_outputs()]
         except Exception as error:  # onnxruntime raises classes of its own, without a common base
             raise _not_loaded(path, "ONNX Runtime", error) from error
-        held = session.get_modelmeta().custom_metadata_map
         if METADATA_FILE not in held:
             raise _undescribed(path)
         self.metadata = _described(path, held[METADATA_FILE])
         self._session = session
-        shapes = {value.name: tuple(value.shape) for value in session.get_inputs()}
         self.signatures = (XYZ_SIGNATURE if "intrinsics" in shapes else JOINTS_SIGNATURE,)
         self.input_shape = shapes.get("image", ())
-        self._names = [value.name for value in session.get_outputs()]
         self.outputs = frozenset(self._names)
 
     def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
