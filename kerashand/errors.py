@@ -1,4 +1,10 @@
-"""The errors that commands show as a message instead of a traceback."""
+"""The errors that commands show as messages instead of tracebacks, and how they show values."""
+
+import reprlib
+from typing import Any
+
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = 60
 
 
 class UserError(Exception):
@@ -7,3 +13,8 @@ class UserError(Exception):
 
 class TryAgainError(UserError):
     """Nothing is wrong with the input: the same command, run again, goes on."""
+
+
+def shown(value: Any) -> str:
+    """A short representation of a received value, in the words of YAML for the empty one."""
+    return "null (empty)" if value is None else _brief.repr(value)

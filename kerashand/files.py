@@ -1,4 +1,4 @@
-"""Writing files so that a name never stands for half a file."""
+"""Names of files, and writing them so that a name never stands for half a file."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ LOCK_FILE = "in_use.lock"
 STALE_SECONDS = 3600.0
 LONGEST_STEM = 100
 """Of a name, so that with what is added it stays one that file systems take."""
+
+
+def user_path(name: str | os.PathLike[str]) -> Path:
+    """A path as a user names it, with `~` for a home folder; that of nobody stays as it is."""
+    return Path(os.path.expanduser(name))  # Path.expanduser() raises RuntimeError
 
 
 @contextlib.contextmanager

@@ -207,7 +207,7 @@ DAMAGE = {
     ),
     "rhd annotations cut": ("rhd", lambda r: cut(r / ANNO), r"pickle data was truncated"),
     "rhd annotations empty": (
-        "rhd", lambda r: (r / ANNO).write_bytes(b""), r"anno_training.pickle cannot be read",
+        "rhd", lambda r: (r / ANNO).write_bytes(b""), r"anno_training.pickle is no whole pickle",
     ),
     "rhd annotations are text": (
         "rhd", lambda r: (r / ANNO).write_text("hello"), r"anno_training.pickle",
@@ -341,7 +341,7 @@ DAMAGE = {
     "recording missing": ("rgbd", shutil.rmtree, r"recording.yaml does not exist"),
     "recording without camera": (
         "rgbd", lambda r: edit_text(r / "recording.yaml", "colour:", "color:"),
-        r"`colour` must be a mapping. Received: None",
+        r"`colour` must be a mapping. Received: null",
     ),
     "recording with code": (
         "rgbd",

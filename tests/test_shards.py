@@ -249,6 +249,11 @@ def test_training_reads_shards(originals, tmp_path):
     assert len(shards) == 3  # 8 hands
     data = shards[1].read_bytes()
     shards[1].write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match=rf"{shards[1].name} is damaged: it does not end with"):
+        run(config.with_run_dir(str(tmp_path / "cut")))
+    changed = bytearray(data)
+    changed[len(data) // 2] ^= 255
+    shards[1].write_bytes(changed)
     assert cached.damaged_shards([str(path) for path in shards]) == [str(shards[1])]
     with pytest.raises(UserError, match=rf"{shards[1].name} is damaged or gone \(1 such"):
         run(config.with_run_dir(str(tmp_path / "again")))

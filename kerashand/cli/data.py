@@ -3,7 +3,6 @@
 import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from kerashand import __version__
 from kerashand.cli.arguments import (
@@ -17,6 +16,7 @@ from kerashand.cli.arguments import (
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import COUNTED_KINDS, LOOKS, load_config, packaged_configs
 from kerashand.errors import UserError
+from kerashand.files import user_path
 
 _SPLITS = ("train", "val", "test")
 _MIN_SIZE_PX, _MAX_SIZE_PX = 32, 512
@@ -136,7 +136,7 @@ def run_sheet(arguments: argparse.Namespace) -> None:
         if value < low or (high is not None and value > high):
             limits = f"at least {low}" if high is None else f"{low} to {high}"
             raise UserError(f"--{name} must be {limits}. Received: {value}")
-    out = Path(arguments.out).expanduser()
+    out = user_path(arguments.out)
     if out.suffix.lower() != ".png":
         raise UserError(f"--out must name a .png file. Received: {arguments.out!r}")
     from kerashand import visualize  # these load OpenCV and Matplotlib

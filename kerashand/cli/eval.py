@@ -15,7 +15,7 @@ from kerashand.cli.startup import tensorflow_start
 from kerashand.config import COUNTED_KINDS, LOOKS
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.errors import UserError
-from kerashand.files import write_text
+from kerashand.files import user_path, write_text
 from kerashand.metrics import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _chosen(data: str, arguments: argparse.Namespace) -> DomainConfig:
             kind="synthetic", look=kind, test=samples, backgrounds=arguments.backgrounds
         )
     if separator and kind in COUNTED_KINDS and folder:
-        if not Path(folder).expanduser().is_dir():
+        if not user_path(folder).is_dir():
             raise UserError(f"--data: the folder {folder} does not exist.")
         return DomainConfig(kind=kind, path=folder, train=None, val=None, test=None)
     raise UserError(
@@ -156,7 +156,7 @@ def _assessed(name: str, arguments: argparse.Namespace) -> Assessment:
     from kerashand.reports import records, subjects
     from kerashand.reports.assessment import assess
 
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.suffix.lower() == ".json":
         return records.from_json(path)
     data, domain = None, DOMAIN

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kerashand.cli import media
 from kerashand.errors import UserError
+from kerashand.files import user_path
 
 DRAWN = "_pose"
 """What the name of a drawing ends in."""
@@ -66,7 +67,7 @@ def _jobs_of(name: str) -> list[Job]:
         raise UserError(f"A camera is camera:0, camera:1 and so on. Received: {name}")
     if "://" in name:
         raise UserError(f"{name} is an address: download it first.")
-    path = Path(name).expanduser()
+    path = user_path(name)
     try:
         if path.is_dir():
             return [Job(str(p), media.is_video(p)) for p in _files_of(path)]
@@ -96,7 +97,7 @@ def _files_of(folder: Path) -> list[Path]:
 
 
 def _with_targets(jobs: list[Job], out: str | None) -> list[Job]:
-    place = None if out is None else Path(out).expanduser()
+    place = None if out is None else user_path(out)
     one_file = place is not None and not (out.endswith(("/", os.sep)) or place.is_dir())
     if one_file and len(jobs) > 1:
         if place.suffix:
@@ -149,7 +150,7 @@ def _check_outputs(jobs: list[Job], json: str | None) -> None:
                 "into different folders."
             )
     if json is not None and json != "-":
-        path = Path(json).expanduser()
+        path = user_path(json)
         if json.endswith(("/", os.sep)):
             raise UserError(f"--json must name a file. Received: {json}")
         _check_output("--json", path, {**inputs, **outputs})

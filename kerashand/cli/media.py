@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import os
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from kerashand import picture_files
 from kerashand.cli.arguments import writing
 from kerashand.errors import UserError
-from kerashand.files import written_beside
+from kerashand.files import user_path, written_beside
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 CAMERA = re.compile(r"(?:webcam|camera)(?::(\d{1,3}))?", re.IGNORECASE)
 ASSUMED_FPS = 30.0
+MOST_FRAME_PIXELS = 1 << 26
+"""Twice what 8K has."""
+FFMPEG_OPTIONS = f"protocol_whitelist;file|max_pixels;{MOST_FRAME_PIXELS}"
 LEAST_SIDE_PX = 8
 
 Picture = NDArray[np.uint8]
@@ -53,10 +56,14 @@ def read_picture(path: Path) -> Picture:
         UserError: If it cannot be read, or is too small to show a hand.
     """
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
+        content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
-    picture = _decoded(content) if content.size else None
+    if picture_files.is_transparent(path, content):
+        picture = _on_white(content)
+    else:
+        bgr = picture_files.decoded(path, content)
+        picture = None if bgr is None else bgr[:, :, ::-1]
     if picture is None:
         known = "" if is_picture(path) else f" Videos end in {', '.join(VIDEO_SUFFIXES)}."
         raise UserError(
@@ -70,39 +77,16 @@ def read_picture(path: Path) -> Picture:
     return np.ascontiguousarray(picture)
 
 
-def _decoded(content: NDArray[np.uint8]) -> Picture | None:
-    """RGB of an encoded picture; None if it cannot be read."""
-    if _has_alpha(content):
-        return _on_white(content)
-    try:
-        picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
-    except cv2.error:  # more pixels than OpenCV takes
-        return None
-    return None if picture is None else picture[:, :, ::-1]
-
-
-def _has_alpha(content: NDArray[np.uint8]) -> bool:
-    """Whether the head of an encoded picture says that it is transparent in places."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pictures that are too large for Pillow
-            with Image.open(io.BytesIO(content)) as picture:
-                return picture.has_transparency_data
-    except Exception:  # Pillow does not know it: OpenCV may
-        return False
-
-
-def _on_white(content: NDArray[np.uint8]) -> Picture | None:
+def _on_white(content: bytes) -> Picture | None:
     """RGB of a picture with alpha, upright, on white. OpenCV would not turn it upright."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as picture:
-                upright = ImageOps.exif_transpose(picture).convert("RGBA")
+        with picture_files.opened(content) as picture:
+            upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except Exception:  # of many classes, for damage of many kinds
         return None
-    white = Image.new("RGBA", upright.size, "white")
-    return np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
+    white = Image.new("RGB", upright.size, "white")
+    white.paste(upright, mask=upright)
+    return np.asarray(white)
 
 
 class Video:
@@ -116,9 +100,11 @@ class Video:
     def __init__(self, name: str):
         self.name = name
         self.camera = camera_number(name)
-        if self.camera is None and not Path(name).expanduser().is_file():
+        if self.camera is None and not user_path(name).is_file():
             raise UserError(f"{name} does not exist.")
-        source = self.camera if self.camera is not None else str(Path(name).expanduser())
+        source = self.camera if self.camera is not None else str(user_path(name))
+        # FFmpeg reads the option when it opens a file; lists of other addresses stay unopened.
+        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", FFMPEG_OPTIONS)
         self._capture = cv2.VideoCapture(source)
         if not self._capture.isOpened():
             what = (
@@ -127,6 +113,12 @@ class Video:
                 else "it is not a video that OpenCV can read, or it is damaged"
             )
             raise UserError(f"{name} cannot be opened: {what}.")
+        side = [cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT]
+        width, height = (self._capture.get(which) for which in side)
+        if width * height > MOST_FRAME_PIXELS:
+            raise UserError(
+                f"{name} says that it has {width:.0f} x {height:.0f} pixels, which no video has."
+            )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = float(fps) if 1.0 <= fps <= 1000.0 else ASSUMED_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)

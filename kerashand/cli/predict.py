@@ -8,12 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.errors import UserError
+from kerashand.files import user_path
 
 ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
 """Length of the scale bone of a hand of middling size, where the user gives none."""
@@ -166,7 +166,7 @@ class _Prediction:
 
         if not self.arguments.json or self.arguments.json == "-":
             return
-        path = Path(self.arguments.json).expanduser()
+        path = user_path(self.arguments.json)
         text = "".join(line + "\n" for line in self.lines)
         with writing(path):
             if path.exists() and not path.is_file():  # a pipe or a device

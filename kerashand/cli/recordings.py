@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from kerashand import visualize
+from kerashand import picture_files, visualize
 from kerashand.cli.arguments import writing
 from kerashand.data.readers import rgbd
 from kerashand.data.readers.table import HandTable, check_depth, depth_seen, find_problems
 from kerashand.data.splits import READERS
 from kerashand.errors import UserError
-from kerashand.files import write_text
+from kerashand.files import user_path, write_text
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine, crop_affine
 from kerashand.runtime import HandPose
 
@@ -49,7 +49,7 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.kind == "rgbd":
         _report_frames(Path(arguments.folder))
     if arguments.sheet:
-        write_sheet(tables, Path(arguments.sheet).expanduser())
+        write_sheet(tables, user_path(arguments.sheet))
     if wrong:
         raise UserError(
             f"{wrong} hands cannot be used. Mend them, or train without them: --skip-bad"
@@ -101,7 +101,7 @@ def _panels(table: HandTable, row: int) -> list[np.ndarray]:
     side = max(float((high - low).max()), 4.0) * HAND_MARGIN
     affine = crop_affine((low + high) / 2, side, SHEET_PX)
     size = (SHEET_PX, SHEET_PX)
-    picture = cv2.imread(table.images[row])[:, :, ::-1]
+    picture = picture_files.read(table.images[row])[:, :, ::-1]
     crop = cv2.warpAffine(np.ascontiguousarray(picture), affine[:2], size)
     points = apply_affine(table.uv_px[row].astype(np.float64), affine)
     panels = [visualize.draw_skeleton(crop, points, scale=1)]
@@ -123,7 +123,7 @@ def label(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: if the folder is no recording, or the predictor is not there.
     """
-    folder = Path(arguments.folder).expanduser()
+    folder = user_path(arguments.folder)
     if not 0.0 <= arguments.least_score <= 1.0:
         raise UserError(f"--least-score must be 0 to 1. Received: {arguments.least_score}")
     rgbd.load_recording(folder)
@@ -156,7 +156,7 @@ def label(arguments: argparse.Namespace) -> None:
 
 
 def _read_rgb(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    picture = picture_files.read(path)
     if picture is None:
         raise UserError(f"{path} is not a picture that can be read.")
     return np.ascontiguousarray(picture[:, :, ::-1])
@@ -181,7 +181,7 @@ def _mediapipe_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitS
             "--with mediapipe needs `--model hand_landmarker.task`, a file that MediaPipe's Hand "
             "Landmarker page offers, and takes no --finder."
         )
-    if not Path(arguments.model).expanduser().is_file():
+    if not user_path(arguments.model).is_file():
         raise UserError(f"--model: {arguments.model} does not exist.")
     try:
         import mediapipe
@@ -193,7 +193,7 @@ def _mediapipe_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitS
             "own OpenCV would overwrite the one that is). Points of any other program do too: "
             "docs/data.md shows how."
         ) from error
-    base = BaseOptions(model_asset_path=str(Path(arguments.model).expanduser()))
+    base = BaseOptions(model_asset_path=str(user_path(arguments.model)))
     try:
         hands = vision.HandLandmarker.create_from_options(
             vision.HandLandmarkerOptions(base_options=base, num_hands=1)

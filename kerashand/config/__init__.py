@@ -1,8 +1,8 @@
 """The whole configuration of a run, checked before TensorFlow is imported.
 
 `schema` holds the sections with their defaults and limits, `rules` what must fit between them,
-`sections` the reading that reports every mistake at once, `yaml_files` the strict YAML, and
-`loading` the packaged files, `extends` and overrides.
+`sections` the reading that reports every mistake at once, and `loading` the packaged files,
+`extends` and overrides.
 """
 
 from kerashand.config.loading import (

@@ -12,8 +12,10 @@ import yaml
 
 from kerashand.config.rules import find_conflicts
 from kerashand.config.schema import STAGES, Config
-from kerashand.config.sections import ConfigError, Section, did_you_mean, read_section, shown
-from kerashand.config.yaml_files import YamlError, parse_yaml, read_yaml_file
+from kerashand.config.sections import ConfigError, Section, did_you_mean, read_section
+from kerashand.errors import shown
+from kerashand.files import user_path
+from kerashand.yaml_files import YamlError, parse_yaml, read_yaml_file
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CONFIGS = _PACKAGE / "configs"
@@ -47,7 +49,7 @@ def find_initial_weights(name_or_path: str) -> Path:
     Raises:
         ConfigError: if there is neither.
     """
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if path.is_file():
         return path
     packaged = packaged_weights()
@@ -125,7 +127,7 @@ def config_hash(config: Config) -> str:
 
 def _find_config(name_or_path: str | Path) -> tuple[Path, str]:
     name = str(name_or_path)
-    path = Path(name).expanduser()
+    path = user_path(name)
     try:
         if path.exists() and not path.is_dir():
             return path, name
@@ -177,7 +179,7 @@ def _read_chain(file: Path, label: str, seen: tuple[Path, ...]) -> dict[str, Any
 def _find_base(file: Path, base_name: Any, label: str) -> Path:
     if not isinstance(base_name, str) or not base_name.strip():
         raise ConfigError(label, [f"extends: must be one file name. Received: {shown(base_name)}"])
-    beside = file.parent / Path(base_name).expanduser()
+    beside = file.parent / user_path(base_name)
     packaged = _find_packaged(base_name)
     # A user's own weak.yaml may extend the packaged weak.yaml.
     if beside.is_file() and (packaged is None or beside.resolve() != file.resolve()):

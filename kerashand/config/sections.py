@@ -4,17 +4,14 @@ import dataclasses
 import difflib
 import math
 import re
-import reprlib
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any
 
-from kerashand.errors import UserError
+from kerashand.errors import UserError, shown
 
 _NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_brief = reprlib.Repr()
-_brief.maxstring = _brief.maxother = _brief.maxlong = 60
 
 
 class ConfigError(UserError):
@@ -111,11 +108,6 @@ def did_you_mean(word: str, allowed: typing.Iterable[str]) -> str:
     """A sentence that names the closest allowed word, or an empty text if none is close."""
     close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
     return f" Did you mean `{close[0]}`?" if close else ""
-
-
-def shown(value: Any) -> str:
-    """A short representation of a received value, in the words of YAML for the empty one."""
-    return "null (empty)" if value is None else _brief.repr(value)
 
 
 def read_section(defaults: Section, received: Any, path: str, problems: dict[str, str]) -> Section:

@@ -27,11 +27,13 @@ import cv2
 import numpy as np
 
 from kerashand.errors import UserError
-from kerashand.files import remove_stale, written_beside
+from kerashand.files import remove_stale, user_path, written_beside
 from kerashand.synthetic.appearance import picture_files
 from kerashand.synthetic.scene import GENERATOR_VERSIONS, draw_sample
 
 LOGGER = logging.getLogger(__name__)
+RECORD_LENGTH_BYTES, RECORD_FRAME_BYTES = 8, 16
+"""Of a TFRecord: its length, and this with the checksums of length and content."""
 SHARD_SAMPLES = 250
 JPEG_QUALITY = 92
 CACHE_VARIABLE = "KERASHAND_CACHE"
@@ -147,7 +149,7 @@ def encode_jpeg(image: np.ndarray) -> bytes:
 def cache_root(cache_dir: str | None) -> Path:
     """The folder of the cache: the argument, $KERASHAND_CACHE or ~/.cache/kerashand."""
     chosen = cache_dir or os.environ.get(CACHE_VARIABLE) or "~/.cache/kerashand"
-    return Path(chosen).expanduser()
+    return user_path(chosen)
 
 
 def shard_path(root: Path, split: CachedSplit, first: int, count: int) -> Path:
@@ -161,7 +163,7 @@ def ensure_splits(
     """Write whatever shards are missing, with one progress bar, and return all paths in order.
 
     Raises:
-        UserError: when the cache folder cannot be written.
+        UserError: when the cache folder cannot be written, or a shard is damaged.
     """
     root = cache_root(cache_dir)
     paths = {s: [shard_path(root, s, *shard) for shard in s.shards()] for s in splits}
@@ -171,6 +173,7 @@ def ensure_splits(
         for first, count in split.shards()
         if not shard_path(root, split, first, count).exists()
     ]
+    check_shards([path for shards in paths.values() for path in shards if path.exists()])
     if missing:
         try:
             for split in splits:
@@ -188,6 +191,28 @@ def ensure_splits(
                 f"another folder with `--set data.cache_dir=DIR` or ${CACHE_VARIABLE}."
             ) from error
     return paths
+
+
+def check_shards(paths: Iterable[Path]) -> None:
+    """Add up the lengths of the records of shards; their content is not read.
+
+    TensorFlow allocates what a length says before it reads, and ends when it cannot.
+
+    Raises:
+        UserError: when one does not end with its last record.
+    """
+    for path in paths:
+        size, place = path.stat().st_size, 0
+        with path.open("rb", buffering=0) as file:
+            while place < size:
+                file.seek(place)
+                head = file.read(RECORD_LENGTH_BYTES)
+                place += RECORD_FRAME_BYTES + int.from_bytes(head, "little")
+        if place != size:
+            raise UserError(
+                f"{path} is damaged: it does not end with a record. Delete it: the same command "
+                "writes it again."
+            )
 
 
 def _write_shards(root: Path, missing: list[Shard], workers: int) -> None:

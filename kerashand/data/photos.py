@@ -19,9 +19,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from kerashand import picture_files
 from kerashand.data.cache import CachedSplit, encode_jpeg
 from kerashand.errors import UserError
+from kerashand.files import user_path
 from kerashand.geometry.camera import apply_affine, crop_affine, flip_uv
+from kerashand.untrusted import read_arrays
 
 LABELS_FILE = "labels.npz"
 POINTS_3D_FILE = "points_3d.npz"
@@ -64,7 +67,7 @@ class PhotoSplit(CachedSplit):
 
     def _encode(self, labels: dict[str, np.ndarray], row: int) -> dict[str, bytes]:
         path = Path(self.path) / str(labels["name"][row])
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        picture = picture_files.read(path)
         if picture is None:
             raise UserError(f"{path} is not a picture that OpenCV can read, or does not exist.")
         picture, uv = picture[:, :, ::-1], labels["uv_px"][row]
@@ -133,7 +136,7 @@ def boxed_pictures(path: str, split: str) -> Iterator[tuple[np.ndarray, np.ndarr
     """Each picture of a split: RGB [H, W, 3], boxes [n, 4] of its hands, is_right [n]."""
     labels = load_labels(path)
     for name in sorted(set(labels["name"][labels["split"] == split].tolist())):
-        picture = cv2.imread(str(Path(path) / name), cv2.IMREAD_COLOR)
+        picture = picture_files.read(Path(path) / name)
         if picture is None:
             raise UserError(f"{Path(path) / name} is not a picture that OpenCV can read.")
         rows = np.flatnonzero(labels["name"] == name)
@@ -158,18 +161,17 @@ def load_labels(path: str) -> dict[str, np.ndarray]:
     Raises:
         UserError: when it is missing, damaged, or an array has a wrong type, shape or value.
     """
-    file = Path(path).expanduser() / LABELS_FILE
+    file = user_path(path) / LABELS_FILE
     try:
-        with np.load(file, allow_pickle=False) as data:
-            labels = {name: data[name] for name in data.files}
+        labels = read_arrays(file)
     except FileNotFoundError:
         raise UserError(
             f"{file} does not exist. A folder of photographs needs this file (see "
             "kerashand/data/photos.py and tools/prepare_photographs.py)."
         ) from None
-    except Exception as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{file} cannot be read as an .npz file: {error}") from error
-    count = len(labels["name"]) if "name" in labels else 0
+    count = labels["name"].size if "name" in labels else 0
     for name, (kind, shape_of_one) in FIELDS.items():
         if name not in labels:
             raise UserError(f"{file} lacks `{name}`. It holds: {', '.join(sorted(labels))}")

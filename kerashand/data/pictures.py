@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from kerashand import picture_files
 from kerashand.data.augment import AugmentParameters, change_colours
 from kerashand.data.cache import CachedSplit, backgrounds_suffix, encode_jpeg
 from kerashand.data.photos import load_labels
@@ -106,7 +107,7 @@ class PhotographedPictures(CachedSplit):
         canvas = np.clip(np.rint(canvas * 255.0), 0, 255).astype(np.uint8)
         if rng.random() < EMPTY_SHARE:
             return _encoded(canvas, np.zeros((0, ROW)))
-        photograph = cv2.imread(str(Path(self.path) / name), cv2.IMREAD_COLOR)
+        photograph = picture_files.read(Path(self.path) / name)
         if photograph is None:
             raise UserError(f"{Path(self.path) / name} is not a picture that OpenCV can read.")
         photograph = photograph[:, :, ::-1]

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from kerashand.data import photos
@@ -15,6 +14,7 @@ from kerashand.data.readers import freihand, rgbd, rhd, stb
 from kerashand.data.readers.table import HandTable, without_bad_rows
 from kerashand.data.sample import DOMAIN_NUMBERS
 from kerashand.data.tables import ConvertedSplit, TableSplit, mixed
+from kerashand.files import user_path
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.synthetic.scene import SPLITS
 
@@ -102,7 +102,7 @@ def _table_of(chosen: Any, split: str) -> HandTable:
 
 
 def _checked(chosen: Any, split: str) -> HandTable:
-    path = str(Path(chosen["path"]).expanduser().resolve())
+    path = str(user_path(chosen["path"]).resolve())
     wrist = chosen["wrist_from_palm"] if chosen["kind"] in STB_KINDS else None
     return _read(chosen["kind"], path, split, chosen["max_bad_share"], wrist)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import logging
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from numpy.typing import NDArray
 from kerashand.errors import UserError
 from kerashand.models.blocks import FusedBatchNormalization
 from kerashand.models.hand_pose import PART_NAMES, HandPoseParts, build_parts
-from kerashand.runtime.backends import open_interpreter, read_metadata
+from kerashand.runtime.backends import check_content, open_interpreter, read_metadata
+from kerashand.untrusted import read_arrays, read_member
 
 LOGGER = logging.getLogger(__name__)
 WEIGHTS_FILE = "weights.npz"
@@ -61,6 +61,7 @@ def load_carried(path: Path) -> tuple[keras.Model, dict[str, Any]]:
         UserError: when the file is damaged, or carries no weights of a pose model.
     """
     metadata = read_metadata(path)
+    check_content(path, path.read_bytes(), metadata)
     keras.config.set_dtype_policy("float32")
     parts = _parts_of(path, metadata)
     model = parts.build_inference_model()
@@ -101,12 +102,8 @@ def _values(path: Path, model: keras.Model) -> list[tuple[keras.Variable, NDArra
 
 def _read_archive(path: Path) -> dict[str, NDArray]:
     try:
-        with (
-            zipfile.ZipFile(path) as archive,
-            np.load(io.BytesIO(archive.read(WEIGHTS_FILE)), allow_pickle=False) as held,
-        ):
-            return {key: held[key] for key in held.files}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return read_arrays(read_member(path, WEIGHTS_FILE))
+    except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{path} carries no weights, or they are damaged: {error}") from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,12 @@ from kerashand.exporting.converters import needs_extra, quiet_stderr
 from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import Served, serve
 from kerashand.files import written_beside
-from kerashand.runtime.backends import JOINTS_SIGNATURE, METADATA_FILE, SAVED_MODEL_FILE
+from kerashand.runtime.backends import (
+    JOINTS_SIGNATURE,
+    METADATA_FILE,
+    SAVED_MODEL_FILE,
+    with_description,
+)
 
 PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
 PRECISIONS_OF = {"saved_model": ("fp32",), "tflite": PRECISIONS, "onnx": PRECISIONS}
@@ -81,17 +85,15 @@ def write(
     signature: str = JOINTS_SIGNATURE, calibration: Hands | None = None,
 ) -> None:  # fmt: skip
     """Write served functions under a name; arguments as for `export`."""
-    text = json.dumps(dict(described), indent=2)
     if form == "tflite":
         content = to_tflite(served, precision, calibration)
         pose = described.get("task") == "hand_pose"
         carried = carried_weights(served.model, content) if pose else None
-        path.write_bytes(content)
-        with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(METADATA_FILE, text)
-            if carried is not None:
-                archive.writestr(WEIGHTS_FILE, carried)
-    elif form == "onnx":
+        more = {} if carried is None else {WEIGHTS_FILE: carried}
+        path.write_bytes(with_description(content, described, more))
+        return
+    text = json.dumps(dict(described), indent=2)
+    if form == "onnx":
         path.write_bytes(to_onnx(served.only(signature), text, precision, calibration))
     else:
         save(served, path)

@@ -12,6 +12,7 @@ from kerashand.config import Config, find_initial_weights, load_config
 from kerashand.errors import UserError
 from kerashand.exporting.carried import load_carried
 from kerashand.exporting.description import describe
+from kerashand.files import user_path
 from kerashand.models.hand_pose import (
     PART_NAMES,
     build_parts,
@@ -35,7 +36,7 @@ def load_exportable(name: str) -> tuple[keras.Model, dict[str, Any]]:
     Raises:
         UserError: when there is no such model, or it has no weights.
     """
-    path = Path(name).expanduser()
+    path = user_path(name)
     if name == PACKAGED and not path.is_dir():
         return load_carried(packaged_model(POSE_FILE))
     if path.is_dir():

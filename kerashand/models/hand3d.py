@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kerashand.errors import UserError
-from kerashand.pickles import load_pickle
+from kerashand.pickles import is_numeric, load_pickle
 from kerashand.skeleton import FROM_RHD
 
 FORMAT_SUFFIXES = (".pickle", ".pkl")
@@ -50,7 +50,7 @@ def load_hand3d(path: str | Path, network: Any) -> list[str]:
     if not names:
         raise UserError(
             f"{path} holds neither PoseNet2D nor HandSegNet. "
-            f"It holds: {', '.join(sorted(held)[:4])}"
+            f"It holds: {', '.join(key[:60] for key in sorted(held)[:4])}"
         )
     chosen = {}
     for name in names:
@@ -60,8 +60,10 @@ def load_hand3d(path: str | Path, network: Any) -> list[str]:
                 f"{path} fits the network `cpm` alone, and this one has no layer {name}: set "
                 "model.network=cpm."
             )
-        kernel = np.asarray(held.get(f"{scope}/{name}/weights"), np.float32)
-        bias = np.asarray(held.get(f"{scope}/{name}/biases"), np.float32)
+        arrays = [held.get(f"{scope}/{name}/{kind}") for kind in ("weights", "biases")]
+        if not all(map(is_numeric, arrays)):
+            raise UserError(f"{path}: {scope}/{name} has no `weights` and `biases` of numbers.")
+        kernel, bias = (np.asarray(array, np.float32) for array in arrays)
         kernel, bias = _in_our_order(name, kernel, bias)
         wanted = [tuple(weight.shape) for weight in layer.weights]
         if [kernel.shape, bias.shape] != wanted:

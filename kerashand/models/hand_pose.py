@@ -5,8 +5,6 @@ import logging
 import math
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from kerashand.models.cpm import CPM_HEATMAP_STRIDE, build_cpm
 from kerashand.models.depth_decoder import build_depth_decoder
 from kerashand.models.depth_regressor import build_depth_regressor
 from kerashand.models.lite import build_lite
+from kerashand.untrusted import read_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -323,12 +322,8 @@ def parts_in_npz(path: str | os.PathLike) -> list[str]:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("a bare array")
-            arrays = {key: archive[key] for key in archive.files}
-    except (EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = read_arrays(path)
+    except ValueError as error:
         raise ValueError(f"Not a readable weights file: {path} ({error})") from error
     for key, array in arrays.items():
         if not np.issubdtype(array.dtype, np.floating):

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from kerashand.errors import UserError
+from kerashand.errors import UserError, shown
 from kerashand.metrics import PROTOCOLS
 from kerashand.reports.assessment import Assessment, error_name, sample_error
 from kerashand.skeleton import JOINT_NAMES, NUM_JOINTS
+from kerashand.untrusted import as_numbers, parse_json
 
 FORMAT = "kerashand-eval 2"
 PER_JOINT = ("error_mm", "depth_error_mm", "error_px", "confidence", "occluded")
+LISTED = ("pck", "thresholds_mm")
+"""Of the summary; the rest are single numbers."""
 PER_SAMPLE = ("auc", "yaw_deg", "distance_mm", "brightness", "box_px", "depth_map_l1")
 
 
@@ -45,11 +48,11 @@ def from_json(path: Path) -> Assessment:
         UserError: when it is no such file.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
-            raise UserError(f"{path} is of another version: {content['format']}.")
+            raise UserError(f"{path} is of another version: {shown(content['format'])}.")
         samples = content["samples"]
-        arrays = {name: np.array(samples[name], np.float64) for name in PER_JOINT + PER_SAMPLE}
+        arrays = {name: as_numbers(samples[name], np.float64) for name in PER_JOINT + PER_SAMPLE}
         count = len(arrays["auc"])
         shapes = {arrays[name].shape for name in PER_JOINT}
         if not count or shapes != {(count, NUM_JOINTS)} or content["protocol"] not in PROTOCOLS:
@@ -58,12 +61,28 @@ def from_json(path: Path) -> Assessment:
             raise ValueError("its arrays do not fit together")
         return Assessment(
             name=str(content["model"]), data=str(content["data"]), protocol=content["protocol"],
-            conditions=str(content["conditions"]), numbers=dict(content["numbers"]), arrays=arrays,
+            conditions=str(content["conditions"]), numbers=_summary(content["numbers"]),
+            arrays=arrays,
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} is no report of `kerashand-eval --json`, or it is damaged: {error}"
+            f"{path} is no report of `kerashand-eval --json`, or it is damaged: {str(error)[:200]}"
         ) from error
+
+
+def _summary(numbers: Any) -> dict[str, Any]:
+    """The summary, if all in it but the protocol's name are numbers, or lists of them."""
+    if not isinstance(numbers, dict):
+        raise ValueError("`numbers` is no mapping")
+    for name, value in numbers.items():
+        values = value if name in LISTED and isinstance(value, list) else [value]
+        if name != "protocol" and not all(isinstance(v, float) or type(v) is int for v in values):
+            raise ValueError(f"its {shown(name)} is no number")
+        if any(type(v) is int and abs(v) > 1 << 53 for v in values):
+            raise ValueError(f"its {shown(name)} is too large")
+    if len({np.shape(numbers.get(name, [])) for name in LISTED}) > 1:
+        raise ValueError("its curve does not fit its thresholds")
+    return numbers
 
 
 def as_csv(assessment: Assessment) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -11,9 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kerashand.errors import UserError
+from kerashand.errors import UserError, shown
+from kerashand.files import user_path
+from kerashand.untrusted import parse_json, read_member
 
 METADATA_FILE = "kerashand.json"
+CHECKSUM = "checksum"
+"""In the description of a .tflite file: its bytes before the archive, and their SHA-256."""
 JOINTS_SIGNATURE, XYZ_SIGNATURE = "serving_default", "xyz_mm"
 """Names of the signatures of exported models; `xyz_mm` also takes a camera and a scale."""
 SAVED_MODEL_FILE = "saved_model.pb"
@@ -50,8 +56,10 @@ class LiteRTBackend(Backend):
 
     def __init__(self, path: Path, *, threads: int):
         self.metadata = read_metadata(path)
+        content = path.read_bytes()
+        check_content(path, content, self.metadata)
         # The runners do not keep the interpreter alive.
-        self._interpreter = open_interpreter(path.read_bytes(), name=str(path), threads=threads)
+        self._interpreter = open_interpreter(content, name=str(path), threads=threads)
         self.signatures = _joints_first(self._interpreter.get_signature_list())
         try:
             runners = {s: self._interpreter.get_signature_runner(s) for s in self.signatures}
@@ -67,7 +75,10 @@ class LiteRTBackend(Backend):
 
     def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
         """See `Backend.call`."""
-        return _of_one(self._runners[signature](**inputs))
+        try:
+            return _of_one(self._runners[signature](**inputs))
+        except (ValueError, RuntimeError, TypeError) as error:
+            raise _not_run("LiteRT", error) from error
 
 
 class OnnxBackend(Backend):
@@ -87,22 +98,25 @@ class OnnxBackend(Backend):
             session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
+            held = session.get_modelmeta().custom_metadata_map  # texts may be no UTF-8
+            shapes = {value.name: tuple(value.shape) for value in session.get_inputs()}
+            self._names = [value.name for value in session.get_outputs()]
         except Exception as error:  # onnxruntime raises classes of its own, without a common base
             raise _not_loaded(path, "ONNX Runtime", error) from error
-        held = session.get_modelmeta().custom_metadata_map
         if METADATA_FILE not in held:
             raise _undescribed(path)
         self.metadata = _described(path, held[METADATA_FILE])
         self._session = session
-        shapes = {value.name: tuple(value.shape) for value in session.get_inputs()}
         self.signatures = (XYZ_SIGNATURE if "intrinsics" in shapes else JOINTS_SIGNATURE,)
         self.input_shape = shapes.get("image", ())
-        self._names = [value.name for value in session.get_outputs()]
         self.outputs = frozenset(self._names)
 
     def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
         """See `Backend.call`."""
-        values = self._session.run(self._names, {k: np.asarray(v) for k, v in inputs.items()})
+        try:
+            values = self._session.run(self._names, {k: np.asarray(v) for k, v in inputs.items()})
+        except Exception as error:  # onnxruntime raises classes of its own
+            raise _not_run("ONNX Runtime", error) from error
         return _of_one(dict(zip(self._names, values, strict=True)))
 
 
@@ -150,6 +164,7 @@ TASKS = {
     "hand_finder": ("a finder", frozenset({"score", "box", "right"})),
 }
 """What a file says it is -> what that is called, and the outputs that it has."""
+JOINT_SHAPES = {"uv_px": (21, 2), "z_relative": (21,), "confidence": (21,)}
 
 
 def _of_one(outputs: Mapping[str, NDArray]) -> Outputs:
@@ -176,13 +191,13 @@ def load_backend(path: str | Path, *, task: str, threads: int = 1) -> Backend:
         UserError: If it does not exist, has another suffix, was not exported by kerashand, is
             damaged or of another task, or its runtime is not installed.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     check_count("threads", threads)
     backend = open_backend(path, threads=threads)
     name, outputs = TASKS[task]
     said = backend.metadata.get("task")
     if said != task:
-        raise UserError(f"{path} is not {name}. It says that it is: {said}")
+        raise UserError(f"{path} is not {name}. It says that it is: {shown(said)}")
     if backend.signatures[0] != JOINTS_SIGNATURE:
         raise UserError(
             f"{path} has the signature {backend.signatures[0]} alone, which takes a camera too; "
@@ -217,12 +232,20 @@ def _backend_class(path: Path):
     return BACKENDS[path.suffix.lower()]
 
 
-def finite(output: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """The outputs of a network, if they are numbers.
+def checked(output: Mapping[str, NDArray], *, task: str) -> dict[str, NDArray[np.float64]]:
+    """The outputs of a network, if they are numbers in the shapes of its task.
 
     Raises:
         UserError: If they are not, as damaged weights give.
     """
+    output = {name: np.asarray(values, np.float64) for name, values in output.items()}
+    shapes = {name: output[name].shape for name in TASKS[task][1]}
+    cells = shapes.get("score", ())
+    wanted = JOINT_SHAPES if task == "hand_pose" else {
+        "score": cells, "box": (*cells, 4), "right": cells
+    }  # fmt: skip
+    if shapes != wanted or len(cells) not in (0, 2):
+        raise UserError(f"A model gives outputs of wrong shapes: {shapes}. Export it again.")
     bad = sorted(name for name, values in output.items() if not np.isfinite(values).all())
     if bad:
         raise UserError(
@@ -244,25 +267,70 @@ def read_metadata(path: Path) -> dict[str, Any]:
         UserError: If there is none.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _described(path, archive.read(METADATA_FILE))
+        return _described(path, read_member(path, METADATA_FILE))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist.") from error
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise _undescribed(path) from error
+
+
+def with_description(
+    network: bytes, metadata: Mapping[str, Any], more: Mapping[str, bytes] | None = None
+) -> bytes:
+    """A .tflite file with an archive at its end that describes it.
+
+    Args:
+        network: what the converter gave.
+        metadata: the description; a checksum of the network is added.
+        more: other files of the archive, by name.
+    """
+    checksum = {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()}
+    described = json.dumps({**metadata, CHECKSUM: checksum}, indent=2)
+    with io.BytesIO(network) as file:
+        with zipfile.ZipFile(file, "a") as archive:
+            for name, held in {METADATA_FILE: described, **(more or {})}.items():
+                archive.writestr(name, held)
+        return file.getvalue()
+
+
+def check_content(path: Path, content: bytes, metadata: Mapping[str, Any]) -> None:
+    """Compare the network with the checksum in the description; older files have none.
+
+    LiteRT does not check what it loads: a changed byte can end the process.
+
+    Raises:
+        UserError: if they differ.
+    """
+    if CHECKSUM not in metadata:
+        return
+    said = metadata[CHECKSUM] if isinstance(metadata[CHECKSUM], dict) else {}
+    count = said.get("bytes")
+    whole = isinstance(count, int) and 0 <= count <= len(content)
+    if not whole or hashlib.sha256(content[:count]).hexdigest() != said.get("sha256"):
+        raise UserError(
+            f"{path} is damaged: it does not have the checksum that the export wrote. Copy it "
+            "again, as a whole."
+        )
 
 
 def _undescribed(path: Path) -> UserError:
     return UserError(f"{path} was not exported by kerashand: it holds no description.")
 
 
+def _not_run(runtime: str, why: object) -> UserError:
+    return UserError(
+        f"{runtime} cannot run a model: {str(why)[:300]}. Its file is damaged, or does not hold "
+        "what it says."
+    )
+
+
 def _not_loaded(path: Path | str, runtime: str, why: object) -> UserError:
-    return UserError(f"{path} is not a model that {runtime} can load: {why}")
+    return UserError(f"{path} is not a model that {runtime} can load: {str(why)[:300]}")
 
 
 def _described(path: Path, text: str | bytes) -> dict[str, Any]:
     try:
-        described = json.loads(text)
+        described = parse_json(text)
     except ValueError as error:
         raise UserError(f"{path} is damaged: its description is not JSON.") from error
     if not isinstance(described, dict):

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kerashand.errors import UserError, shown
 from kerashand.geometry.camera import apply_inverse_affine
 from kerashand.metrics_finder import box_overlap
-from kerashand.runtime.backends import Backend, finite, load_backend
+from kerashand.runtime.backends import Backend, checked, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 
 OVERLAP = 0.35
@@ -48,8 +49,8 @@ class Finder:
     def __init__(self, backend: Backend):
         self.backend = backend
         self.size_px = int(backend.metadata["image_size_px"])
-        self.threshold = float(backend.metadata.get("threshold", DEFAULT_THRESHOLD))
-        self.least_score = float(backend.metadata.get("least_score", 0.0))
+        self.threshold = _score(backend, "threshold", DEFAULT_THRESHOLD)
+        self.least_score = _score(backend, "least_score", 0.0)
 
     @classmethod
     def load(cls, path: str | Path, *, threads: int = 1) -> Finder:
@@ -75,7 +76,7 @@ class Finder:
 
     def _run(self, rgb, affine) -> dict[str, NDArray[np.float64]]:
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        return finite({name: np.asarray(value, np.float64) for name, value in output.items()})
+        return checked(output, task="hand_finder")
 
     def _look(self, rgb, centre, side_px: float) -> list[FoundHand]:
         affine = crop_from_image(centre, side_px, self.size_px)
@@ -94,6 +95,13 @@ class Finder:
                 right = float(output["right"][rows[number], columns[number]])
                 found.append(FoundHand(box, side_of(right), float(scores[number]), right))
         return found
+
+
+def _score(backend: Backend, name: str, default: float) -> float:
+    value = backend.metadata.get(name, default)
+    if not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+        raise UserError(f"A finder says `{name}` of 0 to 1. Received: {shown(value)}")
+    return float(value)
 
 
 def side_of(right: float) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kerashand.errors import UserError
+from kerashand.errors import UserError, shown
 from kerashand.geometry.camera import (
     HAND_MARGIN,
     apply_affine,
@@ -23,7 +23,7 @@ from kerashand.geometry.camera import (
 )
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints, solve_root_depth
-from kerashand.runtime.backends import Backend, check_count, finite, load_backend
+from kerashand.runtime.backends import Backend, check_count, checked, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder, FoundHand, side_of
 from kerashand.skeleton import MIDDLE_MCP, ROOT, SCALE_BONES
@@ -105,10 +105,11 @@ class HandPose:
                     "This version holds no pose model: give one that kerashand-export made."
                 )
         backend = load_backend(path, task="hand_pose", threads=threads)
-        if backend.metadata.get("scale_bone") not in SCALE_BONES:
+        bone = backend.metadata.get("scale_bone")
+        if bone not in tuple(SCALE_BONES):
             raise UserError(
-                f"{path} measures depth by {backend.metadata.get('scale_bone')}, a bone that this "
-                f"version does not know ({', '.join(SCALE_BONES)})."
+                f"{path} measures depth by {shown(bone)}, a bone that this version does not know "
+                f"({', '.join(SCALE_BONES)})."
             )
         if finder is None and (packaged := packaged_model(FINDER_FILE)).is_file():
             finder = packaged
@@ -294,7 +295,7 @@ class HandPose:
             centre, side_px, self.size_px, angle_rad=angle_rad, mirrored=side == "left"
         )
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        output = finite({name: np.asarray(value, np.float64) for name, value in output.items()})
+        output = checked(output, task="hand_pose")
         uv = apply_inverse_affine(output["uv_px"], affine)
         z_relative, scores = output["z_relative"], output["confidence"]
         low, high = uv.min(axis=0), uv.max(axis=0)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.picture_files import read as read_picture
 from kerashand.synthetic.render import unit
 
 # Linear-light skin colours from light to dark; a random point between neighbours is drawn.
@@ -305,7 +306,7 @@ def picture_files(folder: str) -> list[Path]:
 
 
 def _load_picture(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    picture = read_picture(path)
     if picture is None:
         raise UserError(f"{path} is not a picture that OpenCV can read.")
     factor = LOADED_SIDE_PX / min(picture.shape[:2])

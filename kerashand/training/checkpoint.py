@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 
 from kerashand.errors import UserError
 from kerashand.files import written_beside
+from kerashand.untrusted import parse_json, read_arrays
 
 _STATE_KEY = "state_json"
 
@@ -25,14 +24,26 @@ def save_checkpoint(path: Path, variables: Mapping[str, Any], state: dict[str, A
         np.savez(file, **arrays)
 
 
-def load_state(path: Path) -> dict[str, Any]:
+def load_state(path: Path, *, like: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Where the run of a checkpoint stands.
+
+    Args:
+        path: the file.
+        like: a state that names what has to be there, with values of the same kinds.
 
     Raises:
         UserError: when the file is damaged.
     """
-    with _opened(path) as data:
-        return json.loads(data[_STATE_KEY].tobytes())
+    try:
+        state = parse_json(read_arrays(path, only=(_STATE_KEY,))[_STATE_KEY].tobytes())
+        if not isinstance(state, dict):
+            raise ValueError("its state is no mapping")
+        for name, value in (like or {}).items():
+            if not isinstance(state.get(name), type(value)):
+                raise ValueError(f"its state has no `{name}`")
+        return state
+    except (OSError, KeyError, ValueError) as error:
+        raise _unreadable(path, error) from error
 
 
 def restore_variables(path: Path, variables: Mapping[str, Any]) -> None:
@@ -41,8 +52,11 @@ def restore_variables(path: Path, variables: Mapping[str, Any]) -> None:
     Raises:
         UserError: when the file is damaged or belongs to other models.
     """
-    with _opened(path) as data:
-        stored = {name: data[name] for name in data.files if name != _STATE_KEY}
+    try:
+        stored = read_arrays(path)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    stored.pop(_STATE_KEY, None)
     differing = sorted(
         name
         for name in stored.keys() | variables.keys()
@@ -59,12 +73,7 @@ def restore_variables(path: Path, variables: Mapping[str, Any]) -> None:
         variable.assign(stored[name])
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            yield data
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, OSError) as error:
-        raise UserError(
-            f"The checkpoint {path} cannot be read: {error}. Delete it to start this run anew."
-        ) from error
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"The checkpoint {path} cannot be read: {error}. Delete it to start this run anew."
+    )

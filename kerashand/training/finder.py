@@ -193,7 +193,7 @@ def train_finder(
     checkpoint, first = folder / "checkpoint.npz", 0
     if checkpoint.exists():
         restore_variables(checkpoint, variables)
-        first = load_state(checkpoint)["epoch"]
+        first = load_state(checkpoint, like={"epoch": 0})["epoch"]
         LOGGER.info("going on after epoch %d of %d", first, epochs)
     if first == epochs:
         plain.set_weights(network.get_weights())

@@ -226,7 +226,7 @@ class Run:
         """Load where the run stands; False if it has not begun."""
         if not self.checkpoint.exists():
             return False
-        state = load_state(self.checkpoint)
+        state = load_state(self.checkpoint, like=self.state)
         if state["config_hash"] != self.state["config_hash"]:
             raise UserError(
                 f"{self.folder} holds a run of another configuration (see its config.yaml). "

@@ -10,14 +10,15 @@ were published later; without them the last tenth of the training hands is the t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from kerashand.data.readers.table import HandTable, check_joints
+from kerashand.data.readers.table import HandTable, check_joints, check_numbers
 from kerashand.errors import UserError
+from kerashand.files import user_path
 from kerashand.geometry.camera import px_from_cam
+from kerashand.untrusted import parse_json
 
 SIZE_PX = (224, 224)
 HELD_OUT = 0.1
@@ -34,15 +35,16 @@ def read(root: str | Path, split: str) -> HandTable:
     Raises:
         UserError: if something is missing or of another kind.
     """
-    root = Path(root).expanduser()
+    root = user_path(root)
     published = (root / "evaluation_xyz.json").is_file()
     part = "evaluation" if split == "test" and published else "training"
     xyz_mm = check_joints(str(root / f"{part}_xyz.json"), _json(root, f"{part}_xyz"), 3) * 1000.0
-    intrinsics = np.asarray(_json(root, f"{part}_K"), np.float32)
     count = len(xyz_mm)
+    cameras = root / f"{part}_K.json"
+    intrinsics = check_numbers(str(cameras), _json(root, f"{part}_K"))
     if intrinsics.shape != (count, 3, 3):
         raise UserError(
-            f"{root / f'{part}_K.json'} must hold {count} cameras [3, 3], one for each hand of "
+            f"{cameras} must hold {count} cameras [3, 3], one for each hand of "
             f"{part}_xyz.json. Received: {intrinsics.shape}"
         )
     numbers = np.arange(count)
@@ -80,8 +82,7 @@ def _backgrounds(root: Path, count: int) -> int:
 def _json(root: Path, name: str):
     path = root / f"{name}.json"
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"{path} does not exist. FreiHAND's folder holds training/, evaluation/ and their "

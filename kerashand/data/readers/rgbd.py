@@ -13,18 +13,19 @@ scale is the measured bone. The last fifth of the frames, in the order of their 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from kerashand.data.readers.table import HandTable, depth_seen
-from kerashand.errors import UserError
+from kerashand.errors import UserError, shown
+from kerashand.files import user_path
 from kerashand.geometry.registration import Registration
 from kerashand.geometry.root_depth import PALM_RATIOS
 from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
+from kerashand.untrusted import as_numbers, parse_json
+from kerashand.yaml_files import YamlError, read_yaml_file
 
 RECORDING_FILE, POINTS_FILE = "recording.yaml", "points.jsonl"
 TEST_SHARE = 0.2
@@ -32,6 +33,10 @@ WRIST_BEHIND_SKIN = 0.2
 """Depth of the wrist joint behind the skin, in lengths of wrist - middle MCP."""
 ROOT_WINDOW = 0.12
 """Half side of the window about the wrist in which depth is looked for, in the same lengths."""
+FARTHEST_PX = 1e5
+"""How far from the corner of a picture a wrist may lie that is looked for."""
+MOST_PIXELS = {"colour": 1 << 26, "depth": 1 << 23}
+"""Of pictures; those of a depth camera beside the colour camera are moved point by point."""
 MEASURES = {"wrist_middle_mcp_mm": (50.0, 150.0), "middle_mcp_pip_mm": (20.0, 80.0)}
 
 
@@ -61,18 +66,19 @@ def load_recording(folder: str | Path) -> Recording:
     Raises:
         UserError: if it is missing or wrong, with the key and what it held.
     """
-    path = Path(folder).expanduser() / RECORDING_FILE
+    path = user_path(folder) / RECORDING_FILE
     try:
-        held = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} does not exist. It holds the cameras of a recording and one measure of the "
-            "hand; see kerashand/data/readers/rgbd.py."
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        held = read_yaml_file(path)
+    except YamlError as error:
+        if not path.exists():
+            raise UserError(
+                f"{path} does not exist. It holds the cameras of a recording and one measure of "
+                "the hand; see kerashand/data/readers/rgbd.py."
+            ) from None
         raise UserError(f"{path} cannot be read as YAML: {error}") from error
     read = _Reader(path, held)
     size_px, intrinsics = read.camera("colour")
+    read.check_pixels("colour", size_px)
     depth_size, depth_intrinsics = read.camera("depth")
     unit_mm = read.number("depth", "unit_mm", 0.001, 100.0, default=1.0)
     registration = None
@@ -83,6 +89,7 @@ def load_recording(folder: str | Path) -> Recording:
                 f"{path}: `depth_to_colour.rotation` is no rotation: {rotation.tolist()}"
             )
         translation = read.array("depth_to_colour", "translation_mm", (3,))
+        read.check_pixels("depth", depth_size)
         registration = Registration(depth_size, depth_intrinsics, rotation, translation)
     elif depth_size != size_px:
         raise UserError(
@@ -107,14 +114,14 @@ class _Reader:
     def __init__(self, path: Path, held: Any):
         self.path, self.held = path, held
         if not isinstance(held, dict):
-            raise UserError(f"{path} must hold `key: value` lines. Received: {held!r}")
+            raise UserError(f"{path} must hold `key: value` lines. Received: {shown(held)}")
 
     def section(self, name: str, *, required: bool = True) -> dict | None:
         value = self.held.get(name)
         if value is None and not required:
             return None
         if not isinstance(value, dict):
-            raise UserError(f"{self.path}: `{name}` must be a mapping. Received: {value!r}")
+            raise UserError(f"{self.path}: `{name}` must be a mapping. Received: {shown(value)}")
         return value
 
     def number(self, section: str, name: str, low: float, high: float, **default) -> float | None:
@@ -125,7 +132,7 @@ class _Reader:
         if not (good and low <= value <= high):
             raise UserError(
                 f"{self.path}: `{section}.{name}` must be a number of {low:g} to {high:g}. "
-                f"Received: {value!r}"
+                f"Received: {shown(value)}"
             )
         return float(value)
 
@@ -135,16 +142,23 @@ class _Reader:
         cx, cy = (self.number(name, key, -1e5, 1e5) for key in ("cx", "cy"))
         return size, np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
+    def check_pixels(self, name: str, size_px: tuple[int, int]) -> None:
+        if size_px[0] * size_px[1] > MOST_PIXELS[name]:
+            raise UserError(
+                f"{self.path}: `{name}` must have at most {MOST_PIXELS[name]:,} pixels. Received: "
+                f"{size_px[0]} x {size_px[1]}"
+            )
+
     def array(self, section: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
         value = self.section(section).get(name)
         try:
-            array = np.array(value, np.float64)
-        except (TypeError, ValueError):
+            array = as_numbers(value, np.float64)
+        except ValueError:
             array = np.zeros(0)
         if array.shape != shape or not np.isfinite(array).all():
             raise UserError(
                 f"{self.path}: `{section}.{name}` must hold numbers of shape {shape}. "
-                f"Received: {value!r}"
+                f"Received: {shown(value)}"
             )
         return array
 
@@ -155,7 +169,7 @@ def frames(folder: str | Path) -> list[str]:
     Raises:
         UserError: if there is none.
     """
-    colour = Path(folder).expanduser() / "colour"
+    colour = user_path(folder) / "colour"
     names = sorted(
         p.stem for p in colour.glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png")
     )
@@ -166,7 +180,7 @@ def frames(folder: str | Path) -> list[str]:
 
 def colour_path(folder: str | Path, frame: str) -> Path:
     """The colour picture of a frame, whatever its kind is; .png if there is none."""
-    colour = Path(folder).expanduser() / "colour"
+    colour = user_path(folder) / "colour"
     found = (colour / f"{frame}{suffix}" for suffix in (".jpg", ".jpeg", ".png", ".JPG", ".PNG"))
     return next((path for path in found if path.is_file()), colour / f"{frame}.png")
 
@@ -177,7 +191,7 @@ def load_points(folder: str | Path) -> list[dict]:
     Raises:
         UserError: if the file is missing or a line is wrong.
     """
-    path = Path(folder).expanduser() / POINTS_FILE
+    path = user_path(folder) / POINTS_FILE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -190,8 +204,8 @@ def load_points(folder: str | Path) -> list[dict]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                rows.append(_row(json.loads(line)))
-            except (ValueError, TypeError, KeyError) as error:
+                rows.append(_row(parse_json(line)))
+            except ValueError as error:
                 raise UserError(f"{path}, line {number}: {error}") from None
     if not rows:
         raise UserError(f"{path} holds no hands.")
@@ -200,19 +214,24 @@ def load_points(folder: str | Path) -> list[dict]:
 
 def _row(held: Any) -> dict:
     if not isinstance(held, dict):
-        raise ValueError(f"must be an object with frame, side and uv_px. Received: {held!r}")
+        raise ValueError(f"must be an object with frame, side and uv_px. Received: {shown(held)}")
     for key in ("frame", "side", "uv_px"):
         if key not in held:
-            raise ValueError(f"lacks `{key}`. It holds: {', '.join(map(str, held))}")
+            raise ValueError(f"lacks `{key}`. It holds: {', '.join(list(held)[:8])[:200]}")
     if held["side"] not in ("left", "right"):
-        raise ValueError(f"`side` must be left or right. Received: {held['side']!r}")
-    uv = np.array(held["uv_px"], np.float32)
-    weight = np.array(held.get("weight", np.ones(NUM_JOINTS)), np.float32)
+        raise ValueError(f"`side` must be left or right. Received: {shown(held['side'])}")
+    uv = as_numbers(held["uv_px"])
+    weight = as_numbers(held.get("weight", np.ones(NUM_JOINTS)))
     if uv.shape != (NUM_JOINTS, 2):
         raise ValueError(f"`uv_px` must hold 21 points of two numbers. Received: shape {uv.shape}")
     if weight.shape != (NUM_JOINTS,) or not ((weight >= 0) & (weight <= 1)).all():
-        raise ValueError(f"`weight` must hold 21 numbers of 0..1. Received: {held.get('weight')!r}")
-    return {"frame": str(held["frame"]), "side": held["side"], "uv_px": uv, "weight": weight}
+        raise ValueError(
+            f"`weight` must hold 21 numbers of 0..1. Received: {shown(held.get('weight'))}"
+        )
+    frame = str(held["frame"])
+    if not frame or "\0" in frame or Path(frame).name != frame:
+        raise ValueError(f"`frame` must be the name of a picture. Received: {shown(frame)}")
+    return {"frame": frame, "side": held["side"], "uv_px": uv, "weight": weight}
 
 
 def read(root: str | Path, split: str) -> HandTable:
@@ -225,7 +244,7 @@ def read(root: str | Path, split: str) -> HandTable:
     Raises:
         UserError: if something is missing or wrong.
     """
-    root = Path(root).expanduser()
+    root = user_path(root)
     recording = load_recording(root)
     rows = sorted(load_points(root), key=lambda row: row["frame"])
     names = sorted({row["frame"] for row in rows})
@@ -272,6 +291,8 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     except UserError:
         return float("nan")
     uv = table.uv_px[row]
+    if not (np.abs(uv[[ROOT, MIDDLE_MCP]]) <= FARTHEST_PX).all():
+        return float("nan")
     palm_px = np.linalg.norm(uv[MIDDLE_MCP] - uv[ROOT])
     reach = max(round(ROOT_WINDOW * float(palm_px)), 2)
     u, v = np.rint(uv[ROOT]).astype(int)

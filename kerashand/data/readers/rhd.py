@@ -19,15 +19,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from kerashand import picture_files
 from kerashand.data.cache import cache_root
 from kerashand.data.readers.table import HandTable
-from kerashand.errors import UserError
-from kerashand.files import write_text
-from kerashand.pickles import load_pickle
+from kerashand.errors import UserError, shown
+from kerashand.files import user_path, write_text
+from kerashand.pickles import is_numeric, load_pickle
 from kerashand.skeleton import FROM_RHD
 
 SIZE_PX = (320, 320)
 FOLDERS = {"train": "training", "test": "evaluation"}
+SHAPES = {"uv_vis": (42, 3), "xyz": (42, 3), "K": (3, 3)}
+MOST_PICTURES = 100_000
+"""Their names have five digits."""
 LEFT_MASK, RIGHT_MASK = (2, 17), (18, 33)
 
 
@@ -41,7 +45,7 @@ def read(root: str | Path, split: str) -> HandTable:
     Raises:
         UserError: if something is missing or of another kind.
     """
-    folder = Path(root).expanduser() / FOLDERS[split]
+    folder = user_path(root) / FOLDERS[split]
     path = folder / f"anno_{FOLDERS[split]}.pickle"
     if not path.is_file():
         raise UserError(
@@ -82,23 +86,26 @@ def _arrays(path: Path, annotations):
             f"{wrong}: it holds {type(annotations).__name__}, not a mapping of pictures."
         )
     try:
-        numbers = sorted(int(number) for number in annotations)
-        rows = [annotations[number] for number in numbers]
-        stacked = [
-            np.array([row[key] for row in rows], np.float32) for key in ("uv_vis", "xyz", "K")
-        ]
-    except (KeyError, TypeError, ValueError) as error:
+        numbers = sorted(annotations)
+        columns = {key: [annotations[n][key] for n in numbers] for key in SHAPES}
+    except (KeyError, TypeError, IndexError) as error:
         raise UserError(
             f"{wrong}: {type(error).__name__} {error}. Each picture needs uv_vis, xyz and K."
         ) from None
-    for array, key, shape in zip(
-        stacked, ("uv_vis", "xyz", "K"), ((42, 3), (42, 3), (3, 3)), strict=True
-    ):
-        if array.shape[1:] != shape:
-            raise UserError(
-                f"{wrong}: `{key}` must be {shape} a picture. Received: {array.shape[1:]}"
-            )
-    return *stacked, numbers
+    if not all(type(number) is int and 0 <= number < MOST_PICTURES for number in numbers):
+        raise UserError(
+            f"{wrong}: pictures must be numbered 0 to {MOST_PICTURES - 1}. Received: "
+            f"{shown(numbers[0])} to {shown(numbers[-1])}"
+        )
+    for key, arrays in columns.items():
+        # Lists that hold each other could stand for more numbers than fit into memory.
+        for array in arrays:
+            shape = np.shape(array) if is_numeric(array) else type(array).__name__
+            if shape != SHAPES[key]:
+                raise UserError(
+                    f"{wrong}: `{key}` must be {SHAPES[key]} a picture. Received: {shape}"
+                )
+    return *(np.array(arrays, np.float32) for arrays in columns.values()), numbers
 
 
 def sides(folder: Path, names: list[str]) -> np.ndarray:
@@ -117,7 +124,7 @@ def sides(folder: Path, names: list[str]) -> np.ndarray:
         return np.array([mark == "R" for mark in marks])
 
     def is_right(name: str) -> bool | None:
-        mask = cv2.imread(str(folder / name), cv2.IMREAD_GRAYSCALE)
+        mask = picture_files.read(folder / name, cv2.IMREAD_GRAYSCALE)
         return None if mask is None else covers(mask, RIGHT_MASK) >= covers(mask, LEFT_MASK)
 
     with ThreadPoolExecutor() as pool:

@@ -11,6 +11,9 @@ pictures, R + 256 G mm, are not registered to the colour camera.
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -18,12 +21,15 @@ import numpy as np
 
 from kerashand.data.readers.table import HandTable, check_joints
 from kerashand.errors import UserError
+from kerashand.files import user_path
 from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.registration import Registration
 from kerashand.skeleton import FROM_STB
 
 SIZE_PX = (640, 480)
 FRAMES = 1500
+PACKED, MOST_UNPACKED = 15, 64 << 20
+"""MATLAB's number for what zlib packed; the labels of a sequence have less than 1 MB."""
 SEQUENCES = {
     "train": tuple(f"B{n}{kind}" for n in range(2, 7) for kind in ("Counting", "Random")),
     "test": ("B1Counting", "B1Random"),
@@ -83,7 +89,7 @@ def read(root: str | Path, split: str, *, camera: str, wrist: str = "hand3d") ->
     Raises:
         UserError: if something is missing or of another kind.
     """
-    root = Path(root).expanduser()
+    root = user_path(root)
     joints, images, depths, numbers = [], [], [], []
     eyes = ("left", "right") if camera == "bb" else ("color",)
     for sequence in SEQUENCES[split]:
@@ -121,6 +127,22 @@ def read(root: str | Path, split: str, *, camera: str, wrist: str = "hand3d") ->
     )
 
 
+def _check_unpacked(content: bytes) -> None:
+    """Refuse a file whose packed variables are larger than labels are.
+
+    A MATLAB 5 file holds variables one after the other: kind, number of bytes, bytes.
+    """
+    place, room = 128, MOST_UNPACKED
+    while place + 8 <= len(content):
+        kind, length = struct.unpack_from("<II", content, place)
+        if kind == PACKED:
+            unpacker = zlib.decompressobj()
+            room -= len(unpacker.decompress(content[place + 8 : place + 8 + length], room + 1))
+            if room < 0:
+                raise ValueError(f"it unpacks to more than {MOST_UNPACKED:,} bytes")
+        place += 8 + length
+
+
 def _labels(path: Path) -> np.ndarray:
     """Joints [1500, 21, 3] of a label file, in the data set's order."""
     try:
@@ -135,9 +157,11 @@ def _labels(path: Path) -> np.ndarray:
             "them."
         )
     try:
-        held = loadmat(str(path), variable_names=["handPara"])
+        content = path.read_bytes()
+        _check_unpacked(content)
+        held = loadmat(io.BytesIO(content), variable_names=["handPara"])
     except Exception as error:
-        raise UserError(f"{path} cannot be read as a MATLAB file: {error}") from error
+        raise UserError(f"{path} cannot be read as a MATLAB file: {str(error)[:200]}") from error
     if "handPara" not in held:
         raise UserError(f"{path} lacks `handPara`; it is not a label file of STB.")
     parameters = np.asarray(held["handPara"])

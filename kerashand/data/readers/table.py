@@ -11,14 +11,17 @@ import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from kerashand import picture_files
 from kerashand.errors import UserError
 from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.registration import Registration, register_depth
 from kerashand.skeleton import NUM_JOINTS
+from kerashand.untrusted import as_numbers
 
 MOST_NAMED = 5
 """Problems that a message spells out."""
@@ -263,7 +266,7 @@ def depth_seen(table: HandTable, row: int) -> np.ndarray:
     Raises:
         UserError: if the picture cannot be read.
     """
-    picture = cv2.imread(table.depths[row], cv2.IMREAD_UNCHANGED)
+    picture = picture_files.read(table.depths[row], cv2.IMREAD_UNCHANGED)
     plain = table.depth_coding == "mm"
     if (
         picture is None
@@ -330,13 +333,25 @@ def _jpeg_size(path: Path) -> tuple[int, int] | None:
     return None
 
 
-def check_joints(name: str, joints: np.ndarray, dims: int) -> np.ndarray:
+def check_numbers(name: str, values: Any) -> np.ndarray:
+    """Nested lists, or an array, as float32.
+
+    Raises:
+        UserError: if they are anything else.
+    """
+    try:
+        return as_numbers(values)
+    except ValueError as error:
+        raise UserError(f"{name} must hold numbers alone: {str(error)[:200]}") from error
+
+
+def check_joints(name: str, joints: Any, dims: int) -> np.ndarray:
     """Joints [N, 21, dims] as float32.
 
     Raises:
         UserError: for another shape.
     """
-    array = np.asarray(joints, np.float32)
+    array = check_numbers(name, joints)
     if array.ndim != 3 or array.shape[1:] != (NUM_JOINTS, dims):
         raise UserError(
             f"{name} must hold {NUM_JOINTS} joints of {dims} numbers a hand. "
