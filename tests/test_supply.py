@@ -1,7 +1,6 @@
 """What is published: the sdist, the wheel built from it, their metadata, and the lock of CI."""
 
 import configparser
-import fnmatch
 import os
 import re
 import shutil
@@ -26,9 +25,9 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 LARGEST_MB = 12
 SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE",
            ".ci", "docs", "export", "kerashand", "notebooks", "tests", "tools")  # fmt: skip
-LEFT_BY_WORK = ("*/__pycache__", "*/.*_cache", "*/.ipynb_checkpoints", "*/build", "*/runs",
-                "*/node_modules", "*/package-lock.json", "*/export/web/models", "*/.gradle",
-                "*/local.properties", "*/Pods", "*/export/*.tflite", "*/main/assets")  # fmt: skip
+LEFT_BY_WORK = ("__pycache__", ".*_cache", ".ipynb_checkpoints", "build", "runs", "node_modules",
+                "package-lock.json", "export/web/models", ".gradle", "local.properties", "Pods",
+                "Hands/*.tflite", "src/main/assets")  # fmt: skip
 RUBBISH = (
     "kerashand/__pycache__/errors.cpython-310.pyc",
     "tests/__pycache__/conftest.cpython-310.pyc",
@@ -96,12 +95,7 @@ def installed(built, tmp_path_factory):
 
 
 def left_by_work(folder, names):
-    paths = {name: Path(folder, name).as_posix() for name in names}
-    return {
-        name
-        for name, path in paths.items()
-        if any(fnmatch.fnmatch(path, pattern) for pattern in LEFT_BY_WORK)
-    }
+    return {n for n in names if any(Path(folder, n).match(pattern) for pattern in LEFT_BY_WORK)}
 
 
 def package_files(names):
