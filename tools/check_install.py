@@ -1,0 +1,145 @@
+"""Install the wheel in a fresh environment on every supported Python here, and use it.
+
+    python tools/check_install.py                       # newest releases of all dependencies
+    python tools/check_install.py --lowest --python 3.13
+
+The wheel is built from the sdist. Each environment gets it with its dependencies from the registry,
+draws a picture, finds its hand, exports the model and tries a step of each stage of `weak.yaml`.
+Environments hold about 2 GB and are deleted one by one. Needs `build` (`pip install -e ".[test]"`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+DRAW = """
+import cv2
+from kerashand.synthetic.scene import draw_sample
+cv2.imwrite("hand.png", draw_sample("varied", "test", 0, 3, size_px=256).image[:, :, ::-1])
+"""
+STEPS = {
+    "import": ("python", "-c", DRAW),
+    "predict": ("kerashand-predict", "hand.png", "--json", "hand.jsonl"),
+    "export": ("kerashand-export", "--out", "hand.tflite"),
+    "train": ("kerashand-train", "--config", "weak.yaml", "--dry-run"),
+}
+"""What is done in each environment, in a folder of its own: name -> command."""
+OUTPUTS = ("hand.png", "hand_pose.png", "hand.jsonl", "hand.tflite")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check each Python and print one line of a table for each."""
+    setup = configparser.ConfigParser(interpolation=configparser.BasicInterpolation())
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    versions = re.findall(r":: (3\.\d+)", setup["metadata"]["classifiers"])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--python", nargs="+", default=versions, choices=versions, metavar="3.X",
+                        help="only these versions")  # fmt: skip
+    parser.add_argument("--extras", nargs="+", default=[], help="for example export edge")
+    parser.add_argument("--lowest", action="store_true",
+                        help="with the lowest series of each direct dependency")  # fmt: skip
+    args = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text(lowest(setup, args.extras) if args.lowest else "", encoding="utf-8")
+        wheel = build_wheel(Path(folder))
+        print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
+        heads = ("Python", "install", *STEPS, "size", "result")
+        print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
+        what = f"{wheel}[{','.join(args.extras)}]" if args.extras else str(wheel)
+        good = [check(version, what, constraints) for version in args.python]
+    return 0 if all(good) else 1
+
+
+def lowest(setup: configparser.ConfigParser, extras: list[str]) -> str:
+    """Constraints that hold every direct dependency at the lowest series allowed."""
+    lines = [setup["options"]["install_requires"]]
+    lines += [setup["options.extras_require"][extra] for extra in extras]
+    # What an extra says of a dependency of the package itself comes later, and is narrower.
+    found = dict(re.findall(r"^([\w-]+)>=([\d.]+)", "\n".join(lines), re.MULTILINE))
+    return "\n".join(f"{name}=={version}.*" for name, version in found.items())
+
+
+def build_wheel(folder: Path) -> Path:
+    """The wheel, built from the sdist in an environment of its own."""
+    command = [sys.executable, "-m", "build", "--outdir", folder, ROOT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return next(folder.glob("*.whl"))
+
+
+def find_python(version: str) -> str | None:
+    """A Python of this version that starts and can make environments, on PATH or pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [sys.executable, shutil.which(f"python{version}"),
+             *map(str, pyenv.glob(f"{version}.*/{SCRIPTS}/python*{version}"))]  # fmt: skip
+    test = f"import sys, ssl, venv, ensurepip; assert '%d.%d' % sys.version_info[:2] == '{version}'"
+    for python in filter(None, found):
+        if subprocess.run([python, "-c", test], capture_output=True, check=False).returncode == 0:
+            return python
+    return None
+
+
+def check(version: str, what: str, constraints: Path) -> bool:
+    """Install and use the package on one Python, print its line, and say whether all went well."""
+    python = find_python(version)
+    if python is None:
+        print(f"| {version} | {'| ' * len(STEPS)}| | not here |", flush=True)
+        return True
+    with tempfile.TemporaryDirectory() as folder:
+        scripts, work = Path(folder) / "venv" / SCRIPTS, Path(folder) / "work"
+        work.mkdir()
+        environment = os.environ | {
+            "KERASHAND_CACHE": str(Path(folder) / "cache"),
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+        environment.pop("PYTHONPATH", None)
+        install = (
+            (python, "-m", "venv", scripts.parent),
+            (scripts / "pip", "install", "--quiet", "--constraint", constraints, what),
+        )
+        steps = {name: [(scripts / step[0], *step[1:])] for name, step in STEPS.items()}
+        cells, result = [], "good"
+        for name, commands in {"install": install, **steps}.items():
+            start = time.monotonic()
+            error = run(commands, cwd=work, env=environment)
+            cells.append(f"{time.monotonic() - start:.0f} s")
+            if error:
+                result = f"{name} failed"
+                break
+        missing = [name for name in OUTPUTS if not (work / name).is_file()]
+        if result == "good" and missing:
+            error, result = "", f"not written: {', '.join(missing)}"
+        cells += [""] * (1 + len(STEPS) - len(cells))
+        files = (path for path in scripts.parent.rglob("*") if path.is_file())
+        size = sum(path.lstat().st_size for path in files) / 1e9
+    print(f"| {version} | {' | '.join(cells)} | {size:.1f} GB | {result} |", flush=True)
+    if error:
+        print(error, file=sys.stderr)
+    return result == "good"
+
+
+def run(commands, **settings) -> str:
+    """Run commands one after the other; the end of what the first that fails said."""
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
+        if done.returncode:
+            return (done.stdout + done.stderr)[-3000:] or f"exit code {done.returncode}"
+    return ""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
