@@ -147,6 +147,27 @@ def test_the_second_pass_sees_the_fingers_up(scene):
     assert (high - low).max() == pytest.approx(SIZE / HAND_MARGIN)
 
 
+def test_two_looks_are_averaged_by_their_scores(scene):
+    """First z = 0 at score 0.8, then z = 1 at 0.4: 0.25 x 0.64 and 0.16 weigh the same."""
+    sample, picture, _, _ = scene
+    backend = TrueJoints(sample.uv_px, np.zeros(21))
+    first_run, looks = backend.run, iter([(0.0, 0.8), (1.0, 0.4)])
+
+    def run(images):
+        depth, score = next(looks)
+        return first_run(images) | {
+            "z_relative": np.full(21, depth), "confidence": np.full(21, score),
+        }  # fmt: skip
+
+    backend.run = run
+    box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+    (hand,) = HandPose(backend, None).predict(picture, box=box, side="right")
+    np.testing.assert_allclose(hand.z_relative, 0.5, atol=1e-4)
+    np.testing.assert_allclose(hand.joint_scores, 0.6, atol=1e-4)
+    assert hand.score == pytest.approx(0.6, abs=1e-4)
+    np.testing.assert_allclose(hand.uv_px, sample.uv_px, atol=0.5)
+
+
 def test_relative_joints_of_a_far_hand_are_true():
     sample = draw_sample("source", "train", 0, 5, size_px=256)
     xyz = sample.xyz_mm.astype(float)

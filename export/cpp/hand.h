@@ -53,11 +53,33 @@ inline Hand lookAgain(PoseModel& model, const Picture& picture, const Hand& last
   return look(model, picture, viewOfJoints(last.uv_px), last.side);
 }
 
+// What an earlier look counts beside the next, and what gives two scores of 0 a mean.
+constexpr double kEarlierLook = 0.25, kLeastWeight = 1e-6;
+
+// The mean of two looks, each joint by the square of its score; the later counts more.
+inline Hand blended(const Hand& before, const Hand& now) {
+  Hand hand{now.side, 0.0, {}, {}, {}};
+  for (int i = 0; i < kJoints; ++i) {
+    const double first = kEarlierLook * before.confidence[i] * before.confidence[i] + kLeastWeight;
+    const double second = now.confidence[i] * now.confidence[i] + kLeastWeight;
+    const double share = second / (first + second);
+    const auto mean = [share](double a, double b) { return a + share * (b - a); };
+    hand.uv_px[i] = {mean(before.uv_px[i].u, now.uv_px[i].u),
+                     mean(before.uv_px[i].v, now.uv_px[i].v)};
+    hand.z_relative[i] = mean(before.z_relative[i], now.z_relative[i]);
+    hand.confidence[i] = mean(before.confidence[i], now.confidence[i]);
+    hand.score += hand.confidence[i] / kJoints;
+  }
+  return hand;
+}
+
 // The hand in a box, in pixels of the picture.
 inline Hand handIn(PoseModel& model, const Picture& picture, const Box& box, Side side,
                    int passes = 2) {
   check(picture, box);
   Hand hand = look(model, picture, squareAround(box), side);
-  for (int pass = 1; pass < passes; ++pass) hand = lookAgain(model, picture, hand);
+  for (int pass = 1; pass < passes; ++pass) {
+    hand = blended(hand, lookAgain(model, picture, hand));
+  }
   return hand;
 }

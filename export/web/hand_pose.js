@@ -26,6 +26,10 @@ export const SPARE_HANDS = 2;
 const SURE_SIDE = 0.05;
 /** Logarithm of the odds that a difference of 1 in the mean score of the joints stands for. */
 const SIDE_BY_JOINTS = 24;
+/** What an earlier look counts beside the next. */
+const EARLIER_LOOK = 0.25;
+/** Of a joint in a look, so that two scores of 0 have a mean. */
+const LEAST_WEIGHT = 1e-6;
 const [LEAST_BOX_PX, LARGEST_BOX] = [2, 4];
 
 /**
@@ -133,7 +137,8 @@ export class HandPose {
   async read(picture, found, passes = 2) {
     let hand = await this.firstLook(picture, found);
     for (let pass = 1; pass < passes; pass += 1) {
-      hand = await this.look(picture, this.viewOf(hand), hand.side, found.score);
+      const again = await this.look(picture, this.viewOf(hand), hand.side, found.score);
+      hand = blended(hand, again, found.score);
     }
     return hand;
   }
@@ -202,6 +207,26 @@ export class HandPose {
     if (this.finder === null) throw new UserError(`${what} needs a finder.`);
     return this.finder;
   }
+}
+
+/** The mean of two looks, each joint by the square of its score; the later counts more. */
+function blended(before, now, foundScore) {
+  const shares = now.jointScores.map((score, k) => {
+    const first = EARLIER_LOOK * before.jointScores[k] ** 2 + LEAST_WEIGHT;
+    const second = score ** 2 + LEAST_WEIGHT;
+    return second / (first + second);
+  });
+  const mix = (a, b, per) => a.map((value, k) => value + shares[Math.floor(k / per)] * (b[k] - value));
+  const uvPx = mix(before.uvPx, now.uvPx, 2);
+  const jointScores = mix(before.jointScores, now.jointScores, 1);
+  return {
+    side: now.side,
+    score: foundScore * mean(jointScores),
+    box: boxOfJoints(uvPx),
+    uvPx,
+    zRelative: mix(before.zRelative, now.zRelative, 1),
+    jointScores,
+  };
 }
 
 function mean(values) {

@@ -78,6 +78,10 @@ struct HandPose {
     private static let spareHands = 2
     /// The finder's word on the side is taken where it is surer than this.
     private static let sureSide = 0.05
+    /// What an earlier look counts beside the next.
+    private static let earlierLook = 0.25
+    /// Of a joint in a look, so that two scores of 0 have a mean.
+    private static let leastWeight = 1e-6
     /// Logarithm of the odds that a difference of 1 in the mean score of the joints stands for.
     private static let sideByJoints = 24.0
 
@@ -93,7 +97,30 @@ struct HandPose {
     func read(_ picture: Picture, _ found: FoundHand) throws -> Hand {
         let first = try firstLook(picture, found)
         let view = CropView(ofJoints: first.uvPx)
-        return try look(picture, view, side: first.side, foundScore: found.score)
+        let again = try look(picture, view, side: first.side, foundScore: found.score)
+        return blended(first, again, foundScore: found.score)
+    }
+
+    /// The mean of two looks, each joint by the square of its score; the later counts more.
+    private func blended(_ before: Hand, _ now: Hand, foundScore: Double) -> Hand {
+        let shares = zip(before.jointScores, now.jointScores).map { earlier, later in
+            let first = HandPose.earlierLook * Double(earlier * earlier) + HandPose.leastWeight
+            let second = Double(later * later) + HandPose.leastWeight
+            return second / (first + second)
+        }
+        func mean(_ a: [Float], _ b: [Float]) -> [Float] {
+            shares.indices.map { a[$0] + Float(shares[$0]) * (b[$0] - a[$0]) }
+        }
+        var hand = now
+        hand.uvPx = shares.indices.map {
+            let (a, b) = (before.uvPx[$0], now.uvPx[$0])
+            return Point(u: a.u + shares[$0] * (b.u - a.u), v: a.v + shares[$0] * (b.v - a.v))
+        }
+        hand.zRelative = mean(before.zRelative, now.zRelative)
+        hand.jointScores = mean(before.jointScores, now.jointScores)
+        let total = hand.jointScores.reduce(0) { $0 + Double($1) }
+        hand.score = foundScore * total / Double(hand.jointScores.count)
+        return hand
     }
 
     /// The hand of the frame before in the next one of a video: one look where its joints were.

@@ -73,7 +73,31 @@ class HandPose(private val network: Network, private val finder: Finder) {
     /** The joints of a hand that was found: a first look, and a closer one with the fingers up. */
     fun read(picture: Picture, found: FoundHand): Hand {
         val first = firstLook(picture, found)
-        return look(picture, viewOfJoints(first.uvPx), first.side, found.score)
+        val again = look(picture, viewOfJoints(first.uvPx), first.side, found.score)
+        return blended(first, again, found.score)
+    }
+
+    /** The mean of two looks, each joint by the square of its score; the later counts more. */
+    private fun blended(before: Hand, now: Hand, foundScore: Double): Hand {
+        val shares = List(JOINTS) {
+            val first = EARLIER_LOOK * before.jointScores[it] * before.jointScores[it] + LEAST_WEIGHT
+            val second = now.jointScores[it].toDouble() * now.jointScores[it] + LEAST_WEIGHT
+            second / (first + second)
+        }
+        fun mean(a: List<Float>, b: List<Float>) =
+            List(JOINTS) { (a[it] + shares[it] * (b[it] - a[it])).toFloat() }
+        val scores = mean(before.jointScores, now.jointScores)
+        return Hand(
+            side = now.side,
+            score = foundScore * scores.mean(),
+            uvPx = List(JOINTS) {
+                val a = before.uvPx[it]
+                val b = now.uvPx[it]
+                Point(a.u + shares[it] * (b.u - a.u), a.v + shares[it] * (b.v - a.v))
+            },
+            zRelative = mean(before.zRelative, now.zRelative),
+            jointScores = scores,
+        )
     }
 
     /** The hand of the frame before in the next one of a video: one look where its joints were. */
@@ -117,6 +141,12 @@ class HandPose(private val network: Network, private val finder: Finder) {
 
         /** Logarithm of the odds that a difference of 1 in the mean score of joints stands for. */
         const val SIDE_BY_JOINTS = 24.0
+
+        /** What an earlier look counts beside the next. */
+        const val EARLIER_LOOK = 0.25
+
+        /** Of a joint in a look, so that two scores of 0 have a mean. */
+        const val LEAST_WEIGHT = 1e-6
     }
 }
 
