@@ -270,12 +270,12 @@ def surest(pose, wholes):
     return max(read, key=lambda row: max((hand.score for hand in row[1]), default=0.0))
 
 
-def differences(hands, expected):
+def differences(hands, expected, *, score_atol=0.02):
     """Largest differences: of joints in pixels, of joints in boxes, of depth, of scores."""
     assert [hand["side"] for hand in hands] == [hand.side for hand in expected]
     rows = [np.zeros(4)]
     for hand, true in zip(hands, expected, strict=True):
-        assert hand["score"] == pytest.approx(true.score, abs=0.02)
+        assert hand["score"] == pytest.approx(true.score, abs=score_atol)
         left, top, right, bottom = true.box
         pixels = np.abs(np.reshape(hand["uvPx"], (-1, 2)) - true.uv_px).max()
         depth = np.abs(np.array(hand["zRelative"]) - true.z_relative).max()
@@ -397,7 +397,11 @@ def test_hands_through_a_video(run_page, pose, surest, wholes):
     for row, frame in zip(rows, frames, strict=True):
         expected = tracker.update(frame, 0.04)
         assert [number for number, _ in row] == [number for number, _ in expected]
-        worst = differences([hand for _, hand in row], [hand for _, hand in expected])
+        # Each look is cut where the joints before lie, so that small differences go on: noise of
+        # one grey level alone moves a score here by 0.012.
+        worst = differences(
+            [hand for _, hand in row], [hand for _, hand in expected], score_atol=0.04
+        )
         assert worst[1] < 0.01
     assert rows[0]
     assert not rows[-1]
