@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kerashand.errors import UserError, shown
+from kerashand.errors import UserError
 from kerashand.files import user_path
 from kerashand.untrusted import parse_json, read_member
 
@@ -197,7 +197,7 @@ def load_backend(path: str | Path, *, task: str, threads: int = 1) -> Backend:
     name, outputs = TASKS[task]
     said = backend.metadata.get("task")
     if said != task:
-        raise UserError(f"{path} is not {name}. It says that it is: {shown(said)}")
+        raise UserError(f"{path} is not {name}. It says that it is: {str(said)[:60]}")
     if backend.signatures[0] != JOINTS_SIGNATURE:
         raise UserError(
             f"{path} has the signature {backend.signatures[0]} alone, which takes a camera too; "

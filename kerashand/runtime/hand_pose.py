@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kerashand.errors import UserError, shown
+from kerashand.errors import UserError
 from kerashand.geometry.camera import (
     HAND_MARGIN,
     apply_affine,
@@ -113,8 +113,8 @@ class HandPose:
         bone = backend.metadata.get("scale_bone")
         if bone not in tuple(SCALE_BONES):
             raise UserError(
-                f"{path} measures depth by {shown(bone)}, a bone that this version does not know "
-                f"({', '.join(SCALE_BONES)})."
+                f"{path} measures depth by {str(bone)[:60]}, a bone that this version does not "
+                f"know ({', '.join(SCALE_BONES)})."
             )
         if finder is None and (packaged := packaged_model(FINDER_FILE)).is_file():
             finder = packaged
