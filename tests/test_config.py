@@ -71,7 +71,6 @@ def test_packaged_configs_are_those_of_the_issue():
         "source.yaml",
         "photographs.yaml",
         "photographs_finetune.yaml",
-        "photographs_full.yaml",
     }
 
 

@@ -549,7 +549,7 @@ def test_npz_rejects_damage(tmp_path):
         with pytest.raises(ValueError, match="Not a readable weights file"):
             hand_pose.load_parts_npz(path, parts)
     np.save(tmp_path / "bare.npy", np.zeros(3))
-    with pytest.raises(ValueError, match="a bare array"):
+    with pytest.raises(ValueError, match="no zip archive"):
         hand_pose.load_parts_npz(tmp_path / "bare.npy", parts)
     with pytest.raises(FileNotFoundError):
         hand_pose.load_parts_npz(tmp_path / "none.npz", parts)

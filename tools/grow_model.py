@@ -1,11 +1,12 @@
 """Give a trained `lite` network more residual blocks without changing what it gives.
 
     python tools/grow_model.py --weights runs/photographs_finetune/weights_finetune.npz \
-        --config photographs_full.yaml --out grown.npz
+        --config larger.yaml --out grown.npz
 
 The model of the config takes every weight of the file. What the file has no weights for must be
 residual blocks: the last normalisation of each gets scale 0, so that the block adds nothing until
-it is trained. `model.initial_weights` of the config takes the file written here.
+it is trained. `model.initial_weights` of the config (`extends: photographs_finetune.yaml`,
+`model: {lite: {residuals: [0, 0, 2, 3, 3]}}`) takes the file written here.
 """
 
 from __future__ import annotations

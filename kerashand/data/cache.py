@@ -183,7 +183,8 @@ def ensure_splits(
         except BrokenProcessPool as error:
             raise UserError(
                 "A worker process was ended from outside, perhaps for want of memory. What was "
-                "written is kept; run the command again, with fewer `data.workers` if it recurs."
+                "written is kept; run the command again, with fewer `data.workers` if it recurs. A "
+                "script that renders needs `if __name__ == '__main__':` around its work."
             ) from error
         except OSError as error:
             raise UserError(
