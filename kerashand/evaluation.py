@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kerashand import visualize
 from kerashand.geometry.pose import xyz_from_uv_z
-from kerashand.metrics import PROTOCOLS, errors_2d, evaluate_pose
+from kerashand.metrics import PROTOCOLS, depth_map_errors, errors_2d, evaluate_pose
 from kerashand.models.hand_pose import HandPoseParts, draw_depth
 
 
@@ -69,11 +69,11 @@ def predict(
                 image_size_px=parts.image_size_px,
                 half_width_scales=half_width_scales,
             )
-            difference = tf.abs(row["generated"] - batch["depth_map"]) * batch["depth_weight"]
-            measured = tf.reduce_sum(batch["depth_weight"], axis=(1, 2, 3))
-            row["depth_l1"] = tf.reduce_sum(difference, axis=(1, 2, 3)) / measured
+            row["depth_l1"] = depth_map_errors(
+                row["generated"], batch["depth_map"], batch["depth_weight"]
+            )
         for name, value in row.items():
-            collected.setdefault(name, []).append(value.numpy())
+            collected.setdefault(name, []).append(np.asarray(value))
     arrays = {name: np.concatenate(values) for name, values in collected.items()}
     count = len(arrays["uv_px"])
     arrays["kept"] = np.unique(np.linspace(0, count - 1, keep_images).astype(int))

@@ -153,6 +153,26 @@ def errors_2d(prediction_px: ArrayLike, target_px: ArrayLike) -> NDArray[np.floa
     return np.linalg.norm(difference, axis=-1)
 
 
+def depth_map_errors(
+    generated: ArrayLike, measured: ArrayLike, weight: ArrayLike
+) -> NDArray[np.float64]:
+    """Mean absolute difference of depth maps over what was measured, in windows of Eq. 4.
+
+    Args:
+        generated: [N, D, D, 1] or [N, D, D] normalised depth.
+        measured: the same.
+        weight: the same, 0 where nothing was measured.
+
+    Returns:
+        [N], NaN where nothing was measured.
+    """
+    weight = np.asarray(weight, np.float64)
+    axes = tuple(range(1, weight.ndim))
+    apart = np.abs(np.asarray(generated, np.float64) - np.asarray(measured, np.float64)) * weight
+    count = weight.sum(axis=axes)
+    return np.where(count > 0, apart.sum(axis=axes) / np.maximum(count, 1e-9), np.nan)
+
+
 def errors_of_256(prediction_px: ArrayLike, target_px: ArrayLike) -> NDArray[np.float64]:
     """Return the errors of one hand in pixels of the square around it, drawn 256 px wide.
 

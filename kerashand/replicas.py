@@ -12,8 +12,9 @@ import tensorflow as tf
 
 def replicas() -> int:
     """Replicas that a step runs on; 1 outside of a strategy."""
-    in_replica = tf.distribute.in_cross_replica_context() is False
-    return tf.distribute.get_strategy().num_replicas_in_sync if in_replica else 1
+    if tf.distribute.in_cross_replica_context():
+        return 1
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def summed(tensor: tf.Tensor) -> tf.Tensor:

@@ -220,3 +220,16 @@ def test_keras_metric_agrees_with_numpy_and_can_be_rebuilt():
     metric.update_state(target, prediction)
     expected = metrics.joint_errors_mm(prediction, target).mean()
     assert float(metric.result()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_depth_map_errors_by_hand():
+    """Off by 0.5 on the measured half; of the second map nothing was measured."""
+    generated, measured = np.full((2, 4, 4, 1), 0.75), np.full((2, 4, 4, 1), 0.25)
+    measured[:, 2:] = 0.0
+    weight = np.zeros((2, 4, 4, 1))
+    weight[0, :2] = 1.0
+    for maps in (
+        (generated, measured, weight),
+        tuple(a[..., 0] for a in (generated, measured, weight)),
+    ):
+        np.testing.assert_allclose(metrics.depth_map_errors(*maps), [0.5, np.nan])

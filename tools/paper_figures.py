@@ -16,8 +16,8 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import matplotlib
 import numpy as np
 from ablation import SETTINGS
 from matplotlib.figure import Figure
@@ -27,9 +27,8 @@ from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import Config, load_config
 from kerashand.errors import UserError
-from kerashand.reference_curves import STB_AUC, STB_CURVES, STB_THRESHOLDS_MM
 from kerashand.visualize.files import save_figure
-from kerashand.visualize.images import draw_skeleton, draw_skeleton_3d, enlarge
+from kerashand.visualize.images import draw_skeleton, draw_skeleton_3d
 from kerashand.visualize.pages import curve_colour, style_curves, write_page
 
 PAPER_STB_AUC = {"source_only": 0.667, "labels_2d": 0.807, "weak": 0.889}
@@ -129,13 +128,19 @@ class Runs:
                 return load_config(path)
         raise UserError(f"No runs in {self.folder}.")
 
-    def shown(self, setting: str, domain: str, samples: Sequence[int]) -> list[dict]:
-        """What a setting gives for some samples, with pictures; see `assess`."""
+    def subject(self, setting: str) -> tuple[Any, Config]:
+        """The model of a setting, and its configuration."""
         with tensorflow_start():
             from kerashand.reports import subjects
-            from kerashand.reports.assessment import assess
 
-        predictor, config = subjects.of_run(self.path(setting))
+        return subjects.of_run(self.path(setting))
+
+    def shown(self, subject: tuple[Any, Config], domain: str, samples: Sequence[int]) -> list[dict]:
+        """What a model gives for some samples, with pictures; see `assess`."""
+        from kerashand.reports import subjects
+        from kerashand.reports.assessment import assess
+
+        predictor, config = subject
         batches, words = subjects.labelled_batches(
             config.data, domain, predictor, samples=max(samples) + 1
         )
@@ -149,9 +154,9 @@ class Runs:
 # -------------------------------------------------------------------------------- plots
 
 
-def curves(axes, runs: Runs, settings: Sequence[str], domain: str, *, first: int = 0) -> None:
+def curves(axes, runs: Runs, settings: Sequence[str], domain: str) -> None:
     """The mean curve over seeds of each setting with its AUC, and how far seeds are apart."""
-    for number, setting in enumerate(settings, start=first):
+    for number, setting in enumerate(settings):
         found = runs.numbers(setting, domain)
         thresholds = np.array(found[0]["thresholds_mm"])
         shares = np.array([numbers["pck"] for numbers in found])
@@ -165,16 +170,6 @@ def curves(axes, runs: Runs, settings: Sequence[str], domain: str, *, first: int
             )  # fmt: skip
         axes.plot(thresholds, shares.mean(axis=0), color=curve_colour(number), lw=2, label=label)
     style_curves(axes, title=runs.data(domain), legend="AUC 20-50 mm")
-
-
-def published(axes, *, first: int, same_data: bool) -> None:
-    """The published curves of STB, dashed."""
-    for number, (name, shares) in enumerate(STB_CURVES.items(), start=first):
-        axes.plot(
-            STB_THRESHOLDS_MM, shares, "--", color=curve_colour(number), lw=1.3,
-            label=f"{name}{'' if same_data else ', on STB'}: {STB_AUC[name]:.3f}",
-        )  # fmt: skip
-    axes.legend(title="AUC 20-50 mm", fontsize=8)
 
 
 def foot(figure: Figure, runs: Runs, setting: str, more: str = "") -> None:
@@ -225,11 +220,15 @@ def figure_6(runs: Runs, out: Path) -> None:
 
 def figure_7(runs: Runs, out: Path) -> None:
     """Ours beside published curves."""
+    with tensorflow_start():
+        from kerashand.reports.charts import published_curves
+
     figure = Figure(figsize=(11.0, 5.0), dpi=130, layout="constrained")
     for axes, domain in zip(figure.subplots(1, 2), DOMAINS, strict=True):
         curves(axes, runs, FIG_7, domain)
         if domain == "target":
-            published(axes, first=len(FIG_7), same_data=runs.is_stb(domain))
+            published_curves(axes)
+            axes.legend(title="AUC 20-50 mm", fontsize=8)
     more = "" if runs.is_stb("target") else "Curves on STB are of other data than these runs."
     foot(figure, runs, "weak", more)
     save_figure(figure, out)
@@ -240,12 +239,10 @@ def figure_7(runs: Runs, out: Path) -> None:
 
 def figure_8(runs: Runs, samples: Sequence[int], out: Path) -> None:
     """Depth maps drawn of true joints beside the measured ones."""
-    with tensorflow_start():
-        from kerashand.reports import subjects
-    predictor, config = subjects.of_run(runs.path("weak"))
+    predictor, config = subject = runs.subject("weak")
     if predictor.draw is None:
         raise UserError(f"{runs.path('weak')} has no depth regularizer.")
-    shown = [s for s in runs.shown("weak", "target", samples) if s["measured"] is not None]
+    shown = [s for s in runs.shown(subject, "target", samples) if s["measured"] is not None]
     shown = [s for s in shown if s["xyz_true_mm"] is not None]
     if not shown:
         raise UserError(f"None of the samples {list(samples)} has joints in 3D and a depth map.")
@@ -262,7 +259,7 @@ def figure_8(runs: Runs, samples: Sequence[int], out: Path) -> None:
 
 def figure_9(runs: Runs, samples: Sequence[int], out: Path) -> None:
     """Three settings and the truth from a new view."""
-    of = {setting: runs.shown(setting, "target", samples) for setting in FIG_9}
+    of = {setting: runs.shown(runs.subject(setting), "target", samples) for setting in FIG_9}
     rows, captions = [], []
     for found in zip(*of.values(), strict=True):
         ours = found[-1]
@@ -280,10 +277,10 @@ def figure_9(runs: Runs, samples: Sequence[int], out: Path) -> None:
 def figure_10(runs: Runs, samples: Sequence[int], out: Path) -> None:
     """Full supervision on both domains."""
     rows, captions = [], []
-    pairs = 2
+    pairs, subject = 2, runs.subject("full")
     for domain in DOMAINS:
         cells, texts = [], []
-        for shown in runs.shown("full", domain, samples):
+        for shown in runs.shown(subject, domain, samples):
             truth = shown["xyz_true_mm"]
             if truth is None:
                 raise UserError("Figures 9 and 10 need true joints in 3D.")
@@ -292,7 +289,7 @@ def figure_10(runs: Runs, samples: Sequence[int], out: Path) -> None:
                 draw_skeleton_3d(shown["xyz_mm"], size_px=SIDE_PX, truth_mm=truth),
             ]
             texts += [f"{domain}, sample {shown['number']}", error_text(shown)]
-        for start in range(0, len(cells) // (2 * pairs) * 2 * pairs or len(cells), 2 * pairs):
+        for start in range(0, len(cells), 2 * pairs):
             rows.append(cells[start : start + 2 * pairs])
             captions.append(texts[start : start + 2 * pairs])
     columns = max(map(len, rows))
@@ -305,7 +302,7 @@ def overlay(shown: Mapping) -> np.ndarray:
     """The picture with the predicted joints."""
     image = shown["image"]
     scale = max(round(SIDE_PX / image.shape[0]), 1)
-    return draw_skeleton(enlarge(image, 1), shown["uv_px"], scale=scale)
+    return draw_skeleton(image, shown["uv_px"], scale=scale)
 
 
 def error_text(shown: Mapping) -> str:
@@ -319,5 +316,4 @@ PAGES = (figure_8, figure_9, figure_10)
 
 
 if __name__ == "__main__":
-    matplotlib.use("agg")
     raise SystemExit(main())

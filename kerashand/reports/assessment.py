@@ -17,6 +17,7 @@ from kerashand.metrics import (
     SHOWN_PX,
     aligned,
     auc,
+    depth_map_errors,
     errors_2d,
     evaluate_pose,
     joint_errors_mm,
@@ -165,13 +166,11 @@ def _of_batch(predictor: Predictor, batch: Mapping[str, NDArray], protocol: str)
 
 def _depth_map_l1(predictor: Predictor, batch: Mapping[str, NDArray], z_relative: NDArray):
     """[N] mean absolute difference of generated and measured maps, NaN where there is none."""
-    weight = batch["depth_weight"][..., 0]
-    measured = weight.sum(axis=(1, 2))
-    if predictor.draw is None or not measured.any():
+    weight = batch["depth_weight"]
+    if predictor.draw is None or not weight.any():
         return np.full(len(weight), np.nan)
-    drawn = predictor.draw(batch["uv_px"], z_relative)[..., 0]
-    apart = (np.abs(drawn - batch["depth_map"][..., 0]) * weight).sum(axis=(1, 2))
-    return np.where(measured > 0, apart / np.maximum(measured, 1e-9), np.nan)
+    drawn = predictor.draw(batch["uv_px"], z_relative)
+    return depth_map_errors(drawn, batch["depth_map"], weight)
 
 
 def _auc_of_each(errors: NDArray, protocol: str) -> NDArray:

@@ -44,16 +44,21 @@ def pck(assessments: Sequence[Assessment], names: Sequence[str], *, published: b
             label=f"{name} ({numbers['auc']:.3f})",
         )  # fmt: skip
     if published:
-        for style, (name, shares) in zip(("--", "-.", ":"), STB_CURVES.items(), strict=True):
-            axes.plot(
-                STB_THRESHOLDS_MM, shares, style, color="0.45", lw=1.3,
-                label=f"{name}, published for STB ({STB_AUC[name]:.3f})",
-            )  # fmt: skip
+        published_curves(axes)
     axes.set_xlabel("error threshold (mm)")
     axes.set_ylabel("share of joints within the threshold (3D PCK)")
     axes.set_ylim(0.0, 1.02)
     axes.legend(title="model (AUC)", loc="lower right")
     return figure
+
+
+def published_curves(axes) -> None:
+    """The curves of STB, grey and broken."""
+    for style, (name, shares) in zip(("--", "-.", ":"), STB_CURVES.items(), strict=True):
+        axes.plot(
+            STB_THRESHOLDS_MM, shares, style, color="0.45", lw=1.3,
+            label=f"{name}, published for STB ({STB_AUC[name]:.3f})",
+        )  # fmt: skip
 
 
 def pck_2d(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:

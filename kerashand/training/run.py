@@ -382,8 +382,7 @@ class Run:
                     verbose=(1 if sys.stdout.isatty() else 2) if self.is_chief else 0,
                 )
             self._after_epoch(name, epoch)
-        if self.is_chief:
-            save_parts_npz(self.folder / f"weights_{name}.npz", self.parts.models)
+        self._save_weights(f"weights_{name}.npz")
 
     @contextlib.contextmanager
     def _naming_damage(self) -> Iterator[None]:
@@ -429,10 +428,13 @@ class Run:
         best = self.state["best"].get(name)
         if best is None or row["val_loss"] < best:
             self.state["best"][name] = row["val_loss"]
-            if self.is_chief:
-                save_parts_npz(self.folder / f"best_{name}.npz", self.parts.models)
+            self._save_weights(f"best_{name}.npz")
         self.state |= {"epoch": epoch + 1, "step": 0}
         self._save(step=0)
+
+    def _save_weights(self, name: str) -> None:
+        if self.is_chief:
+            save_parts_npz(self.folder / name, self.parts.models)
 
     def _variables(self) -> dict[str, Any]:
         """Everything that training changes, by a stable name."""
