@@ -47,7 +47,7 @@ def predict(
         output = forward(batch["image"])
         xyz_mm = xyz_from_uv_z(
             output["uv_px"], output["z_relative"], batch["intrinsics"],
-            batch["root_depth_mm"], batch["scale_mm"],
+            batch["root_depth_mm"], batch["scale_mm"], depth_along=parts.depth_along,
         )  # fmt: skip
         row = {
             "uv_px": output["uv_px"],

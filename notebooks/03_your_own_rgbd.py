@@ -194,6 +194,7 @@ def errors_mm(folder):
         xyz = xyz_from_uv_z(
             np.asarray(pose["uv_px"], float), np.asarray(pose["z_relative"], float),
             (crop @ CAMERA)[None], true[:1, 2], np.array([bone]),
+            depth_along=config.model.depth_along,
         )[0]  # fmt: skip
         if row["side"] == "right":  # a hand that was labelled as a left one is not counted
             found.append(np.linalg.norm(xyz - true, axis=1).mean())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerashand.geometry import depth, pose
+from kerashand.geometry import depth
 
 ROOT_MM = np.array([500.0, 400.0], np.float32)
 SCALE_MM = np.array([40.0, 30.0], np.float32)
@@ -89,7 +89,7 @@ def test_short_and_long_form_of_eq_5_agree(k):
 
 def test_joint_and_map_share_one_unit():
     z = np.random.default_rng(3).uniform(-4, 4, (2, 21))
-    z_mm = pose.mm_from_relative(z, ROOT_MM, SCALE_MM)
+    z_mm = z * SCALE_MM[:, None] + ROOT_MM[:, None]
     d_n, _ = depth.normalise_depth(z_mm, ROOT_MM, SCALE_MM, half_width_scales=5)
     np.testing.assert_allclose(d_n, depth.normalised_joint_depth(z, half_width_scales=5), atol=1e-6)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
-from kerashand.geometry.pose import relative_from_mm, scale_from_joints
-from kerashand.runtime.hand_pose import Hand, _with_camera
+from kerashand.geometry.pose import relative_depth, scale_from_joints
+from kerashand.runtime.hand_pose import Hand
 from kerashand.synthetic.scene import draw_sample
 
 
@@ -18,24 +18,23 @@ def script(load_script):
 class Oracle:
     """Answers with `uv_px` and `z_relative` of the next picture, moved right by some pixels."""
 
-    scale_bone = "wrist_middle_mcp"
+    scale_bone, depth_along = "wrist_middle_mcp", "optical_axis"
 
     def __init__(self, truths, off_px=0.0):
         self.truths, self.off_px, self.sides = iter(truths), off_px, []
 
-    def predict(self, rgb, *, box, side, intrinsics=None, scale_mm=None, passes=1):
+    def predict(self, rgb, *, box, side, passes=1):
         uv, z = next(self.truths)
         self.sides.append(side)
         uv = np.asarray(uv, np.float64) + np.array([self.off_px, 0.0])
-        hand = Hand(side, 1.0, box, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)))
-        return [_with_camera(hand, intrinsics, scale_mm, self.scale_bone)]
+        return [Hand(side, 1.0, box, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)))]
 
 
 def rendered_truth(count):
     for index in range(count):
         sample = draw_sample("varied", "test", 0, index, size_px=256)
         scale = scale_from_joints(sample.xyz_mm, Oracle.scale_bone)
-        yield sample.uv_px, relative_from_mm(sample.xyz_mm[:, 2], sample.xyz_mm[0, 2], scale)
+        yield sample.uv_px, relative_depth(sample.xyz_mm, scale)
 
 
 def test_rendered_hands_of_a_model_that_knows_them(script):

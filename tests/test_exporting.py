@@ -138,12 +138,22 @@ def test_a_file_gives_what_its_model_gives(form, precision, model, hands, export
         assert backend.signatures == exporting.SIGNATURES
 
 
-@pytest.mark.parametrize("form", ["tflite", "onnx", "saved_model"])
-def test_the_second_signature_gives_millimetres(form, model, metadata, hands, tmp_path, exported):
+@pytest.mark.parametrize(
+    ("form", "along"),
+    [
+        *((form, "optical_axis") for form in ("tflite", "onnx", "saved_model")),
+        *((form, "line_of_sight") for form in ("tflite", "onnx")),
+    ],
+)
+def test_the_second_signature_gives_millimetres(
+    form, along, model, metadata, hands, tmp_path, exported
+):
     path, _ = exported(form)
-    if form == "onnx":
-        path = tmp_path / "hand.onnx"
-        exporting.export(model, path, form, metadata=metadata, signature="xyz_mm")
+    if form == "onnx" or along != "optical_axis":
+        path = tmp_path / f"hand.{form}"
+        described = {**metadata, "depth_along": along}
+        signature = {"signature": "xyz_mm"} if form == "onnx" else {}
+        exporting.export(model, path, form, metadata=described, **signature)
     backend = open_backend(path)
     expected = parity.reference(model, hands)
     for number, inputs in enumerate(hands.inputs("xyz_mm")):
@@ -151,7 +161,7 @@ def test_the_second_signature_gives_millimetres(form, model, metadata, hands, tm
         wanted = xyz_from_uv_z(
             expected["uv_px"][number].astype(np.float64), expected["z_relative"][number],
             hands.intrinsics[number], hands.xyz_mm[number, 0, 2],
-            scale_from_joints(hands.xyz_mm[number], SCALE_BONE),
+            scale_from_joints(hands.xyz_mm[number], SCALE_BONE), depth_along=along,
         )  # fmt: skip
         assert given["xyz_mm"].shape == (21, 3)
         np.testing.assert_allclose(given["xyz_mm"], wanted, atol=0.05)

@@ -18,8 +18,9 @@ from kerashand.data.pipeline import (
 )
 from kerashand.data.readers import cached
 from kerashand.data.sample import BATCH_SPEC, DOMAIN_NUMBERS
-from kerashand.geometry.camera import HAND_MARGIN, apply_affine, px_from_cam
-from kerashand.geometry.depth import normalise_depth
+from kerashand.geometry.camera import HAND_MARGIN, apply_affine, cam_from_px, px_from_cam
+from kerashand.geometry.depth import normalise_depth, normalised_joint_depth
+from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.runtime.crop import crop_from_image
 from kerashand.runtime.hand_pose import view_of_joints
 
@@ -172,10 +173,10 @@ def test_pictures_may_be_left_out(source_of):
 # --------------------------------------------------------------------------- geometry
 
 
-def moved_batch(raw, parameters=GEOMETRIC, domain="source", key=KEY):
+def moved_batch(raw, parameters=GEOMETRIC, domain="source", key=KEY, geometry=GEOMETRY):
     affine, rotation = augment.random_affine(raw["uv_px"], SIZE, parameters, key)
     source = DomainSource(domain, [], None, ALL)
-    return make_batch(raw, source, GEOMETRY, parameters, affine, rotation, key), affine
+    return make_batch(raw, source, geometry, parameters, affine, rotation, key), affine
 
 
 def test_moved_joints_project_to_moved_pixels(raw):
@@ -240,6 +241,44 @@ def test_depth_map_moves_with_the_picture(raw):
         np.testing.assert_allclose(inside, 0.5, atol=0.01)  # the depth of the wrist
         checked += 1
     assert checked >= 3
+
+
+def test_depth_of_joints_and_maps_runs_along_the_line_of_sight(raw):
+    # A wall that the camera sees at an angle, and every joint on it.
+    uv, side = raw["uv_px"].numpy(), SIZE
+    camera = np.tile(
+        np.array([[80.0, 0, -40.0], [0, 80.0, 90.0], [0, 0, 1]], np.float32), (8, 1, 1)
+    )
+    wall_mm = 500.0
+    xyz = cam_from_px(uv, np.full(uv.shape[:2], wall_mm, np.float32), camera)
+    wall = np.full((8, side, side), wall_mm, np.uint16)
+    batch, _ = moved_batch(
+        {
+            **raw, "xyz_mm": tf.constant(xyz), "intrinsics": tf.constant(camera),
+            "depth_mm": tf.constant(wall),
+        },
+        geometry=dataclasses.replace(GEOMETRY, depth_along="line_of_sight"),
+    )  # fmt: skip
+    found = {name: value.numpy() for name, value in batch.items()}
+    assert np.abs(found["z_relative"]).max() > 0.5  # along the optical axis all are 0
+    back = xyz_from_uv_z(
+        found["uv_px"], found["z_relative"], found["intrinsics"], found["root_depth_mm"],
+        found["scale_mm"], depth_along="line_of_sight",
+    )  # fmt: skip
+    np.testing.assert_allclose(back, found["xyz_mm"], atol=0.05)
+    joint_depth = normalised_joint_depth(found["z_relative"], half_width_scales=5.0)
+    checked = 0
+    for n, joint in itertools.product(range(8), range(21)):
+        column, row = (found["uv_px"][n, joint] + 0.5) * CELLS / SIZE - 0.5
+        if not (1 < column < CELLS - 2 and 1 < row < CELLS - 2):
+            continue
+        c, r = int(column), int(row)
+        cells = found["depth_map"][n, r : r + 2, c : c + 2, 0]
+        across = np.array([1 - (column - c), column - c])
+        down = np.array([1 - (row - r), row - r])
+        np.testing.assert_allclose(down @ cells @ across, joint_depth[n, joint], atol=2e-3)
+        checked += 1
+    assert checked > 60
 
 
 def test_convention_depth_cell_centres():

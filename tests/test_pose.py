@@ -1,5 +1,7 @@
 """Pose: relative depth, scale and mirroring."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,33 +33,47 @@ def test_unknown_scale_bone_is_refused():
 
 
 def test_convention_behind_the_wrist_is_positive():
-    z = pose.relative_from_mm(np.array([500.0, 540.0]), np.float64(500), np.float64(40))
-    np.testing.assert_allclose(z, [0, 1])
+    xyz_mm = np.zeros((21, 3))
+    xyz_mm[:, 2] = 500.0
+    xyz_mm[1, 2] = 540.0
+    z = pose.relative_depth(xyz_mm, np.float64(40))
+    np.testing.assert_allclose(z[:3], [0, 1, 0])
 
 
-def test_relative_round_trip():
-    xyz_mm = _joints()
-    root_mm, scale_mm = xyz_mm[:, ROOT, 2], pose.scale_from_joints(xyz_mm)
-    z = pose.relative_from_mm(xyz_mm[..., 2], root_mm, scale_mm)
-    np.testing.assert_array_equal(z[:, ROOT], 0)
-    back = pose.mm_from_relative(z, root_mm, scale_mm)
-    np.testing.assert_allclose(back, xyz_mm[..., 2], rtol=1e-6)
+def test_convention_depth_along_the_line_of_sight():
+    # The knuckle 45 degrees to the right; a joint one bone farther out on its ray, one beside it.
+    xyz_mm = np.zeros((21, 3))
+    xyz_mm[:] = [300.0, 0.0, 300.0]
+    xyz_mm[1] += [40.0 / np.sqrt(2.0), 0.0, 40.0 / np.sqrt(2.0)]
+    xyz_mm[2] += [30.0, 0.0, -30.0]
+    z = pose.relative_depth(xyz_mm, np.float64(40), depth_along="line_of_sight")
+    np.testing.assert_allclose(z[:4], [0, 1, 0, 0], atol=1e-12)
 
 
-def _lift(xyz_mm):
+def test_unknown_direction_of_depth_is_refused():
+    message = r"`depth_along` must be one of .*depth_along='ray'"
+    with pytest.raises(ValueError, match=message):
+        pose.relative_depth(_joints(), np.ones(2), depth_along="ray")
+
+
+def _lift(xyz_mm, depth_along="optical_axis"):
     root_mm, scale_mm = xyz_mm[..., ROOT, 2], pose.scale_from_joints(xyz_mm)
     uv_px = camera.px_from_cam(xyz_mm, INTRINSICS)
-    z = pose.relative_from_mm(xyz_mm[..., 2], root_mm, scale_mm)
-    return pose.xyz_from_uv_z(uv_px, z, INTRINSICS, root_mm, scale_mm)
+    z = pose.relative_depth(xyz_mm, scale_mm, depth_along=depth_along)
+    return pose.xyz_from_uv_z(
+        uv_px, z, INTRINSICS, root_mm, scale_mm, depth_along=depth_along
+    )  # fmt: skip
 
 
-def test_pose_round_trip_on_every_kind_of_array():
+@pytest.mark.parametrize("along", pose.DEPTH_ALONG)
+def test_pose_round_trip_on_every_kind_of_array(along):
     xyz_mm = _joints()
-    data = next(iter(tf.data.Dataset.from_tensors(xyz_mm).map(_lift)))
+    lift = functools.partial(_lift, depth_along=along)
+    data = next(iter(tf.data.Dataset.from_tensors(xyz_mm).map(lift)))
     for result in (
-        _lift(xyz_mm),
-        _lift(tf.constant(xyz_mm)),
-        tf.function(_lift)(tf.constant(xyz_mm)),
+        lift(xyz_mm),
+        lift(tf.constant(xyz_mm)),
+        tf.function(lift)(tf.constant(xyz_mm)),
         data,
     ):
         np.testing.assert_allclose(result, xyz_mm, rtol=1e-4, atol=1e-3)

@@ -145,11 +145,22 @@ def test_depth_map_of_anything_is_finite(measured, root_mm, scale_mm):
 
 
 @few
-@given(values((21,), -300, 300), numbers(100, 2000), numbers(20, 120))
-def test_relative_depth_and_back(z_mm, root_mm, scale_mm):
-    root_mm, scale_mm = np.float64(root_mm), np.float64(scale_mm)
-    relative = pose.relative_from_mm(z_mm, root_mm, scale_mm)
-    np.testing.assert_allclose(pose.mm_from_relative(relative, root_mm, scale_mm), z_mm, atol=1e-9)
+@given(
+    values((21, 3), -150, 150), numbers(300, 2000), numbers(20, 120), numbers(-400, 400),
+    st.sampled_from(pose.DEPTH_ALONG),
+)  # fmt: skip
+def test_relative_depth_and_back(xyz_mm, root_mm, scale_mm, beside_mm, along):
+    xyz_mm = xyz_mm + np.array([beside_mm, -beside_mm / 2, root_mm])
+    camera_matrix, scale_mm = (
+        np.array([[500.0, 0, 64], [0, 480, 60], [0, 0, 1]]),
+        np.float64(scale_mm),
+    )
+    relative = pose.relative_depth(xyz_mm, scale_mm, depth_along=along)
+    uv_px = camera.px_from_cam(xyz_mm, camera_matrix)
+    back = pose.xyz_from_uv_z(
+        uv_px, relative, camera_matrix, xyz_mm[0, 2], scale_mm, depth_along=along
+    )
+    np.testing.assert_allclose(back, xyz_mm, rtol=1e-7, atol=1e-6)
 
 
 @few

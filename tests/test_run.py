@@ -16,6 +16,7 @@ from tiny_runs import TINY
 from kerashand.config import load_config
 from kerashand.errors import UserError
 from kerashand.files import LOCK_FILE, held
+from kerashand.training.callbacks import SaveEverySteps
 from kerashand.training.checkpoint import load_state
 from kerashand.training.run import run
 
@@ -133,6 +134,16 @@ def test_killed_run_goes_on_and_ends_like_the_unbroken_one(stage, unbroken, cach
         assert results["test"]["target"][name] == pytest.approx(expected[name], rel=0.02)
     with (folder / "log.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 6
+
+
+def test_no_checkpoint_after_the_last_step_of_an_epoch():
+    # A run killed between such a checkpoint and the end of the epoch had no step left to go on with,
+    # and trained without end.
+    saved = []
+    callback = SaveEverySteps(2, saved.append, last=6)
+    for batch in range(6):
+        callback.on_train_batch_end(batch)
+    assert saved == [2, 4]
 
 
 def test_nan_stops_with_a_message_and_a_whole_checkpoint(cache, tmp_path):

@@ -7,12 +7,13 @@ import pytest
 
 from kerashand.errors import UserError
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine, px_from_cam
+from kerashand.geometry.pose import DEPTH_ALONG, relative_depth, scale_from_joints
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder
-from kerashand.runtime.hand_pose import view_of_joints
+from kerashand.runtime.hand_pose import Hand, view_of_joints, with_camera
 from kerashand.runtime.smoothing import OneEuroFilter
 from kerashand.synthetic.scene import draw_sample
 
@@ -168,6 +169,34 @@ def test_two_looks_are_averaged_by_their_scores(scene):
     np.testing.assert_allclose(hand.uv_px, sample.uv_px, atol=0.5)
 
 
+@pytest.mark.parametrize("along", DEPTH_ALONG)
+def test_with_a_camera_depth_is_along_its_axis(along):
+    sample = draw_sample("varied", "test", 0, 5, size_px=128)
+    # 25 degrees beside the axis.
+    turn = np.radians(25.0)
+    rotation = np.array(
+        [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
+    )
+    xyz = sample.xyz_mm.astype(np.float64) @ rotation.T
+    camera = np.array([[200.0, 0, 64], [0, 200.0, 64], [0, 0, 1]])
+    scale = scale_from_joints(xyz, "wrist_middle_mcp")
+    seen = Hand(
+        "right", 1.0, (0, 0, 1, 1), px_from_cam(xyz, camera),
+        relative_depth(xyz, scale, depth_along=along), np.ones(21), np.zeros((21, 3)),
+    )  # fmt: skip
+    model = {"scale_bone": "wrist_middle_mcp", "depth_along": along}
+    known = with_camera(seen, camera, scale, xyz[0, 2], **model)
+    np.testing.assert_allclose(known.xyz_mm, xyz, atol=1e-6)
+    np.testing.assert_allclose(known.z_relative, relative_depth(xyz, scale), atol=1e-9)
+    solved = with_camera(seen, camera, scale, **model)
+    assert solved.root_depth_mm == pytest.approx(xyz[0, 2], rel=0.1)
+    np.testing.assert_allclose(solved.z_relative, known.z_relative, atol=0.1)
+    without_scale = with_camera(seen, camera, None, **model)
+    np.testing.assert_allclose(without_scale.z_relative, solved.z_relative, atol=1e-9)
+    assert without_scale.xyz_mm is None
+    assert with_camera(seen, None, scale, **model) is seen
+
+
 def test_relative_joints_of_a_far_hand_are_true():
     sample = draw_sample("source", "train", 0, 5, size_px=256)
     xyz = sample.xyz_mm.astype(float)
@@ -205,6 +234,8 @@ def test_relative_joints_of_a_far_hand_are_true():
         ),
         (np.zeros((8, 8, 3), np.uint8), {"scale_mm": "a"}, "`scale_mm` must be a positive"),
         (np.zeros((8, 8, 3), np.uint8), {"scale_mm": np.inf}, "`scale_mm` must be a positive"),
+        (np.zeros((8, 8, 3), np.uint8), {"root_depth_mm": 0}, "`root_depth_mm` must be a positive"),
+        (np.zeros((8, 8, 3), np.uint8), {"root_depth_mm": 500}, "it needs box, intrinsics"),
     ],
 )
 def test_bad_arguments(scene, picture, arguments, message):

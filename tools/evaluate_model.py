@@ -27,10 +27,11 @@ from kerashand.data.photos import POINTS_3D_FILE, boxed_pictures, load_labels
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.geometry.camera import HAND_MARGIN
-from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
+from kerashand.geometry.pose import scale_from_joints
 from kerashand.metrics import PROTOCOLS, SHOWN_PX, errors_of_256, evaluate_pose, joint_errors_mm
 from kerashand.metrics_finder import evaluate_finder, match_hands
 from kerashand.runtime import HandPose
+from kerashand.runtime.hand_pose import with_camera
 from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.scene import draw_sample
 
@@ -194,12 +195,14 @@ def errors_3d(
         uv = projected[:, :2] / projected[:, 2:]
         scale_mm = scale_from_joints(xyz_mm, model.scale_bone)
         hand = model.predict(
-            np.ascontiguousarray(picture), box=box_of(uv), side="right", intrinsics=intrinsics,
-            scale_mm=scale_mm, passes=passes,
-        )[0]  # fmt: skip
-        known = xyz_from_uv_z(hand.uv_px, hand.z_relative, intrinsics, xyz_mm[0, 2], scale_mm)
-        rows["known"].append(known)
-        rows["solved"].append(hand.xyz_mm)
+            np.ascontiguousarray(picture), box=box_of(uv), side="right", passes=passes
+        )[0]
+        for name, root_depth_mm in (("known", xyz_mm[0, 2]), ("solved", None)):
+            in_mm = with_camera(
+                hand, intrinsics, scale_mm, root_depth_mm,
+                scale_bone=model.scale_bone, depth_along=model.depth_along,
+            )  # fmt: skip
+            rows[name].append(in_mm.xyz_mm)
         rows["true"].append(xyz_mm)
         rows["px"].append(errors_of_256(hand.uv_px, uv))
     known, solved, true = (np.array(rows[key], np.float64) for key in ("known", "solved", "true"))

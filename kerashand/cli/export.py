@@ -10,7 +10,7 @@ from kerashand import __version__
 from kerashand.cli.arguments import exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.errors import UserError
-from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
+from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE, depth_along
 
 WEIGHTS = "weights"
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": "", WEIGHTS: ".npz"}
@@ -85,6 +85,7 @@ def _export(arguments: argparse.Namespace) -> None:
         return exporting.rendered_hands(
             metadata["look"], split, count, size_px=metadata["image_size_px"],
             scale_bone=metadata["scale_bone"], backgrounds=arguments.backgrounds,
+            depth_along=depth_along(metadata),
         )  # fmt: skip
 
     static = arguments.precision == "int8"

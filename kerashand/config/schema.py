@@ -138,6 +138,7 @@ class ModelConfig(Section):
     regressor: RegressorConfig = field(default=RegressorConfig())
     decoder: DecoderConfig = field(default=DecoderConfig())
     scale_bone: str = setting("middle_mcp_pip", choices=("middle_mcp_pip", "wrist_middle_mcp"))
+    depth_along: str = setting("optical_axis", choices=("optical_axis", "line_of_sight"))
     half_width_scales: float = setting(5.0, above=0, high=100)
     initial_weights: str | None = setting(None)
 
@@ -322,6 +323,7 @@ class Config(Section):
             "decoder": model.decoder,
             "image_size_px": self.data.image_size_px,
             "decode": model.decode,
+            "depth_along": model.depth_along,
         }
 
     def with_run_dir(self, run_dir: str) -> "Config":

@@ -14,8 +14,16 @@ import tensorflow as tf
 
 from kerashand.data import augment
 from kerashand.data.sample import DOMAIN_NUMBERS
+from kerashand.geometry.camera import cam_from_px
 from kerashand.geometry.depth import joints_unit, normalise_depth
-from kerashand.geometry.pose import relative_from_mm, scale_from_joints
+from kerashand.geometry.pose import (
+    DEPTH_ALONG,
+    line_of_sight,
+    relative_depth,
+    scale_from_joints,
+    sighted_rays,
+)
+from kerashand.skeleton import ROOT
 
 SHUFFLE_RECORDS = 2048
 PARALLEL_FILES = 4
@@ -51,6 +59,8 @@ class BatchGeometry:
         scale_bone: the unit of joint depth.
         half_width_scales: the window of Eq. 4.
         zoom: a batch shows the middle 1 / zoom of a stored picture (augmentation varies that).
+        depth_along: what depth of joints and of maps is measured along, of
+            `kerashand.geometry.pose.DEPTH_ALONG`.
     """
 
     image_size_px: int
@@ -58,6 +68,7 @@ class BatchGeometry:
     scale_bone: str
     half_width_scales: float
     zoom: float = 1.0
+    depth_along: str = DEPTH_ALONG[0]
 
 
 def training_batches(
@@ -238,17 +249,19 @@ def make_batch(
             affine,
             output_px=geometry.depth_map_px,
         )
+        depth_mm, wrist_mm = _depth_along(geometry, depth_mm, root_depth_mm, uv, intrinsics)
         depth_map, depth_weight = normalise_depth(
-            depth_mm, root_depth_mm, scale_mm, half_width_scales=geometry.half_width_scales
+            depth_mm, wrist_mm, scale_mm, half_width_scales=geometry.half_width_scales
         )
     else:
         depth_map = depth_weight = tf.zeros((count, *2 * [geometry.depth_map_px], 1))
     inside = tf.reduce_all((uv >= -0.5) & (uv <= side - 0.5), axis=-1)
     has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
+    z_relative = relative_depth(xyz, scale_mm, depth_along=geometry.depth_along)
     batch = {
         "uv_px": uv,
         "uv_weight": tf.cast(inside, tf.float32) * raw.get("uv_weight", 1.0) * has_uv,
-        "z_relative": relative_from_mm(xyz[..., 2], root_depth_mm, scale_mm) * has_xyz,
+        "z_relative": z_relative if has_xyz else tf.zeros_like(uv[..., 0]),
         "z_weight": tf.fill([count], has_xyz),
         "depth_map": depth_map * has_depth,
         "depth_weight": depth_weight * has_depth,
@@ -266,6 +279,25 @@ def make_batch(
             image = augment.change_colours(image, parameters, key + 1)
         batch["image"] = tf.cast(image, tf.float32)
     return batch
+
+
+def _depth_along(
+    geometry: BatchGeometry, depth_mm: tf.Tensor, root_depth_mm: tf.Tensor, uv: tf.Tensor,
+    intrinsics: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
+    """Depth maps [B, D, D, 1] and the wrist's depth [B], both along what the geometry says."""
+    if geometry.depth_along == DEPTH_ALONG[0]:
+        return depth_mm, root_depth_mm
+    size = geometry.depth_map_px
+    places = (tf.range(size, dtype=tf.float32) + 0.5) * geometry.image_size_px / size - 0.5
+    pixels = tf.stack(tf.meshgrid(places, places), axis=-1)  # (column, row)
+    rays = cam_from_px(
+        tf.reshape(pixels, (1, -1, 2)), tf.ones((1, size * size)), intrinsics
+    )  # fmt: skip
+    joint_rays = cam_from_px(uv, tf.ones_like(uv[..., 0]), intrinsics)
+    reach = tf.reduce_sum(rays * line_of_sight(joint_rays)[:, None, :], axis=-1)
+    wrist_mm = root_depth_mm * sighted_rays(uv, intrinsics)[1][:, ROOT]
+    return depth_mm * tf.reshape(reach, (-1, size, size, 1)), wrist_mm
 
 
 def _stored_px(raw: dict[str, tf.Tensor]) -> int:

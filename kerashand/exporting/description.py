@@ -9,6 +9,10 @@ from kerashand.config import Config, config_hash
 from kerashand.skeleton import JOINT_NAMES
 
 FALLBACK_LOOK = "varied"
+DEPTH_IN_WORDS = {
+    "optical_axis": "the optical axis",
+    "line_of_sight": "the line of sight to the middle finger's MCP joint",
+}
 
 
 def describe(config: Config) -> dict[str, Any]:
@@ -25,12 +29,14 @@ def describe(config: Config) -> dict[str, Any]:
         "config_hash": config_hash(config),
         "image_size_px": config.data.image_size_px,
         "scale_bone": config.model.scale_bone,
+        "depth_along": config.model.depth_along,
         "joint_names": list(JOINT_NAMES),
         "input": "image [1, S, S, 3] uint8 RGB: a square around a right hand, left ones mirrored",
         "normalisation": "inside: give 0..255 as they are",
         "outputs": {
             "uv_px": "[21, 2] column, row in pixels of the input; centres are integers",
-            "z_relative": "[21] depth behind the wrist in lengths of the scale bone",
+            "z_relative": "[21] depth behind the wrist in lengths of the scale bone, along "
+            + DEPTH_IN_WORDS[config.model.depth_along],
             "confidence": "[21] 0..1",
         },
         "signatures": {

@@ -22,6 +22,7 @@ from kerashand.runtime.backends import (
     JOINTS_SIGNATURE,
     METADATA_FILE,
     SAVED_MODEL_FILE,
+    depth_along,
     with_description,
 )
 
@@ -65,7 +66,7 @@ def export(
     if precision == "int8" and metadata["task"] != "hand_pose":
         raise UserError("int8 exists for pose models; a finder can be dynamic_int8.")
     described = {**metadata, "format": form, "precision": precision}
-    served = serve(model, metadata["task"])
+    served = serve(model, metadata["task"], depth_along=depth_along(metadata))
     if form == "saved_model":
         _check_folder(path)
     with written_beside(path, folder=form == "saved_model") as beside:

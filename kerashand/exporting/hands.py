@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.geometry.camera import HAND_MARGIN
-from kerashand.geometry.pose import scale_from_joints
+from kerashand.geometry.pose import DEPTH_ALONG, scale_from_joints
 from kerashand.runtime.backends import XYZ_SIGNATURE
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.skeleton import ROOT
@@ -29,6 +29,7 @@ class Hands:
         xyz_mm: [N, 21, 3] float64 joints in the camera's frame.
         scale_bone: the bone whose length is the unit of relative depth.
         conditions: where they come from, in words.
+        depth_along: what a model's relative depth is measured along.
     """
 
     images: NDArray[np.uint8]
@@ -36,6 +37,7 @@ class Hands:
     xyz_mm: NDArray[np.float64]
     scale_bone: str
     conditions: str
+    depth_along: str = DEPTH_ALONG[0]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -62,7 +64,7 @@ class Hands:
 
 def rendered_hands(
     look: str, split: str, count: int, *, size_px: int, scale_bone: str, seed: int = 0,
-    backgrounds: str | None = None,
+    backgrounds: str | None = None, depth_along: str = DEPTH_ALONG[0],
 ) -> Hands:  # fmt: skip
     """The first hands of a split of rendered ones.
 
@@ -74,6 +76,7 @@ def rendered_hands(
         scale_bone: of the model.
         seed: of the generator.
         backgrounds: folder of photographs behind them; None for those in the package.
+        depth_along: of the model.
     """
     images, intrinsics, joints = [], [], []
     for index in range(count):
@@ -88,4 +91,5 @@ def rendered_hands(
     return Hands(
         np.array(images), np.array(intrinsics, np.float64), np.array(joints, np.float64),
         scale_bone, f"{count} rendered hands, look {look}, {split} split, seed {seed}",
+        depth_along,
     )  # fmt: skip

@@ -197,7 +197,7 @@ def in_3d(outputs: Mapping[str, NDArray], hands: Hands) -> NDArray[np.float64]:
     return xyz_from_uv_z(
         outputs["uv_px"].astype(np.float64), outputs["z_relative"].astype(np.float64),
         hands.intrinsics, hands.xyz_mm[:, ROOT, 2],
-        scale_from_joints(hands.xyz_mm, hands.scale_bone),
+        scale_from_joints(hands.xyz_mm, hands.scale_bone), depth_along=hands.depth_along,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import tensorflow as tf
 
-from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.geometry.pose import DEPTH_ALONG, xyz_from_uv_z
 from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
 
 OUTPUTS = ("uv_px", "z_relative", "confidence")
@@ -41,12 +41,18 @@ def image_spec(model: keras.Model) -> tf.TensorSpec:
     return tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")
 
 
-def serve(model: keras.Model, task: str) -> Served:
-    """The signatures of a task, a key of `kerashand.runtime.backends.TASKS`."""
-    return {"hand_pose": _serve_pose, "hand_finder": _serve_finder}[task](model)
+def serve(model: keras.Model, task: str, *, depth_along: str = DEPTH_ALONG[0]) -> Served:
+    """The signatures of a task, a key of `kerashand.runtime.backends.TASKS`.
+
+    Args:
+        model: for inference.
+        task: what it does.
+        depth_along: what relative depth of a pose model is measured along.
+    """
+    return _serve_pose(model, depth_along) if task == "hand_pose" else _serve_finder(model)
 
 
-def _serve_pose(model: keras.Model) -> Served:
+def _serve_pose(model: keras.Model, depth_along: str) -> Served:
     def joints(image: tf.Tensor) -> Outputs:
         outputs = model(tf.cast(image, tf.float32), training=False)
         return {name: outputs[name][0] for name in OUTPUTS}
@@ -56,7 +62,7 @@ def _serve_pose(model: keras.Model) -> Served:
         # tf2onnx has no scalar[..., None], which a single hand would come to.
         xyz_mm = xyz_from_uv_z(
             outputs["uv_px"][None], outputs["z_relative"][None], intrinsics[None],
-            tf.reshape(root_depth_mm, (1,)), tf.reshape(scale_mm, (1,)),
+            tf.reshape(root_depth_mm, (1,)), tf.reshape(scale_mm, (1,)), depth_along=depth_along,
         )  # fmt: skip
         return {**outputs, "xyz_mm": xyz_mm[0]}
 

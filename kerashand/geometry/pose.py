@@ -2,10 +2,19 @@
 
 Convention: z_relative = (z - z_root) / scale, with scale = length of the scale bone. Plain
 operators: NumPy arrays and tensors both work.
+
+Depth runs along the optical axis, as in the paper, or along the line of sight to the middle
+finger's MCP joint. A square around a hand does not show where in the picture it was cut: the same
+picture of a hand 20 degrees beside the axis has another depth along the axis, and the same along
+its line of sight. Relative depth is best learned along that; with the camera's intrinsics either
+gives the other.
 """
 
 from kerashand.geometry.camera import Array, cam_from_px, flip_intrinsics, flip_uv, flip_xyz
-from kerashand.skeleton import SCALE_BONES
+from kerashand.skeleton import MIDDLE_MCP, ROOT, SCALE_BONES
+
+DEPTH_ALONG = ("optical_axis", "line_of_sight")
+"""What relative depth is measured along."""
 
 
 def scale_from_joints(xyz_mm: Array, scale_bone: str = "middle_mcp_pip") -> Array:
@@ -32,38 +41,52 @@ def scale_from_joints(xyz_mm: Array, scale_bone: str = "middle_mcp_pip") -> Arra
     return (squared[..., 0] + squared[..., 1] + squared[..., 2]) ** 0.5
 
 
-def relative_from_mm(z_mm: Array, root_depth_mm: Array, scale_mm: Array) -> Array:
+def line_of_sight(points: Array) -> Array:
+    """Return the direction from the camera to the middle finger's MCP joint.
+
+    Args:
+        points: [..., K, 3] joints in the camera's frame, or any points on their rays.
+
+    Returns:
+        [..., 3] of length 1.
+    """
+    knuckle = points[..., MIDDLE_MCP, :]
+    return knuckle / _dot(knuckle, knuckle)[..., None] ** 0.5
+
+
+def relative_depth(
+    xyz_mm: Array, scale_mm: Array, *, depth_along: str = "optical_axis"
+) -> Array:  # fmt: skip
     """Make joint depth root-relative and scale-free.
 
     Convention: z = 540, root at 500, scale 40 gives +1: behind the wrist by one bone length.
 
     Args:
-        z_mm: [..., K] depth of the joints in mm.
-        root_depth_mm: [...] depth of the wrist in mm.
+        xyz_mm: [..., K, 3] joints in mm.
         scale_mm: [...] length of the scale bone in mm.
+        depth_along: one of `DEPTH_ALONG`.
 
     Returns:
         [..., K] relative depth in bone lengths.
+
+    Raises:
+        ValueError: If `depth_along` is unknown.
     """
-    return (z_mm - root_depth_mm[..., None]) / scale_mm[..., None]
-
-
-def mm_from_relative(z_relative: Array, root_depth_mm: Array, scale_mm: Array) -> Array:
-    """Return joint depth in mm; the inverse of `relative_from_mm`.
-
-    Args:
-        z_relative: [..., K] relative depth in bone lengths.
-        root_depth_mm: [...] depth of the wrist in mm.
-        scale_mm: [...] length of the scale bone in mm.
-
-    Returns:
-        [..., K] depth in mm.
-    """
-    return z_relative * scale_mm[..., None] + root_depth_mm[..., None]
+    if _is_sighted(depth_along):
+        depth = _dot(xyz_mm, line_of_sight(xyz_mm)[..., None, :])
+    else:
+        depth = xyz_mm[..., 2]
+    return (depth - depth[..., ROOT : ROOT + 1]) / scale_mm[..., None]
 
 
 def xyz_from_uv_z(
-    uv_px: Array, z_relative: Array, intrinsics: Array, root_depth_mm: Array, scale_mm: Array
+    uv_px: Array,
+    z_relative: Array,
+    intrinsics: Array,
+    root_depth_mm: Array,
+    scale_mm: Array,
+    *,
+    depth_along: str = "optical_axis",
 ) -> Array:
     """Combine predicted pixels and relative depth into camera joints.
 
@@ -74,14 +97,51 @@ def xyz_from_uv_z(
         uv_px: [..., K, 2] pixels.
         z_relative: [..., K] relative depth in bone lengths.
         intrinsics: [..., 3, 3] of the image in which `uv_px` is measured.
-        root_depth_mm: [...] depth of the wrist in mm.
+        root_depth_mm: [...] depth of the wrist in mm, along the optical axis in any case.
         scale_mm: [...] length of the scale bone in mm.
+        depth_along: one of `DEPTH_ALONG`, what `z_relative` is measured along.
 
     Returns:
         [..., K, 3] joints in mm.
+
+    Raises:
+        ValueError: If `depth_along` is unknown.
     """
-    z_mm = mm_from_relative(z_relative, root_depth_mm, scale_mm)
-    return cam_from_px(uv_px, z_mm, intrinsics)
+    offset_mm = z_relative * scale_mm[..., None]
+    if not _is_sighted(depth_along):
+        return cam_from_px(uv_px, root_depth_mm[..., None] + offset_mm, intrinsics)
+    rays, reach = sighted_rays(uv_px, intrinsics)
+    root_mm = root_depth_mm[..., None] * reach[..., ROOT : ROOT + 1]
+    return rays * (root_mm + offset_mm)[..., None]
+
+
+def sighted_rays(uv_px: Array, intrinsics: Array) -> tuple[Array, Array]:
+    """Return the rays of joints as long as depth along the line of sight counts them.
+
+    Args:
+        uv_px: [..., K, 2] pixels.
+        intrinsics: [..., 3, 3] of the image in which `uv_px` is measured.
+
+    Returns:
+        Rays [..., K, 3] that reach depth 1 along the line of sight, and the depth [..., K] along
+        it that they have where their depth along the optical axis is 1.
+    """
+    rays = cam_from_px(uv_px, uv_px[..., 0] * 0.0 + 1.0, intrinsics)
+    reach = _dot(rays, line_of_sight(rays)[..., None, :])
+    return rays / reach[..., None], reach
+
+
+def _dot(a: Array, b: Array) -> Array:
+    product = a * b
+    return product[..., 0] + product[..., 1] + product[..., 2]
+
+
+def _is_sighted(depth_along: str) -> bool:
+    if depth_along not in DEPTH_ALONG:
+        raise ValueError(
+            f"`depth_along` must be one of {DEPTH_ALONG}. Received: depth_along={depth_along!r}"
+        )
+    return depth_along == DEPTH_ALONG[1]
 
 
 def mirror(

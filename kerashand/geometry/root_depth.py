@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kerashand.geometry.camera import cam_from_px
+from kerashand.geometry.pose import DEPTH_ALONG, sighted_rays
+from kerashand.skeleton import ROOT
 
 PALM_BONES = (
     *((0, 9), (0, 5), (0, 13), (0, 17), (5, 17), (5, 13), (9, 17)),
@@ -38,8 +40,9 @@ def solve_root_depth(
     scale_mm: ArrayLike,
     *,
     scale_bone: str = "wrist_middle_mcp",
+    depth_along: str = DEPTH_ALONG[0],
 ) -> NDArray[np.float64]:
-    """Return the depth of the wrist.
+    """Return the depth of the wrist along the optical axis.
 
     Of the two roots of each quadratic the farther one is meant: the nearer has the bone pass
     before or through the camera. Where noise leaves no real root, the depth at which the bone comes
@@ -52,6 +55,7 @@ def solve_root_depth(
         intrinsics: [..., 3, 3] of the image in which `uv_px` is measured.
         scale_mm: [...] length of the scale bone in mm.
         scale_bone: a key of `PALM_RATIOS`.
+        depth_along: what `z_relative` is measured along.
 
     Returns:
         [...] depth in mm, at least `MIN_DEPTH_MM`.
@@ -63,7 +67,12 @@ def solve_root_depth(
     uv = np.asarray(uv_px, np.float64)
     scale = np.asarray(scale_mm, np.float64)[..., None]
     depth = np.asarray(z_relative, np.float64) * scale  # [..., 21] mm behind the wrist
-    rays = cam_from_px(uv, np.ones(uv.shape[:-1]), np.asarray(intrinsics, np.float64))
+    matrix = np.asarray(intrinsics, np.float64)
+    if depth_along == DEPTH_ALONG[0]:
+        rays, reach = cam_from_px(uv, np.ones(uv.shape[:-1]), matrix), np.float64(1.0)
+    else:
+        rays, reach = sighted_rays(uv, matrix)
+        reach = reach[..., ROOT]
     first, second = np.array(PALM_BONES).T
     length = ratios * scale
     # The bone as a function of Z: Z slope + offset.
@@ -85,7 +94,7 @@ def solve_root_depth(
         + (PIXEL_ERROR * error) ** 2 / flat_squared
         + RATIO_ERROR**2
     )
-    return np.maximum(_weighted_median(solutions, 1.0 / variance), MIN_DEPTH_MM)
+    return np.maximum(_weighted_median(solutions, 1.0 / variance) / reach, MIN_DEPTH_MM)
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]):

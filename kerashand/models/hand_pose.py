@@ -14,6 +14,7 @@ import numpy as np
 from kerashand.files import written_beside
 from kerashand.geometry.depth import joints_unit
 from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
+from kerashand.geometry.pose import DEPTH_ALONG
 from kerashand.models.blocks import check_choice, check_multiple
 from kerashand.models.cpm import CPM_HEATMAP_STRIDE, build_cpm
 from kerashand.models.depth_decoder import build_depth_decoder
@@ -52,6 +53,8 @@ class HandPoseParts:
         decode: "softmax" or "relu".
         heatmap_stride: pixels per heat-map cell.
         image_size_px: side of the square input image.
+        depth_along: what ``z_relative`` is measured along, of
+            `kerashand.geometry.pose.DEPTH_ALONG`.
     """
 
     network: keras.Model
@@ -60,6 +63,7 @@ class HandPoseParts:
     decode: str
     heatmap_stride: int
     image_size_px: int
+    depth_along: str = DEPTH_ALONG[0]
 
     @property
     def models(self) -> dict[str, keras.Model]:
@@ -89,6 +93,7 @@ def build_parts(
     decoder: Mapping | None = None,
     image_size_px: int = 128,
     decode: str = "softmax",
+    depth_along: str = DEPTH_ALONG[0],
 ) -> HandPoseParts:
     """Build the three models from plain arguments.
 
@@ -99,12 +104,14 @@ def build_parts(
         decoder: arguments of `build_depth_decoder`.
         image_size_px: side of the square input image, a multiple of 8.
         decode: "softmax" or "relu".
+        depth_along: "optical_axis" or "line_of_sight"; the networks are the same.
 
     Raises:
         ValueError: If an argument is out of range.
     """
     check_choice("network", network, NETWORKS)
     check_choice("decode", decode, DECODES)
+    check_choice("depth_along", depth_along, DEPTH_ALONG)
     if network == "cpm":
         net = build_cpm(image_size_px=image_size_px)
         stride = CPM_HEATMAP_STRIDE
@@ -121,6 +128,7 @@ def build_parts(
         decode=decode,
         heatmap_stride=stride,
         image_size_px=image_size_px,
+        depth_along=depth_along,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kerashand.evaluation import PCK_2D_SHARE
 from kerashand.geometry.depth import normalised_joint_depth
-from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.geometry.pose import DEPTH_ALONG, xyz_from_uv_z
 from kerashand.metrics import (
     PROTOCOLS,
     SHOWN_PX,
@@ -42,6 +42,7 @@ class Predictor:
             [B, K].
         image_size_px: side S of its input.
         scale_bone: the unit of relative depth.
+        depth_along: what it is measured along.
         half_width_scales: of the window of depth maps.
         depth_map_px: side D of depth maps.
         draw: `uv_px`, `z_relative` -> depth maps [B, D, D, 1]; None where no regularizer is. It
@@ -52,6 +53,7 @@ class Predictor:
     run: Callable[[NDArray], Mapping[str, NDArray]]
     image_size_px: int
     scale_bone: str
+    depth_along: str = DEPTH_ALONG[0]
     half_width_scales: float = 2.5
     depth_map_px: int = 64
     draw: Callable[[NDArray, NDArray], NDArray] | None = None
@@ -131,6 +133,7 @@ def _predicted(predictor: Predictor, batch: Mapping[str, NDArray]) -> tuple[Arra
     xyz = xyz_from_uv_z(
         output["uv_px"], output["z_relative"], batch["intrinsics"].astype(np.float64),
         batch["root_depth_mm"].astype(np.float64), batch["scale_mm"].astype(np.float64),
+        depth_along=predictor.depth_along,
     )  # fmt: skip
     return output, xyz
 

@@ -19,7 +19,7 @@ from kerashand.exporting import load_run
 from kerashand.exporting.models import run_regularizer
 from kerashand.models.hand_pose import draw_depth
 from kerashand.reports.assessment import Predictor
-from kerashand.runtime.backends import load_backend
+from kerashand.runtime.backends import depth_along, load_backend
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
 
 
@@ -35,7 +35,7 @@ def of_file(name: str) -> Predictor:
 
     return Predictor(
         name=name, run=run, image_size_px=int(backend.metadata["image_size_px"]),
-        scale_bone=str(backend.metadata["scale_bone"]),
+        scale_bone=str(backend.metadata["scale_bone"]), depth_along=depth_along(backend.metadata),
     )  # fmt: skip
 
 
@@ -60,7 +60,8 @@ def of_run(folder: Path) -> tuple[Predictor, Config]:
 
     predictor = Predictor(
         name=str(folder), run=run, image_size_px=size_px, scale_bone=config.model.scale_bone,
-        half_width_scales=half_width, depth_map_px=config.model.decoder.output_size_px,
+        depth_along=config.model.depth_along, half_width_scales=half_width,
+        depth_map_px=config.model.decoder.output_size_px,
         draw=None if regularizer is None else draw,
     )  # fmt: skip
     return predictor, config
@@ -87,7 +88,7 @@ def labelled_batches(
         geometry=BatchGeometry(
             image_size_px=predictor.image_size_px, depth_map_px=predictor.depth_map_px,
             scale_bone=predictor.scale_bone, half_width_scales=predictor.half_width_scales,
-            zoom=data.zoom,
+            zoom=data.zoom, depth_along=predictor.depth_along,
         ),
     )  # fmt: skip
     look = f" of look {data[domain].look or domain}" if kind == "synthetic" else ""

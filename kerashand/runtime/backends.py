@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kerashand.errors import UserError
 from kerashand.files import user_path
+from kerashand.geometry.pose import DEPTH_ALONG
 from kerashand.untrusted import parse_json, read_member
 
 METADATA_FILE = "kerashand.json"
@@ -258,6 +259,21 @@ def check_count(name: str, value: int) -> None:
     """Raise ValueError unless this is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}")
+
+
+def depth_along(metadata: Mapping[str, Any]) -> str:
+    """What a pose model's relative depth is measured along, of its description.
+
+    Raises:
+        UserError: If this version does not know it.
+    """
+    along = metadata.get("depth_along", DEPTH_ALONG[0])
+    if along not in DEPTH_ALONG:
+        raise UserError(
+            f"The model measures depth along {str(along)[:60]!r}, which this version does not know "
+            f"({', '.join(DEPTH_ALONG)})."
+        )
+    return along
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from kerashand.geometry.camera import (
     apply_inverse_affine,
     rotation_matrix,
 )
-from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.geometry.pose import relative_depth, xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints, solve_root_depth
-from kerashand.runtime.backends import Backend, check_count, checked, load_backend
+from kerashand.runtime.backends import Backend, check_count, checked, depth_along, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder, FoundHand, side_of
 from kerashand.skeleton import MIDDLE_MCP, ROOT, SCALE_BONES
@@ -41,6 +41,7 @@ SIDE_BY_JOINTS = 24.0
 EARLIER_LOOK = 0.25
 """What an earlier look counts beside the next; of 0, 0.25, 0.5 and 1 the best on validation
 photographs, together with 0.5."""
+ANY_SCALE_MM = 90.0
 LEAST_WEIGHT = 1e-6
 """Of a joint in a look, so that two scores of 0 have a mean."""
 POSE_FILE, FINDER_FILE = "hand_pose.tflite", "hand_finder.tflite"
@@ -55,13 +56,15 @@ class Hand:
         score: 0..1, how sure it is that this is a hand with these joints.
         box: left, top, right, bottom of the joints in pixels of the picture.
         uv_px: [21, 2] pixels of the picture.
-        z_relative: [21] depth behind the wrist in lengths of the scale bone.
+        z_relative: [21] depth behind the wrist in lengths of the scale bone: along the camera's
+            axis where intrinsics are given, else along the line of sight to the hand, as if that
+            were in the middle of the picture.
         joint_scores: [21] 0..1.
         xyz_relative: [21, 3] joints about the wrist in lengths of the scale bone, seen from far
             away (no camera is needed): x right, y down, z away.
         xyz_mm: [21, 3] joints in the camera's frame; None unless intrinsics and the length of the
             scale bone are given.
-        root_depth_mm: depth of the wrist; None likewise.
+        root_depth_mm: depth of the wrist, as it was given or solved for; None likewise.
     """
 
     side: str
@@ -82,6 +85,7 @@ class HandPose:
         self.backend, self.finder = backend, finder
         self.size_px = int(backend.metadata["image_size_px"])
         self.scale_bone = str(backend.metadata["scale_bone"])
+        self.depth_along = depth_along(backend.metadata)
 
     @classmethod
     def load(
@@ -142,6 +146,7 @@ class HandPose:
         side: str = "auto",
         intrinsics: ArrayLike | None = None,
         scale_mm: float | None = None,
+        root_depth_mm: float | None = None,
         max_hands: int = 2,
         passes: int = 2,
     ) -> list[Hand]:
@@ -153,6 +158,8 @@ class HandPose:
             side: "left", "right" or "auto".
             intrinsics: [3, 3] of the picture.
             scale_mm: length of the scale bone (`metadata["scale_bone"]`) of the person.
+            root_depth_mm: depth of the wrist along the camera's axis, where a sensor measured it;
+                it is solved for otherwise. Needs a box, intrinsics and `scale_mm`.
             max_hands: most hands that are looked for.
             passes: 1 looks once; 2 looks again, closer and with the fingers up, where the joints
                 of the first look say.
@@ -166,12 +173,15 @@ class HandPose:
         check_picture(rgb)
         check_count("max_hands", max_hands)
         check_count("passes", passes)
-        check_camera(intrinsics, scale_mm)
+        check_camera(intrinsics, scale_mm, root_depth_mm)
+        if root_depth_mm is not None and (box is None or intrinsics is None or scale_mm is None):
+            raise ValueError("`root_depth_mm` is of one hand: it needs box, intrinsics, scale_mm.")
         if side not in ("auto", *SIDES):
             raise ValueError(f"`side` must be auto, left or right. Received: side={side!r}")
         camera = {"intrinsics": intrinsics, "scale_mm": scale_mm}
         if box is not None:
-            return [self.read(rgb, self._given(rgb, box, side), passes=passes, **camera)]
+            given = self._given(rgb, box, side)
+            return [self.read(rgb, given, passes=passes, root_depth_mm=root_depth_mm, **camera)]
         hands = [
             self.read(rgb, found, passes=passes, **camera)
             for found in self._sided(rgb, side, max_hands)
@@ -248,7 +258,7 @@ class HandPose:
 
     def read(
         self, rgb: NDArray[np.uint8], found: FoundHand, *, passes: int = 2, intrinsics=None,
-        scale_mm=None,
+        scale_mm=None, root_depth_mm=None,
     ) -> Hand:  # fmt: skip
         """The joints of a hand that was found; arguments as for `predict`."""
         result = self._first_look(rgb, found)
@@ -256,14 +266,20 @@ class HandPose:
             view = view_of_joints(result.uv_px)
             again = self._look(rgb, *view, side=result.side, found_score=found.score)
             result = self._blended(result, again, found.score)
-        return _with_camera(result, intrinsics, scale_mm, self.scale_bone)
+        return self._with_camera(result, intrinsics, scale_mm, root_depth_mm)
 
     def follow(self, rgb: NDArray[np.uint8], last: Hand, *, intrinsics=None, scale_mm=None) -> Hand:
         """The hand of the frame before in the next one: one look where its joints were."""
         check_picture(rgb)
         check_camera(intrinsics, scale_mm)
         hand = self._look(rgb, *view_of_joints(last.uv_px), side=last.side, found_score=1.0)
-        return _with_camera(hand, intrinsics, scale_mm, self.scale_bone)
+        return self._with_camera(hand, intrinsics, scale_mm, None)
+
+    def _with_camera(self, hand: Hand, intrinsics, scale_mm, root_depth_mm) -> Hand:
+        return with_camera(
+            hand, intrinsics, scale_mm, root_depth_mm,
+            scale_bone=self.scale_bone, depth_along=self.depth_along,
+        )  # fmt: skip
 
     def _given(self, rgb, box, side: str) -> FoundHand:
         """The hand that the caller's box says is there."""
@@ -385,7 +401,9 @@ def check_box(box: Sequence[float], rgb: NDArray[np.uint8]) -> Box:
     return values
 
 
-def check_camera(intrinsics: ArrayLike | None, scale_mm: float | None) -> None:
+def check_camera(
+    intrinsics: ArrayLike | None, scale_mm: float | None, root_depth_mm: float | None = None
+) -> None:
     """Raise ValueError unless each is None or can be what it stands for."""
     if intrinsics is not None:
         try:
@@ -401,17 +419,38 @@ def check_camera(intrinsics: ArrayLike | None, scale_mm: float | None) -> None:
                 "`intrinsics` must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with positive fx, fy. "
                 f"Received: {matrix.tolist()}"
             )
-    if scale_mm is not None and not (
-        isinstance(scale_mm, (int, float, np.number)) and 0 < scale_mm < np.inf
-    ):
-        raise ValueError(f"`scale_mm` must be a positive number. Received: scale_mm={scale_mm!r}")
+    for name, value in (("scale_mm", scale_mm), ("root_depth_mm", root_depth_mm)):
+        if value is not None and not (
+            isinstance(value, (int, float, np.number)) and 0 < value < np.inf
+        ):
+            raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}")
 
 
-def _with_camera(hand: Hand, intrinsics, scale_mm: float | None, scale_bone: str) -> Hand:
-    if intrinsics is None or scale_mm is None:
+def with_camera(
+    hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
+    root_depth_mm: float | None = None, *, scale_bone: str, depth_along: str,
+) -> Hand:  # fmt: skip
+    """A hand of a model with its depth along the camera's axis, and in mm if the scale is known.
+
+    Args:
+        hand: as the model gives it, without a camera.
+        intrinsics: [3, 3] of its picture; None leaves the hand as it is.
+        scale_mm: length of the scale bone.
+        root_depth_mm: depth of the wrist; None solves for it.
+        scale_bone: of the model.
+        depth_along: of the model, of `kerashand.geometry.pose.DEPTH_ALONG`.
+    """
+    if intrinsics is None:
         return hand
-    matrix = np.asarray(intrinsics, np.float64)
-    scale = np.float64(scale_mm)
-    depth = solve_root_depth(hand.uv_px, hand.z_relative, matrix, scale, scale_bone=scale_bone)
-    xyz = xyz_from_uv_z(hand.uv_px, hand.z_relative, matrix, depth, scale)
+    # In relative depth any scale cancels.
+    scale = np.float64(ANY_SCALE_MM if scale_mm is None else scale_mm)
+    seen = (hand.uv_px, hand.z_relative, np.asarray(intrinsics, np.float64))
+    if root_depth_mm is None:
+        depth = solve_root_depth(*seen, scale, scale_bone=scale_bone, depth_along=depth_along)
+    else:
+        depth = np.float64(root_depth_mm)
+    xyz = xyz_from_uv_z(*seen, depth, scale, depth_along=depth_along)
+    hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
+    if scale_mm is None:
+        return hand
     return dataclasses.replace(hand, xyz_mm=xyz, root_depth_mm=float(depth))

@@ -97,13 +97,16 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 class SaveEverySteps(keras.callbacks.Callback):
-    """Calls `save(step of the epoch)` every `steps` training steps."""
+    """Calls `save(step of the epoch)` every `steps` training steps, but not after the last one.
 
-    def __init__(self, steps: int, save):
+    What is saved there would be an epoch without its validation, with no step left to train.
+    """
+
+    def __init__(self, steps: int, save, *, last: int):
         super().__init__()
-        self.steps, self.save = steps, save
+        self.steps, self.save, self.last = steps, save, last
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Save between epochs' ends."""
-        if (batch + 1) % self.steps == 0:
+        if (batch + 1) % self.steps == 0 and batch + 1 < self.last:
             self.save(batch + 1)

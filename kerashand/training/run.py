@@ -133,6 +133,7 @@ class Run:
             scale_bone=config.model.scale_bone,
             half_width_scales=config.model.half_width_scales,
             zoom=config.data.zoom,
+            depth_along=config.model.depth_along,
         )
         self.has_regularizer = config.stages.regularizer.epochs > 0
         self.started = time.monotonic()
@@ -420,7 +421,10 @@ class Run:
             callbacks.insert(0, StageProgress(self.config.stages[name].epochs))
         every = self.config.runtime.checkpoint_every_steps
         if every is not None:
-            callbacks.append(SaveEverySteps(every, lambda step: self._save(step=first_step + step)))
+            left = self.config.steps_per_epoch(name) - first_step
+            callbacks.append(
+                SaveEverySteps(every, lambda step: self._save(step=first_step + step), last=left)
+            )
         return callbacks
 
     def _after_epoch(self, name: str, epoch: int) -> None:

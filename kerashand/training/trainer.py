@@ -192,8 +192,9 @@ class HandPoseTrainer(keras.Model):
 
     def _update_errors(self, batch: dict, uv_px: tf.Tensor, z_relative: tf.Tensor) -> None:
         xyz_mm = xyz_from_uv_z(
-            uv_px, z_relative, batch["intrinsics"], batch["root_depth_mm"], batch["scale_mm"]
-        )
+            uv_px, z_relative, batch["intrinsics"], batch["root_depth_mm"], batch["scale_mm"],
+            depth_along=self.parts.depth_along,
+        )  # fmt: skip
         self.error_mm.update_state(batch["xyz_mm"], xyz_mm, batch["z_weight"])
         distance = ops.norm(uv_px - batch["uv_px"], axis=-1)
         weight = ops.cast(batch["uv_weight"], distance.dtype)
