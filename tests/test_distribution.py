@@ -132,6 +132,31 @@ def test_two_processes_train_like_one(shared_run, alone, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_readers_see_what_one_process_sees(shared_run, tmp_path):
+    more = ["data.source.train=300", "data.target.train=300", "data.readers=2"]
+    overrides = settings(shared_run, *more)
+    together = tmp_path / "together"
+    run(load_config("weak.yaml", overrides).with_run_dir(str(together)))
+    folder = tmp_path / "workers"
+    ends = [ended(worker) for worker in start_workers(folder, overrides)]
+    assert [code for code, _ in ends] == [0, 0], "".join(error[-2000:] for _, error in ends)
+    assert_same_training(folder, together)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["data.readers=2"], r"2 for 32 hands in 1 files"),
+        (["data.readers=3"], r"data.readers must divide what stages.finetune takes"),
+    ],
+)
+def test_readers_that_cannot_be(shared_run, tmp_path, more, message):
+    config = load_config("weak.yaml", settings(shared_run, *more)).with_run_dir(str(tmp_path))
+    with pytest.raises(UserError, match=message):
+        run(config)
+
+
+@pytest.mark.slow
 def test_a_lost_worker_is_told_of_and_the_job_goes_on(shared_run, tmp_path):
     folder = tmp_path / "lost"
     more = ["stages.finetune.epochs=2", "stages.finetune.steps_per_epoch=40"]

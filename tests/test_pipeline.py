@@ -451,6 +451,28 @@ def test_records_are_left_out_without_reading_whole_passes(sample_cache, skip):
     assert [r.numpy() for r in known] == [r.numpy() for r in plain]
 
 
+def test_readers_share_files_and_rows(source_of, sample_cache):
+    """Every file is one reader's, and the parts joined are what one process reads."""
+    sources = [source_of("source"), source_of("target")]
+    files = set(sources[0].records)
+    parts = [set(sources[0].part(number, 2).records) for number in range(2)]
+    assert parts[0] | parts[1] == files
+    assert not parts[0] & parts[1]
+    options = {
+        "shares": (4, 4), "geometry": GEOMETRY, "parameters": AugmentParameters(), "seed": 3,
+        "readers": 2,
+    }  # fmt: skip
+    joined = first(training_batches(sources, **options), 3)
+    read = [first(training_batches(sources, **options, reader=number), 3) for number in range(2)]
+    for step, batch in enumerate(joined):
+        together = {k: np.concatenate([r[step][k] for r in read]) for k in batch}
+        assert_batches_equal(batch, together)
+    resumed = first(training_batches(sources, **options, first_step=2), 1)
+    assert_batches_equal(resumed, joined[2])
+    with pytest.raises(ValueError, match="readers=3 for 4 samples"):
+        training_batches(sources, **{**options, "readers": 3})
+
+
 def test_augmentation_differs_from_pass_to_pass(batches_of):
     batches = first(batches_of({"source": ALL}), 20)
     seen = {}

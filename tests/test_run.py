@@ -137,8 +137,8 @@ def test_killed_run_goes_on_and_ends_like_the_unbroken_one(stage, unbroken, cach
 
 
 def test_no_checkpoint_after_the_last_step_of_an_epoch():
-    # A run killed between such a checkpoint and the end of the epoch had no step left to go on with,
-    # and trained without end.
+    # A run killed between such a checkpoint and the end of the epoch had no step left to go on
+    # with, and trained without end.
     saved = []
     callback = SaveEverySteps(2, saved.append, last=6)
     for batch in range(6):

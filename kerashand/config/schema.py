@@ -60,7 +60,9 @@ class DataConfig(Section):
 
     The cache holds pictures of side `stored_size_px` (null: `image_size_px`), of which a network
     sees the middle 1 / `zoom`, before augmentation. With `shards` it holds the hands of data sets
-    on disk too, cut once; otherwise their pictures are opened when a batch needs them.
+    on disk too, cut once; otherwise their pictures are opened when a batch needs them. `readers` is
+    in how many parts shards and batches are read: as many as there are devices, so that each worker
+    reads its part alone.
     """
 
     image_size_px: int = setting(128, multiple_of=8, low=32, high=512)
@@ -70,6 +72,7 @@ class DataConfig(Section):
     seed: int = setting(0, low=0, high=_MAX_SEED)
     workers: int | None = setting(None, low=1, high=1024)
     shards: bool = setting(False)
+    readers: int = setting(1, low=1, high=1024)
     source: DomainConfig = field(default=DomainConfig())
     target: DomainConfig = field(default=DomainConfig(train=6000, val=512, test=2000))
 

@@ -8,7 +8,7 @@ exactly the batches that an unbroken run would have seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
@@ -38,7 +38,7 @@ class DomainSource:
         records: paths of TFRecord shards, or the numbers of rows of a table.
         parse: one serialised record, or one number, to a raw sample.
         labels: of "uv", "xyz", "depth", what training may use.
-        samples: how many the records are, where it is known; a run then resumes without reading
+        counts: records of each shard, where they are known; a run then resumes without reading
             whole passes that it has behind it.
     """
 
@@ -46,7 +46,19 @@ class DomainSource:
     records: Sequence[str] | range
     parse: Callable[[tf.Tensor], dict[str, tf.Tensor]]
     labels: Sequence[str]
-    samples: int | None = None
+    counts: Sequence[int] | None = None
+
+    @property
+    def samples(self) -> int | None:
+        """How many records there are, where it is known."""
+        if isinstance(self.records, range):
+            return len(self.records)
+        return None if self.counts is None else sum(self.counts)
+
+    def part(self, number: int, parts: int) -> DomainSource:
+        """Every `parts`-th shard or row, from `number` on."""
+        counts = None if self.counts is None else self.counts[number::parts]
+        return replace(self, records=self.records[number::parts], counts=counts)
 
 
 @dataclass(frozen=True)
@@ -80,8 +92,13 @@ def training_batches(
     seed: int,
     first_step: int = 0,
     relief: bool = False,
+    readers: int = 1,
+    reader: int | None = None,
 ) -> tf.data.Dataset:
     """Endless batches, a fixed share from each domain, in the order of the domains.
+
+    With several readers each takes its own shards, and its part of the shares of a batch from them:
+    workers that read one part each see together what one process sees that joins all parts.
 
     Args:
         domains: one or two domains.
@@ -92,15 +109,36 @@ def training_batches(
         first_step: batches to leave out, for resuming.
         relief: whether fully labelled domains are also stretched and tilted in depth; `xyz_mm` is
             then no longer true to `z_relative`.
+        readers: in how many parts files and batches are read.
+        reader: the part to read, of a batch's rows too; None joins all of them.
 
     Raises:
-        ValueError: unless each domain has a positive share.
+        ValueError: unless each domain has a positive share for each reader, and a shard.
     """
     if not domains or len(shares) != len(domains) or min(shares) < 1:
         raise ValueError(
             f"`shares` must hold a positive number for each of one or two domains. Received: "
             f"shares={shares!r} for {len(domains)} domains"
         )
+    for domain, share in zip(domains, shares, strict=True):
+        if share % readers or len(domain.records) < readers:
+            raise ValueError(
+                f"`readers` must divide each domain's share of a batch, and be at most its shards. "
+                f"Received: readers={readers} for {share} samples of {len(domain.records)} shards"
+            )
+    parts = []
+    for number in range(readers) if reader is None else (reader,):
+        own = [domain.part(number, readers) for domain in domains]
+        fewer = [share // readers for share in shares]
+        key = (seed, readers, number)
+        parts += _streams(own, fewer, geometry, parameters, key, first_step, relief)
+    mixed = tf.data.Dataset.zip(tuple(parts)).map(_joined, tf.data.AUTOTUNE)
+    return _sharded_by_rows(mixed.prefetch(4))
+
+
+def _streams(domains, shares, geometry, parameters, key, first_step: int, relief: bool):
+    """The batches of each domain, of one reader; `key` holds seed, readers and its number."""
+    seed, readers, reader = key
     streams = []
     for domain, share in zip(domains, shares, strict=True):
         records = endless_records(
@@ -109,11 +147,11 @@ def training_batches(
         )  # fmt: skip
         samples = records.map(domain.parse, tf.data.AUTOTUNE)
         batches = samples.batch(share, drop_remainder=True).enumerate(first_step)
+        numbered = batches.map(lambda step, raw: (step * readers + reader, raw))
         streams.append(
-            batches.map(_augmenting(domain, geometry, parameters, seed, relief), tf.data.AUTOTUNE)
+            numbered.map(_augmenting(domain, geometry, parameters, seed, relief), tf.data.AUTOTUNE)
         )
-    mixed = tf.data.Dataset.zip(tuple(streams)).map(_joined, tf.data.AUTOTUNE)
-    return _sharded_by_rows(mixed.prefetch(4))
+    return streams
 
 
 def evaluation_batches(

@@ -62,6 +62,7 @@ def domain_source(
     if isinstance(split, CachedSplit):
         parse = partial(cached.parse, size_px=split.size_px, **wanted)
         files = [str(path) for path in shards]
-        return DomainSource(domain, files, parse, tuple(labels), split.samples)
+        counts = tuple(count for _, count in split.shards())
+        return DomainSource(domain, files, parse, tuple(labels), counts)
     parse = row_parser(split.table, size_px=split.size_px, margin=split.margin, **wanted)
     return DomainSource(domain, range(split.samples), parse, tuple(labels))

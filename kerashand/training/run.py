@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -146,8 +147,6 @@ class Run:
     def start(self) -> dict[str, Any]:
         """Everything, in order."""
         config = self.config
-        keras.utils.set_random_seed(config.seed)
-        keras.config.set_dtype_policy(config.runtime.precision)
         active = [name for name in STAGES if config.stages[name].epochs > 0]
         if self.dry_run:
             self.prepare()
@@ -171,8 +170,14 @@ class Run:
 
     def prepare(self) -> None:
         """Fill in what the cache lacks, build the models, load the initial weights."""
-        config = self.config
         self._prepare_data()
+        self.build()
+
+    def build(self) -> None:
+        """Build the models, load the initial weights."""
+        config = self.config
+        keras.utils.set_random_seed(config.seed)
+        keras.config.set_dtype_policy(config.runtime.precision)
         with self.strategy.scope():
             self.parts = build_parts(**config.parts_arguments())
             self._load_initial_weights()
@@ -180,14 +185,24 @@ class Run:
             self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
 
     def _check_batches(self) -> None:
-        """Each device takes equal parts of a batch."""
-        devices = self.strategy.num_replicas_in_sync
+        """Each device and each reader takes equal parts of a batch."""
+        devices, readers = self.strategy.num_replicas_in_sync, self.config.data.readers
+        if devices > 1 and readers not in (1, devices):
+            raise UserError(
+                f"data.readers must be 1 or the number of devices. Received: {readers} for "
+                f"{devices} devices"
+            )
         for name in STAGES:
             stage = self.config.stages[name]
             if stage.epochs and stage.batch_size % (devices * stage.micro_batches):
                 raise UserError(
                     f"stages.{name}.batch_size must be a multiple of devices x micro_batches. "
                     f"Received: {stage.batch_size} for {devices} x {stage.micro_batches}"
+                )
+            if stage.epochs and any(share % readers for share in stage.shares.values()):
+                raise UserError(
+                    f"data.readers must divide what stages.{name} takes of each domain. Received: "
+                    f"{readers} for {stage.shares}"
                 )
 
     # ------------------------------------------------------------------------ folder and data
@@ -263,6 +278,15 @@ class Run:
             for domain, split in sorted(wanted)
         }
         self.paths = prepared(self.splits.values(), cache_dir=data.cache_dir, workers=data.workers)
+        for split, shards in self.paths.items():
+            if (
+                split in (self.splits.get((d, "train")) for d in used)
+                and len(shards) < data.readers
+            ):
+                raise UserError(
+                    f"data.readers must be at most the files of each training set. Received: "
+                    f"{data.readers} for {split.samples} hands in {len(shards)} files"
+                )
 
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
         chosen = self.splits[domain, split]
@@ -323,9 +347,11 @@ class Run:
             )
         return settings
 
-    def _batches(self, name: str, settings: StageSettings, first_step: int) -> tf.data.Dataset:
+    def _batches(self, name: str, settings: StageSettings, first_step: int) -> Any:
+        """Endless batches: a dataset, or what the devices read of it, each its own part."""
         stage = self.config.stages[name]
-        return training_batches(
+        batches = functools.partial(
+            training_batches,
             [
                 self._source(domain, "train", stage.labels[domain], images=settings.needs_images)
                 for domain in stage.domains
@@ -336,7 +362,19 @@ class Run:
             seed=self.config.seed * len(STAGES) + STAGE_NUMBERS[name],
             first_step=first_step,
             relief=stage.regularizer_input == "ground_truth",
+            readers=self.config.data.readers,
         )
+        if 1 in (self.config.data.readers, self.strategy.num_replicas_in_sync):
+            return batches()
+
+        def of_worker(worker: tf.distribute.InputContext) -> tf.data.Dataset:
+            devices = worker.num_replicas_in_sync // worker.num_input_pipelines
+            first = worker.input_pipeline_id * devices
+            parts = [batches(reader=first + number) for number in range(devices)]
+            turns = tf.data.Dataset.range(devices).repeat()
+            return tf.data.Dataset.choose_from_datasets(parts, turns)
+
+        return self.strategy.distribute_datasets_from_function(of_worker)
 
     def _validation(self, name: str, settings: StageSettings) -> tf.data.Dataset:
         """Validation batches with the labels that the stage may use, so no target joints in 3D.
@@ -460,12 +498,17 @@ class Run:
 
     def stage_step(self, name: str) -> tuple[tf.data.Dataset, Callable]:
         """The batches of a stage and its compiled training step, to run by hand."""
-        settings = self._start_trainer(name)
+        step = self.compiled_step(name)
+        batches = self._batches(name, self.trainer.settings, 0)
+        if isinstance(batches, tf.data.Dataset):
+            batches = self.strategy.experimental_distribute_dataset(batches)
+        return batches, step
+
+    def compiled_step(self, name: str) -> Callable:
+        """The compiled training step of a stage, on batches of any source."""
+        self._start_trainer(name)
         self.trainer.reset_metrics()
-        batches = self._batches(name, settings, 0)
-        return self.strategy.experimental_distribute_dataset(batches), self._on_devices(
-            self.trainer.train_step
-        )
+        return self._on_devices(self.trainer.train_step)
 
     def _on_devices(self, function: Callable) -> Callable:
         """A compiled step on every device, which gives the results of one: they are equal."""
