@@ -110,13 +110,21 @@ def _check_folder(path: Path) -> None:
 
 
 def save(served: Served, path: Path) -> None:
-    """Write a SavedModel whose signatures keep the names of their outputs."""
+    """Write a SavedModel whose signatures keep the names of their outputs.
+
+    Raises:
+        UserError: where the system refuses to write, as on a full disk.
+    """
     archive = keras.export.ExportArchive()
     # Keras tracks the weights; tf.saved_model.save would leave them out of a converted file.
     archive.track(served.model)
     for name, (function, specs) in served.signatures.items():
         archive.add_endpoint(name, function, input_signature=list(specs))
-    archive.write_out(str(path), verbose=False)
+    try:
+        archive.write_out(str(path), verbose=False)
+    except tf.errors.OpError as error:
+        said = error.message.strip().splitlines()[0]
+        raise UserError(f"{path} cannot be written: {said[:300]}") from error
 
 
 def to_tflite(served: Served, precision: str, calibration: Hands | None = None) -> bytes:
