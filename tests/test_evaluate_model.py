@@ -18,7 +18,7 @@ def script(load_script):
 class Oracle:
     """Answers with `uv_px` and `z_relative` of the next picture, moved right by some pixels."""
 
-    scale_bone, depth_along, fit_bones = "wrist_middle_mcp", "optical_axis", False
+    scale_bone, depth_along = "wrist_middle_mcp", "optical_axis"
 
     def __init__(self, truths, off_px=0.0):
         self.truths, self.off_px, self.sides = iter(truths), off_px, []

@@ -63,6 +63,22 @@ def test_depth_of_rendered_hands(pose, samples):
     assert np.abs(predicted - true).mean() < 0.5 * np.abs(true).mean()
 
 
+def test_millimetres_of_rendered_hands(pose, samples):
+    """With the camera, the wrist's depth and one length: 15 mm over 1,000 such hands."""
+    errors = []
+    for sample in samples:
+        box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+        scale = float(np.linalg.norm(sample.xyz_mm[9] - sample.xyz_mm[0]))
+        (hand,) = pose.predict(
+            sample.image, box=box, side="right", intrinsics=sample.intrinsics, scale_mm=scale,
+            root_depth_mm=float(sample.xyz_mm[0, 2]),
+        )  # fmt: skip
+        assert hand.root_depth_mm == pytest.approx(sample.xyz_mm[0, 2])
+        errors.append(np.linalg.norm(hand.xyz_mm - sample.xyz_mm, axis=1).mean())
+    assert np.median(errors) < 18.0
+    assert np.mean(errors) < 22.0
+
+
 def test_the_command_needs_no_other_file(samples, tmp_path, capsys):
     """Straight after installation; a blank wall shows no hand."""
     big = next(s for s in samples if (s.mask > 0).mean() > 0.2)

@@ -7,7 +7,8 @@ Both networks hold the same random weights, and their score maps are compared fi
 a process of its own (`--torch-python` names another interpreter, which needs torch and NumPy
 alone), and the two take turns, block by block: a machine whose speed drifts treats both alike.
 Printed are images/s of inference and of a training step (all three stages under the L2 loss,
-gradients of all weights, SGD), and the ratio of TensorFlow to PyTorch: 1 and more is the bar.
+gradients of all weights, SGD), without and with XLA (`runtime.jit_compile`), and the ratio of
+TensorFlow to PyTorch: 1 and more is the bar.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def compare(args: argparse.Namespace) -> None:
             f"batch {args.batch} at {args.size} px, {args.threads} threads"
         )
         for job in JOBS:
-            sides = {"TensorFlow": ours[job], "PyTorch": lambda steps, job=job: other(job, steps)}
+            sides = {**ours[job], "PyTorch": lambda steps, job=job: other(job, steps)}
             for run in sides.values():
                 run(2)
             times = {name: [] for name in sides}
@@ -142,12 +143,13 @@ def compare(args: argparse.Namespace) -> None:
                 for name in order:
                     times[name].append(sides[name](args.steps))
             speed = {n: args.batch * args.steps / np.median(t) for n, t in times.items()}
-            ratios = np.array(times["PyTorch"]) / np.array(times["TensorFlow"])
-            print(
-                f"{job}: "
-                + ", ".join(f"{name} {value:.2f} images/s" for name, value in speed.items())
-                + f"; ratio {np.median(ratios):.3f} ({ratios.min():.3f} to {ratios.max():.3f})"
-            )
+            print(f"{job}: PyTorch {speed['PyTorch']:.2f} images/s")
+            for name in ours[job]:
+                ratios = np.array(times["PyTorch"]) / np.array(times[name])
+                print(
+                    f"{job}: {name} {speed[name]:.2f} images/s, ratio {np.median(ratios):.3f} "
+                    f"({ratios.min():.3f} to {ratios.max():.3f})", flush=True,
+                )  # fmt: skip
         other.end()
 
 
@@ -192,7 +194,7 @@ class Other:
 
 def our_side(
     args: argparse.Namespace, path: Path
-) -> tuple[dict[str, Callable[[int], float]], np.ndarray]:
+) -> tuple[dict[str, dict[str, Callable[[int], float]]], np.ndarray]:
     """Our network on random weights, which are written to `path` for the other side."""
     import keras
     import tensorflow as tf
@@ -214,19 +216,15 @@ def our_side(
     optimizer = keras.optimizers.SGD(LEARNING_RATE)
     optimizer.build(net.trainable_variables)
 
-    @tf.function
     def inference():
         return net(fed, training=False)
 
-    @tf.function
     def training():
         with tf.GradientTape() as tape:
             outputs = net(fed, training=True)
             loss = sum(tf.reduce_sum(outputs[f"heatmaps_{s}"] ** 2) for s in range(3)) / args.batch
         optimizer.apply(tape.gradient(loss, net.trainable_variables), net.trainable_variables)
         return loss
-
-    maps = inference()["heatmaps_2"].numpy()
 
     def timed(function: Callable, read: Callable) -> Callable[[int], float]:
         def run(steps: int) -> float:
@@ -238,10 +236,15 @@ def our_side(
 
         return run
 
-    return {
-        "inference": timed(inference, lambda result: result["heatmaps_2"].numpy()),
-        "training": timed(training, float),
-    }, maps
+    reads = {"inference": lambda result: result["heatmaps_2"].numpy(), "training": float}
+    compiled = {
+        job: {
+            name: timed(tf.function(function, jit_compile=xla), reads[job])
+            for name, xla in (("TensorFlow", False), ("TensorFlow, XLA", True))
+        }
+        for job, function in (("inference", inference), ("training", training))
+    }
+    return compiled, inference()["heatmaps_2"].numpy()
 
 
 if __name__ == "__main__":

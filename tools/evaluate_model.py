@@ -52,9 +52,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rendered", type=int, default=1000, help="hands to render")
     parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
     parser.add_argument("--passes", type=int, default=1, help="looks at each hand")
-    parser.add_argument(
-        "--bones-as-seen", action="store_true", help="joints exactly behind their pixels"
-    )
     parser.add_argument("--out", type=Path, help="file of results, .json")
     args = parser.parse_args(argv)
     return exit_code("evaluate_model", lambda: evaluate(args))
@@ -65,7 +62,7 @@ def evaluate(args: argparse.Namespace) -> None:
     for flag, value, low in (("passes", args.passes, 1), ("rendered", args.rendered, 0)):
         if value < low:
             raise UserError(f"--{flag} must be at least {low}. Received: {value}")
-    model = HandPose.load(args.model, finder=args.finder, fit_bones=not args.bones_as_seen)
+    model = HandPose.load(args.model, finder=args.finder)
     results: dict = {"passes": args.passes}
     if args.photographs:
         results["photographs"] = photographs(model, args.photographs, args.split, args.passes)
@@ -203,7 +200,7 @@ def errors_3d(
         for name, root_depth_mm in (("known", xyz_mm[0, 2]), ("solved", None)):
             in_mm = with_camera(
                 hand, intrinsics, scale_mm, root_depth_mm,
-                scale_bone=model.scale_bone, depth_along=model.depth_along, fit=model.fit_bones,
+                scale_bone=model.scale_bone, depth_along=model.depth_along,
             )  # fmt: skip
             rows[name].append(in_mm.xyz_mm)
         rows["true"].append(xyz_mm)

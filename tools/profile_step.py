@@ -166,7 +166,7 @@ def rows(args: argparse.Namespace, axes: dict[str, list]) -> None:
         command = [
             sys.executable, str(Path(__file__).resolve()), "--row", "--config", args.config,
             "--stage", args.stage, "--blocks", str(args.blocks), "--steps", str(args.steps),
-            "--set", *args.overrides, *changed,
+            "--set", *args.overrides, "model.initial_weights=null", *changed,
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

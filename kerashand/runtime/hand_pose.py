@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kerashand.errors import UserError
-from kerashand.geometry.bone_lengths import fit_bones
 from kerashand.geometry.camera import (
     HAND_MARGIN,
     apply_affine,
@@ -63,9 +62,8 @@ class Hand:
         joint_scores: [21] 0..1.
         xyz_relative: [21, 3] joints about the wrist in lengths of the scale bone, seen from far
             away (no camera is needed): x right, y down, z away.
-        xyz_mm: [21, 3] joints in the camera's frame, moved so that bones come near the lengths
-            that they have in hands (`kerashand.geometry.bone_lengths`); None unless intrinsics and
-            the length of the scale bone are given.
+        xyz_mm: [21, 3] joints in the camera's frame; None unless intrinsics and the length of the
+            scale bone are given.
         root_depth_mm: depth of the wrist, as it was given or solved for; None likewise.
     """
 
@@ -83,8 +81,8 @@ class Hand:
 class HandPose:
     """The pose model with the finder, ready to run on pictures."""
 
-    def __init__(self, backend: Backend, finder: Finder | None, *, fit_bones: bool = True):
-        self.backend, self.finder, self.fit_bones = backend, finder, fit_bones
+    def __init__(self, backend: Backend, finder: Finder | None):
+        self.backend, self.finder = backend, finder
         self.size_px = int(backend.metadata["image_size_px"])
         self.scale_bone = str(backend.metadata["scale_bone"])
         self.depth_along = depth_along(backend.metadata)
@@ -96,7 +94,6 @@ class HandPose:
         *,
         finder: str | Path | None = None,
         threads: int = 1,
-        fit_bones: bool = True,
     ) -> HandPose:
         """Load exported models.
 
@@ -106,8 +103,6 @@ class HandPose:
             finder: the finder; None for the one in the package, if it is there. Without a finder
                 every picture needs a box and a side.
             threads: of the runtime.
-            fit_bones: whether joints in mm are moved so that bones come near the lengths that they
-                have in hands; otherwise they lie exactly behind their pixels.
 
         Raises:
             UserError: If a file is missing, damaged or of another kind.
@@ -127,8 +122,7 @@ class HandPose:
             )
         if finder is None and (packaged := packaged_model(FINDER_FILE)).is_file():
             finder = packaged
-        found = None if finder is None else Finder.load(finder, threads=threads)
-        return cls(backend, found, fit_bones=fit_bones)
+        return cls(backend, None if finder is None else Finder.load(finder, threads=threads))
 
     @property
     def least_score(self) -> float:
@@ -284,7 +278,7 @@ class HandPose:
     def _with_camera(self, hand: Hand, intrinsics, scale_mm, root_depth_mm) -> Hand:
         return with_camera(
             hand, intrinsics, scale_mm, root_depth_mm,
-            scale_bone=self.scale_bone, depth_along=self.depth_along, fit=self.fit_bones,
+            scale_bone=self.scale_bone, depth_along=self.depth_along,
         )  # fmt: skip
 
     def _given(self, rgb, box, side: str) -> FoundHand:
@@ -434,7 +428,7 @@ def check_camera(
 
 def with_camera(
     hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
-    root_depth_mm: float | None = None, *, scale_bone: str, depth_along: str, fit: bool = True,
+    root_depth_mm: float | None = None, *, scale_bone: str, depth_along: str,
 ) -> Hand:  # fmt: skip
     """A hand of a model with its depth along the camera's axis, and in mm if the scale is known.
 
@@ -445,7 +439,6 @@ def with_camera(
         root_depth_mm: depth of the wrist; None solves for it.
         scale_bone: of the model.
         depth_along: of the model, of `kerashand.geometry.pose.DEPTH_ALONG`.
-        fit: whether joints are moved by `kerashand.geometry.bone_lengths`.
     """
     if intrinsics is None:
         return hand
@@ -456,13 +449,7 @@ def with_camera(
         depth = solve_root_depth(*seen, scale, scale_bone=scale_bone, depth_along=depth_along)
     else:
         depth = np.float64(root_depth_mm)
-    if fit:
-        xyz = fit_bones(
-            hand.uv_px, hand.z_relative, hand.joint_scores, seen[2], depth, scale,
-            scale_bone=scale_bone, depth_along=depth_along,
-        )  # fmt: skip
-    else:
-        xyz = xyz_from_uv_z(*seen, depth, scale, depth_along=depth_along)
+    xyz = xyz_from_uv_z(*seen, depth, scale, depth_along=depth_along)
     hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
     if scale_mm is None:
         return hand
