@@ -15,6 +15,7 @@ the most memory that the process held (of the device, where that is a GPU).
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import resource
@@ -166,7 +167,7 @@ def rows(args: argparse.Namespace, axes: dict[str, list]) -> None:
         command = [
             sys.executable, str(Path(__file__).resolve()), "--row", "--config", args.config,
             "--stage", args.stage, "--blocks", str(args.blocks), "--steps", str(args.steps),
-            "--set", *args.overrides, "model.initial_weights=null", *changed,
+            "--set", *args.overrides, *changed,
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -181,6 +182,10 @@ def rows(args: argparse.Namespace, axes: dict[str, list]) -> None:
 def _row(args: argparse.Namespace) -> None:
     """Time the whole step on a drawn batch, and print it as JSON."""
     config = configured(args)
+    # Of another width there are no weights, and time does not depend on them.
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(config.model, initial_weights=None)
+    )
     run = Run(config, dry_run=True)
     run.build()
     step = run.compiled_step(args.stage)
