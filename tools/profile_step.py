@@ -15,7 +15,6 @@ the most memory that the process held (of the device, where that is a GPU).
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import json
 import resource
@@ -182,12 +181,8 @@ def rows(args: argparse.Namespace, axes: dict[str, list]) -> None:
 def _row(args: argparse.Namespace) -> None:
     """Time the whole step on a drawn batch, and print it as JSON."""
     config = configured(args)
-    # Of another width there are no weights, and time does not depend on them.
-    config = dataclasses.replace(
-        config, model=dataclasses.replace(config.model, initial_weights=None)
-    )
     run = Run(config, dry_run=True)
-    run.build()
+    run.build(initial_weights=False)  # of another width there are none
     step = run.compiled_step(args.stage)
     batch = drawn_batch(config, args.stage)
     seconds = np.median(in_turns({"step": lambda: step(batch)["loss"]}, args)["step"])

@@ -173,14 +173,15 @@ class Run:
         self._prepare_data()
         self.build()
 
-    def build(self) -> None:
-        """Build the models, load the initial weights."""
+    def build(self, *, initial_weights: bool = True) -> None:
+        """Build the models, load the initial weights unless only time is measured."""
         config = self.config
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.runtime.precision)
         with self.strategy.scope():
             self.parts = build_parts(**config.parts_arguments())
-            self._load_initial_weights()
+            if initial_weights:
+                self._load_initial_weights()
             scaling = config.runtime.precision == "mixed_float16"
             self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
 
