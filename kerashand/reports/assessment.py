@@ -42,21 +42,21 @@ class Predictor:
             [B, K].
         image_size_px: side S of its input.
         scale_bone: the unit of relative depth.
-        depth_along: what it is measured along.
         half_width_scales: of the window of depth maps.
         depth_map_px: side D of depth maps.
         draw: `uv_px`, `z_relative` -> depth maps [B, D, D, 1]; None where no regularizer is. It
             gets the labelled points with the predicted depth, as in training.
+        depth_along: what relative depth is measured along.
     """
 
     name: str
     run: Callable[[NDArray], Mapping[str, NDArray]]
     image_size_px: int
     scale_bone: str
-    depth_along: str = DEPTH_ALONG[0]
     half_width_scales: float = 2.5
     depth_map_px: int = 64
     draw: Callable[[NDArray, NDArray], NDArray] | None = None
+    depth_along: str = DEPTH_ALONG[0]
 
 
 @dataclasses.dataclass(frozen=True)
