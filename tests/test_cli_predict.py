@@ -375,6 +375,23 @@ def test_a_hand_keeps_its_number_until_it_is_gone(models):
     assert pose.searches < len(script)
 
 
+def test_a_hand_at_rest_is_the_same_with_and_without_smoothing(models):
+    """In the camera's frame and about the wrist, beside the middle of the picture."""
+    camera = {"intrinsics": [[150.0, 0, 0], [0, 150.0, 50], [0, 0, 1]], "scale_mm": 90.0}
+    shown = []
+    for smooth in (True, False):
+        pose = Scripted(models, [[(100.0, 40.0, 120.0, 60.0)]])
+        pose.depth_along = "line_of_sight"
+        tracker = HandTracker(pose, smooth=smooth, **camera)
+        ((_, hand),) = tracker.update(np.zeros((100, 160, 3), np.uint8), 1 / 30)
+        shown.append(hand)
+    assert np.abs(shown[0].z_relative - shown[0].xyz_relative[:, 2]).max() > 0.1
+    for name in ("uv_px", "z_relative", "xyz_mm"):
+        np.testing.assert_allclose(*(getattr(hand, name) for hand in shown), atol=1e-6)
+    depths = [hand.xyz_relative[:, 2] for hand in shown]
+    np.testing.assert_allclose(*depths, atol=1e-6)
+
+
 def test_smoothing_calms_what_is_shown_but_not_the_crop(models):
     rng = np.random.default_rng(0)
     boxes = [tuple(np.array([40.0, 40.0, 60.0, 60.0]) + rng.normal(0, 1.0)) for _ in range(40)]

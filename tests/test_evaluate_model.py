@@ -6,7 +6,7 @@ import pytest
 
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.geometry.pose import relative_depth, scale_from_joints
-from kerashand.runtime.hand_pose import Hand
+from kerashand.runtime.hand_pose import Hand, HandPose
 from kerashand.synthetic.scene import draw_sample
 
 
@@ -15,7 +15,7 @@ def script(load_script):
     return load_script("tools/evaluate_model.py")
 
 
-class Oracle:
+class Oracle(HandPose):
     """Answers with `uv_px` and `z_relative` of the next picture, moved right by some pixels."""
 
     scale_bone, depth_along = "wrist_middle_mcp", "optical_axis"

@@ -13,7 +13,7 @@ from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder
-from kerashand.runtime.hand_pose import Hand, view_of_joints, with_camera
+from kerashand.runtime.hand_pose import Hand, view_of_joints
 from kerashand.runtime.smoothing import OneEuroFilter
 from kerashand.synthetic.scene import draw_sample
 
@@ -184,17 +184,18 @@ def test_with_a_camera_depth_is_along_its_axis(along):
         "right", 1.0, (0, 0, 1, 1), px_from_cam(xyz, camera),
         relative_depth(xyz, scale, depth_along=along), np.ones(21), np.zeros((21, 3)),
     )  # fmt: skip
-    model = {"scale_bone": "wrist_middle_mcp", "depth_along": along}
-    known = with_camera(seen, camera, scale, xyz[0, 2], **model)
+    pose = HandPose(TrueJoints(seen.uv_px, seen.z_relative), None)
+    pose.scale_bone, pose.depth_along = "wrist_middle_mcp", along
+    known = pose.with_camera(seen, camera, scale, xyz[0, 2])
     np.testing.assert_allclose(known.xyz_mm, xyz, atol=1e-6)
     np.testing.assert_allclose(known.z_relative, relative_depth(xyz, scale), atol=1e-9)
-    solved = with_camera(seen, camera, scale, **model)
+    solved = pose.with_camera(seen, camera, scale)
     assert solved.root_depth_mm == pytest.approx(xyz[0, 2], rel=0.1)
     np.testing.assert_allclose(solved.z_relative, known.z_relative, atol=0.1)
-    without_scale = with_camera(seen, camera, None, **model)
+    without_scale = pose.with_camera(seen, camera, None)
     np.testing.assert_allclose(without_scale.z_relative, solved.z_relative, atol=1e-9)
     assert without_scale.xyz_mm is None
-    assert with_camera(seen, None, scale, **model) is seen
+    assert pose.with_camera(seen, None, scale) is seen
 
 
 def test_relative_joints_of_a_far_hand_are_true():

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
-from pathlib import Path
+
+from own_process import measured_apart, memory_mb
 
 from kerashand.cli.arguments import exit_code
 from kerashand.config import load_config
@@ -51,15 +50,11 @@ def table(args: argparse.Namespace) -> None:
     source_of(args, args.stored)
     print("| hands | first batch, s | images/s | going on, s | MB |\n|---|---|---|---|---|")
     for count in args.hands:
-        command = [
-            sys.executable, str(Path(__file__).resolve()), "--row", str(count), "--config",
-            args.config, "--stored", str(args.stored), "--batches", str(args.batches),
-            *(["--set", *args.overrides] if args.overrides else []),
+        arguments = [
+            "--row", count, "--config", args.config, "--stored", args.stored, "--batches",
+            args.batches, *(["--set", *args.overrides] if args.overrides else []),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise UserError(f"{count} hands: {done.stderr.strip().splitlines()[-1]}")
-        row = json.loads(done.stdout.strip().splitlines()[-1])
+        row = measured_apart(__file__, arguments, what=f"{count} hands")
         print(
             f"| {count:,} | {row['first']:.2f} | {row['speed']:.0f} | {row['resumed']:.2f} | "
             f"{row['mb']:.0f} |", flush=True,
@@ -80,8 +75,6 @@ def source_of(args: argparse.Namespace, count: int) -> DomainSource:
 
 
 def _row(args: argparse.Namespace) -> None:
-    from profile_step import memory_mb
-
     config = load_config(args.config, args.overrides)
     source = source_of(args, args.row)
 

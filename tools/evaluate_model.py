@@ -31,7 +31,6 @@ from kerashand.geometry.pose import scale_from_joints
 from kerashand.metrics import PROTOCOLS, SHOWN_PX, errors_of_256, evaluate_pose, joint_errors_mm
 from kerashand.metrics_finder import evaluate_finder, match_hands
 from kerashand.runtime import HandPose
-from kerashand.runtime.hand_pose import with_camera
 from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.scene import draw_sample
 
@@ -198,10 +197,7 @@ def errors_3d(
             np.ascontiguousarray(picture), box=box_of(uv), side="right", passes=passes
         )[0]
         for name, root_depth_mm in (("known", xyz_mm[0, 2]), ("solved", None)):
-            in_mm = with_camera(
-                hand, intrinsics, scale_mm, root_depth_mm,
-                scale_bone=model.scale_bone, depth_along=model.depth_along,
-            )  # fmt: skip
+            in_mm = model.with_camera(hand, intrinsics, scale_mm, root_depth_mm)
             rows[name].append(in_mm.xyz_mm)
         rows["true"].append(xyz_mm)
         rows["px"].append(errors_of_256(hand.uv_px, uv))

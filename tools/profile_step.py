@@ -17,19 +17,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from own_process import measured_apart, memory_mb
 
 from kerashand.cli.arguments import exit_code
 from kerashand.config import STAGES, Config, load_config
-from kerashand.errors import UserError
 from kerashand.training.run import Run
 
 WARM_UP = 3
@@ -62,7 +58,7 @@ def profile(args: argparse.Namespace) -> None:
     run.prepare()
     batches, step = run.stage_step(args.stage)
     pipeline = iter(batches)
-    parts = split_of(run, args.stage, next(pipeline), step)
+    parts = split_of(run, next(pipeline), step)
     parts = {"input": lambda: next(pipeline)["uv_px"], **parts}
     times = {name: np.median(values) for name, values in in_turns(parts, args).items()}
     spent = {
@@ -101,7 +97,7 @@ def configured(args: argparse.Namespace) -> Config:
     return load_config(args.config, [*changes, *args.overrides])
 
 
-def split_of(run: Run, stage: str, batch: dict, step: Callable) -> dict[str, Callable]:
+def split_of(run: Run, batch: dict, step: Callable) -> dict[str, Callable]:
     """Compiled functions of one batch: forward, gradients, step."""
     trainer = run.trainer
     variables = [
@@ -143,17 +139,6 @@ def in_turns(parts: dict[str, Callable], args: argparse.Namespace) -> dict[str, 
     return times
 
 
-def memory_mb() -> float:
-    """The most memory that this process held, or its GPU."""
-    if tf.config.list_physical_devices("GPU"):
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6
-    status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says begins with the parent's
-        held = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(held.split()[1]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
-
 # ------------------------------------------------------------------------------------- rows
 
 
@@ -163,15 +148,11 @@ def rows(args: argparse.Namespace, axes: dict[str, list]) -> None:
     print("|---" * (len(axes) + 3) + "|")
     for values in itertools.product(*axes.values()):
         changed = [f"{key}={value}" for key, value in zip(axes, values, strict=True)]
-        command = [
-            sys.executable, str(Path(__file__).resolve()), "--row", "--config", args.config,
-            "--stage", args.stage, "--blocks", str(args.blocks), "--steps", str(args.steps),
-            "--set", *args.overrides, *changed,
+        arguments = [
+            "--row", "--config", args.config, "--stage", args.stage, "--blocks", args.blocks,
+            "--steps", args.steps, "--set", *args.overrides, *changed,
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise UserError(f"{' '.join(changed)}: {done.stderr.strip().splitlines()[-1]}")
-        row = json.loads(done.stdout.strip().splitlines()[-1])
+        row = measured_apart(__file__, arguments, what=" ".join(changed))
         print(
             f"| {' | '.join(map(str, values))} | {row['images']:.0f} | {row['ms']:.1f} | "
             f"{row['mb']:.0f} |", flush=True,

@@ -17,11 +17,11 @@ from kerashand.data.sample import DOMAIN_NUMBERS
 from kerashand.geometry.camera import cam_from_px
 from kerashand.geometry.depth import joints_unit, normalise_depth
 from kerashand.geometry.pose import (
-    DEPTH_ALONG,
+    OPTICAL_AXIS,
+    depth_rays,
     line_of_sight,
     relative_depth,
     scale_from_joints,
-    sighted_rays,
 )
 from kerashand.skeleton import ROOT
 
@@ -80,7 +80,7 @@ class BatchGeometry:
     scale_bone: str
     half_width_scales: float
     zoom: float = 1.0
-    depth_along: str = DEPTH_ALONG[0]
+    depth_along: str = OPTICAL_AXIS
 
 
 def training_batches(
@@ -324,18 +324,16 @@ def _depth_along(
     intrinsics: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
     """Depth maps [B, D, D, 1] and the wrist's depth [B], both along what the geometry says."""
-    if geometry.depth_along == DEPTH_ALONG[0]:
+    if geometry.depth_along == OPTICAL_AXIS:
         return depth_mm, root_depth_mm
     size = geometry.depth_map_px
     places = (tf.range(size, dtype=tf.float32) + 0.5) * geometry.image_size_px / size - 0.5
-    pixels = tf.stack(tf.meshgrid(places, places), axis=-1)  # (column, row)
-    rays = cam_from_px(
-        tf.reshape(pixels, (1, -1, 2)), tf.ones((1, size * size)), intrinsics
-    )  # fmt: skip
-    joint_rays = cam_from_px(uv, tf.ones_like(uv[..., 0]), intrinsics)
+    pixels = tf.reshape(tf.stack(tf.meshgrid(places, places), axis=-1), (1, -1, 2))
+    rays = cam_from_px(pixels, tf.ones((1, size * size)), intrinsics)
+    joint_rays, joint_reach = depth_rays(uv, intrinsics, depth_along=geometry.depth_along)
     reach = tf.reduce_sum(rays * line_of_sight(joint_rays)[:, None, :], axis=-1)
-    wrist_mm = root_depth_mm * sighted_rays(uv, intrinsics)[1][:, ROOT]
-    return depth_mm * tf.reshape(reach, (-1, size, size, 1)), wrist_mm
+    reach = tf.reshape(reach, (-1, size, size, 1))
+    return depth_mm * reach, root_depth_mm * joint_reach[:, ROOT]
 
 
 def _stored_px(raw: dict[str, tf.Tensor]) -> int:

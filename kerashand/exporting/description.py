@@ -6,12 +6,13 @@ from typing import Any
 
 from kerashand import __version__
 from kerashand.config import Config, config_hash
+from kerashand.geometry.pose import LINE_OF_SIGHT, OPTICAL_AXIS
 from kerashand.skeleton import JOINT_NAMES
 
 FALLBACK_LOOK = "varied"
 DEPTH_IN_WORDS = {
-    "optical_axis": "the optical axis",
-    "line_of_sight": "the line of sight to the middle finger's MCP joint",
+    OPTICAL_AXIS: "the optical axis",
+    LINE_OF_SIGHT: "the line of sight to the middle finger's MCP joint",
 }
 
 

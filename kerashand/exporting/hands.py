@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.geometry.camera import HAND_MARGIN
-from kerashand.geometry.pose import DEPTH_ALONG, scale_from_joints
+from kerashand.geometry.pose import OPTICAL_AXIS, scale_from_joints
 from kerashand.runtime.backends import XYZ_SIGNATURE
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.skeleton import ROOT
@@ -37,7 +37,7 @@ class Hands:
     xyz_mm: NDArray[np.float64]
     scale_bone: str
     conditions: str
-    depth_along: str = DEPTH_ALONG[0]
+    depth_along: str = OPTICAL_AXIS
 
     def __len__(self) -> int:
         return len(self.images)
@@ -64,7 +64,7 @@ class Hands:
 
 def rendered_hands(
     look: str, split: str, count: int, *, size_px: int, scale_bone: str, seed: int = 0,
-    backgrounds: str | None = None, depth_along: str = DEPTH_ALONG[0],
+    backgrounds: str | None = None, depth_along: str = OPTICAL_AXIS,
 ) -> Hands:  # fmt: skip
     """The first hands of a split of rendered ones.
 

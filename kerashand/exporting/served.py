@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import tensorflow as tf
 
-from kerashand.geometry.pose import DEPTH_ALONG, xyz_from_uv_z
+from kerashand.geometry.pose import OPTICAL_AXIS, xyz_from_uv_z
 from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
 
 OUTPUTS = ("uv_px", "z_relative", "confidence")
@@ -41,7 +41,7 @@ def image_spec(model: keras.Model) -> tf.TensorSpec:
     return tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")
 
 
-def serve(model: keras.Model, task: str, *, depth_along: str = DEPTH_ALONG[0]) -> Served:
+def serve(model: keras.Model, task: str, *, depth_along: str = OPTICAL_AXIS) -> Served:
     """The signatures of a task, a key of `kerashand.runtime.backends.TASKS`.
 
     Args:
@@ -49,7 +49,9 @@ def serve(model: keras.Model, task: str, *, depth_along: str = DEPTH_ALONG[0]) -
         task: what it does.
         depth_along: what relative depth of a pose model is measured along.
     """
-    return _serve_pose(model, depth_along) if task == "hand_pose" else _serve_finder(model)
+    if task == "hand_pose":
+        return _serve_pose(model, depth_along)
+    return {"hand_finder": _serve_finder}[task](model)
 
 
 def _serve_pose(model: keras.Model, depth_along: str) -> Served:

@@ -13,7 +13,8 @@ gives the other.
 from kerashand.geometry.camera import Array, cam_from_px, flip_intrinsics, flip_uv, flip_xyz
 from kerashand.skeleton import MIDDLE_MCP, ROOT, SCALE_BONES
 
-DEPTH_ALONG = ("optical_axis", "line_of_sight")
+OPTICAL_AXIS, LINE_OF_SIGHT = "optical_axis", "line_of_sight"
+DEPTH_ALONG = (OPTICAL_AXIS, LINE_OF_SIGHT)
 """What relative depth is measured along."""
 
 
@@ -54,9 +55,7 @@ def line_of_sight(points: Array) -> Array:
     return knuckle / _dot(knuckle, knuckle)[..., None] ** 0.5
 
 
-def relative_depth(
-    xyz_mm: Array, scale_mm: Array, *, depth_along: str = "optical_axis"
-) -> Array:  # fmt: skip
+def relative_depth(xyz_mm: Array, scale_mm: Array, *, depth_along: str = OPTICAL_AXIS) -> Array:
     """Make joint depth root-relative and scale-free.
 
     Convention: z = 540, root at 500, scale 40 gives +1: behind the wrist by one bone length.
@@ -86,7 +85,7 @@ def xyz_from_uv_z(
     root_depth_mm: Array,
     scale_mm: Array,
     *,
-    depth_along: str = "optical_axis",
+    depth_along: str = OPTICAL_AXIS,
 ) -> Array:
     """Combine predicted pixels and relative depth into camera joints.
 
@@ -107,26 +106,30 @@ def xyz_from_uv_z(
     Raises:
         ValueError: If `depth_along` is unknown.
     """
-    offset_mm = z_relative * scale_mm[..., None]
-    if not _is_sighted(depth_along):
-        return cam_from_px(uv_px, root_depth_mm[..., None] + offset_mm, intrinsics)
-    rays, reach = sighted_rays(uv_px, intrinsics)
+    rays, reach = depth_rays(uv_px, intrinsics, depth_along=depth_along)
     root_mm = root_depth_mm[..., None] * reach[..., ROOT : ROOT + 1]
-    return rays * (root_mm + offset_mm)[..., None]
+    return rays * (root_mm + z_relative * scale_mm[..., None])[..., None]
 
 
-def sighted_rays(uv_px: Array, intrinsics: Array) -> tuple[Array, Array]:
-    """Return the rays of joints as long as depth along the line of sight counts them.
+def depth_rays(uv_px: Array, intrinsics: Array, *, depth_along: str) -> tuple[Array, Array]:
+    """Return the rays of joints up to where depth is 1.
 
     Args:
         uv_px: [..., K, 2] pixels.
         intrinsics: [..., 3, 3] of the image in which `uv_px` is measured.
+        depth_along: one of `DEPTH_ALONG`, what depth is measured along.
 
     Returns:
-        Rays [..., K, 3] that reach depth 1 along the line of sight, and the depth [..., K] along
-        it that they have where their depth along the optical axis is 1.
+        Rays [..., K, 3] that reach depth 1, and the depth [..., K] that they have where their depth
+        along the optical axis is 1.
+
+    Raises:
+        ValueError: If `depth_along` is unknown.
     """
-    rays = cam_from_px(uv_px, uv_px[..., 0] * 0.0 + 1.0, intrinsics)
+    ones = uv_px[..., 0] * 0.0 + 1.0
+    rays = cam_from_px(uv_px, ones, intrinsics)
+    if not _is_sighted(depth_along):
+        return rays, ones
     reach = _dot(rays, line_of_sight(rays)[..., None, :])
     return rays / reach[..., None], reach
 
@@ -141,7 +144,7 @@ def _is_sighted(depth_along: str) -> bool:
         raise ValueError(
             f"`depth_along` must be one of {DEPTH_ALONG}. Received: depth_along={depth_along!r}"
         )
-    return depth_along == DEPTH_ALONG[1]
+    return depth_along == LINE_OF_SIGHT
 
 
 def mirror(

@@ -11,8 +11,7 @@ is taken, since a far answer comes from a wrong joint.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kerashand.geometry.camera import cam_from_px
-from kerashand.geometry.pose import DEPTH_ALONG, sighted_rays
+from kerashand.geometry.pose import OPTICAL_AXIS, depth_rays
 from kerashand.skeleton import ROOT
 
 PALM_BONES = (
@@ -40,7 +39,7 @@ def solve_root_depth(
     scale_mm: ArrayLike,
     *,
     scale_bone: str = "wrist_middle_mcp",
-    depth_along: str = DEPTH_ALONG[0],
+    depth_along: str = OPTICAL_AXIS,
 ) -> NDArray[np.float64]:
     """Return the depth of the wrist along the optical axis.
 
@@ -61,18 +60,13 @@ def solve_root_depth(
         [...] depth in mm, at least `MIN_DEPTH_MM`.
 
     Raises:
-        ValueError: If the bone is unknown.
+        ValueError: If the bone or what depth is measured along is unknown.
     """
     ratios = _palm_ratios(scale_bone)
     uv = np.asarray(uv_px, np.float64)
     scale = np.asarray(scale_mm, np.float64)[..., None]
     depth = np.asarray(z_relative, np.float64) * scale  # [..., 21] mm behind the wrist
-    matrix = np.asarray(intrinsics, np.float64)
-    if depth_along == DEPTH_ALONG[0]:
-        rays, reach = cam_from_px(uv, np.ones(uv.shape[:-1]), matrix), np.float64(1.0)
-    else:
-        rays, reach = sighted_rays(uv, matrix)
-        reach = reach[..., ROOT]
+    rays, reach = depth_rays(uv, np.asarray(intrinsics, np.float64), depth_along=depth_along)
     first, second = np.array(PALM_BONES).T
     length = ratios * scale
     # The bone as a function of Z: Z slope + offset.
@@ -94,7 +88,7 @@ def solve_root_depth(
         + (PIXEL_ERROR * error) ** 2 / flat_squared
         + RATIO_ERROR**2
     )
-    return np.maximum(_weighted_median(solutions, 1.0 / variance) / reach, MIN_DEPTH_MM)
+    return np.maximum(_weighted_median(solutions, 1.0 / variance) / reach[..., ROOT], MIN_DEPTH_MM)
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]):

@@ -14,7 +14,7 @@ import numpy as np
 from kerashand.files import written_beside
 from kerashand.geometry.depth import joints_unit
 from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
-from kerashand.geometry.pose import DEPTH_ALONG
+from kerashand.geometry.pose import DEPTH_ALONG, OPTICAL_AXIS
 from kerashand.models.blocks import check_choice, check_multiple
 from kerashand.models.cpm import CPM_HEATMAP_STRIDE, build_cpm
 from kerashand.models.depth_decoder import build_depth_decoder
@@ -63,7 +63,7 @@ class HandPoseParts:
     decode: str
     heatmap_stride: int
     image_size_px: int
-    depth_along: str = DEPTH_ALONG[0]
+    depth_along: str = OPTICAL_AXIS
 
     @property
     def models(self) -> dict[str, keras.Model]:
@@ -93,7 +93,7 @@ def build_parts(
     decoder: Mapping | None = None,
     image_size_px: int = 128,
     decode: str = "softmax",
-    depth_along: str = DEPTH_ALONG[0],
+    depth_along: str = OPTICAL_AXIS,
 ) -> HandPoseParts:
     """Build the three models from plain arguments.
 

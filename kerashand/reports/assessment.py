@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kerashand.evaluation import PCK_2D_SHARE
 from kerashand.geometry.depth import normalised_joint_depth
-from kerashand.geometry.pose import DEPTH_ALONG, xyz_from_uv_z
+from kerashand.geometry.pose import OPTICAL_AXIS, xyz_from_uv_z
 from kerashand.metrics import (
     PROTOCOLS,
     SHOWN_PX,
@@ -56,7 +56,7 @@ class Predictor:
     half_width_scales: float = 2.5
     depth_map_px: int = 64
     draw: Callable[[NDArray, NDArray], NDArray] | None = None
-    depth_along: str = DEPTH_ALONG[0]
+    depth_along: str = OPTICAL_AXIS
 
 
 @dataclasses.dataclass(frozen=True)

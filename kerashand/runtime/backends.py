@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kerashand.errors import UserError
 from kerashand.files import user_path
-from kerashand.geometry.pose import DEPTH_ALONG
+from kerashand.geometry.pose import DEPTH_ALONG, OPTICAL_AXIS
 from kerashand.untrusted import parse_json, read_member
 
 METADATA_FILE = "kerashand.json"
@@ -267,7 +267,7 @@ def depth_along(metadata: Mapping[str, Any]) -> str:
     Raises:
         UserError: If this version does not know it.
     """
-    along = metadata.get("depth_along", DEPTH_ALONG[0])
+    along = metadata.get("depth_along", OPTICAL_AXIS)
     if along not in DEPTH_ALONG:
         raise UserError(
             f"The model measures depth along {str(along)[:60]!r}, which this version does not know "

@@ -42,6 +42,7 @@ EARLIER_LOOK = 0.25
 """What an earlier look counts beside the next; of 0, 0.25, 0.5 and 1 the best on validation
 photographs, together with 0.5."""
 ANY_SCALE_MM = 90.0
+"""Of a hand, where only its relative depth is wanted, in which scales cancel."""
 LEAST_WEIGHT = 1e-6
 """Of a joint in a look, so that two scores of 0 have a mean."""
 POSE_FILE, FINDER_FILE = "hand_pose.tflite", "hand_finder.tflite"
@@ -266,20 +267,43 @@ class HandPose:
             view = view_of_joints(result.uv_px)
             again = self._look(rgb, *view, side=result.side, found_score=found.score)
             result = self._blended(result, again, found.score)
-        return self._with_camera(result, intrinsics, scale_mm, root_depth_mm)
+        return self.with_camera(result, intrinsics, scale_mm, root_depth_mm)
 
-    def follow(self, rgb: NDArray[np.uint8], last: Hand, *, intrinsics=None, scale_mm=None) -> Hand:
-        """The hand of the frame before in the next one: one look where its joints were."""
+    def follow(self, rgb: NDArray[np.uint8], last: Hand) -> Hand:
+        """The hand of the frame before in the next one: one look where its joints were.
+
+        Without a camera; `with_camera` adds one.
+        """
         check_picture(rgb)
-        check_camera(intrinsics, scale_mm)
-        hand = self._look(rgb, *view_of_joints(last.uv_px), side=last.side, found_score=1.0)
-        return self._with_camera(hand, intrinsics, scale_mm, None)
+        return self._look(rgb, *view_of_joints(last.uv_px), side=last.side, found_score=1.0)
 
-    def _with_camera(self, hand: Hand, intrinsics, scale_mm, root_depth_mm) -> Hand:
-        return with_camera(
-            hand, intrinsics, scale_mm, root_depth_mm,
-            scale_bone=self.scale_bone, depth_along=self.depth_along,
-        )  # fmt: skip
+    def with_camera(
+        self, hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
+        root_depth_mm: float | None = None,
+    ) -> Hand:  # fmt: skip
+        """A hand as this model gives it, with its depth along the camera's axis, and in mm.
+
+        Args:
+            hand: as `predict` gives it without intrinsics.
+            intrinsics: [3, 3] of its picture; None leaves the hand as it is.
+            scale_mm: length of the scale bone; None leaves millimetres out.
+            root_depth_mm: depth of the wrist; None solves for it.
+        """
+        if intrinsics is None:
+            return hand
+        scale = np.float64(ANY_SCALE_MM if scale_mm is None else scale_mm)
+        seen = (hand.uv_px, hand.z_relative, np.asarray(intrinsics, np.float64))
+        if root_depth_mm is None:
+            depth = solve_root_depth(
+                *seen, scale, scale_bone=self.scale_bone, depth_along=self.depth_along
+            )
+        else:
+            depth = np.float64(root_depth_mm)
+        xyz = xyz_from_uv_z(*seen, depth, scale, depth_along=self.depth_along)
+        hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
+        if scale_mm is None:
+            return hand
+        return dataclasses.replace(hand, xyz_mm=xyz, root_depth_mm=float(depth))
 
     def _given(self, rgb, box, side: str) -> FoundHand:
         """The hand that the caller's box says is there."""
@@ -424,33 +448,3 @@ def check_camera(
             isinstance(value, (int, float, np.number)) and 0 < value < np.inf
         ):
             raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}")
-
-
-def with_camera(
-    hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
-    root_depth_mm: float | None = None, *, scale_bone: str, depth_along: str,
-) -> Hand:  # fmt: skip
-    """A hand of a model with its depth along the camera's axis, and in mm if the scale is known.
-
-    Args:
-        hand: as the model gives it, without a camera.
-        intrinsics: [3, 3] of its picture; None leaves the hand as it is.
-        scale_mm: length of the scale bone.
-        root_depth_mm: depth of the wrist; None solves for it.
-        scale_bone: of the model.
-        depth_along: of the model, of `kerashand.geometry.pose.DEPTH_ALONG`.
-    """
-    if intrinsics is None:
-        return hand
-    # In relative depth any scale cancels.
-    scale = np.float64(ANY_SCALE_MM if scale_mm is None else scale_mm)
-    seen = (hand.uv_px, hand.z_relative, np.asarray(intrinsics, np.float64))
-    if root_depth_mm is None:
-        depth = solve_root_depth(*seen, scale, scale_bone=scale_bone, depth_along=depth_along)
-    else:
-        depth = np.float64(root_depth_mm)
-    xyz = xyz_from_uv_z(*seen, depth, scale, depth_along=depth_along)
-    hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
-    if scale_mm is None:
-        return hand
-    return dataclasses.replace(hand, xyz_mm=xyz, root_depth_mm=float(depth))

@@ -7,11 +7,10 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.metrics_finder import box_overlap
 from kerashand.runtime.finder import in_picture
-from kerashand.runtime.hand_pose import SPARE_HANDS, Hand, HandPose
+from kerashand.runtime.hand_pose import SPARE_HANDS, Hand, HandPose, check_camera
 from kerashand.runtime.smoothing import OneEuroFilter
 
 SEARCH_EVERY_FRAMES = 5
@@ -57,7 +56,8 @@ class HandTracker:
         scale_mm: float | None = None,
     ):
         self.pose, self.max_hands, self.smooth = pose, max_hands, smooth
-        self.camera = {"intrinsics": intrinsics, "scale_mm": scale_mm}
+        check_camera(intrinsics, scale_mm)
+        self.intrinsics, self.scale_mm = intrinsics, scale_mm
         self._tracks: list[_Track] = []
         self._next_number = 0
         self._frame = 0
@@ -71,7 +71,7 @@ class HandTracker:
         """
         followed = []
         for track in self._tracks:
-            hand = self.pose.follow(rgb, track.hand, **self.camera)
+            hand = self.pose.follow(rgb, track.hand)
             doubled = any(box_overlap(hand.box, other.hand.box) > 0.6 for other in followed)
             if hand.score >= LEAST_JOINT_SCORE and not doubled and in_picture(hand.box, rgb):
                 track.hand = hand
@@ -80,7 +80,7 @@ class HandTracker:
         if not followed or self._frame % SEARCH_EVERY_FRAMES == 0:
             self._search(rgb)
         self._frame += 1
-        return [(track.number, self._smoothed(track, seconds)) for track in self._tracks]
+        return [(track.number, self._shown(track, seconds)) for track in self._tracks]
 
     def _search(self, rgb: NDArray[np.uint8]) -> None:
         found = self.pose.find(rgb, max_hands=self.max_hands + SPARE_HANDS)
@@ -93,7 +93,7 @@ class HandTracker:
                 break
             if any(box_overlap(track.hand.box, new.box) >= SAME_HAND for track in self._tracks):
                 continue
-            hand = self.pose.read(rgb, new, **self.camera)
+            hand = self.pose.read(rgb, new)
             if hand.score >= max(self.pose.least_score, LEAST_JOINT_SCORE):
                 left, top, right, bottom = hand.box
                 track = _Track(
@@ -106,22 +106,16 @@ class HandTracker:
                 self._tracks.append(track)
                 self._next_number += 1
 
-    def _smoothed(self, track: _Track, seconds: float) -> Hand:
+    def _shown(self, track: _Track, seconds: float) -> Hand:
         """The hand as shown; the next crop is cut from the joints as they were measured."""
+        hand = self._smoothed(track, seconds) if self.smooth else track.hand
+        return self.pose.with_camera(hand, self.intrinsics, self.scale_mm)
+
+    def _smoothed(self, track: _Track, seconds: float) -> Hand:
         hand = track.hand
-        if not self.smooth:
-            return hand
         uv = track.position_filter(hand.uv_px / track.unit_px, seconds) * track.unit_px
         z = track.depth_filter(hand.z_relative, seconds)
-        scale_bone = self.pose.scale_bone
-        changed = {
-            "uv_px": uv,
-            "z_relative": z,
-            "xyz_relative": relative_joints(uv, z, scale_bone=scale_bone),
-        }
-        if hand.xyz_mm is not None:
-            changed["xyz_mm"] = xyz_from_uv_z(
-                uv, z, np.asarray(self.camera["intrinsics"], np.float64),
-                np.float64(hand.root_depth_mm), np.float64(self.camera["scale_mm"]),
-            )  # fmt: skip
-        return dataclasses.replace(hand, **changed)
+        return dataclasses.replace(
+            hand, uv_px=uv, z_relative=z,
+            xyz_relative=relative_joints(uv, z, scale_bone=self.pose.scale_bone),
+        )  # fmt: skip

@@ -279,14 +279,13 @@ class Run:
             for domain, split in sorted(wanted)
         }
         self.paths = prepared(self.splits.values(), cache_dir=data.cache_dir, workers=data.workers)
-        for split, shards in self.paths.items():
-            if (
-                split in (self.splits.get((d, "train")) for d in used)
-                and len(shards) < data.readers
-            ):
+        for domain in sorted(used):
+            split = self.splits[domain, "train"]
+            files = len(self.paths[split]) if split in self.paths else split.samples
+            if files < data.readers:
                 raise UserError(
                     f"data.readers must be at most the files of each training set. Received: "
-                    f"{data.readers} for {split.samples} hands in {len(shards)} files"
+                    f"{data.readers} for {split.samples} hands in {files} files"
                 )
 
     def _source(self, domain: str, split: str, labels, *, images: bool = True) -> DomainSource:
