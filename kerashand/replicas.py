@@ -5,7 +5,7 @@ A replica is a copy of the model on one device, see `tf.distribute`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -30,6 +30,30 @@ def summed_values(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return dict(values)
     total = summed(tf.stack([tf.cast(value, tf.float32) for value in values.values()]))
     return dict(zip(values, tf.unstack(total), strict=True))
+
+
+def run_if(condition: tf.Tensor, update: Callable, values: list) -> None:
+    """Call `update(values)` on every replica if `condition`, which is equal on all, is true.
+
+    Where replicas must meet to update shared variables, none may branch alone: they meet first.
+    """
+    if replicas() == 1 or tf.__internal__.distribute.strategy_supports_no_merge_call():
+        _branch(condition, lambda: update(values))
+        return
+
+    def together(strategy, conditions, values) -> None:
+        first = strategy.experimental_local_results(conditions)[0]
+        _branch(first, lambda: strategy.extended.call_for_each_replica(update, args=(values,)))
+
+    tf.distribute.get_replica_context().merge_call(together, args=(condition, values))
+
+
+def _branch(condition: tf.Tensor, run: Callable) -> None:
+    def taken() -> bool:
+        run()
+        return True
+
+    tf.cond(condition, taken, lambda: False)
 
 
 def as_keras_reduces(result: tf.Tensor) -> tf.Tensor:

@@ -85,6 +85,49 @@ def test_two_devices_train_like_one(shared_run, alone, tmp_path):
     assert (state["finished"], state["epoch"]) == (True, 1)
 
 
+LEFT_OUT = """
+import json
+import keras
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from kerashand.training.optimizers import LossScale
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    scale, weight = LossScale(enabled=True), keras.Variable([1.0, 2.0])
+    optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.1)
+    optimizer.build([weight])
+
+@tf.function
+def step(gradient):
+    def on_one(gradient):
+        gradients = scale.unscale([gradient])
+        scale.apply(optimizer, gradients, [weight], scale.update(gradients))
+    strategy.run(on_one, args=(gradient,))
+
+for values in (1.0, 1.0), (float("inf"), 1.0), (1.0, float("nan")), (1.0, 1.0):
+    step(strategy.experimental_distribute_values_from_function(
+        lambda context: tf.fill([2], values[context.replica_id_in_sync_group])))
+    copies = [copy.numpy().tolist() for copy in strategy.experimental_local_results(weight.value)]
+    print(json.dumps([copies, int(optimizer.iterations.value.numpy()),
+                      float(scale.factor.numpy())]))
+"""
+
+
+def test_a_step_that_overflows_on_one_device_is_left_out_on_all():
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT_OUT], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, inf, nan, last = (json.loads(line) for line in done.stdout.splitlines())
+    weights, steps, factor = zip(first, inf, nan, last, strict=True)
+    assert all(one == two for one, two in weights)
+    assert weights[0] == weights[1] == weights[2] != weights[3]
+    assert steps == (1, 1, 1, 2)
+    assert factor == (2.0**15, 2.0**14, 2.0**13, 2.0**13)
+
+
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for held in sockets:

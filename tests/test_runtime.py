@@ -10,7 +10,7 @@ from kerashand.geometry.camera import HAND_MARGIN, apply_affine, px_from_cam
 from kerashand.geometry.pose import DEPTH_ALONG, relative_depth, scale_from_joints
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.runtime import HandPose
-from kerashand.runtime.backends import load_backend
+from kerashand.runtime.backends import load_backend, with_description
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder
 from kerashand.runtime.hand_pose import Hand, view_of_joints
@@ -440,3 +440,9 @@ def test_a_stream_needs_a_rate(fps):
     pose = HandPose(TrueJoints(np.zeros((21, 2)), np.zeros(21)), None)
     with pytest.raises(ValueError, match="`fps` must be a positive number"):
         pose.stream([], fps=fps)
+
+
+def test_a_described_file_is_the_same_on_another_day(monkeypatch):
+    today = with_description(b"network", {"task": "hand_pose"}, {"more": b"weights"})
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    assert with_description(b"network", {"task": "hand_pose"}, {"more": b"weights"}) == today

@@ -305,7 +305,7 @@ def with_description(
     with io.BytesIO(network) as file:
         with zipfile.ZipFile(file, "a") as archive:
             for name, held in {METADATA_FILE: described, **(more or {})}.items():
-                archive.writestr(name, held)
+                archive.writestr(zipfile.ZipInfo(name), held)  # without the time of day
         return file.getvalue()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
-from kerashand.replicas import replicas, summed
+from kerashand.replicas import run_if, summed
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}
 
@@ -127,18 +127,8 @@ class LossScale:
         return keep
 
     def apply(self, optimizer, gradients, variables, keep: tf.Tensor | None) -> None:
-        """Apply gradients unless `keep` is false.
-
-        On several replicas, which must not branch, a step that is left out has gradients of 0.
-        """
-        if keep is not None and replicas() > 1:
-            gradients = [g if g is None else tf.where(keep, g, 0.0) for g in gradients]
-        if keep is None or replicas() > 1:
+        """Apply gradients unless `keep` is false, on all replicas or on none."""
+        if keep is None:
             optimizer.apply(gradients, variables)
         else:
-            tf.cond(keep, lambda: _applied(optimizer, gradients, variables), lambda: False)
-
-
-def _applied(optimizer, gradients, variables) -> bool:
-    optimizer.apply(gradients, variables)
-    return True
+            run_if(keep, lambda some: optimizer.apply(some, variables), gradients)
