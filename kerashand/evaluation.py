@@ -41,7 +41,7 @@ def predict(
     """
     model = parts.build_inference_model()
     # A partial: TensorFlow counts retracings of functions by their code, of all models together.
-    forward = tf.function(functools.partial(model, training=False))
+    forward = tf.function(functools.partial(model, training=False), autograph=False)
     collected: dict[str, list[np.ndarray]] = {}
     for batch in batches:
         output = forward(batch["image"])

@@ -239,7 +239,7 @@ def our_side(
     reads = {"inference": lambda result: result["heatmaps_2"].numpy(), "training": float}
     compiled = {
         job: {
-            name: timed(tf.function(function, jit_compile=xla), reads[job])
+            name: timed(tf.function(function, jit_compile=xla, autograph=False), reads[job])
             for name, xla in (("TensorFlow", False), ("TensorFlow, XLA", True))
         }
         for job, function in (("inference", inference), ("training", training))

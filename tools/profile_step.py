@@ -106,12 +106,12 @@ def split_of(run: Run, batch: dict, step: Callable) -> dict[str, Callable]:
         for v in getattr(trainer, name).trainable_variables
     ]
 
-    @tf.function
+    @tf.function(autograph=False)
     def forward() -> tf.Tensor:
         counts = trainer._label_counts(batch)
         return trainer._total(trainer._shares(batch, counts, training=True))
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradients() -> tf.Tensor:
         counts = trainer._label_counts(batch)
         found, _ = trainer._gradients(batch, variables, counts)

@@ -18,7 +18,7 @@ from kerashand import picture_files
 from kerashand.data.augment import AugmentParameters, change_colours
 from kerashand.data.cache import CachedSplit, backgrounds_suffix, encode_jpeg
 from kerashand.data.photos import load_labels
-from kerashand.data.pipeline import endless_records
+from kerashand.data.pipeline import as_written, endless_records
 from kerashand.errors import UserError
 from kerashand.geometry.camera import apply_affine, crop_affine
 from kerashand.synthetic.appearance import photograph_background
@@ -159,8 +159,11 @@ def picture_batches(
     streams = []
     for number, (paths, share) in enumerate(zip(files, shares, strict=True)):
         records = endless_records(list(paths), seed=[seed, number]).skip(first_step * share)
-        streams.append(records.map(parse, tf.data.AUTOTUNE).batch(share, drop_remainder=True))
+        streams.append(
+            records.map(as_written(parse), tf.data.AUTOTUNE).batch(share, drop_remainder=True)
+        )
 
+    @as_written
     def prepare(step, parts):
         image, hands = (tf.concat(values, axis=0) for values in zip(*parts, strict=True))
         key = tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)])
@@ -174,8 +177,13 @@ def plain_batches(
     files: Sequence[str], *, size_px: int, batch_size: int, samples: int
 ) -> tf.data.Dataset:
     """One pass over `samples` pictures, resized and not augmented."""
-    batches = tf.data.TFRecordDataset(list(files)).map(parse, tf.data.AUTOTUNE).batch(batch_size)
+    batches = (
+        tf.data.TFRecordDataset(list(files))
+        .map(as_written(parse), tf.data.AUTOTUNE)
+        .batch(batch_size)
+    )
 
+    @as_written
     def prepare(image, hands):
         whole = tf.tile([[0.0, 0.0, 1.0]], [tf.shape(image)[0], 1])
         return moved(tf.cast(image, tf.float32), hands, whole, size_px=size_px)

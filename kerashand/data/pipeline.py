@@ -28,6 +28,9 @@ from kerashand.skeleton import ROOT
 SHUFFLE_RECORDS = 2048
 PARALLEL_FILES = 4
 
+# These functions have no branches on tensors, whose conversion would take seconds of every start.
+as_written = tf.autograph.experimental.do_not_convert
+
 
 @dataclass(frozen=True)
 class DomainSource:
@@ -132,7 +135,7 @@ def training_batches(
         fewer = [share // readers for share in shares]
         key = (seed, readers, number)
         parts += _streams(own, fewer, geometry, parameters, key, first_step, relief)
-    mixed = tf.data.Dataset.zip(tuple(parts)).map(_joined, tf.data.AUTOTUNE)
+    mixed = tf.data.Dataset.zip(tuple(parts)).map(as_written(_joined), tf.data.AUTOTUNE)
     return _sharded_by_rows(mixed.prefetch(4))
 
 
@@ -145,9 +148,9 @@ def _streams(domains, shares, geometry, parameters, key, first_step: int, relief
             domain.records, seed=[seed, DOMAIN_NUMBERS[domain.domain]],
             skip=first_step * share, samples=domain.samples,
         )  # fmt: skip
-        samples = records.map(domain.parse, tf.data.AUTOTUNE)
+        samples = records.map(as_written(domain.parse), tf.data.AUTOTUNE)
         batches = samples.batch(share, drop_remainder=True).enumerate(first_step)
-        numbered = batches.map(lambda step, raw: (step * readers + reader, raw))
+        numbered = batches.map(as_written(lambda step, raw: (step * readers + reader, raw)))
         streams.append(
             numbered.map(_augmenting(domain, geometry, parameters, seed, relief), tf.data.AUTOTUNE)
         )
@@ -162,9 +165,10 @@ def evaluation_batches(
         records = tf.data.Dataset.range(len(domain.records))
     else:
         records = tf.data.TFRecordDataset(list(domain.records))
-    batches = records.map(domain.parse, tf.data.AUTOTUNE).batch(batch_size)
+    batches = records.map(as_written(domain.parse), tf.data.AUTOTUNE).batch(batch_size)
     identity = augment.NO_CHANGE
 
+    @as_written
     def prepare(raw):
         stored_px = _stored_px(raw)
         affine, rotation = augment.centred_affine(
@@ -206,6 +210,7 @@ def endless_records(
         samples = len(records)
     passes, skip = divmod(skip, samples) if samples else (0, skip)
 
+    @as_written
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         # Stateless shuffles alone: Dataset.shuffle takes no tensor as its seed once a global seed
         # is set, and its state could not be resumed.
@@ -230,6 +235,7 @@ def endless_records(
 
 
 def _augmenting(domain, geometry, parameters, seed, relief):
+    @as_written
     def prepare(step: tf.Tensor, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         number = tf.cast(step, tf.int32) * 2 + DOMAIN_NUMBERS[domain.domain]
         key = tf.stack([tf.constant(seed, tf.int32), number])

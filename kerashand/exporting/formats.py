@@ -155,7 +155,9 @@ def to_onnx(served: Served, text: str, precision: str, calibration: Hands | None
         import onnx
         import tf2onnx
     ((function, specs),) = served.signatures.values()
-    traced = tf.function(function, input_signature=list(specs)).get_concrete_function()
+    traced = tf.function(
+        function, input_signature=list(specs), autograph=False
+    ).get_concrete_function()
     # tf2onnx.convert.from_function takes captured constants for inputs.
     inputs = {f"{spec.name}:0": spec.name for spec in specs}
     outputs = {

@@ -52,7 +52,7 @@ def of_run(folder: Path) -> tuple[Predictor, Config]:
         ).numpy()  # fmt: skip
 
     # A partial: TensorFlow counts retracings of functions by their code, of all models together.
-    forward = tf.function(functools.partial(model, training=False))
+    forward = tf.function(functools.partial(model, training=False), autograph=False)
 
     def run(images: Any) -> dict[str, Any]:
         outputs = forward(images)

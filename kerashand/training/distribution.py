@@ -75,7 +75,7 @@ def check_agreement(strategy: tf.distribute.Strategy, numbers: Sequence[int], me
     """
     own = tf.constant(numbers, tf.float32)
 
-    @tf.function
+    @tf.function(autograph=False)
     def sums() -> tuple[tf.Tensor, tf.Tensor]:
         return own, tf.square(own)
 

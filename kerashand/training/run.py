@@ -513,7 +513,7 @@ class Run:
     def _on_devices(self, function: Callable) -> Callable:
         """A compiled step on every device, which gives the results of one: they are equal."""
 
-        @tf.function
+        @tf.function(autograph=False)
         def everywhere(batch: dict) -> dict[str, tf.Tensor]:
             results = self.strategy.run(function, (batch,))
             first = self.strategy.experimental_local_results
