@@ -138,26 +138,25 @@ def free_ports(count):
     return ports
 
 
+def started(command, **environment):
+    return subprocess.Popen(
+        command, env={**os.environ, **environment}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def started_in_cluster(command):
+    """Two workers on loopback that run the same command."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    tasks = [{"cluster": cluster, "task": {"type": "worker", "index": i}} for i in (0, 1)]
+    return [started(command, TF_CONFIG=json.dumps(task)) for task in tasks]
+
+
 def start_workers(folder, overrides):
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    command = [
+    return started_in_cluster([
         sys.executable, "-m", "kerashand.cli.train", "--config", "weak.yaml", "--run-dir",
         str(folder), "--set", *overrides, "distribute=multi_worker",
-    ]  # fmt: skip
-    workers = []
-    for index in (0, 1):
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
-        workers.append(
-            subprocess.Popen(
-                command,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    return workers
+    ])  # fmt: skip
 
 
 def ended(worker):
@@ -174,16 +173,41 @@ def test_two_processes_train_like_one(shared_run, alone, tmp_path):
     assert json.loads((folder / "results.json").read_text())["test"]["target"]["samples"] == 8
 
 
+ROWS = """
+import json, sys
+import numpy as np
+from kerashand.config import load_config
+from kerashand.training.run import Run
+
+run = Run(load_config("weak.yaml", sys.argv[1:]), dry_run=False)
+run.prepare()
+batches, _ = run.stage_step("finetune")
+for batch, _ in zip(batches, range(3)):
+    here = run.strategy.experimental_local_results(batch["uv_px"])
+    print(json.dumps(np.concatenate(here).sum((1, 2)).tolist()))
+"""
+
+
+def rows_of(worker):
+    """The sums of joints that a process saw of each batch."""
+    output, error = worker.communicate(timeout=240)
+    assert worker.returncode == 0, error[-3000:]
+    return [json.loads(line) for line in output.splitlines() if line.startswith("[")]
+
+
 @pytest.mark.slow
 def test_two_readers_see_what_one_process_sees(shared_run, tmp_path):
     more = ["data.source.train=300", "data.target.train=300", "data.readers=2"]
-    overrides = settings(shared_run, *more)
-    together = tmp_path / "together"
-    run(load_config("weak.yaml", overrides).with_run_dir(str(together)))
-    folder = tmp_path / "workers"
-    ends = [ended(worker) for worker in start_workers(folder, overrides)]
-    assert [code for code, _ in ends] == [0, 0], "".join(error[-2000:] for _, error in ends)
-    assert_same_training(folder, together)
+    command = [
+        sys.executable, "-c", ROWS, *settings(shared_run, *more), f"run_dir={tmp_path / 'run'}"
+    ]  # fmt: skip
+    whole = rows_of(started(command))
+    workers = started_in_cluster([*command, "distribute=multi_worker"])
+    parts = [rows_of(worker) for worker in workers]
+    assert len(whole) == 3
+    for batch, first, second in zip(whole, *parts, strict=True):
+        assert (len(batch), len(first), len(second)) == (8, 4, 4)
+        np.testing.assert_allclose(sorted([*first, *second]), sorted(batch), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -25,17 +25,20 @@ import numpy as np
 from kerashand.files import PART_SUFFIX
 from kerashand.training.checkpoint import load_state
 
+STAGES = ("pretrain", "regularizer", "finetune")
+SMALL = [
+    "data.image_size_px=32", "data.workers=1",
+    *(f"stages.{s}.batch_size=8" for s in STAGES),
+    *(f"stages.{s}.optimizer.warmup_steps=0" for s in STAGES),
+]  # fmt: skip
 TRAIN = [
-    "data.image_size_px=32", "data.workers=1", "model.initial_weights=null",
+    *SMALL, "model.initial_weights=null",
     "data.source={train: 64, val: 8, test: 8}", "data.target={train: 64, val: 8, test: 8}",
     "model.lite={width: 0.25, stages: 1}", "evaluation.pictures=2",
     "model.regressor={conv_channels: [8, 8], hidden_units: [16, 16]}",
     "model.decoder={output_size_px: 32, channels: [16, 16, 8, 8, 8]}",
     "runtime.checkpoint_every_steps=2",
-    *(f"stages.{s}.epochs=3" for s in ("pretrain", "regularizer", "finetune")),
-    *(f"stages.{s}.steps_per_epoch=10" for s in ("pretrain", "regularizer", "finetune")),
-    *(f"stages.{s}.batch_size=8" for s in ("pretrain", "regularizer", "finetune")),
-    *(f"stages.{s}.optimizer.warmup_steps=0" for s in ("pretrain", "regularizer", "finetune")),
+    *(f"stages.{s}.epochs=3" for s in STAGES), *(f"stages.{s}.steps_per_epoch=10" for s in STAGES),
 ]  # fmt: skip
 
 
@@ -54,7 +57,9 @@ def survive(job: str, kills: int, rng: np.random.Generator, root: Path) -> int:
     """Kill, check, start again, compare; 1 if anything was lost."""
     command, check, compare = JOBS[job]
     started = time.monotonic()
-    start(command(root / "unbroken")).wait()
+    if start(command(root / "unbroken")).wait():
+        print(f"{job}: the unbroken one failed")
+        return 1
     whole_s = time.monotonic() - started
     print(f"unbroken: {whole_s:.0f} s", flush=True)
     done = finished = 0
@@ -162,8 +167,8 @@ def cache(folder: Path) -> list[str]:
     """The command that renders hands."""
     return [
         "kerashand.cli.data", "render", "--config", "weak.yaml", "--set",
-        "data.source={train: 1200, val: 8, test: 8}", "data.target={train: 8, val: 8, test: 8}",
-        "data.image_size_px=32", "data.workers=1", f"data.cache_dir={folder}",
+        *SMALL, "data.source={train: 1200, val: 8, test: 8}",
+        "data.target={train: 16, val: 8, test: 8}", f"data.cache_dir={folder}",
     ]  # fmt: skip
 
 
