@@ -10,8 +10,13 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def native_stderr_held() -> Iterator[None]:
     """Hold back what native code writes to stderr in the block; shown only after an exception."""
-    sys.stderr.flush()
-    saved = os.dup(2)
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # a program without a terminal has closed it
+        yield
+        return
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:

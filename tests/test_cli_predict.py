@@ -19,7 +19,9 @@ from kerashand.models.finder import build_finder
 from kerashand.models.hand_pose import build_parts
 from kerashand.runtime import HandPose
 from kerashand.runtime.finder import FoundHand
+from kerashand.runtime.hand_pose import Hand
 from kerashand.runtime.tracker import HandTracker
+from kerashand.skeleton import JOINT_COLOURS
 
 SIZE = 32
 
@@ -63,8 +65,9 @@ def test_a_picture_gives_joints_a_drawing_and_json(models, picture, capsys):
     assert "photo.jpg: 1 hand" in out
     assert "middle_mcp" in out
     drawing = cv2.imread(str(picture.with_name("photo_pose.png")))
-    assert drawing.shape == (120, 160, 3)
-    assert np.abs(drawing.astype(int) - cv2.imread(str(picture))).max() > 100
+    assert drawing.shape == (480, 640, 3)  # four times the picture
+    plain = cv2.resize(cv2.imread(str(picture)), (640, 480), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(drawing.astype(int) - plain).max() > 100
     (line,) = lines.read_text().splitlines()
     (hand,) = json.loads(line)["hands"]
     assert np.array(hand["uv_px"]).shape == (21, 2)
@@ -89,7 +92,40 @@ def test_no_hand_is_an_answer(models, picture, capsys):
     assert run(models, picture, finder="nothing") == 0
     assert "photo.jpg: no hand" in capsys.readouterr().out
     drawing = cv2.imread(str(picture.with_name("photo_pose.png")))
-    np.testing.assert_array_equal(drawing, cv2.imread(str(picture)))
+    plain = cv2.resize(cv2.imread(str(picture)), (640, 480), interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_array_equal(drawing, plain)
+
+
+@pytest.mark.parametrize(("score", "words"), [(0.9, (255, 255, 255)), (0.3, (255, 176, 0))])
+def test_a_small_picture_is_drawn_enlarged(score, words):
+    uv_px = np.stack([np.linspace(20, 60, 21), np.linspace(70, 30, 21)], axis=1)
+    hand = Hand(
+        side="right", score=score, box=np.array([20.0, 30, 60, 70]), uv_px=uv_px,
+        joint_scores=np.ones(21), z_relative=np.zeros(21), xyz_relative=np.zeros((21, 3)),
+    )  # fmt: skip
+    drawing = predict.draw(np.full((100, 100, 3), 200, np.uint8), [(0, hand)])
+    assert drawing.shape == (600, 600, 3)  # six times
+    # The wrist's pixel 20, 70 is the block whose middle is 122.5, 422.5.
+    np.testing.assert_array_equal(drawing[422, 122], JOINT_COLOURS[0])
+    box = drawing[:180, :400]
+    assert (box == words).all(axis=-1).any()
+    assert (box == 0).all(axis=-1).any()
+
+
+def test_of_a_folder_hands_are_told_and_no_joints(models, picture, capsys):
+    cv2.imwrite(str(picture.with_name("other.png")), cv2.imread(str(picture)))
+    assert run(models, picture.parent, "--no-drawing") == 0
+    out = capsys.readouterr().out
+    assert out.count("hand 0: ") == 2
+    assert "middle_mcp" not in out
+
+
+def test_what_a_small_install_lacks_is_named(monkeypatch, picture, capsys):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.delitem(sys.modules, "kerashand.cli.jobs", raising=False)
+    monkeypatch.delitem(sys.modules, "kerashand.cli.media", raising=False)
+    assert predict.main([str(picture)]) == 2
+    assert "needs opencv-python-headless, which is not installed" in capsys.readouterr().err
 
 
 def write_video(path, frames=7, size=(96, 64)):
@@ -140,6 +176,7 @@ def test_a_video_gives_a_video_and_a_line_for_each_frame(models, tmp_path, capsy
         (["photo.jpg", "--box", "0,0,1e8,1e8", "--side", "left"], "4 pictures wide or high"),
         (["photo.jpg", "clip.avi", "--box", "1,1,9,9"], "--box is for pictures"),
         (["photo.jpg", "--out", "kept"], "--out: kept/photo_pose.png is a folder"),
+        (["photo.jpg", "--show"], "--show is for videos and cameras. Received: the picture photo"),
         (["photo.jpg", "--json", "kept"], "--json: kept is a folder"),
         (["photo.jpg", "--json", "kept/"], "--json must name a file"),
         (["photo.jpg", "--out", "photo.jpg"], "must end in .png"),
@@ -215,6 +252,7 @@ def test_json_to_the_terminal(models, picture, capsys):
     out, err = capsys.readouterr()
     assert len(json.loads(out)["hands"]) == 1
     assert "photo.jpg: 1 hand" in err
+    assert "middle_mcp" not in err
 
 
 def test_a_video_that_was_not_written_whole_is_an_error(models, tmp_path, monkeypatch, capsys):

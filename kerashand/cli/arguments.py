@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kerashand.config import DOMAINS
 from kerashand.errors import TryAgainError, UserError
 
 EXIT_USER_ERROR = 2
@@ -17,6 +16,11 @@ EXIT_INTERRUPTED = 130
 """128 + the number of SIGINT, as shells report it."""
 EXIT_BROKEN_PIPE = 141
 """128 + the number of SIGPIPE."""
+INSTALLED_WITH = {
+    "cv2": "opencv-python-headless", "yaml": "PyYAML", "PIL": "pillow", "rich": "rich",
+    "matplotlib": "matplotlib", "tensorflow": "tensorflow", "keras": "keras",
+}  # fmt: skip
+"""Packages that are missing after `pip install --no-deps`, by the names of their modules."""
 RESUMABLE = "Stopped: run the same command again to go on."
 """What a command that resumes says after Ctrl-C."""
 
@@ -48,6 +52,8 @@ def add_skip_bad(parser: argparse.ArgumentParser) -> None:
 
 def overrides_of(arguments: argparse.Namespace) -> list[str]:
     """What `--set` and `--skip-bad` change."""
+    from kerashand.config import DOMAINS  # reads YAML, which a small install has not
+
     overrides = list(arguments.overrides)
     if arguments.skip_bad is not None:
         overrides += [f"data.{d}.max_bad_share={arguments.skip_bad}" for d in DOMAINS]
@@ -84,6 +90,16 @@ def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopp
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return EXIT_TRY_AGAIN if isinstance(error, TryAgainError) else EXIT_USER_ERROR
+    except ModuleNotFoundError as error:
+        if error.name in INSTALLED_WITH:
+            package = INSTALLED_WITH[error.name]
+            print(
+                f"{program} needs {package}, which is not installed: pip install {package}, or "
+                "`pip install .` in the repository for all of kerashand.",
+                file=sys.stderr,
+            )
+            return EXIT_USER_ERROR
+        raise
     except BrokenPipeError:
         # The reader has gone, as `head` does. Python flushes once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,6 +19,10 @@ ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
 """Length of the scale bone of a hand of middling size, where the user gives none."""
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
+SURE_SCORE = 0.5
+"""Below it a hand is called unsure and written in amber."""
+LEAST_DRAWN_PX = 640
+"""Pictures of about half this side and less are drawn enlarged by a whole number."""
 _MAX_HANDS, _MAX_THREADS = 16, 256
 
 
@@ -28,8 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="kerashand-predict",
         description="Finds hands and their 21 joints in pixels and millimetres, and draws them.",
         epilog="Example: kerashand-predict photo.jpg clip.mp4 --out drawings --json hands.jsonl. "
-        "Millimetres are those about the wrist; with --intrinsics and --scale-mm they are also "
-        "given in the camera's frame.",
+        "Joints are the wrist, then thumb, index, middle, ring and little finger, four each from "
+        "the palm to the tip. Millimetres are those about the wrist (x right, y down, z away); "
+        "with --intrinsics and --scale-mm they are also given in the camera's frame.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -37,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--out", metavar="PATH", help="picture (.png), video or folder to draw into (default: "
-        "beside the input, NAME_pose.png or NAME_pose.mp4)",
+        "beside the input, NAME_pose.png or NAME_pose.mp4); small pictures are enlarged",
     )  # fmt: skip
     parser.add_argument("--no-drawing", action="store_true", help="write no picture or video")
     parser.add_argument(
@@ -127,6 +132,8 @@ class _Prediction:
             drawing=not arguments.no_drawing,
             json=arguments.json,
         )
+        if arguments.show and (still := [job.name for job in planned if not job.is_film]):
+            raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
         for flag, given in (("--box", self.box), ("--side", arguments.side != "auto")):
             if given and (films := [job.name for job in planned if job.is_film]):
                 raise UserError(f"{flag} is for pictures. Received: the video {films[0]}")
@@ -136,6 +143,8 @@ class _Prediction:
             )
         self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
         self.lines: list[str] = []
+        # Every joint of one picture; of several, and beside JSON in the terminal, hands alone.
+        self.joints_told = len(planned) == 1 and arguments.json != "-"
         failed = 0
         for job in planned:
             try:
@@ -193,8 +202,12 @@ class _Prediction:
         numbered = list(enumerate(hands))
         self._note({"input": job.name, "hands": self._records(numbered)})
         self._say(f"{job.name}: {_number(len(hands), 'hand')}")
+        if not hands:
+            self._say("  --box L,T,R,B says where one is.")
         for number, hand in numbered:
-            self._say(self._table(number, hand))
+            self._say(self._line(number, hand))
+            if self.joints_told:
+                self._say(self._table(hand))
         if job.target is not None:
             from kerashand import visualize
 
@@ -202,17 +215,19 @@ class _Prediction:
                 visualize.save_png(job.target, draw(rgb, numbered))
             self._say(f"drawn in {job.target}")
 
-    def _table(self, number: int, hand) -> str:
+    def _line(self, number: int, hand) -> str:
+        """What is known of a hand beside its joints."""
+        unsure = "" if hand.score >= SURE_SCORE else " (unsure)"
+        away = hand.root_depth_mm
+        far = "" if away is None else f"; the wrist is {away:.0f} mm away"
+        return f"  hand {number}: {hand.side}, score {hand.score:.2f}{unsure}{far}"
+
+    def _table(self, hand) -> str:
         """The joints of a hand in pixels and millimetres."""
         from kerashand.skeleton import JOINT_NAMES
 
         assumed = "" if self.arguments.scale_mm else f" of a hand of {self.scale_mm:.0f} mm"
-        rows = [
-            f"hand {number}: {hand.side}, score {hand.score:.2f}; pixels u v, millimetres x y z "
-            f"about the wrist{assumed}"
-        ]
-        if hand.root_depth_mm is not None:
-            rows[0] += f"; the wrist is {hand.root_depth_mm:.0f} mm away"
+        rows = [f"  pixels u v; millimetres x y z about the wrist{assumed}"]
         xyz = hand.xyz_relative * self.scale_mm
         for name, (u, v), (x, y, z) in zip(JOINT_NAMES, hand.uv_px, xyz, strict=True):
             rows.append(f"  {name:<11} {u:8.1f} {v:8.1f} {x:9.1f} {y:7.1f} {z:7.1f}")
@@ -314,26 +329,36 @@ class _Prediction:
 
 
 def draw(rgb, numbered):
-    """A picture with the skeletons and sides of its hands: uint8 RGB."""
+    """A picture with the skeletons and sides of its hands: uint8 RGB, small ones enlarged.
+
+    Of hands whose score is low the words are amber.
+    """
     import cv2
 
-    from kerashand.visualize import draw_skeleton
+    from kerashand.visualize.images import draw_skeleton, enlarge
 
-    drawing = rgb
-    for _, hand in reversed(numbered):
-        drawing = draw_skeleton(drawing, hand.uv_px, scale=1)
-    if not numbered:
-        return rgb.copy()
-    size = max(drawing.shape[0] / 500.0, 0.35)
-    for number, hand in numbered:
-        place = (round(hand.box[0]), max(round(hand.box[1] - 6 * size), round(14 * size)))
+    scale = max(round(LEAST_DRAWN_PX / max(rgb.shape[:2])), 1)
+    drawing = enlarge(rgb, scale)
+    places = [(hand.uv_px + 0.5) * scale - 0.5 for _, hand in numbered]
+    for uv_px in reversed(places):
+        drawing = draw_skeleton(drawing, uv_px, scale=1)
+    height, width = drawing.shape[:2]
+    size = max(height / 1000.0, 0.5)
+    thick = max(round(1.5 * size), 1)
+    for (number, hand), uv_px in zip(numbered, places, strict=True):
         text = f"{number} {hand.side} {hand.score:.2f}"
-        for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            thickness = max(round(width * size), 1)
-            cv2.putText(
-                drawing, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * size, colour, thickness,
-                cv2.LINE_AA,
-            )  # fmt: skip
+        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
+        left = int(min(max(uv_px[:, 0].min(), 0), max(width - wide - 4, 0)))
+        # Above the hand, or below where there is no room.
+        top = int(uv_px[:, 1].min() - high - below - 12 * size)
+        top = top if top >= 0 else min(int(uv_px[:, 1].max() + 12 * size), height - high - below)
+        corner = (left + wide + 4, top + high + below)
+        cv2.rectangle(drawing, (left, top), corner, (0, 0, 0), cv2.FILLED)
+        colour = (255, 255, 255) if hand.score >= SURE_SCORE else (255, 176, 0)
+        cv2.putText(
+            drawing, text, (left + 2, top + high + below // 2), cv2.FONT_HERSHEY_SIMPLEX, size,
+            colour, thick, cv2.LINE_AA,
+        )  # fmt: skip
     return drawing
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from kerashand.errors import UserError
 from kerashand.files import user_path
 from kerashand.geometry.pose import DEPTH_ALONG, OPTICAL_AXIS
+from kerashand.stderr import native_stderr_held
 from kerashand.untrusted import parse_json, read_member
 
 METADATA_FILE = "kerashand.json"
@@ -371,10 +372,11 @@ def open_interpreter(
     interpreter_class, resolvers = _litert()
     kind = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else resolvers.AUTO
     try:
-        interpreter = interpreter_class(
-            model_content=content, num_threads=threads, experimental_op_resolver_type=kind
-        )
-        interpreter.allocate_tensors()
+        with native_stderr_held():  # LiteRT tells of its delegate there
+            interpreter = interpreter_class(
+                model_content=content, num_threads=threads, experimental_op_resolver_type=kind
+            )
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise _not_loaded(name, "LiteRT", error) from error
     return interpreter

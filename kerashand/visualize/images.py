@@ -59,14 +59,16 @@ def draw_skeleton(image_rgb: ArrayLike, uv_px: ArrayLike, *, scale: int = 3) -> 
     """
     canvas = enlarge(image_rgb, scale)
     points = (np.asarray(uv_px, np.float64) + 0.5) * scale - 0.5
-    width = max(canvas.shape[0] / 110.0, 1.0)
+    reach = float(np.ptp(points, axis=0).max())
+    width = max(min(canvas.shape[0] / 110.0, reach / 20.0), 1.0)
+    outline = max(0.25 * width, 0.75)
     # From the finger tips back to the palm, so that the knuckles end on top.
     for bone in reversed(range(len(BONES))):
         start, end = (points[joint] for joint in BONES[bone])
-        _line(canvas, start, end, (0, 0, 0), width + 2.0)
+        _line(canvas, start, end, (0, 0, 0), width + 2.0 * outline)
         _line(canvas, start, end, BONE_COLOURS[bone], width)
     for joint in reversed(range(NUM_JOINTS)):
-        _disc(canvas, points[joint], 1.1 * width + 1.0, (0, 0, 0))
+        _disc(canvas, points[joint], 1.1 * width + outline, (0, 0, 0))
         _disc(canvas, points[joint], 1.1 * width, JOINT_COLOURS[joint])
     return canvas
 
