@@ -446,3 +446,11 @@ def test_a_described_file_is_the_same_on_another_day(monkeypatch):
     today = with_description(b"network", {"task": "hand_pose"}, {"more": b"weights"})
     monkeypatch.setattr("time.time", lambda: 1e9)
     assert with_description(b"network", {"task": "hand_pose"}, {"more": b"weights"}) == today
+
+
+@pytest.mark.parametrize("block", [15, 16, 17, 20])
+def test_a_white_picture_stays_white_however_far_it_shrinks(block):
+    side = 8 * block
+    affine = crop_from_image(np.array([side / 2 - 0.5, side / 2 - 0.5]), side, 8)
+    white = np.full((side, side, 3), 255, np.uint8)
+    assert cut(white, affine, 8).min() == 255

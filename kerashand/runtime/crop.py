@@ -9,6 +9,8 @@ from kerashand.geometry.camera import crop_affine, rotation_affine
 
 Picture = NDArray[np.uint8]
 
+MOST_OF_16_BITS = 16
+"""Blocks of this side and less have sums that 16 bits hold: 255 * 16 * 16."""
 WHOLE = 1e-9
 """Added to the pixels that one of a crop covers: rounding must not make 3.999 of 4."""
 
@@ -81,10 +83,10 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
     part_u = (u - left).astype(np.float32)[..., None]
     part_v = (v - top).astype(np.float32)[..., None]
     columns = [_mirror_index(left + step, width) for step in (0, 1)]
-    rows = [_mirror_index(top + step, height) for step in (0, 1)]
-    flat = picture.reshape(-1, picture.shape[2])
+    rows = [_mirror_index(top + step, height) * width for step in (0, 1)]
+    flat, rest_u = picture.reshape(-1, picture.shape[2]), 1.0 - part_u
     upper, lower = (
-        flat[row * width + columns[0]] * (1.0 - part_u) + flat[row * width + columns[1]] * part_u
+        flat.take(row + columns[0], axis=0) * rest_u + flat.take(row + columns[1], axis=0) * part_u
         for row in rows
     )
     return np.rint(upper * (1.0 - part_v) + lower * part_v).astype(np.uint8)
@@ -102,10 +104,13 @@ def _averaged(picture: Picture, inverse: NDArray[np.float64], block: int, size_p
     part = picture[low[1] : high[1], low[0] : high[0]]
     pad = [(0, -part.shape[0] % block), (0, -part.shape[1] % block), (0, 0)]
     part = np.pad(part, pad, mode="edge")
-    rows, columns = part.shape[0] // block, part.shape[1] // block
-    # Whole numbers, rows first: as exact as floats, and many times as fast.
-    lines = part.reshape(rows, block, -1).sum(axis=1, dtype=np.uint32)
-    sums = lines.reshape(rows, columns, block, -1).sum(axis=2, dtype=np.uint32)
+    # Whole numbers, rows first, one after the other: as exact as floats, and many times as fast.
+    lines = part[::block].astype(np.uint16 if block <= MOST_OF_16_BITS else np.uint32)
+    for step in range(1, block):
+        lines += part[step::block]
+    sums = lines[:, ::block].copy()
+    for step in range(1, block):
+        sums += lines[:, step::block]
     small = np.rint(sums.astype(np.float32) / np.float32(block * block)).astype(np.uint8)
     # Pixel p of the picture lies at (p - low + 0.5) / block - 0.5.
     to_small = np.eye(3)
@@ -116,6 +121,8 @@ def _averaged(picture: Picture, inverse: NDArray[np.float64], block: int, size_p
 
 def _mirror_index(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Reflect indices into 0 .. size - 1 without repeating the edge."""
+    if index.min() >= 0 and index.max() < size:
+        return index
     if size == 1:
         return np.zeros_like(index)
     period = 2 * (size - 1)
