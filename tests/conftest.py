@@ -68,9 +68,17 @@ def sample_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shared_run(tmp_path_factory):
     """A whole run of `weak.yaml` on a few pictures; do not change its folder."""
-    from tiny_runs import tiny_run
+    from tiny_runs import tiny_run, tiny_run_of_another_process
 
-    return tiny_run(tmp_path_factory.mktemp("runs"))
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of all workers: the first that comes here runs it
+    folder = root / "shared_run"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return tiny_run_of_another_process(folder)
+    return tiny_run(folder)
 
 
 def pytest_collection_modifyitems(items):

@@ -1,11 +1,14 @@
 """Settings that turn `weak.yaml` into a run of seconds, and the run that tests share."""
 
 import dataclasses
+import pickle
+import time
 from pathlib import Path
 
 import keras
 
 from kerashand.config import load_config
+from kerashand.files import write_bytes
 from kerashand.training.run import run
 
 TINY = [
@@ -52,4 +55,15 @@ def tiny_run(root):
     """Train `weak.yaml` in its tiny form."""
     cache, epochs = f"data.cache_dir={root / 'cache'}", Epochs()
     config = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(root / "unbroken"))
-    return TinyRun(root / "unbroken", run(config, callbacks=[epochs]), cache, epochs.seen)
+    found = TinyRun(root / "unbroken", run(config, callbacks=[epochs]), cache, epochs.seen)
+    write_bytes(root / "tiny_run.pickle", pickle.dumps(found))
+    return found
+
+
+def tiny_run_of_another_process(root, timeout_s=300):
+    """Wait for what `tiny_run` does there."""
+    deadline = time.monotonic() + timeout_s
+    while not (root / "tiny_run.pickle").exists():
+        assert time.monotonic() < deadline, f"no run in {root}: see the other process"
+        time.sleep(0.2)
+    return pickle.loads((root / "tiny_run.pickle").read_bytes())
