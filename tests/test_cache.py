@@ -113,6 +113,16 @@ def test_a_killed_writer_leaves_nothing_under_the_final_name(copied, sample_cach
     assert path.read_bytes() == whole
 
 
+def test_a_shard_is_the_same_whatever_order_its_fields_have(tmp_path):
+    sample = {name: name.encode() * 9 for name in ("uv_px", "image", "depth_mm", "xyz_mm")}
+    cache.write_shard(tmp_path / "one", [sample])
+    cache.write_shard(tmp_path / "two", [dict(reversed(sample.items()))])
+    content = (tmp_path / "one").read_bytes()
+    assert content == (tmp_path / "two").read_bytes()
+    places = [content.index(sample[name]) for name in sorted(sample)]
+    assert places == sorted(places)
+
+
 def test_a_failing_writer_leaves_nothing(tmp_path):
     def rows():
         yield {"image": b"whole"}

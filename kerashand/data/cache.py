@@ -298,6 +298,6 @@ def write_shard(path: Path, samples: Iterable[dict[str, bytes]]) -> None:
                     for name, value in sample.items()
                 }
                 example = tf.train.Example(features=tf.train.Features(feature=features))
-                writer.write(example.SerializeToString())
+                writer.write(example.SerializeToString(deterministic=True))
     except tf.errors.OpError as error:  # TensorFlow writes the file, and has errors of its own
         raise OSError(error.message) from error
