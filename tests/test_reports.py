@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from kerashand.cli import eval as command
+from kerashand.config import dump_yaml, load_config
 from kerashand.errors import UserError
 from kerashand.metrics import PROTOCOLS
-from kerashand.reports import breakdown, page, records
+from kerashand.reports import breakdown, page, records, subjects
 from kerashand.reports.assessment import (
     Predictor,
     assess,
@@ -318,6 +319,22 @@ def test_pictures_of_a_sample_say_what_they_show(rows):
     assert page.sample_line(assessed(batch(np.random.default_rng(0), in_3d=False)), 3) == (
         "sample 3: 0.0 px of 256 off in 2D"
     )
+
+
+def test_a_run_and_what_stands_beside_it_are_measured_on_its_data(tmp_path):
+    config = load_config("weak", ["data.target={test: 7, look: varied}", "data.cache_dir=kept"])
+    (tmp_path / "config.yaml").write_text(dump_yaml(config))
+    run = str(tmp_path)
+    for models in ([run], ["lite", run], [run, "runs/other"]):
+        arguments = command.build_parser().parse_args(models)
+        data, domain, origin = command._data(arguments, [m for m in models if m != "lite"], 1000)
+        assert (data, domain, origin) == (config.data, "target", f", the data of {run}")
+        assert subjects.in_words(data, domain, 1000) == (
+            "7 rendered hands (look varied, test split)"
+        )
+    data, domain, origin = command._data(command.build_parser().parse_args(["lite"]), [], 50)
+    assert origin == ""
+    assert subjects.in_words(data, domain, 50) == "50 rendered hands (look target, test split)"
 
 
 @pytest.mark.slow
