@@ -70,7 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--published", action="store_true",
         help="draw the published curves of STB, which are drawn for STB anyway",
     )  # fmt: skip
-    parser.add_argument("--backgrounds", metavar="DIR", help="photographs behind rendered hands")
+    parser.add_argument(
+        "--backgrounds",
+        metavar="DIR",
+        help="photographs behind rendered hands, where they are not the data of a run",
+    )
     parser.add_argument("--cache-dir", metavar="DIR", help="where rendered hands are kept")
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser

@@ -30,7 +30,7 @@ from kerashand.visualize.images import (
 
 _DPI = 110
 _TRAINING, _VALIDATION = "o-", "s--"
-HAND_LEVEL = 0.02
+DRAWN_LEVEL = 0.02
 """Normalised depth above which the regularizer draws a hand, not the far end of the window."""
 
 HISTORY_PANELS = {
@@ -133,7 +133,7 @@ def figure_depth_maps(
         )
         difference_mm = np.abs(drawn - truth) * float(np.asarray(window_mm)[n])
         seen = valid > 0
-        hand = seen & (drawn > HAND_LEVEL)
+        hand = seen & (drawn > DRAWN_LEVEL)
         cells = colour_difference(difference_mm / WIDEST_MM, valid)
         scale = max(round(384 / image.shape[0]), 1)
         maps = [colour_depth(truth, valid), colour_depth(drawn), cells]
