@@ -37,7 +37,7 @@ def predict(
         `kept` (their numbers), `image`, `depth_map`, `depth_weight` and, with a window,
         `generated`. `xyz_mm` uses the given root depth and scale (section 4.2); over all N samples
         with a window, `depth_l1`: mean absolute difference of drawn and measured maps, NaN where
-        nothing was measured.
+        nothing was measured, and `window_mm`, the width of the depth window.
     """
     model = parts.build_inference_model()
     # A partial: TensorFlow counts retracings of functions by their code, of all models together.
@@ -72,6 +72,7 @@ def predict(
             row["depth_l1"] = depth_map_errors(
                 row["generated"], batch["depth_map"], batch["depth_weight"]
             )
+            row["window_mm"] = 2.0 * half_width_scales * batch["scale_mm"]
         for name, value in row.items():
             collected.setdefault(name, []).append(np.asarray(value))
     arrays = {name: np.concatenate(values) for name, values in collected.items()}
@@ -109,6 +110,7 @@ def evaluate_predictions(arrays: Mapping[str, np.ndarray], protocol: str) -> dic
     }
     if "depth_l1" in arrays and np.isfinite(arrays["depth_l1"]).any():
         result["depth_map_l1"] = float(np.nanmean(arrays["depth_l1"]))
+        result["depth_map_mm"] = float(np.nanmean(arrays["depth_l1"] * arrays["window_mm"]))
     return result
 
 
@@ -138,12 +140,13 @@ def evaluate_run(
         history: rows of the training log.
 
     Returns:
-        `conditions` in words, and `test` by domain: see `evaluate_predictions`.
+        `conditions` in words, `image_size_px`, and `test` by domain: see `evaluate_predictions`.
     """
     window = half_width_scales if draws_depth else None
     results: dict[str, Any] = {
         "protocol": protocol,
-        "conditions": f"{PROTOCOLS[protocol].conditions} Scale bone: {scale_bone}.",
+        "image_size_px": parts.image_size_px,
+        "conditions": PROTOCOLS[protocol].conditions_with(scale_bone),
         "test": {},
     }
     arrays: dict[str, np.ndarray] = {}
@@ -173,7 +176,7 @@ def evaluate_run(
         visualize.figure_depth_maps(
             arrays["image"], arrays["depth_map"][..., 0], arrays["depth_weight"][..., 0],
             arrays["generated"][..., 0], folder / "depth_maps.png",
-            window_mm=2 * half_width_scales * arrays["scale_mm"][arrays["kept"]],
+            window_mm=arrays["window_mm"][kept],
         )  # fmt: skip
     return results
 
@@ -204,15 +207,19 @@ def aligned_lines(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def table(results: Mapping[str, Any]) -> str:
     """The results as text, with the protocol's conditions below."""
-    rows = [["test split", "samples", *(title for title, _, _ in COLUMNS)]]
+    titles = [title for title, _, _ in COLUMNS]
+    if "image_size_px" in results:
+        titles[titles.index("2D px")] += f" of {results['image_size_px']}"
+    rows = [["test split", "samples", *titles]]
     for domain, numbers in results["test"].items():
         rows.append([domain, str(numbers["samples"]), *cells(numbers)])
     lines = aligned_lines(rows)
     lines += [""] + [
-        f"{domain}: depth maps drawn from predicted joints lie {numbers['depth_map_l1']:.4f} "
-        "windows of Eq. 4 from the measured ones (depth_map_l1; needs no 3D labels)."
+        f"{domain}: depth maps drawn from predicted joints are {numbers['depth_map_mm']:.1f} mm "
+        f"off the measured ones in the mean, {numbers['depth_map_l1']:.4f} of the depth window "
+        "(depth_map_l1; needs no 3D labels)."
         for domain, numbers in results["test"].items()
-        if "depth_map_l1" in numbers
+        if "depth_map_mm" in numbers
     ]
     lines += [f"{domain}: {text}" for domain, text in results.get("data", {}).items()]
     return "\n".join(["", *lines, f"{results['protocol']}: {results['conditions']}", ""])

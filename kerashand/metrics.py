@@ -37,9 +37,7 @@ class Protocol:
         root: Index of the root joint.
         includes_root: Whether the root counts as a joint.
         alignment: One of `ALIGNMENTS`.
-        scale_bone: Bone whose true length fixes the hand scale of a prediction, or None where the
-            alignment makes scale irrelevant. For the record: predictions arrive in mm.
-        conditions: One paragraph to print under every number.
+        conditions: One paragraph; `conditions_with` says the bone of a model too.
     """
 
     name: str
@@ -48,7 +46,6 @@ class Protocol:
     root: int
     includes_root: bool
     alignment: str
-    scale_bone: str | None
     conditions: str
 
     def __post_init__(self) -> None:
@@ -67,6 +64,17 @@ class Protocol:
                 f"Received: thresholds_mm={self.thresholds_mm}"
             )
 
+    def conditions_with(self, scale_bone: str) -> str:
+        """What to print under every number: the conditions, and the bone that gave the scale.
+
+        Args:
+            scale_bone: Of the model; its true length gives the hand scale, unless the alignment
+                does.
+        """
+        if self.alignment == "procrustes":
+            return self.conditions
+        return f"{self.conditions} Scale bone: {scale_bone}."
+
 
 def _linspace(start: float, stop: float, points: int, first: int = 0) -> tuple[float, ...]:
     return tuple(np.linspace(start, stop, points)[first:].tolist())
@@ -82,13 +90,11 @@ PROTOCOLS = {
             root=ROOT,
             includes_root=True,
             alignment="root",
-            scale_bone="middle_mcp_pip",
             conditions=(
                 "Zimmermann & Brox 2017, as their code computes it: called 20-50 mm, in fact 12 "
                 "thresholds from 21.05 to 50 mm; PCK per joint, then averaged; 21 joints with the "
                 "root, which is 0 by alignment; hands moved to a common root (there the palm "
-                "centre, here joint 0); hand scale given (middle MCP-PIP); labelled joints only; "
-                "no Procrustes."
+                "centre, here joint 0); hand scale given; labelled joints only; no Procrustes."
             ),
         ),
         Protocol(
@@ -98,12 +104,10 @@ PROTOCOLS = {
             root=ROOT,
             includes_root=True,
             alignment="none",
-            scale_bone="middle_mcp_pip",
             conditions=(
-                "Cai et al. 2018: 3D joints in the camera, true 20-50 mm; the paper does not give "
-                "the number of thresholds, here 31 (1 mm apart); PCK per joint, then averaged; 21 "
-                "joints with the wrist; true root depth and hand scale (middle MCP-PIP) given; no "
-                "alignment, no Procrustes."
+                "Cai et al. 2018: 3D joints in the camera; 31 thresholds from 20 to 50 mm (their "
+                "number is not in the paper); PCK per joint, then averaged; 21 joints with the "
+                "wrist; true root depth and hand scale given; no alignment, no Procrustes."
             ),
         ),
         Protocol(
@@ -113,7 +117,6 @@ PROTOCOLS = {
             root=ROOT,
             includes_root=True,
             alignment="procrustes",
-            scale_bone=None,
             conditions=(
                 "FreiHAND, aligned: 100 thresholds from 0 to 50 mm; PCK per joint, then averaged; "
                 "21 joints with the wrist; each prediction moved, rotated and scaled onto the "

@@ -1,4 +1,4 @@
-"""The figures of the paper, from runs of a few pictures: each is drawn, and says what it lacks."""
+"""The paper's figures and the table of an ablation, from runs of a few pictures."""
 
 import json
 import shutil
@@ -13,6 +13,11 @@ def script(load_script):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend("tools")
         return load_script("tools/paper_figures.py")
+
+
+@pytest.fixture(scope="module")
+def ablation(load_script):
+    return load_script("tools/ablation.py")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,17 @@ def test_curves_are_means_over_seeds(script, runs):
     assert axes.get_title() == "target (rendered)"
 
 
-def test_what_is_missing_is_named(script, runs, tmp_path, capsys):
+def test_published_curves_are_drawn_on_stb_alone(script, runs, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(script, "save_figure", lambda figure, path: figures.append(figure))
+    for stb in (False, True):
+        monkeypatch.setattr(script.Runs, "is_stb", lambda self, domain, stb=stb: stb)
+        script.main(["7", "--runs", str(runs), "--out", str(tmp_path / "7.png")])
+    lines = [[len(axes.get_lines()) for axes in figure.axes] for figure in figures]
+    assert lines == [[2, 2], [5, 5]]
+
+
+def test_what_is_missing_is_named(script, runs, tmp_path, capsys, monkeypatch):
     assert script.main(["5", "--runs", str(tmp_path)]) == 2
     assert "no seed0, seed1" in capsys.readouterr().err
     partial = tmp_path / "partial"
@@ -63,5 +78,36 @@ def test_what_is_missing_is_named(script, runs, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "--settings source_only" in error
     assert not list(partial.glob("*.png"))
+    # All runs are looked for before a hand is rendered or a model loaded.
+    monkeypatch.setattr(script.Runs, "subject", lambda *_: pytest.fail("a model was loaded"))
+    (partial / "seed0" / "source_only").mkdir()
+    (partial / "seed0" / "source_only" / "results.json").write_text("{}")
+    assert script.main(["9", "--runs", str(partial)]) == 2
+    assert "--settings labels_2d` makes it, with the same --set" in capsys.readouterr().err
+    monkeypatch.undo()
     assert script.main(["9", "--runs", str(runs), "--samples", "999"]) == 2
     assert "Received: [999]" in capsys.readouterr().err
+
+
+def ablation_results(auc):
+    """One setting over seeds of these AUCs."""
+    columns = ("mean_error_mm", "median_error_mm", "mean_depth_error_mm", "mean_error_px", "pck_2d")
+    return [{"samples": 64, "auc": value, **dict.fromkeys(columns, 1.0)} for value in auc]
+
+
+def test_the_table_of_an_ablation(ablation):
+    one = {"source_only": ablation_results([0.5]), "weak": ablation_results([0.625])}
+    lines = ablation.table(one, [3]).splitlines()
+    assert lines[2] == "| source only | 0.500 | 1.0 | 1.0 | 1.0 | 1.00 | 1.000 |"
+    assert lines[5] == "On 64 hands, seed 3, no deviation between seeds."
+    assert lines[6].endswith("(weak) over source only: +0.125")
+    two = {"source_only": ablation_results([0.5, 0.6]), "weak": ablation_results([0.6, 0.8])}
+    lines = ablation.table(two, [0, 1]).splitlines()
+    assert lines[5] == "On 64 hands, mean over seeds 0, 1 ± standard deviation."
+    assert lines[6].endswith("(weak) over source only: +0.150 (+0.100, +0.200)")
+
+
+def test_commands_of_an_ablation_can_be_pasted(ablation):
+    command = ["/bin/python3", "-m", "kerashand.cli.train", "--set", "data.source={train: 6}"]
+    line = ablation.command_line(command)
+    assert line == "python -m kerashand.cli.train --set 'data.source={train: 6}'"

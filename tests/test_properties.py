@@ -312,14 +312,14 @@ def test_weights_and_back(parts, tmp_path, kernel, half):
 def test_report_and_back(tmp_path, per_joint, per_sample, unknown, text, auc):
     per_joint.flat[unknown] = per_sample[unknown % 3] = np.nan
     held = Assessment(
-        name=text, data=text, protocol="cai2018", conditions=text,
+        name=text, data=text, protocol="cai2018", scale_bone=text,
         numbers={"auc": float(auc), "samples": 3, "pck": [0.5], "thresholds_mm": [20.0]},
         arrays=dict.fromkeys(records.PER_JOINT, per_joint)
         | dict.fromkeys(records.PER_SAMPLE, per_sample),
     )  # fmt: skip
     (tmp_path / "a.json").write_text(records.as_json(held, {}), encoding="utf-8")
     found = records.from_json(tmp_path / "a.json")
-    for name in ("name", "data", "protocol", "conditions", "numbers"):
+    for name in ("name", "data", "protocol", "scale_bone", "numbers"):
         assert getattr(found, name) == getattr(held, name)
     for name, array in held.arrays.items():
         np.testing.assert_allclose(found.arrays[name], array, rtol=1e-4)

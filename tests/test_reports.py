@@ -4,14 +4,16 @@ import csv
 import dataclasses
 import html.parser
 import json
+import re
 
 import numpy as np
 import pytest
 
 from kerashand.cli import eval as command
+from kerashand.config import dump_yaml, load_config
 from kerashand.errors import UserError
 from kerashand.metrics import PROTOCOLS
-from kerashand.reports import breakdown, page, records
+from kerashand.reports import breakdown, page, records, subjects
 from kerashand.reports.assessment import (
     Predictor,
     assess,
@@ -100,15 +102,16 @@ def test_errors_by_hand(rows):
 
 
 def test_depth_maps_by_hand(rows):
-    """Drawn 0.25 everywhere; measured 0 on the left half, and nothing of sample 0."""
+    """Drawn 0.25 of 400 mm everywhere; measured 0 on the left half, and nothing of sample 0."""
     rows["depth_weight"][1:, :, :16] = 1.0
     drawn = {"draw": lambda uv_px, z_relative: np.full((len(uv_px), 32, 32, 1), 0.25, np.float32)}
     result = assessed(rows, **drawn)
-    assert np.isnan(result.arrays["depth_map_l1"][0])
-    np.testing.assert_allclose(result.arrays["depth_map_l1"][1:], 0.25)
-    assert result.numbers["depth_map_l1"] == pytest.approx(0.25)
-    assert page.table([result], ["model"])[1][-1] == "0.2500"
-    assert "depth_map_l1" not in assessed(rows).numbers
+    assert np.isnan(result.arrays["depth_map_mm"][0])
+    np.testing.assert_allclose(result.arrays["depth_map_mm"][1:], 100.0)
+    assert result.numbers["depth_map_mm"] == pytest.approx(100.0)
+    table = page.table([result], ["model"])
+    assert (table[0][-1], table[1][-1]) == ("depth map mm", "100.0")
+    assert "depth_map_mm" not in assessed(rows).numbers
 
 
 def test_samples_to_show_can_be_named(rows):
@@ -180,7 +183,7 @@ def test_photographs_have_no_millimetres(rng):
     assert np.isnan(result.arrays["error_mm"]).all()
     assert breakdown.unit_of(result) == "px of 256"
     np.testing.assert_allclose(breakdown.joint_means(result), 4.0, rtol=1e-3)
-    assert "3D PCK" not in page.report([result], versions={}, command="c")
+    assert 'alt="3D PCK"' not in page.report([result], versions={}, command="c")
 
 
 def test_confidence_that_is_right_is_calibrated(rows):
@@ -204,14 +207,29 @@ def test_the_difference_of_two_models(rows):
     assert in_mm.mean == pytest.approx(gain.mean())
     assert gain.min() <= in_mm.low < in_mm.mean < in_mm.high <= gain.max()
     assert breakdown.compared(first, second) == breakdown.compared(first, second)
+    assert in_px.text(["a", "b"]) == (
+        "2D error of b minus that of a: -4 px of 256 (95 % interval -4 to -4); "
+        "b is better on 100 % of the hands"
+    )
 
 
 def test_only_the_same_samples_are_compared(rows, rng):
     first = assessed(rows)
-    with pytest.raises(UserError, match="on the same samples by the same protocol"):
+    with pytest.raises(UserError, match="on hands of noise by cai2018, model on others by cai2018"):
         breakdown.compared(first, dataclasses.replace(first, data="others"))
     with pytest.raises(UserError, match="the hands differ in size"):
         breakdown.compared(first, assessed(batch(rng)))
+
+
+def test_conditions_name_the_bone_of_each_model(rows):
+    first = assessed(rows)
+    other = dataclasses.replace(first, scale_bone="middle_mcp_pip")
+    alike, apart = (page.conditions([first, second], ["a", "b"]) for second in (first, other))
+    assert alike.endswith("no Procrustes. Scale bone: wrist_middle_mcp.")
+    assert apart.endswith("Scale bone: wrist_middle_mcp (a), middle_mcp_pip (b).")
+    assert "scale given;" in alike
+    aligned = dataclasses.replace(first, protocol="freihand-pa")
+    assert "Scale bone" not in page.conditions([aligned], ["a"])
 
 
 def test_records_come_back(rows, tmp_path):
@@ -231,7 +249,7 @@ def test_records_come_back(rows, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", "nothing", '{"format": "kerashand-eval 99"}', '{"format": "kerashand-eval 2"}',
+    ["", "[]", "{}", "nothing", '{"format": "kerashand-eval 99"}', '{"format": "kerashand-eval 3"}',
      "[" * 5000],
 )  # fmt: skip
 def test_damaged_records(content, tmp_path):
@@ -278,17 +296,65 @@ def test_the_page_needs_no_other_file(rows):
     assert "numpy 2.1" in text
 
 
+def test_pictures_of_a_sample_say_what_they_show(rows):
+    """The window is 400 mm wide; 2 px of 64 are 8 of 256."""
+    rows["depth_weight"][:] = 1.0
+    drawn = {"draw": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
+    result = assessed(rows, off_px=2.0, **drawn)
+    text = page.report([result], versions={}, command="c", origin=", the data of a run")
+    assert "<p>On hands of noise, the data of a run.</p>" in text
+    captions = [
+        re.sub("<[^>]+>", "|", c) for c in re.findall("<figcaption>(.*?)</figcaption>", text)
+    ]
+    assert [re.sub(r"\|+", "|", caption).strip("|") for caption in captions[:6]] == [
+        "picture", "predicted: colours; true: grey", "in 3D, floor of 50 mm squares: drag to turn",
+        "measured depth from the wrist; grey: none|-200 mm|0|+200 mm",
+        "generated depth from the wrist|-200 mm|0|+200 mm",
+        "difference|0 mm|40 mm and more",
+    ]  # fmt: skip
+    worst = result.shown[0]["number"]
+    line = page.sample_line(result, worst)
+    assert line.startswith(f"sample {worst}: {result.arrays['error_mm'][worst].mean():.1f} mm off")
+    assert ", 8.0 px of 256 off in 2D, palm turned " in line
+    assert page.sample_line(assessed(batch(np.random.default_rng(0), in_3d=False)), 3) == (
+        "sample 3: 0.0 px of 256 off in 2D"
+    )
+
+
+def test_a_run_and_what_stands_beside_it_are_measured_on_its_data(tmp_path):
+    config = load_config("weak", ["data.target={test: 7, look: varied}", "data.cache_dir=kept"])
+    (tmp_path / "config.yaml").write_text(dump_yaml(config))
+    run = str(tmp_path)
+    for models in ([run], ["lite", run], [run, "runs/other"]):
+        arguments = command.build_parser().parse_args(models)
+        data, domain, origin = command._data(arguments, [m for m in models if m != "lite"], 1000)
+        assert (data, domain, origin) == (config.data, "target", f", the data of {run}")
+        assert subjects.in_words(data, domain, 1000) == (
+            "7 rendered hands (look varied, test split)"
+        )
+    data, domain, origin = command._data(command.build_parser().parse_args(["lite"]), [], 50)
+    assert origin == ""
+    assert subjects.in_words(data, domain, 50) == "50 rendered hands (look target, test split)"
+
+
 @pytest.mark.slow
 def test_the_command(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
     arguments = ["--data", "varied", "--samples", "9", "--gallery", "1"]
     assert command.main(["lite", *arguments, "--json", "a.json", "--csv", "a.csv"]) == 0
-    assert "On 9 hands of look varied" in capsys.readouterr().out
+    assert "On 9 rendered hands (look varied, test split)." in capsys.readouterr().out
     assert len(Page((tmp_path / "report.html").read_text()).hands) == 3
     assert command.main(["a.json", "lite", *arguments, "--out", "b.html"]) == 0
     printed = capsys.readouterr().out
-    assert "lite (2) - lite (1), mean error, mm: " in printed
+    assert "3D error of lite (2) minus that of lite (1): " in printed
+    # The count of an earlier report is taken; another one is refused before anything is rendered.
+    assert command.main(["a.json", "lite", *arguments[:2], "--gallery", "0"]) == 0
+    assert "On 9 rendered hands" in capsys.readouterr().out
+    assert command.main(["a.json", "lite", *arguments[:2], "--samples", "5"]) == 2
+    error = capsys.readouterr().err
+    assert "a.json on 9 rendered hands (look varied, test split) by cai2018" in error
+    assert "lite on 5 rendered hands" in error
     assert not list(tmp_path.glob("*.part*"))
 
 

@@ -211,5 +211,8 @@ def test_a_report_on_a_run(unbroken, tmp_path, capsys):
     assert command.main(arguments) == 0
     # The same samples and crops as the run's own test.
     numbers = results["test"]["target"]
-    assert f"{numbers['auc']:.3f}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{numbers['auc']:.3f}" in printed
+    assert f" {numbers['depth_map_mm']:.1f}\nOn {numbers['samples']} rendered hands" in printed
+    assert f"(look target, test split), the data of {folder}." in printed
     assert page.read_text().count('alt="generated depth"') == 3

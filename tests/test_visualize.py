@@ -178,17 +178,32 @@ def test_skeletons_without_truth_fill_their_view(samples, tmp_path):
 
 
 @pytest.mark.parametrize("channels", [(), (1,)])
-@pytest.mark.parametrize("window", [None, [400.0, 420.0]])
-def test_figure_depth_maps(samples, tmp_path, rng, channels, window):
+def test_figure_depth_maps(samples, tmp_path, rng, channels):
     shape = (2, 24, 24, *channels)
     weight = np.ones(shape)
     weight[1] = 0.0  # nothing was measured
     path = tmp_path / "depth.png"
     visualize.figure_depth_maps(
         np.stack([s.image for s in samples[:2]]), rng.random(shape), weight, rng.random(shape),
-        path, window_mm=window,
+        path, window_mm=[400.0, 420.0],
     )  # fmt: skip
     assert read(path).shape[1] > 1000
+
+
+def test_depth_maps_are_compared_where_a_hand_is_drawn(samples, monkeypatch):
+    """0.1 of 400 mm apart on the hand; the wall beside it, which is not drawn, does not count."""
+    measured, drawn = np.full((1, 8, 8), 0.9), np.zeros((1, 8, 8))
+    drawn[:, :, :4], measured[:, :, :4] = 0.5, 0.6
+    pages = []
+    monkeypatch.setattr(
+        "kerashand.visualize.pages.write_page", lambda *args, **options: pages.append(options)
+    )
+    for weight in (np.ones_like(drawn), np.zeros_like(drawn)):
+        visualize.figure_depth_maps(
+            [samples[0].image], measured, weight, drawn, "none.png", window_mm=[400.0]
+        )
+    seen, unseen = (page["captions"][0][-1] for page in pages)
+    assert (seen, unseen) == ("40.0 mm where a hand is drawn", "")
 
 
 def test_pages_need_a_sample(tmp_path):
@@ -218,8 +233,29 @@ def test_figure_history(tmp_path):
     visualize.figure_history(rows, path)
     assert min(read(path).shape[:2]) > 250
     visualize.figure_history(rows[:1], path)
+    visualize.figure_history([{"stage": "regularizer", "epoch": 1, "loss": 1.0}], path)
     with pytest.raises(ValueError, match="Received: 0 rows"):
         visualize.figure_history([], path)
+
+
+def test_history_names_quantities_units_and_stages(monkeypatch):
+    figures = []
+    monkeypatch.setattr(
+        "kerashand.visualize.pages.save_figure", lambda figure, path: figures.append(figure)
+    )
+    rows = [
+        {"stage": "pretrain", "epoch": 1, "loss": 9.0, "heatmap": 9.0, "error_mm": 40.0},
+        {"stage": "regularizer", "epoch": 1, "loss": 0.1, "depth_map": 0.1},
+    ]
+    visualize.figure_history(rows, "none.png")
+    panels = figures[0].axes[:3]
+    assert [(axes.get_title(), axes.get_ylabel()) for axes in panels] == [
+        ("3D error of joints", "mm"),
+        ("loss of the heat maps", "sum over the network's stages"),
+        ("loss of the depth maps", "L1, depth windows"),
+    ]
+    for axes in panels:
+        assert [text.get_text() for text in axes.texts] == ["pretrain", "regularizer"]
 
 
 # --------------------------------------------------------------------------- files

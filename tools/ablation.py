@@ -5,7 +5,8 @@
 Of each seed `weak.yaml` runs whole; the other settings start from its weights after stage 2, so
 that all share stages 1 and 2 and differ in stage 3 alone. With several jobs each has its share of
 the cores, which small networks use better than one job uses them all. Stopped, it goes on where it
-was: each run resumes by itself. Writes table.md, results.json and pck.png.
+was: each run resumes by itself. What a run prints goes to RUN.log beside its folder. Writes
+table.md, results.json and pck.png.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -41,11 +43,24 @@ DEFAULT_SETTINGS = ("source_only", "labels_2d", "weak", "full")
 def main(argv: list[str] | None = None) -> None:
     """Run what is missing and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--settings", nargs="+", default=DEFAULT_SETTINGS, choices=SETTINGS)
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("--set", dest="overrides", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2],
+        help="each runs all settings anew, some 10 minutes a setting (default: 0 1 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--settings", nargs="+", default=DEFAULT_SETTINGS, choices=SETTINGS, metavar="NAME",
+        help=f"of {', '.join(SETTINGS)} (default: {' '.join(DEFAULT_SETTINGS)}); the others start "
+        "from weak, which runs in any case",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/ablation"),
+        help="folder of the runs and of the table (default: runs/ablation)",
+    )  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument(
+        "--set", dest="overrides", nargs="+", default=[], metavar="KEY=VALUE",
+        help="changes of the configuration of all runs, as of kerashand-train --set",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     settings = [name for name in SETTINGS if name in args.settings]
     results = run_all(settings, args.seeds, args.overrides, folder=args.out, jobs=args.jobs)
@@ -63,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
             for name, runs in results.items()
         },
         args.out / "pck.png",
-        title=f"Target test split, seeds {' '.join(map(str, args.seeds))}, mean",
+        title=f"Target test split, {seeds_in_words(args.seeds)}",
     )
     print(text)
 
@@ -109,10 +124,10 @@ def train(name: str, run_dir: Path, overrides: list[str], threads: int) -> dict:
         sys.executable, "-m", "kerashand.cli.train", "--config", f"{name}.yaml",
         "--run-dir", str(run_dir), "--set", *overrides,
     ]  # fmt: skip
-    print("$", " ".join(command[1:]), flush=True)
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": str(threads)}
     log = run_dir.with_suffix(".log")
+    print(f"{command_line(command)} >> {shlex.quote(str(log))} 2>&1", flush=True)
     with log.open("a", encoding="utf-8") as file:
         done = subprocess.run(command, env=environment, stdout=file, stderr=file, check=False)
     if done.returncode:
@@ -121,6 +136,18 @@ def train(name: str, run_dir: Path, overrides: list[str], threads: int) -> dict:
     target = results["test"]["target"]
     print(f"{run_dir}: AUC {target['auc']:.3f} in {results['training_seconds']:.0f} s", flush=True)
     return results
+
+
+def command_line(command: list[str]) -> str:
+    """A command as it can be pasted into a shell."""
+    return shlex.join(["python", *command[1:]])
+
+
+def seeds_in_words(seeds: list[int]) -> str:
+    """Which seeds numbers are of."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    return f"mean over seeds {', '.join(map(str, seeds))}"
 
 
 def table(results: dict[str, list[dict]], seeds: list[int]) -> str:
@@ -137,19 +164,25 @@ def table(results: dict[str, list[dict]], seeds: list[int]) -> str:
             cells.append(form.format(values.mean()) + spread)
         lines.append(f"| {SETTINGS[name]} | " + " | ".join(cells) + " |")
     auc = {name: np.array([run["auc"] for run in runs]) for name, runs in results.items()}
-    lines += ["", f"Seeds {', '.join(map(str, seeds))}; mean ± standard deviation."]
+    hands = next(iter(results.values()))[0]["samples"]
+    spread = " ± standard deviation" if len(seeds) > 1 else ", no deviation between seeds"
+    lines += ["", f"On {hands} hands, {seeds_in_words(seeds)}{spread}."]
     names = list(results)
     for first, second in itertools.pairwise(names):
-        gaps = auc[second] - auc[first]
-        each = ", ".join(f"{gap:+.3f}" for gap in gaps)
-        lines.append(f"- {SETTINGS[second]} over {SETTINGS[first]}: {gaps.mean():+.3f} ({each})")
+        gaps = of_seeds(auc[second] - auc[first], "{:+.3f}")
+        lines.append(f"- AUC of {SETTINGS[second]} over {SETTINGS[first]}: {gaps}")
     if {"labels_2d", "weak", "full"} <= results.keys():
         share = (auc["weak"] - auc["labels_2d"]) / (auc["full"] - auc["labels_2d"])
-        each = ", ".join(f"{s:.0%}" for s in share)
         lines.append(
-            f"- of the way from 2D labels to full, weak closes {share.mean():.0%} ({each})"
+            f"- of the way from 2D labels to full, weak closes {of_seeds(share, '{:.0%}')}"
         )
     return "\n".join(lines) + "\n"
+
+
+def of_seeds(values: np.ndarray, form: str) -> str:
+    """The mean, and what each seed gives where there are several."""
+    each = f" ({', '.join(map(form.format, values))})" if len(values) > 1 else ""
+    return form.format(values.mean()) + each
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python tools/paper_figures.py 5 --runs runs/ablation
 
 5: PCK of the four settings on the target. 6: full labels with and without the depth regularizer,
-and the error in depth. 7: weak and full supervision beside published curves. 8: depth maps that the
-regularizer draws of true joints. 9: skeletons of three settings and the truth. 10: skeletons of
-full supervision on both domains. A run knows its data: figures of runs on RHD and STB take the same
-commands.
+and the error in depth. 7: weak and full supervision, on STB beside published curves. 8: depth maps
+that the regularizer draws of true joints. 9: skeletons of three settings and the truth. 10:
+skeletons of full supervision on both domains. A run knows its data: figures of runs on RHD and STB
+take the same commands.
 """
 
 from __future__ import annotations
@@ -44,11 +44,24 @@ SIDE_PX = 384
 
 def main(argv: list[str] | None = None) -> int:
     """Draw one figure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("figure", type=int, choices=tuple(FIGURES))
-    parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="figures:\n" + "\n".join(
+            f"  {number}: {function.__doc__.rstrip('.')} (needs {', '.join(settings)})"
+            for number, (function, settings) in FIGURES.items()
+        ),
+    )  # fmt: skip
+    parser.add_argument("figure", type=int, choices=tuple(FIGURES), help="its number, see below")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/ablation"),
+        help="--out of tools/ablation.py (default: runs/ablation)",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, nargs="+", help="default: all that are there")
-    parser.add_argument("--samples", type=int, nargs="+", help="numbers of test samples to show")
+    parser.add_argument(
+        "--samples", type=int, nargs="+",
+        help="numbers of test hands to show in figures 8 to 10 (default: 0 10 20 30 40)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, help="default: figure_N.png in the folder of runs")
     args = parser.parse_args(argv)
     return exit_code("paper_figures", lambda: draw(args))
@@ -58,9 +71,13 @@ def draw(args: argparse.Namespace) -> None:
     """Draw the figure that is asked for."""
     runs = Runs(args.runs, args.seeds or seeds_in(args.runs))
     out = args.out or args.runs / f"figure_{args.figure}.png"
-    function = FIGURES[args.figure]
+    function, settings = FIGURES[args.figure]
+    pages = args.figure in PAGES
+    for seed in runs.seeds[:1] if pages else runs.seeds:
+        for setting in settings:
+            runs.path(setting, seed)
     with writing(out):
-        if function in PAGES:
+        if pages:
             function(runs, args.samples or list(range(0, 50, 10)), out)
         else:
             function(runs, out)
@@ -94,7 +111,8 @@ class Runs:
         if not (path / "results.json").is_file():
             raise UserError(
                 f"No finished run in {path}. `python tools/ablation.py --out {self.folder} "
-                f"--seeds {self.seeds[0] if seed is None else seed} --settings {setting}` makes it."
+                f"--seeds {self.seeds[0] if seed is None else seed} --settings {setting}` makes "
+                "it, with the same --set as the others had."
             )
         return path
 
@@ -219,18 +237,17 @@ def figure_6(runs: Runs, out: Path) -> None:
 
 
 def figure_7(runs: Runs, out: Path) -> None:
-    """Ours beside published curves."""
+    """Weak and full supervision on both domains, beside published curves where one is STB."""
     with tensorflow_start():
         from kerashand.reports.charts import published_curves
 
     figure = Figure(figsize=(11.0, 5.0), dpi=130, layout="constrained")
     for axes, domain in zip(figure.subplots(1, 2), DOMAINS, strict=True):
         curves(axes, runs, FIG_7, domain)
-        if domain == "target":
+        if runs.is_stb(domain):
             published_curves(axes)
             axes.legend(title="AUC 20-50 mm", fontsize=8)
-    more = "" if runs.is_stb("target") else "Curves on STB are of other data than these runs."
-    foot(figure, runs, "weak", more)
+    foot(figure, runs, "weak")
     save_figure(figure, out)
 
 
@@ -311,8 +328,13 @@ def error_text(shown: Mapping) -> str:
     return f"{distance.mean():.0f} mm off"
 
 
-FIGURES = {5: figure_5, 6: figure_6, 7: figure_7, 8: figure_8, 9: figure_9, 10: figure_10}
-PAGES = (figure_8, figure_9, figure_10)
+FIGURES = {
+    5: (figure_5, FIG_5), 6: (figure_6, FIG_6), 7: (figure_7, FIG_7), 8: (figure_8, ("weak",)),
+    9: (figure_9, FIG_9), 10: (figure_10, ("full",)),
+}  # fmt: skip
+"""Number -> what draws it, and the settings whose runs it needs."""
+PAGES = (8, 9, 10)
+"""Figures of single hands, of the first seed's runs."""
 
 
 if __name__ == "__main__":

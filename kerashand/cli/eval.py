@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import COUNTED_KINDS, LOOKS
+from kerashand.config import COUNTED_KINDS, LOOKS, load_config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.errors import UserError
 from kerashand.files import user_path, write_text
@@ -38,20 +39,28 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "models", nargs="+", metavar="MODEL",
         help="a run folder, an exported file (.tflite, .onnx, SavedModel), `lite` (the packaged "
-        "model), or the .json of an earlier report",
+        "model), or the .json of an earlier report, on the same hands",
     )  # fmt: skip
     parser.add_argument(
         "--data", default=DOMAIN, metavar="NAME",
         help=f"{', '.join(LOOKS)}: rendered hands of that look; KIND=FOLDER with a KIND of "
-        f"{', '.join(COUNTED_KINDS)}. For a run folder alone, `target` and `source` are the data "
-        "of its configuration (default: target)",
+        f"{', '.join(COUNTED_KINDS)}. With a run folder among the models, `target` and `source` "
+        "are the data of its configuration (of the first run's), for all models (default: target)",
     )  # fmt: skip
-    parser.add_argument("--protocol", choices=tuple(PROTOCOLS), default="cai2018")
     parser.add_argument(
-        "--samples", type=int, default=SAMPLES, help=f"at most so many (default: {SAMPLES})"
-    )
+        "--protocol", choices=tuple(PROTOCOLS), default="cai2018",
+        help="how joint errors become numbers, see docs/protocols.md (default: cai2018)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--samples", type=int,
+        help=f"hands of the test split at most (default: as many as an earlier report has, "
+        f"else {SAMPLES})",
+    )  # fmt: skip
     parser.add_argument("--gallery", type=int, default=4, help="samples of each group (default: 4)")
-    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page")
+    parser.add_argument(
+        "--out", type=Path, default=Path("report.html"),
+        help="the page; one of that name is overwritten (default: report.html)",
+    )  # fmt: skip
     parser.add_argument(
         "--json", type=Path, metavar="FILE",
         help="everything but the pictures, to be compared later; for one model",
@@ -61,7 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--published", action="store_true",
         help="draw the published curves of STB, which are drawn for STB anyway",
     )  # fmt: skip
-    parser.add_argument("--backgrounds", metavar="DIR", help="photographs behind rendered hands")
+    parser.add_argument(
+        "--backgrounds",
+        metavar="DIR",
+        help="photographs behind rendered hands, where they are not the data of a run",
+    )
     parser.add_argument("--cache-dir", metavar="DIR", help="where rendered hands are kept")
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser
@@ -81,20 +94,22 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
         from kerashand.exporting.parity import versions
         from kerashand.reports import breakdown, page, records
 
-    assessments = [_assessed(name, arguments) for name in arguments.models]
+    assessments, origin = _assessments(arguments)
+    for other in assessments[1:]:
+        breakdown.check_same(assessments[0], other)
     differences = []
     if len(assessments) == 2:
         differences = breakdown.compared(*assessments)
     names = breakdown.names_apart(assessments)
     print("\n".join(aligned_lines(page.table(assessments, names))))
-    print(f"On {assessments[0].data}.")
-    print(f"{assessments[0].protocol}: {assessments[0].conditions}")
+    print(f"On {assessments[0].data}{origin}.")
+    print(page.conditions(assessments, names))
     for difference in differences:
-        print(f"{names[1]} - {names[0]}, {difference.text()}.")
+        print(f"{difference.text(names)}.")
     published = arguments.published or arguments.data.startswith("stb-")
     text = page.report(
         assessments, versions=versions(), command=command, differences=differences,
-        published=published,
+        published=published, origin=origin,
     )  # fmt: skip
     files = [(arguments.out, text)]
     if arguments.json:
@@ -110,10 +125,9 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse what cannot work before TensorFlow is imported."""
     for flag, low in (("samples", 1), ("gallery", 0)):
-        if getattr(arguments, flag) < low:
-            raise UserError(
-                f"--{flag} must be at least {low}. Received: {getattr(arguments, flag)}"
-            )
+        value = getattr(arguments, flag)
+        if value is not None and value < low:
+            raise UserError(f"--{flag} must be at least {low}. Received: {value}")
     if len(arguments.models) > 1 and (arguments.json or arguments.csv):
         raise UserError(
             f"--json and --csv are for one model. Received: {len(arguments.models)} models"
@@ -126,13 +140,12 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UserError(f"{path} cannot be written: no such folder, or it is one itself.")
         if str(path) in arguments.models:
             raise UserError(f"{path} is read and written.")
-    _chosen(arguments.data, arguments)
+    _chosen(arguments.data, arguments, samples=SAMPLES)
 
 
-def _chosen(data: str, arguments: argparse.Namespace) -> DomainConfig:
+def _chosen(data: str, arguments: argparse.Namespace, samples: int) -> DomainConfig:
     """What `--data` names."""
     kind, separator, folder = data.partition("=")
-    samples = arguments.samples
     if not separator and kind in LOOKS:
         return DomainConfig(
             kind="synthetic", look=kind, test=samples, backgrounds=arguments.backgrounds
@@ -150,33 +163,55 @@ def _chosen(data: str, arguments: argparse.Namespace) -> DomainConfig:
 # ---------------------------------------------------------------------------------- models
 
 
-def _assessed(name: str, arguments: argparse.Namespace) -> Assessment:
-    import dataclasses
-
-    from kerashand.reports import records, subjects
+def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
+    """All models on the same hands, and whose data these are in words ("" where `--data` says)."""
+    from kerashand.reports import breakdown, records, subjects
     from kerashand.reports.assessment import assess
 
-    path = user_path(name)
-    if path.suffix.lower() == ".json":
-        return records.from_json(path)
-    data, domain = None, DOMAIN
-    if (path / "config.yaml").is_file():
-        predictor, config = subjects.of_run(path)
-        if arguments.data in RUN_DOMAINS and len(arguments.models) == 1:
-            domain = arguments.data
-            cache_dir = arguments.cache_dir or config.data.cache_dir
-            data = dataclasses.replace(config.data, cache_dir=cache_dir)
-    else:
-        predictor = subjects.of_file(name)
-    if data is None:
-        data = DataConfig(
-            image_size_px=predictor.image_size_px, cache_dir=arguments.cache_dir,
-            target=_chosen(arguments.data, arguments),
-        )  # fmt: skip
-    batches, words = subjects.labelled_batches(data, domain, predictor, arguments.samples)
-    return assess(
-        predictor, batches, data=words, protocol=arguments.protocol, gallery=arguments.gallery
-    )
+    paths = {name: user_path(name) for name in arguments.models}
+    earlier = {
+        name: records.from_json(path)
+        for name, path in paths.items()
+        if path.suffix.lower() == ".json"
+    }
+    if len(earlier) == len(paths):
+        return [earlier[name] for name in arguments.models], ""
+    samples = arguments.samples or min(map(len, earlier.values()), default=SAMPLES)
+    runs = [name for name, path in paths.items() if (path / "config.yaml").is_file()]
+    data, domain, origin = _data(arguments, runs, samples)
+    if earlier:
+        words = subjects.in_words(data, domain, samples)
+        other = next(name for name in paths if name not in earlier)
+        for name, report in earlier.items():
+            if (report.data, report.protocol) != (words, arguments.protocol):
+                raise breakdown.not_the_same(
+                    (name, report.data, report.protocol), (other, words, arguments.protocol)
+                )
+
+    def assessed(name: str) -> Assessment:
+        predictor = subjects.of_run(paths[name])[0] if name in runs else subjects.of_file(name)
+        sized = dataclasses.replace(data, image_size_px=predictor.image_size_px)
+        batches, words = subjects.labelled_batches(sized, domain, predictor, samples)
+        return assess(
+            predictor, batches, data=words, protocol=arguments.protocol, gallery=arguments.gallery
+        )
+
+    return [
+        earlier[name] if name in earlier else assessed(name) for name in arguments.models
+    ], origin
+
+
+def _data(
+    arguments: argparse.Namespace, runs: Sequence[str], samples: int
+) -> tuple[DataConfig, str, str]:
+    """The data, their domain, and whose they are in words."""
+    if runs and arguments.data in RUN_DOMAINS:
+        data = load_config(user_path(runs[0]) / "config.yaml").data
+        cache_dir = arguments.cache_dir or data.cache_dir
+        data = dataclasses.replace(data, cache_dir=cache_dir)
+        return data, arguments.data, f", the data of {runs[0]}"
+    target = _chosen(arguments.data, arguments, samples)
+    return DataConfig(cache_dir=arguments.cache_dir, target=target), DOMAIN, ""
 
 
 if __name__ == "__main__":

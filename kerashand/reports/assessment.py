@@ -67,20 +67,20 @@ class Assessment:
         name: of the model.
         data: what it ran on, in words; two assessments of one text are of the same samples.
         protocol: a name in `kerashand.metrics.PROTOCOLS`.
-        conditions: under which the numbers hold.
+        scale_bone: whose true length gave the scale.
         numbers: the summary.
         arrays: over N samples; NaN where something is not known. `error_mm`, `depth_error_mm`,
             `error_px` (of the crop drawn 256 px wide), `confidence`, `occluded` (0 or 1), all
             [N, K]; `auc`, `yaw_deg` (0: palm to the camera, 180: back), `distance_mm`,
-            `brightness` (0..1), `box_px` (longer side of the joints' box, of 256), `depth_map_l1`
-            (generated against measured, in windows of Eq. 4), [N].
+            `brightness` (0..1), `box_px` (longer side of the joints' box, of 256), `depth_map_mm`
+            (mean difference of generated and measured depth maps), [N].
         shown: samples with pictures.
     """
 
     name: str
     data: str
     protocol: str
-    conditions: str
+    scale_bone: str
     numbers: dict[str, Any]
     arrays: Arrays
     shown: tuple[dict[str, Any], ...] = ()
@@ -116,7 +116,7 @@ def assess(
         chosen = {n: "chosen" for n in shown if n < len(arrays["auc"])}
     return Assessment(
         name=predictor.name, data=data, protocol=protocol,
-        conditions=f"{PROTOCOLS[protocol].conditions} Scale bone: {predictor.scale_bone}.",
+        scale_bone=predictor.scale_bone,
         numbers=summary(arrays, protocol),
         arrays={name: value for name, value in arrays.items() if name not in ("xyz", "xyz_true")},
         shown=tuple(_shown(predictor, batches, chosen)),
@@ -161,19 +161,24 @@ def _of_batch(predictor: Predictor, batch: Mapping[str, NDArray], protocol: str)
         "distance_mm": batch["root_depth_mm"].astype(np.float64),
         "brightness": batch["image"].mean(axis=(1, 2)) @ LUMA / 255.0,
         "box_px": (np.nanmax(true, axis=1) - np.nanmin(true, axis=1)).max(axis=1),
-        "depth_map_l1": _depth_map_l1(predictor, batch, output["z_relative"]),
+        "depth_map_mm": _depth_map_mm(predictor, batch, output["z_relative"]),
         "xyz": xyz,
         "xyz_true": np.where(in_3d[..., None], xyz_true, np.nan),
     }
 
 
-def _depth_map_l1(predictor: Predictor, batch: Mapping[str, NDArray], z_relative: NDArray):
+def _depth_map_mm(predictor: Predictor, batch: Mapping[str, NDArray], z_relative: NDArray):
     """[N] mean absolute difference of generated and measured maps, NaN where there is none."""
     weight = batch["depth_weight"]
     if predictor.draw is None or not weight.any():
         return np.full(len(weight), np.nan)
     drawn = predictor.draw(batch["uv_px"], z_relative)
-    return depth_map_errors(drawn, batch["depth_map"], weight)
+    return depth_map_errors(drawn, batch["depth_map"], weight) * _window_mm(predictor, batch)
+
+
+def _window_mm(predictor: Predictor, batch: Mapping[str, NDArray]) -> NDArray:
+    """[N] width of the depth window."""
+    return 2.0 * predictor.half_width_scales * batch["scale_mm"]
 
 
 def _auc_of_each(errors: NDArray, protocol: str) -> NDArray:
@@ -236,8 +241,8 @@ def summary(arrays: Mapping[str, NDArray], protocol: str) -> dict[str, Any]:
     if np.isfinite(arrays["xyz_true"]).all():
         posed = evaluate_pose(arrays["xyz"], arrays["xyz_true"], PROTOCOLS[protocol])
         numbers |= {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in posed.items()}
-    if np.isfinite(arrays["depth_map_l1"]).any():
-        numbers["depth_map_l1"] = float(np.nanmean(arrays["depth_map_l1"]))
+    if np.isfinite(arrays["depth_map_mm"]).any():
+        numbers["depth_map_mm"] = float(np.nanmean(arrays["depth_map_mm"]))
     return numbers
 
 
@@ -288,7 +293,7 @@ def _pictures(predictor: Predictor, batch: Mapping[str, NDArray], named) -> list
     drawn = None
     if predictor.draw is not None:
         drawn = predictor.draw(batch["uv_px"], output["z_relative"])[..., 0]
-    results = []
+    results, window_mm = [], _window_mm(predictor, batch)
     for row, (number, group) in enumerate(named):
         has_xyz = batch["z_weight"][row] > 0
         has_depth = (batch["depth_weight"][row] > 0).any()
@@ -301,6 +306,7 @@ def _pictures(predictor: Predictor, batch: Mapping[str, NDArray], named) -> list
                 "uv_true_px": batch["uv_px"][row],
                 "xyz_mm": xyz[row],
                 "scale_mm": float(batch["scale_mm"][row]),
+                "window_mm": float(window_mm[row]),
                 "xyz_true_mm": batch["xyz_mm"][row].astype(float) if has_xyz else None,
                 "measured": batch["depth_map"][row, ..., 0] if has_depth else None,
                 "measured_weight": batch["depth_weight"][row, ..., 0] if has_depth else None,

@@ -15,10 +15,10 @@ from kerashand.skeleton import FINGERS, ROOT
 
 PARTS = {"wrist": (ROOT,), **FINGERS}
 FACTORS = {
-    "yaw_deg": "angle of the palm to the camera (0 palm, 180 back)",
-    "distance_mm": "distance of the wrist (mm)",
-    "occluded": "share of joints that are hidden",
-    "brightness": "brightness of the picture (0..1)",
+    "yaw_deg": "angle between palm and camera (degrees; 0: palm seen, 180: back seen)",
+    "distance_mm": "distance between wrist and camera (mm)",
+    "occluded": "share of joints that are hidden (0 to 1)",
+    "brightness": "mean brightness of the picture (0: black, 1: white)",
 }
 """Name of an array of an assessment -> what its axis says."""
 FEWEST = 10
@@ -101,53 +101,67 @@ class Difference:
     """Second minus first model on the same samples: mean, and its 95 % bootstrap interval."""
 
     what: str
+    unit: str
     mean: float
     low: float
     high: float
     better_share: float
 
-    def text(self) -> str:
-        """In a line."""
+    def text(self, names: Sequence[str]) -> str:
+        """In a line, with the names of the first and the second model."""
+        first, second = names
         return (
-            f"{self.what}: {self.mean:+.4g} (95 % of {RESAMPLES} resamples of the samples: "
-            f"{self.low:+.4g} to {self.high:+.4g}); the second is better in "
-            f"{self.better_share:.1%} of the samples"
+            f"{self.what} of {second} minus that of {first}: {self.mean:+.3g}{self.unit} "
+            f"(95 % interval {self.low:+.3g} to {self.high:+.3g}); {second} is better on "
+            f"{100 * self.better_share:.0f} % of the hands"
         )
 
 
-def compared(first: Assessment, second: Assessment, *, seed: int = 0) -> list[Difference]:
-    """Paired differences of two models.
+def check_same(first: Assessment, second: Assessment) -> None:
+    """Refuse models that did not run on the same samples.
 
     Raises:
         UserError: unless both ran on the same samples by the same protocol.
     """
-    if (first.data, len(first)) != (second.data, len(second)) or first.protocol != second.protocol:
-        raise UserError(
-            "Two models are compared on the same samples by the same protocol. Received: "
-            f"{first.name} on {len(first)} samples of {first.data} ({first.protocol}), "
-            f"{second.name} on {len(second)} of {second.data} ({second.protocol})"
-        )
+    if (first.data, len(first), first.protocol) != (second.data, len(second), second.protocol):
+        raise not_the_same(*((a.name, a.data, a.protocol) for a in (first, second)))
     if not np.allclose(first.arrays["box_px"], second.arrays["box_px"], rtol=SAME_BOX):
         raise UserError(
             f"{first.name} and {second.name} did not run on the same samples: the hands differ in "
             "size. Assess both anew."
         )
+
+
+def not_the_same(first: tuple[str, str, str], second: tuple[str, str, str]) -> UserError:
+    """The error of two (name, data in words, protocol) that differ."""
+    received = ", ".join(
+        f"{name} on {data} by {protocol}" for name, data, protocol in (first, second)
+    )
+    return UserError(
+        f"Models are compared on the same samples by the same protocol. Received: {received}. "
+        "Assess both in one command, or with the same --data, --samples and --protocol."
+    )
+
+
+def compared(first: Assessment, second: Assessment, *, seed: int = 0) -> list[Difference]:
+    """Paired differences of two models that `check_same` lets pass."""
+    check_same(first, second)
     rng = np.random.default_rng(seed)
     pixels = [np.nanmean(a.arrays["error_px"], axis=1) for a in (first, second)]
-    results = [_difference("mean 2D error, px of 256", *pixels, rng)]
+    results = [_difference("2D error", " px of 256", *pixels, rng)]
     if {unit_of(first), unit_of(second)} == {"mm"}:
         in_mm = [a.arrays["error_mm"].mean(axis=1) for a in (first, second)]
         areas = [a.arrays["auc"] for a in (first, second)]
         results = [
-            _difference("mean error, mm", *in_mm, rng),
-            _difference("AUC (mean of the samples')", *areas, rng, more_is_better=True),
+            _difference("3D error", " mm", *in_mm, rng),
+            _difference("AUC", "", *areas, rng, more_is_better=True),
             *results,
         ]
     return results
 
 
 def _difference(
-    what: str, first: NDArray, second: NDArray, rng: np.random.Generator, *,
+    what: str, unit: str, first: NDArray, second: NDArray, rng: np.random.Generator, *,
     more_is_better: bool = False,
 ) -> Difference:  # fmt: skip
     gain = second - first
@@ -155,7 +169,7 @@ def _difference(
     means = np.array([gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(RESAMPLES)])
     low, high = np.quantile(means, (0.025, 0.975))
     better = gain > 0 if more_is_better else gain < 0
-    return Difference(what, float(gain.mean()), float(low), float(high), float(better.mean()))
+    return Difference(what, unit, float(gain.mean()), float(low), float(high), float(better.mean()))
 
 
 def finger_means(assessment: Assessment) -> Mapping[str, float]:

@@ -16,7 +16,7 @@ from kerashand.skeleton import JOINT_NAMES
 from kerashand.visualize.images import GRID
 from kerashand.visualize.pages import curve_colour
 
-DPI = 110
+DPI = 200
 
 
 def png(figure: Figure) -> bytes:
@@ -26,7 +26,7 @@ def png(figure: Figure) -> bytes:
         return buffer.getvalue()
 
 
-def _axes(width: float = 7.2, height: float = 4.4):
+def _axes(width: float = 5.6, height: float = 4.4):
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.grid(color=np.asarray(GRID) / 255.0)
@@ -68,8 +68,8 @@ def pck_2d(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:
     for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
         found = [hits(assessment.arrays, share).mean() for share in shares]
         axes.plot(shares, found, color=curve_colour(number), lw=2, label=name)
-    axes.set_xlabel("error in boxes of the hand")
-    axes.set_ylabel("share of joints (2D PCK)")
+    axes.set_xlabel("error threshold (share of the longer side of the hand's box)")
+    axes.set_ylabel("share of joints within the threshold (2D PCK)")
     axes.set_ylim(0.0, 1.02)
     axes.legend(loc="lower right")
     return figure
@@ -121,18 +121,16 @@ def factors(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure |
 
 def calibration(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:
     """Confidence against what it is worth."""
-    figure, axes = _axes(5.6, 4.4)
-    axes.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--", label="as it should be")
+    figure, axes = _axes()
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--", label="confidence = share")
     for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
         said, true, gap = breakdown.calibration(assessment)
-        axes.plot(
-            said, true, "o-", color=curve_colour(number), ms=4, label=f"{name} (off by {gap:.3f})"
-        )
-    axes.set_xlabel("confidence of joints, mean of equal groups")
-    axes.set_ylabel(f"share within {PCK_2D_SHARE:g} of the box")
+        axes.plot(said, true, "o-", color=curve_colour(number), ms=4, label=f"{name} ({gap:.3f})")
+    axes.set_xlabel("confidence that the model states (mean of a tenth of the joints)")
+    axes.set_ylabel(f"share of them within {PCK_2D_SHARE:g} of the hand's box")
     axes.set_xlim(0.0, 1.02)
     axes.set_ylim(0.0, 1.02)
-    axes.legend(loc="lower right")
+    axes.legend(title="model (calibration error)", loc="lower right")
     return figure
 
 
@@ -146,6 +144,6 @@ def pairs(first: Assessment, second: Assessment, names: Sequence[str]) -> Figure
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
     unit = breakdown.unit_of(first)
-    axes.set_xlabel(f"{names[0]}: error of a sample ({unit})")
-    axes.set_ylabel(f"{names[1]} ({unit})")
+    axes.set_xlabel(f"error of {names[0]} on a hand ({unit})")
+    axes.set_ylabel(f"error of {names[1]} on the same hand ({unit})")
     return figure

@@ -14,31 +14,60 @@ import numpy as np
 
 from kerashand.evaluation import COLUMNS as COLUMNS_OF_A_RUN
 from kerashand.evaluation import cells
+from kerashand.metrics import PROTOCOLS
 from kerashand.reports import breakdown, charts
 from kerashand.reports.assessment import Assessment
-from kerashand.skeleton import BONE_COLOURS, BONES
-from kerashand.visualize.images import as_uint8, colour_depth, colour_difference, draw_skeleton
+from kerashand.skeleton import BONES, JOINT_COLOURS
+from kerashand.visualize.images import (
+    WIDEST_MM,
+    as_uint8,
+    colour_depth,
+    colour_difference,
+    draw_skeleton,
+)
 
-SHOWN_SIDE = 288
-WIDEST = 0.1
-"""Of the depth window: the difference that the brightest colour stands for."""
+SHOWN_SIDE = 320
+CANVAS_SIDE = 640
 TITLES = {"mean_error_px": "2D px of 256", "pck_2d": "PCK 2D, 0.1 box"}
 """Where a report says more than a run's own table, which is about one input size."""
 COLUMNS = tuple((TITLES.get(key, title), key, form) for title, key, form in COLUMNS_OF_A_RUN)
 
-DEPTH_MAP = ("depth map L1", "depth_map_l1", "{:.4f}")
-"""Generated against measured depth maps, in windows of Eq. 4."""
+DEPTH_MAP = ("depth map mm", "depth_map_mm", "{:.1f}")
+"""Generated against measured depth maps."""
+MEANINGS = (
+    ("AUC", "area under the curve of 3D PCK, 1 at best; only within one protocol"),
+    ("mean mm, median mm", "distance of predicted and true joints in 3D"),
+    ("depth mm", "the part of it along the camera's axis"),
+    ("2D px of 256", "distance in the picture, as if the crop were drawn 256 px wide"),
+    ("PCK 2D, 0.1 box", "share of joints that are off by at most a tenth of the hand's box"),
+    ("depth map mm", "difference of the depth map that the regularizer draws of the labelled 2D "
+     "points with the predicted depth, and the measured one; mean over measured pixels"),
+    ("calibration error", "mean distance of the confidence that a model states for its joints, and "
+     "the share of them that are right: within a tenth of the hand's box. 0 at best"),
+    ("95 % interval", f"of the mean over hands, by {breakdown.RESAMPLES} bootstrap resamples"),
+)  # fmt: skip
+"""What a report's words say."""
 
 
 def table(assessments: Sequence[Assessment], names: Sequence[str]) -> list[list[str]]:
     """Rows of text, the titles first."""
     columns = COLUMNS
-    if any("depth_map_l1" in assessment.numbers for assessment in assessments):
+    if any("depth_map_mm" in assessment.numbers for assessment in assessments):
         columns = (*COLUMNS, DEPTH_MAP)
     rows = [["model", "samples", *(title for title, _, _ in columns)]]
     for name, assessment in zip(names, assessments, strict=True):
         rows.append([name, str(len(assessment)), *cells(assessment.numbers, columns)])
     return rows
+
+
+def conditions(assessments: Sequence[Assessment], names: Sequence[str]) -> str:
+    """The protocol with its conditions, the bone of each model where they differ."""
+    protocol = assessments[0].protocol
+    bones = [assessment.scale_bone for assessment in assessments]
+    bone = bones[0]
+    if len(set(bones)) > 1:
+        bone = ", ".join(f"{b} ({name})" for b, name in zip(bones, names, strict=True))
+    return f"{protocol}: {PROTOCOLS[protocol].conditions_with(bone)}"
 
 
 def report(
@@ -48,6 +77,7 @@ def report(
     command: str,
     differences: Sequence[breakdown.Difference] = (),
     published: bool = False,
+    origin: str = "",
 ) -> str:
     """The page.
 
@@ -57,15 +87,21 @@ def report(
         command: that made the report.
         differences: of the second to the first, where there are two.
         published: draw the published curves of STB.
+        origin: whose data these are, to be read after the name of the data.
     """
     names = breakdown.names_apart(assessments)
     first = assessments[0]
-    parts = [f"<h1>{_e(' and '.join(names))}</h1>", f"<p>On {_e(first.data)}.</p>"]
+    parts = [f"<h1>{_e(' and '.join(names))}</h1>", f"<p>On {_e(first.data + origin)}.</p>"]
     parts.append(_table(table(assessments, names)))
-    parts.append(f"<p class=small>{_e(first.protocol)}: {_e(first.conditions)}</p>")
+    parts.append(f"<p class=small>{_e(conditions(assessments, names))}</p>")
+    meanings = "".join(f"<dt>{_e(word)}<dd>{_e(text)}" for word, text in MEANINGS)
+    parts.append(
+        f"<details><summary>What the numbers mean</summary><dl>{meanings}</dl>"
+        "<p>docs/protocols.md of the package says more.</p></details>"
+    )
     if differences:
         parts.append(f"<h2>{_e(names[1])} against {_e(names[0])}, sample by sample</h2>")
-        parts += [f"<p>{_e(difference.text())}.</p>" for difference in differences]
+        parts += [f"<p>{_e(difference.text(names))}.</p>" for difference in differences]
         parts.append(_plot(charts.pairs(assessments[0], assessments[1], names), "pairs of errors"))
     parts.append("<h2>Curves and confidence</h2><div class=plots>")
     if all("pck" in assessment.numbers for assessment in assessments):
@@ -82,11 +118,19 @@ def report(
     listed = ", ".join(f"{name} {value}" for name, value in versions.items())
     parts.append(f"<p class=small>{_e(listed)}</p>")
     template = (resources.files("kerashand.reports") / "page.html").read_text(encoding="utf-8")
-    return template.replace("@TITLE@", _e(" and ".join(names))).replace(
-        "@BODY@", "\n".join(parts)
-    ).replace("@BONES@", json.dumps([list(map(int, bone)) for bone in BONES])).replace(
-        "@COLOURS@", json.dumps([[int(value) for value in colour] for colour in BONE_COLOURS])
-    )  # fmt: skip
+    shares = np.linspace(0.0, 1.0, 17)[None]
+    replaced = {
+        "DEPTH": _gradient(colour_depth(1.0 - shares)),
+        "DIFFERENCE": _gradient(colour_difference(shares)),
+        "BONES": json.dumps(np.asarray(BONES).tolist()),
+        "COLOURS": json.dumps(np.asarray(JOINT_COLOURS).tolist()),
+        "TITLE": _e(" and ".join(names)),
+        "BODY": "\n".join(parts),
+    }
+    # The body last: what a model is called is not replaced.
+    for word, value in replaced.items():
+        template = template.replace(f"@{word}@", value)
+    return template
 
 
 def _errors(assessments: Sequence[Assessment], names: Sequence[str]) -> list[str]:
@@ -103,51 +147,85 @@ def _errors(assessments: Sequence[Assessment], names: Sequence[str]) -> list[str
     if figure is not None:
         parts.append("<h2>What errors depend on</h2>")
         parts.append(
-            "<p class=small>Means of equal groups of samples, and their 95 % intervals. A joint is "
-            "hidden where the measured depth lies before it.</p>"
+            "<p class=small>Each point is the mean of an equal share of the hands, with its 95 % "
+            "interval. A joint is hidden where the measured depth lies before it.</p>"
         )
         parts.append(_plot(figure, "error against view, distance, occlusion and brightness"))
     return parts
 
 
 def _gallery(name: str, assessment: Assessment) -> list[str]:
-    errors = breakdown.sample_error(assessment.arrays)
-    unit = breakdown.unit_of(assessment)
     parts, group = [f"<h2>{_e(name)}: samples</h2>"], None
-    parts.append(
-        "<p class=small>The picture, the joints predicted, the true ones, the hand to turn with "
-        "the mouse (truth in grey); with a depth camera what it measured, what the regularizer "
-        "draws of the labelled points with the predicted depth, and how far both are apart.</p>"
-    )
     for shown in assessment.shown:
         if shown["group"] != group:
             group = shown["group"]
             parts.append(f"<h3>{group}</h3>")
-        number = shown["number"]
+        # The hand that turns is half as wide again as the pictures.
         cells = [
-            _picture(_enlarged(shown["image"]), "picture"),
-            _picture(_overlay(shown["image"], shown["uv_px"]), "predicted"),
-            _picture(_overlay(shown["image"], shown["uv_true_px"]), "true"),
-            _turnable(shown),
-            *_depth_cells(shown),
+            (1.0, _picture(_enlarged(shown["image"]), "picture"), "picture"),
+            (1.0, _overlay(shown), "predicted: colours; true: grey"),
+            (1.5, _turnable(shown), "in 3D, floor of 50 mm squares: drag to turn"),
+            *((1.0, *cell) for cell in _depth_cells(shown)),
         ]
+        widths = " ".join(f"minmax(0, {width}fr)" for width, _, _ in cells)
+        widest = round(260 * sum(width for width, _, _ in cells))
+        figures = "".join(
+            f"<figure>{content}<figcaption>{caption}</figcaption></figure>"
+            for _, content, caption in cells
+        )
         parts.append(
-            f"<figure><div class=row>{''.join(cells)}</div><figcaption>sample {number}: "
-            f"{errors[number]:.1f} {unit}</figcaption></figure>"
+            f"<h4>{_e(sample_line(assessment, shown['number']))}</h4>"
+            f'<div class=row style="grid-template-columns: {widths}; max-width: {widest}px">'
+            f"{figures}</div>"
         )
     return parts
 
 
-def _depth_cells(shown: Mapping[str, Any]) -> list[str]:
+def sample_line(assessment: Assessment, number: int) -> str:
+    """What is known of a sample: its errors, where the palm looks."""
+    arrays = {name: values[number] for name, values in assessment.arrays.items()}
+    known = [
+        (np.nanmean(arrays["error_px"]), "{:.1f} px of 256 off in 2D"),
+        (arrays["yaw_deg"], "palm turned {:.0f}° from the camera"),
+    ]
+    if breakdown.unit_of(assessment) == "mm":
+        known.insert(0, (arrays["error_mm"].mean(), "{:.1f} mm off in 3D"))
+    texts = [form.format(value) for value, form in known if np.isfinite(value)]
+    return f"sample {number}: {', '.join(texts)}"
+
+
+def _depth_cells(shown: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Pictures of depth with their captions and scales."""
     if shown["measured"] is None:
         return []
     measured, weight, drawn = (shown[n] for n in ("measured", "measured_weight", "generated"))
-    cells = [_picture(_enlarged(colour_depth(measured, weight), smooth=False), "measured depth")]
+    half_mm = shown["window_mm"] / 2.0
+    depth_bar = _bar("depth", f"-{half_mm:.0f} mm", "0", f"+{half_mm:.0f} mm")
+    maps = [
+        (colour_depth(measured, weight), "measured depth", " from the wrist; grey: none", depth_bar)
+    ]
     if drawn is not None:
-        apart = colour_difference(np.abs(drawn - measured) / WIDEST, weight)
-        cells.append(_picture(_enlarged(colour_depth(drawn), smooth=False), "generated depth"))
-        cells.append(_picture(_enlarged(apart, smooth=False), "difference"))
-    return cells
+        apart_mm = np.abs(drawn - measured) * shown["window_mm"]
+        bar = _bar("difference", "0 mm", f"{WIDEST_MM:.0f} mm and more")
+        maps.append((colour_depth(drawn), "generated depth", " from the wrist", depth_bar))
+        maps.append((colour_difference(apart_mm / WIDEST_MM, weight), "difference", "", bar))
+    return [
+        (_picture(_enlarged(image, smooth=False), what), f"{what}{more}{bar}")
+        for image, what, more, bar in maps
+    ]
+
+
+def _bar(kind: str, *ends: str) -> str:
+    """A bar of colours with texts below, from its left to its right end."""
+    return (
+        f"<span class={kind}></span><span class=ends>{''.join(f'<i>{e}</i>' for e in ends)}</span>"
+    )
+
+
+def _gradient(colours: np.ndarray) -> str:
+    """Colours [1, N, 3] as a background, from left to right."""
+    stops = ", ".join(f"rgb({r},{g},{b})" for r, g, b in colours[0])
+    return f"linear-gradient(90deg, {stops})"
 
 
 def _turnable(shown: Mapping[str, Any]) -> str:
@@ -157,14 +235,18 @@ def _turnable(shown: Mapping[str, Any]) -> str:
         for name, key in (("hand", "xyz_mm"), ("truth", "xyz_true_mm"))
     }
     return (
-        f"<canvas width={SHOWN_SIDE} height={SHOWN_SIDE} "
+        f"<canvas width={CANVAS_SIDE} height={CANVAS_SIDE} "
         f'data-hands="{html.escape(json.dumps(hands))}"></canvas>'
     )
 
 
-def _overlay(image: np.ndarray, uv_px: np.ndarray) -> np.ndarray:
+def _overlay(shown: Mapping[str, Any]) -> str:
+    image = shown["image"]
     scale = max(round(SHOWN_SIDE / image.shape[0]), 1)
-    return _enlarged(draw_skeleton(image, np.nan_to_num(uv_px), scale=scale))
+    drawn = draw_skeleton(
+        image, np.nan_to_num(shown["uv_px"]), scale=scale, truth_px=shown["uv_true_px"]
+    )
+    return _picture(_enlarged(drawn), "predicted and true joints")
 
 
 def _enlarged(image: np.ndarray, *, smooth: bool = True) -> np.ndarray:
@@ -179,12 +261,17 @@ def _picture(image: np.ndarray, what: str) -> str:
 
 
 def _plot(figure, what: str) -> str:
-    return f"<p>{_img(charts.png(figure), 'png', what)}</p>"
+    width = 96 * figure.get_figwidth()  # no narrower than what leaves its text readable
+    style = f"width: {width:.0f}px; min-width: {0.72 * width:.0f}px"
+    return f"<p class=plot>{_img(charts.png(figure), 'png', what, style)}</p>"
 
 
-def _img(content: bytes, kind: str, what: str) -> str:
+def _img(content: bytes, kind: str, what: str, style: str = "") -> str:
     data = base64.b64encode(content).decode("ascii")
-    return f'<img alt="{_e(what)}" title="{_e(what)}" src="data:image/{kind};base64,{data}">'
+    styled = f' style="{style}"' if style else ""
+    return (
+        f'<img alt="{_e(what)}" title="{_e(what)}"{styled} src="data:image/{kind};base64,{data}">'
+    )
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -193,7 +280,9 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
         for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]
     )
     lines = "".join(f"<tr>{row}</tr>" for row in body)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return (
+        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
 
 
 def _e(text: object) -> str:

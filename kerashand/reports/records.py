@@ -16,18 +16,19 @@ from kerashand.reports.assessment import Assessment, error_name, sample_error
 from kerashand.skeleton import JOINT_NAMES, NUM_JOINTS
 from kerashand.untrusted import as_numbers, parse_json
 
-FORMAT = "kerashand-eval 2"
+FORMAT = "kerashand-eval 3"
 PER_JOINT = ("error_mm", "depth_error_mm", "error_px", "confidence", "occluded")
 LISTED = ("pck", "thresholds_mm")
 """Of the summary; the rest are single numbers."""
-PER_SAMPLE = ("auc", "yaw_deg", "distance_mm", "brightness", "box_px", "depth_map_l1")
+PER_SAMPLE = ("auc", "yaw_deg", "distance_mm", "brightness", "box_px", "depth_map_mm")
 
 
 def as_json(assessment: Assessment, versions: dict[str, Any]) -> str:
     """Numbers, conditions and everything about each sample but its picture."""
     content = {
         "format": FORMAT, "model": assessment.name, "data": assessment.data,
-        "protocol": assessment.protocol, "conditions": assessment.conditions,
+        "protocol": assessment.protocol, "scale_bone": assessment.scale_bone,
+        "conditions": PROTOCOLS[assessment.protocol].conditions_with(assessment.scale_bone),
         "versions": versions, "numbers": assessment.numbers,
         "samples": {name: _listed(assessment.arrays[name]) for name in PER_JOINT + PER_SAMPLE},
     }  # fmt: skip
@@ -61,7 +62,7 @@ def from_json(path: Path) -> Assessment:
             raise ValueError("its arrays do not fit together")
         return Assessment(
             name=str(content["model"]), data=str(content["data"]), protocol=content["protocol"],
-            conditions=str(content["conditions"]), numbers=_summary(content["numbers"]),
+            scale_bone=str(content["scale_bone"]), numbers=_summary(content["numbers"]),
             arrays=arrays,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerashand.config import LABELS_OF_KIND, Config
-from kerashand.config.schema import DataConfig
+from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.pipeline import BatchGeometry, evaluation_batches
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
@@ -80,10 +80,9 @@ def labelled_batches(
     """
     data = counted(data)
     split = open_split(data, domain, "test", samples=samples)
-    kind = data[domain].kind
     shards = prepared([split], cache_dir=data.cache_dir, workers=data.workers).get(split, ())
     batches = evaluation_batches(
-        domain_source(domain, split, LABELS_OF_KIND[kind], shards=shards),
+        domain_source(domain, split, LABELS_OF_KIND[data[domain].kind], shards=shards),
         batch_size=32, samples=split.samples,
         geometry=BatchGeometry(
             image_size_px=predictor.image_size_px, depth_map_px=predictor.depth_map_px,
@@ -91,5 +90,17 @@ def labelled_batches(
             zoom=data.zoom, depth_along=predictor.depth_along,
         ),
     )  # fmt: skip
-    look = f" of look {data[domain].look or domain}" if kind == "synthetic" else ""
-    return batches, f"{split.samples} hands{look} of the test split of {kind}"
+    return batches, _words(data[domain], domain, split.samples)
+
+
+def in_words(data: DataConfig, domain: str, samples: int) -> str:
+    """What `labelled_batches` says of these data; nothing is rendered."""
+    data = counted(data)
+    split = open_split(data, domain, "test", samples=samples)
+    return _words(data[domain], domain, split.samples)
+
+
+def _words(chosen: DomainConfig, domain: str, count: int) -> str:
+    if chosen.kind == "synthetic":
+        return f"{count} rendered hands (look {chosen.look or domain}, test split)"
+    return f"{count} hands of {chosen.kind} (test split)"

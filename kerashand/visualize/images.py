@@ -10,6 +10,9 @@ from kerashand.skeleton import BONE_COLOURS, BONES, JOINT_COLOURS, NUM_JOINTS
 
 Image = NDArray[np.uint8]
 
+WIDEST_MM = 40.0
+"""The difference in depth that the brightest colour stands for."""
+
 NEW_VIEW_DEG = (65.0, 20.0)
 """(turn, elevation) of `draw_skeleton_3d`: far enough round to show depth, not edge-on."""
 
@@ -19,6 +22,7 @@ MISSING_COLOUR = (128, 128, 128)
 PAPER = (250, 250, 250)
 GRID = (222, 222, 226)
 TRUTH_COLOUR = (150, 150, 150)
+TRUTH_ON_PICTURE = (200, 200, 200)
 _SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 px
 
 
@@ -46,18 +50,29 @@ def enlarge(image: ArrayLike, scale: int, *, smooth: bool = True) -> Image:
     return cv2.resize(image, size, interpolation=interpolation)
 
 
-def draw_skeleton(image_rgb: ArrayLike, uv_px: ArrayLike, *, scale: int = 3) -> Image:
-    """Draw coloured bones and joints over an enlarged picture.
+def draw_skeleton(
+    image_rgb: ArrayLike, uv_px: ArrayLike, *, scale: int = 3, truth_px: ArrayLike | None = None
+) -> Image:
+    """Draw coloured bones and joints over an enlarged picture, a second skeleton in grey below.
 
     Args:
         image_rgb: [H, W, 3] RGB of 0..255.
         uv_px: [K, 2] joints in pixels of `image_rgb`; joints outside are cut off.
         scale: Enlargement.
+        truth_px: [K, 2] joints in the same pixels, or None.
 
     Returns:
         [scale * H, scale * W, 3] uint8 RGB.
     """
     canvas = enlarge(image_rgb, scale)
+    if truth_px is not None:
+        grey = np.full((NUM_JOINTS, 3), TRUTH_ON_PICTURE)
+        _draw_flat(canvas, truth_px, grey[1:], grey, scale)
+    _draw_flat(canvas, uv_px, BONE_COLOURS, JOINT_COLOURS, scale)
+    return canvas
+
+
+def _draw_flat(canvas: Image, uv_px: ArrayLike, bone_colours, joint_colours, scale: int) -> None:
     points = (np.asarray(uv_px, np.float64) + 0.5) * scale - 0.5
     reach = float(np.ptp(points, axis=0).max())
     width = max(min(canvas.shape[0] / 110.0, reach / 20.0), 1.0)
@@ -66,11 +81,10 @@ def draw_skeleton(image_rgb: ArrayLike, uv_px: ArrayLike, *, scale: int = 3) -> 
     for bone in reversed(range(len(BONES))):
         start, end = (points[joint] for joint in BONES[bone])
         _line(canvas, start, end, (0, 0, 0), width + 2.0 * outline)
-        _line(canvas, start, end, BONE_COLOURS[bone], width)
+        _line(canvas, start, end, bone_colours[bone], width)
     for joint in reversed(range(NUM_JOINTS)):
         _disc(canvas, points[joint], 1.1 * width + outline, (0, 0, 0))
-        _disc(canvas, points[joint], 1.1 * width, JOINT_COLOURS[joint])
-    return canvas
+        _disc(canvas, points[joint], 1.1 * width, joint_colours[joint])
 
 
 def draw_skeleton_3d(

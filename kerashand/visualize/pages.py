@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from kerashand.skeleton import JOINT_COLOURS
@@ -17,6 +18,7 @@ from kerashand.visualize.files import save_figure
 from kerashand.visualize.images import (
     GRID,
     NEW_VIEW_DEG,
+    WIDEST_MM,
     Image,
     colour_depth,
     colour_difference,
@@ -27,7 +29,19 @@ from kerashand.visualize.images import (
 )
 
 _DPI = 110
-_VALIDATION = ", validation"
+_TRAINING, _VALIDATION = "o-", "s--"
+DRAWN_LEVEL = 0.02
+"""Normalised depth above which the regularizer draws a hand, not the far end of the window."""
+
+HISTORY_PANELS = {
+    "error_mm": ("3D error of joints", "mm"),
+    "error_px": ("2D error of joints", "px of the network's input"),
+    "heatmap": ("loss of the heat maps", "sum over the network's stages"),
+    "coordinate": ("loss of the 2D joints", "smooth L1, px"),
+    "joint_depth": ("loss of the joints' depth", "smooth L1, scale bones"),
+    "depth_map": ("loss of the depth maps", "L1, depth windows"),
+}
+"""Name of a number in a training's log -> title of its panel, and unit; in this order."""
 
 
 def figure_skeletons(
@@ -92,10 +106,13 @@ def figure_depth_maps(
     generated: ArrayLike,
     path: str | os.PathLike[str],
     *,
-    window_mm: ArrayLike | None = None,
+    window_mm: ArrayLike,
     title: str = "",
 ) -> None:
     """Write a page like Fig. 8 of the paper: measured and generated depth maps, one row a sample.
+
+    The caption gives the mean difference where a hand is drawn: other surfaces in the window, which
+    no skeleton tells of, do not count.
 
     Args:
         images: [N, S, S, 3] RGB of 0..255.
@@ -103,38 +120,37 @@ def figure_depth_maps(
         weight: As `measured`, 0 where nothing was measured.
         generated: As `measured`.
         path: Of the PNG file.
-        window_mm: [N] width of the depth window, 2 k times the scale bone; turns the differences
-            into mm. None leaves them in parts of the window.
+        window_mm: [N] width of the depth window, 2 k times the scale bone.
         title: Text above the page.
 
     Raises:
         ValueError: If there is no sample.
     """
     rows, captions = [], []
-    widest = 0.1  # of the window: what the brightest colour of a difference stands for
     for n, image in enumerate(np.asarray(images)):
         truth, valid, drawn = (
             plane(np.asarray(a)[n]).astype(np.float64) for a in (measured, weight, generated)
         )
-        difference = np.abs(drawn - truth)
+        difference_mm = np.abs(drawn - truth) * float(np.asarray(window_mm)[n])
         seen = valid > 0
-        hand = seen & ((truth > 0) | (drawn > 0.02))
-        cells = colour_difference(difference / widest, valid)
+        hand = seen & (drawn > DRAWN_LEVEL)
+        cells = colour_difference(difference_mm / WIDEST_MM, valid)
         scale = max(round(384 / image.shape[0]), 1)
         maps = [colour_depth(truth, valid), colour_depth(drawn), cells]
         side = scale * image.shape[0]
         maps = [cv2.resize(m, (side, side), interpolation=cv2.INTER_NEAREST) for m in maps]
         rows.append([enlarge(image, scale), *maps])
-        mean = float(difference[hand].mean()) if hand.any() else 0.0
-        if window_mm is None:
-            text = f"mean {100 * mean:.1f} % of the window"
-        else:
-            text = f"mean {mean * float(np.asarray(window_mm)[n]):.1f} mm at the hand"
+        text = f"{difference_mm[hand].mean():.1f} mm where a hand is drawn" if hand.any() else ""
         captions.append(["", f"{100 * (1 - seen.mean()):.0f} % not measured", "", text])
     titles = ["picture", "measured (grey: missing)", "generated", "absolute difference"]
     bars = [
-        ("turbo", 0.0, 1.0, "normalised depth (1 near, 0 far end of the window)"),
-        ("inferno", 0.0, widest, "absolute difference (parts of the window, clipped)"),
+        (
+            "turbo",
+            0.0,
+            1.0,
+            "depth in the window about the wrist (0: its far end, 1: its near end)",
+        ),
+        ("inferno", 0.0, WIDEST_MM, "absolute difference (mm, brightest from here on)"),
     ]
     write_page(rows, path, column_titles=titles, captions=captions, title=title, bars=bars)
 
@@ -175,6 +191,9 @@ def figure_pck(
 def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
     """Write the curves of a training: one panel a quantity, stages one after the other.
 
+    `loss` is drawn only where it stands alone: else its parts are, and its sum is over other parts
+    in each stage.
+
     Args:
         rows: One an epoch and in order: `stage`, `epoch` (within the stage) and numbers. A
             `val_` name is drawn dashed beside the one without; what a row lacks is left out.
@@ -188,7 +207,10 @@ def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[st
         for name in dict.fromkeys(name for row in rows for name in row)
         if name not in ("stage", "epoch") and any(_is_number(row.get(name)) for row in rows)
     ]
-    panels = list(dict.fromkeys(name.removeprefix("val_") for name in names))
+    found = dict.fromkeys(name.removeprefix("val_") for name in names)
+    panels = [name for name in dict.fromkeys([*HISTORY_PANELS, *found]) if name in found]
+    if len(panels) > 1 and "loss" in panels:
+        panels.remove("loss")
     if not panels:
         raise ValueError(f"`rows` must hold numbers to draw. Received: {len(rows)} rows")
     columns = min(len(panels), 3)
@@ -199,19 +221,16 @@ def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[st
         _draw_history_panel(place, rows, panel)
     for place in axes.flat[len(panels) :]:
         place.set_axis_off()
-    for place in axes[-1]:
-        place.set_xlabel("epoch, all stages")
-    handles = {}
-    for place in axes.flat:
-        drawn, labels = place.get_legend_handles_labels()
-        handles = dict(zip(labels, drawn, strict=True)) | handles
-    stages = list(dict.fromkeys(str(row.get("stage", "")) for row in rows))
-    names = [
-        name
-        for name in [*stages, *(f"{stage}{_VALIDATION}" for stage in stages)]
-        if name in handles
+    figure.supxlabel(
+        "epoch, all stages; each stage has its own data, so that errors of two are not of the same "
+        "hands",
+        fontsize=9,
+    )
+    kinds = [
+        Line2D([], [], color="0.3", linestyle=style[1:], marker=style[0], ms=3.5, label=label)
+        for style, label in ((_TRAINING, "training"), (_VALIDATION, "validation"))
     ]
-    figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=3)
+    figure.legend(handles=kinds, loc="outside upper center", ncols=2, frameon=False)
     save_figure(figure, path)
 
 
@@ -239,24 +258,29 @@ def _is_number(value: Any) -> bool:
 
 
 def _draw_history_panel(axes, rows: Sequence[Mapping[str, Any]], panel: str) -> None:
-    stages = [row.get("stage", "") for row in rows]
+    stages = [str(row.get("stage", "")) for row in rows]
     for number, stage in enumerate(dict.fromkeys(stages)):
-        for name, style in ((panel, "o-"), (f"val_{panel}", "s--")):
+        places = [place + 1 for place in range(len(rows)) if stages[place] == stage]
+        axes.axvspan(places[0] - 0.5, places[-1] + 0.5, color=curve_colour(number), alpha=0.06)
+        axes.text(
+            np.mean([places[0], places[-1]]), 0.98, stage, color=curve_colour(number), fontsize=8,
+            ha="center", va="top", transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
+        for name, style in ((panel, _TRAINING), (f"val_{panel}", _VALIDATION)):
             points = [
-                (place + 1, row[name])
-                for place, row in enumerate(rows)
-                if stages[place] == stage and _is_number(row.get(name))
+                (place, rows[place - 1][name])
+                for place in places
+                if _is_number(rows[place - 1].get(name))
             ]
             if points:
-                label = f"{stage}{_VALIDATION}" if name != panel else str(stage)
-                axes.plot(
-                    *zip(*points, strict=True), style, color=curve_colour(number), ms=3.5,
-                    label=label,
-                )  # fmt: skip
+                axes.plot(*zip(*points, strict=True), style, color=curve_colour(number), ms=3.5)
     values = [row[n] for row in rows for n in (panel, f"val_{panel}") if _is_number(row.get(n))]
     if min(values) > 0 and max(values) > 20 * min(values):
         axes.set_yscale("log")
-    axes.set_title(panel, fontsize=10)
+    title, unit = HISTORY_PANELS.get(panel, (panel, ""))
+    axes.set_title(title, fontsize=10)
+    axes.set_ylabel(unit, fontsize=9)
+    axes.margins(y=0.14)
     axes.set_xlim(0.5, len(rows) + 0.5)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(color=np.asarray(GRID) / 255.0)
