@@ -97,7 +97,7 @@ def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopp
     Args:
         program: stands before the message of a mistake.
         action: the command.
-        stopped: said after Ctrl-C or SIGTERM.
+        stopped: said after Ctrl-C or SIGTERM, unless the exception says more.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files hold what a terminal may not show
@@ -117,6 +117,6 @@ def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopp
         print(f"{program}: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt as stop:
-        print(f"\n{stopped}", file=sys.stderr)
+        print(f"\n{str(stop) or stopped}", file=sys.stderr)
         return EXIT_TERMINATED if isinstance(stop, _Terminated) else EXIT_INTERRUPTED
     return 0

@@ -181,7 +181,8 @@ def run_render(arguments: argparse.Namespace, more: list[str]) -> None:
     Raises:
         UserError: If the configuration is wrong or the cache cannot be written.
     """
-    data = load_config(arguments.config, [*overrides_of(arguments), *more]).data
+    overrides = [*overrides_of(arguments), *more]
+    data = load_config(arguments.config, overrides, trains=False).data
     with tensorflow_start():
         from kerashand.data.cache import cache_root, ensure_splits, shard_path
         from kerashand.data.sources import check_depths

@@ -109,5 +109,6 @@ def _checked(chosen: Any, split: str) -> HandTable:
 
 @functools.lru_cache(maxsize=4)
 def _read(kind: str, path: str, split: str, most_bad: float, wrist: str | None) -> HandTable:
+    LOGGER.info("checking the labels and pictures of %s (%s, %s)", path, kind, split)
     table = READERS[kind](path, split, **({"wrist": wrist} if wrist else {}))
     return without_bad_rows(table, most_bad=most_bad, report=LOGGER.warning)
