@@ -33,5 +33,7 @@ def tensorflow_start() -> Iterator[None]:
         yield
         import tensorflow as tf
 
+        # Each stage compiles steps of its own; TensorFlow takes them for one that changes.
+        tf.get_logger().addFilter(lambda record: "retracing" not in str(record.msg))
         if "TF_CONFIG" not in os.environ:  # workers have to find each other first
             tf.config.list_logical_devices()  # looks for devices now, with what it says about them
