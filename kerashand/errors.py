@@ -1,4 +1,4 @@
-"""The errors that commands show as messages instead of tracebacks, and how they show values."""
+"""The errors that commands show as messages instead of tracebacks, and how these show values."""
 
 import reprlib
 from typing import Any
@@ -13,6 +13,11 @@ class UserError(Exception):
 
 class TryAgainError(UserError):
     """Nothing is wrong with the input: the same command, run again, goes on."""
+
+
+def number_of(count: int, noun: str) -> str:
+    """A number with its noun, such as "1 hand" and "2 hands"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def shown(value: Any) -> str:

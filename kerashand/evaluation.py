@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from kerashand import visualize
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, depth_map_errors, errors_2d, evaluate_pose
 from kerashand.models.hand_pose import HandPoseParts, draw_depth
+from kerashand.progress import progress
+
+LOGGER = logging.getLogger(__name__)
 
 
 def predict(
     parts: HandPoseParts,
-    batches: tf.data.Dataset,
+    batches: Iterable[Mapping[str, tf.Tensor]],
     *,
     keep_images: int = 0,
     half_width_scales: float | None = None,
@@ -81,6 +85,13 @@ def predict(
     for name in {"image", "depth_map", "depth_weight", "generated"} & arrays.keys():
         arrays[name] = arrays[name][arrays["kept"]]
     return arrays
+
+
+def _told(batches: tf.data.Dataset, advance: Callable[[int], None]) -> Iterator[Any]:
+    """The batches; `advance` hears of each that was worked on."""
+    for batch in batches:
+        yield batch
+        advance(1)
 
 
 PCK_2D_SHARE = 0.1
@@ -151,8 +162,13 @@ def evaluate_run(
     }
     arrays: dict[str, np.ndarray] = {}
     for domain, batches in sets.items():
-        arrays = predict(parts, batches, keep_images=pictures, half_width_scales=window)
+        count = int(batches.cardinality())
+        LOGGER.info("evaluating the test split of the %s", domain)
+        with progress(f"evaluating {domain}", count, "batches") as advance:
+            batches = _told(batches, advance)
+            arrays = predict(parts, batches, keep_images=pictures, half_width_scales=window)
         results["test"][domain] = evaluate_predictions(arrays, protocol)
+    LOGGER.info("drawing curves and pictures into %s", folder)
     folder.mkdir(parents=True, exist_ok=True)
     curves = {
         domain: (np.array(r["thresholds_mm"]), np.array(r["pck"]), r["auc"])

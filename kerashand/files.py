@@ -27,6 +27,13 @@ def user_path(name: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(name))  # Path.expanduser() raises RuntimeError
 
 
+def check_folder(name: str | os.PathLike[str]) -> None:
+    """Raise UserError unless there is such a folder."""
+    path = user_path(name)
+    if not path.is_dir():
+        raise UserError(f"{path} {'is no folder' if path.exists() else 'does not exist'}.")
+
+
 @contextlib.contextmanager
 def written_beside(
     path: str | os.PathLike[str], *, sync: bool = False, folder: bool = False

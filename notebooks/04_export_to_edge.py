@@ -41,7 +41,7 @@ SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a
 #
 # `lite` is the packaged model; a run folder of `kerashand-train` takes its place. The command line is the same:
 # `kerashand-export --model lite --format tflite --precision fp16 --out hand.tflite`. `int8` calibrates on rendered
-# hands or on pictures of yours.
+# hands; `--backgrounds DIR` puts pictures of yours behind them.
 
 # %%
 from kerashand.cli import export as kerashand_export

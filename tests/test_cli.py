@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -137,6 +138,24 @@ def test_training_that_stops(error, code, text, training, capsys):
     training.run = run
     assert train.main(["--config", "weak"]) == code
     assert text in capsys.readouterr().err
+
+
+def test_sigterm_ends_a_command_like_ctrl_c(training, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    put_away = []
+
+    def run(config, dry_run):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            put_away.append("workers")
+
+    training.run = run
+    assert train.main(["--config", "weak"]) == 143
+    assert put_away == ["workers"]
+    assert "run the same command again to go on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_bug_keeps_its_traceback(training):

@@ -91,8 +91,6 @@ def test_sheet_that_cannot_be_written(tmp_path, capsys):
 
 def render(tmp_path):
     sizes = [f"data.{d}.{s}=4" for d in ("source", "target") for s in ("train", "val", "test")]
-    for stage in ("pretrain", "regularizer", "finetune"):
-        sizes += [f"stages.{stage}.batch_size=2", f"stages.{stage}.optimizer.warmup_steps=0"]
     return [
         "render", "--config", "weak", "--set", f"data.cache_dir={tmp_path}", "data.workers=1",
         "data.image_size_px=32", *sizes,

@@ -12,7 +12,7 @@ from kerashand.runtime import HandPose
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
 
 
-def test_the_packaged_model_in_another_precision(tmp_path, capsys):
+def test_the_packaged_model_in_another_precision(tmp_path, capsys, caplog):
     out = tmp_path / "hand.tflite"
     code = command.main(
         ["--model", "lite", "--format", "tflite", "--precision", "fp16", "--out", str(out),
@@ -22,6 +22,14 @@ def test_the_packaged_model_in_another_precision(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "hand.tflite: tflite fp16" in printed
     assert "3 rendered hands" in printed
+    # Once, of both signatures.
+    assert printed.count("from the model: largest joint error ") == 1
+    assert "px of 128 and" in printed
+    assert "limit of fp16: a joint is off by 0.1 px at most; here 0.0" in printed
+    said = [record.getMessage() for record in caplog.records if record.name[:9] == "kerashand"]
+    assert [text.split(" ")[0] for text in said] == [
+        "starting", "loading", "rendering", "converting", "comparing"
+    ]  # fmt: skip
     report = json.loads((tmp_path / "hand.tflite.parity.json").read_text())
     assert report["passed"]
     assert report["difference"]["serving_default"]["uv_px"]["max"] < 0.1

@@ -13,6 +13,7 @@ from kerashand.config import (
     Config,
     ConfigError,
     config_hash,
+    differences,
     dump_yaml,
     find_initial_weights,
     load_config,
@@ -230,7 +231,8 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
         ),
         (
             ["stages.pretrain.epochs=1", "stages.pretrain.steps_per_epoch=5"],
-            r"warmup_steps: must be less than the 5 steps of the stage. Received: 50",
+            r"warmup_steps: must be less than the 5 steps of the stage. Received: 50. "
+            r"Give `--set stages.pretrain.optimizer.warmup_steps=0`",
         ),
         (
             ["model.initial_weights=null", *(f"stages.{stage}.epochs=0" for stage in STAGES)],
@@ -356,6 +358,30 @@ def test_runs_of_before_a_key_came_can_go_on():
     old = hashlib.sha256(text.encode()).hexdigest()[:12]
     assert config_hash(load_config("weak")) == old
     assert config_hash(load_config("weak", ["data.shards=true"])) != old
+
+
+def test_differences_are_those_that_decide_the_result():
+    one, other = load_config("weak"), load_config("weak", ["seed=3", "model.lite.width=0.5"])
+    assert differences(one, other) == ["seed: 0, not 3", "model.lite.width: 1.0, not 0.5"]
+    assert differences(one, load_config("weak", ["data.workers=2", "run_dir=there"])) == []
+
+
+def test_stages_need_not_fit_where_nothing_trains():
+    overrides = ["data.source.train=40"]
+    with pytest.raises(ConfigError, match=r"pretrain.optimizer.warmup_steps"):
+        load_config("weak", overrides)
+    assert load_config("weak", overrides, trains=False).data.source.train == 40
+    with pytest.raises(ConfigError, match=r"data.source.path: must be null"):
+        load_config("weak", [*overrides, "data.source.path=/x"], trains=False)
+
+
+def test_a_missing_blank_after_a_colon_is_named():
+    with pytest.raises(ConfigError) as raised:
+        load_config("weak", ["data.source={train:40,val:8}"])
+    assert [problem.split(" Allowed")[0] for problem in raised.value.problems] == [
+        f"data.source.{key}: unknown key. A blank belongs after the colon: `{name}: ...`."
+        for key, name in (("train:40", "train"), ("val:8", "val"))
+    ]
 
 
 def test_the_wrist_formula_is_for_stb():

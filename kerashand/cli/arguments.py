@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,13 +17,15 @@ EXIT_INTERRUPTED = 130
 """128 + the number of SIGINT, as shells report it."""
 EXIT_BROKEN_PIPE = 141
 """128 + the number of SIGPIPE."""
+EXIT_TERMINATED = 143
+"""128 + the number of SIGTERM."""
 INSTALLED_WITH = {
     "cv2": "opencv-python-headless", "yaml": "PyYAML", "PIL": "pillow", "rich": "rich",
     "matplotlib": "matplotlib", "tensorflow": "tensorflow", "keras": "keras",
 }  # fmt: skip
 """Packages that are missing after `pip install --no-deps`, by the names of their modules."""
 RESUMABLE = "Stopped: run the same command again to go on."
-"""What a command that resumes says after Ctrl-C."""
+"""What a command that resumes says after Ctrl-C or SIGTERM."""
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, *, example: str) -> None:
@@ -69,23 +72,45 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: worker processes are put away."""
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+        raise _Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
 def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopped.") -> int:
     """Run a command; its exit code: 0, 2 for a mistake of the user, 130 for Ctrl-C.
 
-    75 is for what goes on when it is run again.
+    75 is for what goes on when it is run again, 143 for SIGTERM.
 
     What the system refuses (a full disk, a folder that may not be written) is such a mistake too.
 
     Args:
         program: stands before the message of a mistake.
         action: the command.
-        stopped: said after Ctrl-C.
+        stopped: said after Ctrl-C or SIGTERM, unless the exception says more.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names of files hold what a terminal may not show
             stream.reconfigure(errors="backslashreplace")
     try:
-        action()
+        with _sigterm_raises():
+            action()
         sys.stdout.flush()
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
@@ -107,7 +132,7 @@ def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopp
     except OSError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print(f"\n{stopped}", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as stop:
+        print(f"\n{str(stop) or stopped}", file=sys.stderr)
+        return EXIT_TERMINATED if isinstance(stop, _Terminated) else EXIT_INTERRUPTED
     return 0

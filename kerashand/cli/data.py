@@ -21,7 +21,6 @@ from kerashand.files import user_path
 _SPLITS = ("train", "val", "test")
 _MIN_SIZE_PX, _MAX_SIZE_PX = 32, 512
 _MAX_SHEET_SAMPLES = 200
-_KINDS = tuple(kind for kind in COUNTED_KINDS if kind != "photos")
 _PREDICTORS = ("kerashand", "mediapipe")
 
 
@@ -81,20 +80,23 @@ def build_parser() -> argparse.ArgumentParser:
         help="say what is wrong with a data set or recording on disk",
         description="Reads every label and the head and end of every picture, compares depth with "
         "joints, and lists what is wrong with which frame. With --sheet it also draws hands beside "
-        "their depth, as the colour camera sees it.",
+        "their depth, as the colour camera sees it, and names their lines of points.jsonl.",
         allow_abbrev=False,
     )
     check.add_argument("folder")
-    check.add_argument("--kind", default="rgbd", choices=_KINDS, help="(default: rgbd)")
-    check.add_argument("--sheet", metavar="PNG", help="a contact sheet to write")
+    check.add_argument("--kind", default="rgbd", choices=COUNTED_KINDS, help="(default: rgbd)")
+    check.add_argument("--sheet", metavar="PNG", help="a contact sheet to write: 24 hands")
+    check.add_argument(
+        "--all", action="store_true", help="draw every hand, on more sheets: PNG_2 and so on"
+    )
     check.set_defaults(run=run_check)
 
     label = commands.add_parser(
         "label",
         help="fill in the 2D points of a recording",
         description="Looks for a hand in each frame that has no line in points.jsonl and adds one, "
-        "with a weight for each point. They are a machine's: look at them (check --sheet) and "
-        "delete lines that are wrong.",
+        "with a weight for each point; hands without depth at the wrist are left out. They are a "
+        "machine's: look at them (check --sheet PNG --all) and delete lines that are wrong.",
         allow_abbrev=False,
     )
     label.add_argument("folder")
@@ -181,7 +183,8 @@ def run_render(arguments: argparse.Namespace, more: list[str]) -> None:
     Raises:
         UserError: If the configuration is wrong or the cache cannot be written.
     """
-    data = load_config(arguments.config, [*overrides_of(arguments), *more]).data
+    overrides = [*overrides_of(arguments), *more]
+    data = load_config(arguments.config, overrides, trains=False).data
     with tensorflow_start():
         from kerashand.data.cache import cache_root, ensure_splits, shard_path
         from kerashand.data.sources import check_depths

@@ -3,25 +3,30 @@
 import argparse
 import contextlib
 import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.progress import track
 
 from kerashand import picture_files, visualize
 from kerashand.cli.arguments import writing
+from kerashand.cli.startup import show_messages
+from kerashand.data import photos
 from kerashand.data.readers import rgbd
 from kerashand.data.readers.table import HandTable, check_depth, depth_seen, find_problems
 from kerashand.data.splits import READERS
-from kerashand.errors import UserError
-from kerashand.files import user_path, write_text
+from kerashand.errors import UserError, number_of
+from kerashand.files import check_folder, user_path, write_text
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine, crop_affine
+from kerashand.progress import progress
 from kerashand.runtime import HandPose
+from kerashand.synthetic.scene import SPLITS
 
 MOST_LISTED = 50
-SHEET_PX, SHEET_ROWS = 224, 12
+SHEET_PX, SHEET_HANDS = 224, 24
 DEPTH_HALF_WINDOW_MM = 200.0
 
 
@@ -31,29 +36,91 @@ def check(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: if anything is wrong with it.
     """
-    read = READERS[arguments.kind]
-    wrong = 0
-    tables = [read(arguments.folder, split) for split in ("train", "test")]
-    for table in tables:
-        problems = find_problems(table)
-        wrong += len(problems)
-        for _, text in problems[:MOST_LISTED]:
-            print(text)
-        if len(problems) > MOST_LISTED:
-            print(f"and {len(problems) - MOST_LISTED} more")
-        print(f"{table.dataset}: {len(table)} hands, {len(problems)} cannot be used.")
-        print(f"  {table.conditions}")
-        bad = {row for row, _ in problems}
-        good = table.select([row for row in range(len(table)) if row not in bad])
-        check_depth(good)
-    if arguments.kind == "rgbd":
-        _report_frames(Path(arguments.folder))
+    if arguments.all and not arguments.sheet:
+        raise UserError("--all draws every hand on sheets: give `--sheet PNG` too.")
+    check_folder(arguments.folder)
+    print(f"{arguments.folder} as kind {arguments.kind}:")
+    checked = _check_photos if arguments.kind == "photos" else _check_tables
+    wrong, drawings = checked(arguments.folder, arguments.kind)
     if arguments.sheet:
-        write_sheet(tables, user_path(arguments.sheet))
+        write_sheets(drawings, user_path(arguments.sheet), all_hands=arguments.all)
     if wrong:
         raise UserError(
-            f"{wrong} hands cannot be used. Mend them, or train without them: --skip-bad"
+            f"{number_of(wrong, 'hand')} cannot be used. Mend what is wrong"
+            + (
+                "."
+                if arguments.kind == "photos"
+                else ", or train without: --skip-bad SHARE leaves out up to that share of a split."
+            )
         )
+
+
+Drawing = tuple[Callable[[], list[np.ndarray]], list[str]]
+"""What draws the pictures of a hand on a sheet, and what stands below each."""
+
+
+def _check_tables(folder: str, kind: str) -> tuple[int, list[Drawing]]:
+    """How many hands cannot be used, and drawings of the others."""
+    wrong, drawings = 0, []
+    lines = _lines(folder) if kind == "rgbd" else {}
+    for split in ("train", "test"):
+        table = READERS[kind](folder, split)
+        problems = find_problems(table)
+        wrong += len(problems)
+        _list(text for _, text in problems)
+        print(f"{table.dataset}: {number_of(len(table), 'hand')}, {len(problems)} cannot be used.")
+        print(f"  {table.conditions}")
+        bad = {row for row, _ in problems}
+        for row, path in enumerate(map(Path, table.images)):
+            line = f"line {next(lines[path.stem])}: " if lines else ""
+            captions = [f"{line}{path.name}", f"wrist {table.xyz_mm[row, 0, 2]:.0f} mm"]
+            if row not in bad:
+                drawings.append((partial(_panels, table, row), captions))
+        check_depth(table.select([row for row in range(len(table)) if row not in bad]))
+    if kind == "rgbd":
+        _report_frames(user_path(folder))
+    return wrong, drawings
+
+
+def _check_photos(folder: str, kind: str) -> tuple[int, list[Drawing]]:
+    """The same of a folder of photographs, whose pictures are all read."""
+    labels = photos.load_labels(folder)
+    names = sorted(set(labels["name"].tolist()))
+    show_messages()
+    with progress("reading pictures", len(names), "pictures") as advance:
+        bad = set()
+        for name in names:
+            if picture_files.read(user_path(folder) / name) is None:
+                bad.add(name)
+            advance(1)
+    _list(f"{user_path(folder) / name}: is missing or no picture" for name in sorted(bad))
+    for split in SPLITS:
+        print(f"{split}: {number_of(int((labels['split'] == split).sum()), 'hand')}")
+    if others := sorted(set(labels["split"].tolist()) - set(SPLITS)):
+        print(f"splits that nothing reads: {', '.join(others)}")
+    drawings = [
+        (partial(_photo_panels, folder, labels, row), [f"row {row}: {Path(name).name}"])
+        for row, name in enumerate(labels["name"].tolist())
+        if name not in bad
+    ]
+    return len(labels["name"]) - len(drawings), drawings
+
+
+def _list(texts: Iterable[str]) -> None:
+    texts = list(texts)
+    for text in texts[:MOST_LISTED]:
+        print(text)
+    if len(texts) > MOST_LISTED:
+        print(f"and {len(texts) - MOST_LISTED} more")
+
+
+def _lines(folder: str) -> dict[str, Iterator[int]]:
+    """Frame -> the numbers of its lines in points.jsonl, in the order of the tables' rows."""
+    numbers: dict[str, list[int]] = {}
+    rgbd.load_recording(folder)
+    for row in rgbd.load_points(folder):
+        numbers.setdefault(row["frame"], []).append(row["line"])
+    return {frame: iter(found) for frame, found in numbers.items()}
 
 
 def _report_frames(folder: Path) -> None:
@@ -62,37 +129,53 @@ def _report_frames(folder: Path) -> None:
     held = set(rgbd.frames(folder))
     depth = {path.stem for path in (folder / "depth").glob("*.png")}
     for frames, what in (
-        (held - named, "frames have no points (kerashand-data label fills them in)"),
-        (named - held, "lines of points.jsonl name frames without a colour picture"),
-        (held - depth, "frames have no depth picture"),
+        (held - named, "frames without points (kerashand-data label fills them in)"),
+        (named - held, "frames in points.jsonl without a colour picture"),
+        (held - depth, "frames without a depth picture"),
     ):
         if frames:
-            print(f"{len(frames)} {what}, such as {min(frames)}.")
+            print(f"{what}: {len(frames)}, such as {min(frames)}")
 
 
-def write_sheet(tables: list[HandTable], out: Path) -> None:
-    """Hands of all tables, evenly spread: the crop with its points, and depth about the wrist.
+def write_sheets(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> None:
+    """Draw hands, evenly spread over all, two side by side.
+
+    Args:
+        drawings: of all hands.
+        out: the first file.
+        all_hands: whether every hand is drawn, on as many files as it takes.
 
     Raises:
-        UserError: if the file cannot be written.
+        UserError: if a file cannot be written.
     """
     if out.suffix.lower() != ".png":
         raise UserError(f"--sheet must name a .png file. Received: {str(out)!r}")
-    panels, captions = [], []
-    for table in tables:
-        bad = {row for row, _ in find_problems(table)}
-        good = [row for row in range(len(table)) if row not in bad]
-        step = max(len(good) // (SHEET_ROWS // len(tables) * 2), 1)
-        for row in good[::step][: SHEET_ROWS // len(tables) * 2]:
-            panels.append(_panels(table, row))
-            name = Path(table.images[row]).name
-            captions.append([name, f"wrist {table.xyz_mm[row, 0, 2]:.0f} mm"])
-    pairs = [list(chain(*panels[k : k + 2])) for k in range(0, len(panels), 2)]
-    texts = [list(chain(*captions[k : k + 2])) for k in range(0, len(captions), 2)]
-    with writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        visualize.save_png(out, visualize.contact_sheet(pairs, captions=texts))
-    print(f"{out}: {len(panels)} hands")
+    if not drawings:
+        return
+    if not all_hands:
+        count = min(SHEET_HANDS, len(drawings))
+        drawings = [drawings[k * len(drawings) // count] for k in range(count)]
+    for first in range(0, len(drawings), SHEET_HANDS):
+        some = drawings[first : first + SHEET_HANDS]
+        drawn = [(draw(), captions) for draw, captions in some]
+        pairs = [drawn[k : k + 2] for k in range(0, len(drawn), 2)]
+        page = out if first == 0 else out.with_stem(f"{out.stem}_{first // SHEET_HANDS + 1}")
+        sheet = visualize.contact_sheet(
+            [list(chain(*(panels for panels, _ in pair))) for pair in pairs],
+            column_titles=["points", "depth"][: len(drawn[0][0])] * 2,
+            captions=[list(chain(*(c[: len(p)] for p, c in pair))) for pair in pairs],
+        )
+        with writing(page):
+            page.parent.mkdir(parents=True, exist_ok=True)
+            visualize.save_png(page, sheet)
+        print(f"{page}: {number_of(len(some), 'hand')}")
+
+
+def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[np.ndarray]:
+    picture = picture_files.read(user_path(folder) / str(labels["name"][row]))[:, :, ::-1]
+    weight = labels["uv_weight"][row]
+    crop, uv = photos.crop_hand(picture, labels["uv_px"][row], weight, size_px=SHEET_PX)
+    return [visualize.draw_skeleton(crop, uv, scale=1)]
 
 
 def _panels(table: HandTable, row: int) -> list[np.ndarray]:
@@ -126,7 +209,7 @@ def label(arguments: argparse.Namespace) -> None:
     folder = user_path(arguments.folder)
     if not 0.0 <= arguments.least_score <= 1.0:
         raise UserError(f"--least-score must be 0 to 1. Received: {arguments.least_score}")
-    rgbd.load_recording(folder)
+    recording = rgbd.load_recording(folder)
     path = folder / rgbd.POINTS_FILE
     lines = []
     if path.exists():
@@ -135,20 +218,30 @@ def label(arguments: argparse.Namespace) -> None:
     else:
         named = set()
     missing = [frame for frame in rgbd.frames(folder) if frame not in named]
-    found = 0
+    found, unusable = 0, []
+    show_messages()
     with contextlib.ExitStack() as at_end:
         predict = PREDICTORS[arguments.predictor](arguments, at_end)
+        advance = at_end.enter_context(progress("looking for hands", len(missing), "frames"))
         try:
-            for frame in track(missing, description="looking for hands"):
+            for frame in missing:
                 rgb = _read_rgb(rgbd.colour_path(folder, frame))
                 hand = predict(rgb)
+                advance(1)
                 if hand is None or hand["score"] < arguments.least_score:
                     continue
+                row = {"frame": frame, **hand}
+                arrays = {key: np.array(hand[key]) for key in ("uv_px", "weight")}
+                table = rgbd.table_of(folder, recording, [{**row, **arrays}], "train")
+                if problems := find_problems(table):
+                    unusable.append(problems[0][1])
+                    continue
                 found += 1
-                lines.append(json.dumps({"frame": frame, **hand}))
+                lines.append(json.dumps(row))
         finally:  # what was found is kept when somebody stops it
             if found:
                 write_text(path, "\n".join(lines) + "\n")
+    _list(f"left out: {text}" for text in unusable)
     print(
         f"{path}: hands in {found} of {len(missing)} frames without points, {len(named)} had some. "
         f"Look at them: kerashand-data check {folder} --sheet sheet.png"

@@ -7,6 +7,14 @@ from collections.abc import Iterator
 
 from kerashand.stderr import native_stderr_held
 
+LOGGER = logging.getLogger(__name__)
+
+
+def show_messages() -> None:
+    """Show on stderr what the package says while it works."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("kerashand").setLevel(logging.INFO)
+
 
 @contextlib.contextmanager
 def tensorflow_start() -> Iterator[None]:
@@ -19,11 +27,13 @@ def tensorflow_start() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # The trainer and the pipelines are TensorFlow's, whatever ~/.keras/keras.json prefers.
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("kerashand").setLevel(logging.INFO)
+    show_messages()
+    LOGGER.info("starting TensorFlow")
     with native_stderr_held():
         yield
         import tensorflow as tf
 
+        # Each stage compiles steps of its own; TensorFlow takes them for one that changes.
+        tf.get_logger().addFilter(lambda record: "retracing" not in str(record.msg))
         if "TF_CONFIG" not in os.environ:  # workers have to find each other first
             tf.config.list_logical_devices()  # looks for devices now, with what it says about them

@@ -34,7 +34,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--print-config", action="store_true", help="print the whole configuration and stop"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="build everything, run one step of a stage and stop"
+        "--dry-run",
+        action="store_true",
+        help="build everything, run one step of each stage and stop",
     )
     add_skip_bad(parser)
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
@@ -44,7 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     arguments = build_parser().parse_args(argv)
-    return exit_code("kerashand-train", lambda: _train(arguments), stopped=RESUMABLE)
+    stopped = "Stopped." if arguments.dry_run else RESUMABLE
+    return exit_code("kerashand-train", lambda: _train(arguments), stopped=stopped)
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@
 from kerashand.config.loading import (
     check_config,
     config_hash,
+    differences,
     dump_yaml,
     find_initial_weights,
     load_config,
@@ -36,6 +37,7 @@ __all__ = [
     "StageConfig",
     "check_config",
     "config_hash",
+    "differences",
     "dump_yaml",
     "find_initial_weights",
     "load_config",

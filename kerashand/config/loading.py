@@ -4,13 +4,13 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kerashand.config.rules import find_conflicts
+from kerashand.config.rules import Finding, find_conflicts, find_data_conflicts
 from kerashand.config.schema import STAGES, Config
 from kerashand.config.sections import ConfigError, Section, did_you_mean, read_section
 from kerashand.errors import shown
@@ -65,7 +65,9 @@ def find_initial_weights(name_or_path: str) -> Path:
     )
 
 
-def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(
+    name_or_path: str | Path, overrides: Sequence[str] = (), *, trains: bool = True
+) -> Config:
     """Reads a configuration and checks it whole.
 
     Args:
@@ -73,6 +75,7 @@ def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Conf
             its ending: `weak`, `weak.yaml`, `paper/weak.yaml`. A file may name another as
             `extends: base.yaml` (beside it, or packaged) and hold only what differs.
         overrides: texts `a.b.c=value`, the value in YAML, applied last and in order.
+        trains: whether stages have to fit the data too.
 
     Raises:
         ConfigError: with every problem that was found.
@@ -85,7 +88,8 @@ def load_config(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Conf
     for override in overrides:
         _apply_override(content, override, problems)
     config = read_section(Config(), content, "", problems)
-    config_problems = [*problems.values(), *_conflicts(config, problems)]
+    find = find_conflicts if trains else find_data_conflicts
+    config_problems = [*problems.values(), *_conflicts(config, problems, find)]
     if config_problems:
         raise ConfigError(label, config_problems)
     return config
@@ -97,7 +101,7 @@ def check_config(config: Config, label: str) -> None:
     Raises:
         ConfigError: with `label` before the problems.
     """
-    if problems := _conflicts(config, {}):
+    if problems := _conflicts(config, {}, find_conflicts):
         raise ConfigError(label, problems)
 
 
@@ -111,6 +115,31 @@ def config_hash(config: Config) -> str:
 
     Leaves out what does not: `name`, `run_dir`, `distribute`, `data.cache_dir` and `data.workers`.
     """
+    text = json.dumps(_deciding(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def differences(one: Config, other: Config) -> list[str]:
+    """Where two configurations differ in what decides the result: `key: VALUE, not VALUE`."""
+    values, others = (dict(_flat(_deciding(config))) for config in (one, other))
+    return [
+        f"{key}: {shown(values.get(key))}, not {shown(others.get(key))}"
+        for key in {**values, **others}
+        if values.get(key) != others.get(key)
+    ]
+
+
+def _flat(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted paths and values."""
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _deciding(config: Config) -> dict[str, Any]:
+    """The content of a configuration without what does not decide the result."""
     content = config.to_dict()
     for key in ("name", "run_dir", "distribute"):
         del content[key]
@@ -121,8 +150,7 @@ def config_hash(config: Config) -> str:
         section = functools.reduce(dict.__getitem__, above, content)
         if section[key] == default:
             del section[key]
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return content
 
 
 def _find_config(name_or_path: str | Path) -> tuple[Path, str]:
@@ -234,7 +262,9 @@ def _apply_override(content: dict[str, Any], override: str, problems: dict[str, 
     content.update(merged)
 
 
-def _conflicts(config: Config, problems: Mapping[str, str]) -> list[str]:
+def _conflicts(
+    config: Config, problems: Mapping[str, str], find: Callable[[Config], Iterable[Finding]]
+) -> list[str]:
     """The conflicts between fields that are themselves sound."""
 
     def touches_problem(path: str) -> bool:
@@ -245,6 +275,6 @@ def _conflicts(config: Config, problems: Mapping[str, str]) -> list[str]:
 
     return [
         f"{paths[0]}: {text}"
-        for paths, text in find_conflicts(config)
+        for paths, text in find(config)
         if not any(touches_problem(path) for path in paths)
     ]

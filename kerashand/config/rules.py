@@ -18,7 +18,7 @@ _LOSSES_OF_PART = {
 
 def find_conflicts(config: Config) -> Iterator[Finding]:
     """Yields every conflict between fields."""
-    yield from _data_conflicts(config)
+    yield from find_data_conflicts(config)
     active = [name for name in STAGES if config.stages[name].epochs > 0]
     if not active and config.model.initial_weights is None:
         yield (
@@ -41,7 +41,8 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
     yield from _order_conflicts(config)
 
 
-def _data_conflicts(config: Config) -> Iterator[Finding]:
+def find_data_conflicts(config: Config) -> Iterator[Finding]:
+    """Yields the conflicts that matter without a training too."""
     size, stride = config.data.image_size_px, config.model.lite.heatmap_stride
     if config.model.network == "lite" and size % stride:
         yield (
@@ -158,7 +159,8 @@ def _step_conflicts(config: Config, name: str, path: str) -> Iterator[Finding]:
         yield (
             (f"{path}.optimizer.warmup_steps", f"{path}.epochs", f"{path}.steps_per_epoch"),
             f"must be less than the {total} steps of the stage. "
-            f"Received: {stage.optimizer.warmup_steps}",
+            f"Received: {stage.optimizer.warmup_steps}. "
+            f"Give `--set {path}.optimizer.warmup_steps={total // 10}`",
         )
 
 

@@ -130,9 +130,12 @@ def read_section(defaults: Section, received: Any, path: str, problems: dict[str
     for key, value in received.items():
         place = f"{path}.{key}" if path else str(key)
         if key not in fields:
-            problems[place] = f"{place}: unknown key.{did_you_mean(key, fields)} " + (
-                f"Allowed here: {', '.join(fields)}"
-            )
+            name, colon, _ = str(key).partition(":")
+            if colon and value is None and name in fields:  # `{train:40}` in YAML
+                hint = f" A blank belongs after the colon: `{name}: ...`."
+            else:
+                hint = did_you_mean(key, fields)
+            problems[place] = f"{place}: unknown key.{hint} Allowed here: {', '.join(fields)}"
         elif isinstance(defaults[key], Section):
             values[key] = read_section(defaults[key], value, place, problems)
         else:

@@ -28,6 +28,7 @@ import numpy as np
 
 from kerashand.errors import UserError
 from kerashand.files import remove_stale, user_path, written_beside
+from kerashand.progress import progress
 from kerashand.synthetic.appearance import picture_files
 from kerashand.synthetic.scene import GENERATOR_VERSIONS, draw_sample
 
@@ -217,28 +218,15 @@ def check_shards(paths: Iterable[Path]) -> None:
 
 
 def _write_shards(root: Path, missing: list[Shard], workers: int) -> None:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     total = sum(count for _, _, count in missing)
     LOGGER.info("preparing %d samples in %s", total, root)
-    columns = (
-        TextColumn("preparing hands"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns) as progress, contextlib.closing(_made(missing, workers)) as made:
-        task = progress.add_task("", total=total, rate="")
+    with (
+        progress("preparing hands", total, "images") as advance,
+        contextlib.closing(_made(missing, workers)) as made,
+    ):
         for (split, first, count), samples in made:
             write_shard(shard_path(root, split, first, count), samples)
-            progress.update(task, advance=count)
-            elapsed = progress.tasks[0].elapsed or 1e-9
-            rate = progress.tasks[0].completed / elapsed
-            progress.update(task, rate=f"{rate:.0f} images/s")
+            advance(count)
 
 
 def _made(missing: list[Shard], workers: int) -> Iterator[tuple[Shard, Iterable[dict[str, bytes]]]]:
@@ -257,6 +245,7 @@ def _made(missing: list[Shard], workers: int) -> Iterator[tuple[Shard, Iterable[
 def _drawn(shards: list[Shard], workers: int) -> Iterator[tuple[Shard, list[dict[str, bytes]]]]:
     # Workers start afresh: forking a process that holds TensorFlow's threads can deadlock.
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         jobs = {pool.submit(_encode, *shard): shard for shard in shards}
         try:
@@ -264,6 +253,8 @@ def _drawn(shards: list[Shard], workers: int) -> Iterator[tuple[Shard, list[dict
                 yield jobs.pop(job), job.result()
         except BaseException:  # one of the writer too: this generator is closed then
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()  # a shard takes up to half a minute
             raise
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from kerashand import picture_files
 from kerashand.data.cache import CachedSplit, encode_jpeg
 from kerashand.errors import UserError
-from kerashand.files import user_path
+from kerashand.files import check_folder, user_path
 from kerashand.geometry.camera import apply_affine, crop_affine, flip_uv
 from kerashand.untrusted import read_arrays
 
@@ -161,13 +161,13 @@ def load_labels(path: str) -> dict[str, np.ndarray]:
     Raises:
         UserError: when it is missing, damaged, or an array has a wrong type, shape or value.
     """
+    check_folder(path)
     file = user_path(path) / LABELS_FILE
     try:
         labels = read_arrays(file)
     except FileNotFoundError:
         raise UserError(
-            f"{file} does not exist. A folder of photographs needs this file (see "
-            "kerashand/data/photos.py and tools/prepare_photographs.py)."
+            f"{file} does not exist. It holds the 2D points of photographs, see docs/data.md."
         ) from None
     except (OSError, ValueError) as error:
         raise UserError(f"{file} cannot be read as an .npz file: {error}") from error

@@ -14,7 +14,7 @@ from kerashand.data.readers import freihand, rgbd, rhd, stb
 from kerashand.data.readers.table import HandTable, without_bad_rows
 from kerashand.data.sample import DOMAIN_NUMBERS
 from kerashand.data.tables import ConvertedSplit, TableSplit, mixed
-from kerashand.files import user_path
+from kerashand.files import check_folder, user_path
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.synthetic.scene import SPLITS
 
@@ -109,5 +109,7 @@ def _checked(chosen: Any, split: str) -> HandTable:
 
 @functools.lru_cache(maxsize=4)
 def _read(kind: str, path: str, split: str, most_bad: float, wrist: str | None) -> HandTable:
+    check_folder(path)
+    LOGGER.info("checking the labels and pictures of %s (%s, %s)", path, kind, split)
     table = READERS[kind](path, split, **({"wrist": wrist} if wrist else {}))
     return without_bad_rows(table, most_bad=most_bad, report=LOGGER.warning)

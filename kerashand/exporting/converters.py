@@ -16,7 +16,10 @@ def needs_extra(what: str, package: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise UserError(f"{what} needs {package}: pip install 'kerashand[export]'.") from error
+        raise UserError(
+            f'{what} needs {package}: pip install -e ".[export]" in the folder of the project, or '
+            f"pip install {package}."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from kerashand.runtime.backends import (
     with_description,
 )
 
+LOGGER = logging.getLogger(__name__)
 PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
 PRECISIONS_OF = {"saved_model": ("fp32",), "tflite": PRECISIONS, "onnx": PRECISIONS}
 FORMATS = tuple(PRECISIONS_OF)
@@ -70,6 +72,8 @@ def export(
     if form == "saved_model":
         _check_folder(path)
     with written_beside(path, folder=form == "saved_model") as beside:
+        measuring = f", with {len(calibration)} hands to calibrate on" if calibration else ""
+        LOGGER.info("converting to %s in %s%s", form, precision, measuring)
         write(served, beside, form, described, precision, signature, calibration)
         if check is not None:
             check(beside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.geometry.pose import OPTICAL_AXIS, scale_from_joints
+from kerashand.progress import progress
 from kerashand.runtime.backends import XYZ_SIGNATURE
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.skeleton import ROOT
 from kerashand.synthetic.scene import draw_sample
 
+LOGGER = logging.getLogger(__name__)
 DRAWN_PX = 256
 
 
@@ -79,15 +82,18 @@ def rendered_hands(
         depth_along: of the model.
     """
     images, intrinsics, joints = [], [], []
-    for index in range(count):
-        sample = draw_sample(
-            look, split, seed, index, size_px=max(DRAWN_PX, size_px), backgrounds=backgrounds
-        )
-        box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
-        affine = crop_from_image(*square_around(box, margin=HAND_MARGIN), size_px)
-        images.append(cut(sample.image, affine, size_px))
-        intrinsics.append(affine @ sample.intrinsics)
-        joints.append(sample.xyz_mm)
+    LOGGER.info("rendering %d hands of the %s split", count, split)
+    with progress("rendering hands", count, "hands") as advance:
+        for index in range(count):
+            sample = draw_sample(
+                look, split, seed, index, size_px=max(DRAWN_PX, size_px), backgrounds=backgrounds
+            )
+            box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+            affine = crop_from_image(*square_around(box, margin=HAND_MARGIN), size_px)
+            images.append(cut(sample.image, affine, size_px))
+            intrinsics.append(affine @ sample.intrinsics)
+            joints.append(sample.xyz_mm)
+            advance(1)
     return Hands(
         np.array(images), np.array(intrinsics, np.float64), np.array(joints, np.float64),
         scale_bone, f"{count} rendered hands, look {look}, {split} split, seed {seed}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from kerashand.models.hand_pose import (
 )
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
 
+LOGGER = logging.getLogger(__name__)
 PACKAGED = "lite"
 STAGES_LAST_FIRST = ("finetune", "regularizer", "pretrain")
 
@@ -37,6 +39,7 @@ def load_exportable(name: str) -> tuple[keras.Model, dict[str, Any]]:
         UserError: when there is no such model, or it has no weights.
     """
     path = user_path(name)
+    LOGGER.info("loading %s", name)
     if name == PACKAGED and not path.is_dir():
         return load_carried(packaged_model(POSE_FILE))
     if path.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import re
 import tempfile
@@ -35,6 +36,7 @@ from kerashand.runtime.backends import (
 from kerashand.skeleton import ROOT
 from kerashand.stderr import native_stderr_held
 
+LOGGER = logging.getLogger(__name__)
 REPORT_SUFFIX = ".parity.json"
 PROTOCOL = "cai2018"
 BATCH = 16
@@ -58,6 +60,11 @@ class Limit:
     value: float
 
 
+LIMIT_WORDS = {
+    "max_px": ("a joint is off by", "px"),
+    "mean_error_increase_mm": ("the mean error grows by", "mm"),
+}
+"""Name of a limit -> what it holds down, and its unit."""
 LIMITS = {
     "fp32": Limit("max_px", 0.01),
     "fp16": Limit("max_px", 0.1),
@@ -109,6 +116,7 @@ def checked_export(
     def check(written: Path) -> None:
         with native_stderr_held():  # LiteRT says that it runs
             backend = open_backend(written)
+        LOGGER.info("comparing the file with the model on %d hands", len(hands))
         report.update(compare(model, backend, hands))
         measured = _measured(report, limit)
         report.update(
@@ -117,6 +125,7 @@ def checked_export(
             passed=measured <= limit.value,
         )  # fmt: skip
         if not report["passed"]:
+            LOGGER.info("the file is too far off; looking for the layers")
             report["layer_groups"] = layer_groups(
                 model, metadata, form, precision, hands, calibration
             )
@@ -174,9 +183,10 @@ def compare(model: keras.Model, backend: Backend, hands: Hands) -> dict[str, Any
         "ms_per_image": {
             "median": round(float(np.median(milliseconds)), 3),
             "min": round(min(milliseconds), 3),
-            "threads": "as TensorFlow likes" if isinstance(backend, SavedModelBackend) else 1,
+            "threads": "chosen by TensorFlow" if isinstance(backend, SavedModelBackend) else 1,
         },
         "hands": hands.conditions,
+        "image_size_px": hands.images.shape[1],
         "protocol": f"{PROTOCOL}: known root depth and length of {hands.scale_bone}",
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
         "versions": versions(),
@@ -253,6 +263,7 @@ def layer_groups(
         wanted = np.array([function(image[None])["output"] for image in images])
         apart = np.sqrt(np.square(given - wanted.reshape(given.shape)).sum())
         errors[name] = float(f"{apart / np.sqrt(np.square(wanted).sum()):.3g}")
+        LOGGER.info("%s: off by %.3g of its output", name, errors[name])
     return errors
 
 
@@ -310,6 +321,7 @@ def _cut_points(model: keras.Model) -> Iterator[tuple[str, Any]]:
 def parity_text(report: Mapping[str, Any]) -> str:
     """A report in a few lines."""
     before, after = report["before"], report["after"]
+    ((limited, limit),) = report["limit"].items()
     lines = [
         f"{report['file']}: {report['format']} {report['precision']}, "
         f"{report['bytes'] / 2**20:.2f} MiB, {report['ms_per_image']['median']:.2f} ms an image "
@@ -318,22 +330,29 @@ def parity_text(report: Mapping[str, Any]) -> str:
         f"  AUC 20-50 mm {before['auc']:.4f} -> {after['auc']:.4f}, mean error "
         f"{before['mean_error_mm']:.2f} -> {after['mean_error_mm']:.2f} mm",
     ]
-    for signature, parts in report["difference"].items():
-        uv, xyz = parts["uv_px"], parts["xyz_mm"]
-        lines.append(
-            f"  {signature}: off by {uv['max']:.2g} px at most, {uv['mean']:.2g} in the mean; "
-            f"{xyz['max']:.2g} mm at most, {xyz['mean']:.2g} in the mean"
-        )
+    most, mean = (
+        {
+            name: max(part[name][of] for part in report["difference"].values())
+            for name in ("uv_px", "xyz_mm")
+        }
+        for of in ("max", "mean")
+    )
+    lines.append(
+        f"  from the model: largest joint error {most['uv_px']:.2g} px of "
+        f"{report['image_size_px']} and {most['xyz_mm']:.2g} mm, mean {mean['uv_px']:.2g} px and "
+        f"{mean['xyz_mm']:.2g} mm"
+    )
+    what, unit = LIMIT_WORDS[limited]
+    measured = report["measured"][limited]
+    lines.append(
+        f"  limit of {report['precision']}: {what} {limit:g} {unit} at most; here {measured:.2g}"
+    )
     return "\n".join(lines)
 
 
 def _failure(report: Mapping[str, Any]) -> str:
     ((name, limit),) = report["limit"].items()
-    unit = "px" if name == "max_px" else "mm"
-    what = {
-        "max_px": "a joint is off by",
-        "mean_error_increase_mm": "the mean error grows by",
-    }[name]
+    what, unit = LIMIT_WORDS[name]
     return (
         f"{report['file']} was not written: {what} {report['measured'][name]:.3g} {unit}, the "
         f"limit of {report['precision']} is {limit:g} {unit}. Layer group: {report['blamed']}. "

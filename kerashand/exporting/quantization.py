@@ -67,8 +67,8 @@ def static_tflite(content: bytes, hands: Hands | None) -> bytes:
     )
     for operation in (operations.CONV_2D, operations.FULLY_CONNECTED):
         quantizer.add_dynamic_config(f"{REGRESSOR}.*", operation, 8)
-    signatures = open_interpreter(content).get_signature_list()
     with warnings.catch_warnings(), quiet_stderr():
+        signatures = open_interpreter(content).get_signature_list()
         warnings.simplefilter("ignore")  # the interpreter warns that it keeps all tensors
         measured = quantizer.calibrate(
             {name: list(hands.inputs(name)) for name in signatures},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,36 @@ import tensorflow as tf
 
 from kerashand.errors import UserError
 from kerashand.files import written_beside
+from kerashand.progress import LINE_SECONDS
 
+LOGGER = logging.getLogger(__name__)
 NAN_CHECK_STEPS = 20
 
 
 class StageProgress(keras.callbacks.ProgbarLogger):
-    """The progress bar of a stage whose epochs are separate calls of `fit`."""
+    """The progress bar of a stage whose epochs are separate calls of `fit`.
+
+    Without a terminal (verbose 2) it is a line now and then, beside that of each epoch.
+    """
 
     def __init__(self, epochs: int):
         super().__init__()
         self.stage_epochs = epochs
+        self.said = time.monotonic()
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Count the epochs of the stage, not those of the call."""
         super().set_params(params)
         self.epochs = self.stage_epochs
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Move the bar, or say where the epoch is."""
+        super().on_train_batch_end(batch, logs)
+        now = time.monotonic()
+        if self.verbose == 2 and now - self.said >= LINE_SECONDS:
+            self.said = now
+            loss = float((logs or {}).get("loss", math.nan))
+            LOGGER.info("step %d of %d, loss %.4g", batch + 1, self.target, loss)
 
 
 class StopOnNaN(keras.callbacks.Callback):

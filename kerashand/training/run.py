@@ -36,8 +36,10 @@ from kerashand.config import (
     Config,
     check_config,
     config_hash,
+    differences,
     dump_yaml,
     find_initial_weights,
+    load_config,
 )
 from kerashand.data.augment import AugmentParameters
 from kerashand.data.cache import CachedSplit
@@ -53,7 +55,7 @@ from kerashand.data.readers.table import MEND
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
 from kerashand.data.tables import TableSplit
-from kerashand.errors import TryAgainError, UserError
+from kerashand.errors import TryAgainError, UserError, number_of
 from kerashand.files import held, write_text
 from kerashand.models.hand3d import FORMAT_SUFFIXES as HAND3D_SUFFIXES
 from kerashand.models.hand3d import load_hand3d
@@ -79,6 +81,8 @@ from kerashand.training.trainer import LOSS_NAMES, PARTS, HandPoseTrainer, Stage
 LOGGER = logging.getLogger(__name__)
 STAGE_NUMBERS = {name: number for number, name in enumerate(STAGES, start=1)}
 DRY_RUN_SAMPLES = 32
+MOST_DIFFERENCES = 5
+"""Keys of another configuration that a message names."""
 
 
 def run(
@@ -138,6 +142,7 @@ class Run:
         )
         self.has_regularizer = config.stages.regularizer.epochs > 0
         self.started = time.monotonic()
+        self.resumed = False
 
     @property
     def checkpoint(self) -> Path:
@@ -150,7 +155,9 @@ class Run:
         active = [name for name in STAGES if config.stages[name].epochs > 0]
         if self.dry_run:
             self.prepare()
-            return {name: self._dry_stage(name) for name in active}
+            losses = {name: self._dry_stage(name) for name in active}
+            LOGGER.info("dry run: all is fine. %s was not touched", self.folder)
+            return losses
         if self._load_state() and self.state["finished"]:
             path = self.folder / "results.json"
             if path.exists():
@@ -159,14 +166,14 @@ class Run:
                 print(evaluation.table(results))
                 return results
         with self._folder_held():
-            resumed = self._open_folder()
+            self._open_folder()
             if config.distribute == MULTI_WORKER:
                 self._check_workers()
-            self.prepare()
-            for name in active:
-                if STAGE_NUMBERS[name] >= STAGE_NUMBERS[self.state["stage"]]:
-                    self._run_stage(name, resumed)
-            return self._finish()
+            with self._saying_where_it_stopped():
+                self.prepare()
+                for name in active:
+                    self._run_stage(name)
+                return self._finish()
 
     def prepare(self) -> None:
         """Fill in what the cache lacks, build the models, load the initial weights."""
@@ -246,25 +253,51 @@ class Run:
         state = load_state(self.checkpoint, like=self.state)
         if state["config_hash"] != self.state["config_hash"]:
             raise UserError(
-                f"{self.folder} holds a run of another configuration (see its config.yaml). "
+                f"{self.folder} holds a run of another configuration{self._differing()}\n"
                 "Choose another folder with `--run-dir`, or delete this one."
             )
         self.state = state
         return True
 
-    def _open_folder(self) -> bool:
-        """Say where the run goes on, or write what it is; True if there is a checkpoint."""
-        if self._load_state():
-            LOGGER.info(
-                "going on in %s: stage %s after epoch %d",
-                self.folder, self.state["stage"], self.state["epoch"],
-            )  # fmt: skip
-            return True
-        if self.is_chief:
+    def _differing(self) -> str:
+        """What the configuration of the folder says otherwise, as the end of a sentence."""
+        with contextlib.suppress(UserError):
+            found = differences(load_config(self.folder / "config.yaml"), self.config)
+            shown, more = found[:MOST_DIFFERENCES], len(found) - MOST_DIFFERENCES
+            shown += [f"and {more} more"] if more > 0 else []
+            return ". There:" + "".join(f"\n  {line}" for line in shown) if shown else "."
+        return "."
+
+    def _open_folder(self) -> None:
+        """Say where the run goes on, or write what it is."""
+        self.resumed = self._load_state()
+        if self.resumed:
+            LOGGER.info("going on from %s: %s", self.checkpoint, self._place(self.state))
+        elif self.is_chief:
             with self._writing_folder():
                 write_text(self.folder / "config.yaml", dump_yaml(self.config))
                 write_text(self.folder / "versions.json", json.dumps(versions(), indent=2))
-        return False
+
+    def _place(self, state: dict[str, Any]) -> str:
+        """Where a run stands, in words."""
+        name, step = state["stage"], state["step"]
+        epochs = self.config.stages[name].epochs
+        return f"{_title(name)}, after epoch {state['epoch']} of {epochs}" + (
+            f" and {number_of(step, 'step')} of the next" if step else ""
+        )
+
+    @contextlib.contextmanager
+    def _saying_where_it_stopped(self) -> Iterator[None]:
+        """Let Ctrl-C in the block say what the same command will do."""
+        try:
+            yield
+        except KeyboardInterrupt as stop:
+            if self.checkpoint.exists():
+                place = self._place(load_state(self.checkpoint))
+                stop.args = (f"Stopped: run the same command again to go on from {place}.",)
+            else:
+                stop.args = ("Stopped before the first checkpoint: the same command begins anew.",)
+            raise
 
     def _prepare_data(self) -> None:
         """Fill in what the cache lacks: the splits that the stages and the test use."""
@@ -302,15 +335,19 @@ class Run:
         path = find_initial_weights(name)
         if path.suffix in HAND3D_SUFFIXES:
             layers = load_hand3d(path, self.parts.network)
-            LOGGER.info("starting from %s: %d layers of the 2D network", path.name, len(layers))
+            self._say_start(path, f"{len(layers)} layers of the 2D network")
             return
         try:
             held = parts_in_npz(path)
             load_parts_npz(path, self.parts.models, only=held)
         except ValueError as error:
             raise UserError(f"model.initial_weights: {error}") from error
-        LOGGER.info("starting from %s: %s", path.name, ", ".join(held))
+        self._say_start(path, ", ".join(held))
         self.has_regularizer |= "regularizer" in held
+
+    def _say_start(self, path: Path, what: str) -> None:
+        if not self.resumed:  # else the checkpoint takes their place
+            LOGGER.info("starting from %s: %s", path.name, what)
 
     def _settings(self, name: str) -> StageSettings:
         stage, losses = self.config.stages[name], self.config.losses
@@ -393,20 +430,27 @@ class Run:
         ]
         return parts[0] if len(parts) == 1 else parts[0].concatenate(parts[1])
 
-    def _run_stage(self, name: str, resumed: bool) -> None:
+    def _run_stage(self, name: str) -> None:
+        """Train a stage, or what is left of it."""
+        if STAGE_NUMBERS[name] < STAGE_NUMBERS[self.state["stage"]]:
+            LOGGER.info("%s: done", _title(name))
+            return
         stage, steps = self.config.stages[name], self.config.steps_per_epoch(name)
         settings = self._start_trainer(name)
         if self.state["stage"] != name:
             self.state |= {"stage": name, "epoch": 0, "step": 0}
-        elif resumed:
+        elif self.resumed:
             # A finished stage passes here too: its weights are what the next one starts from.
             restore_variables(self.checkpoint, self._variables())
         validation = self._validation(name, settings)
-        LOGGER.info(
-            "stage %d of %d, %s: %d epochs of %d steps of %d samples (%s)",
-            STAGE_NUMBERS[name], len(STAGES), name, stage.epochs, steps, stage.batch_size,
-            " + ".join(stage.domains),
-        )  # fmt: skip
+        if self.state["epoch"] < stage.epochs:
+            LOGGER.info(
+                "%s: %s of %s of %d samples (%s). Its step is compiled first, which takes a while",
+                _title(name), number_of(stage.epochs, "epoch"), number_of(steps, "step"),
+                stage.batch_size, " + ".join(stage.domains),
+            )  # fmt: skip
+        else:
+            LOGGER.info("%s: done", _title(name))
         while self.state["epoch"] < stage.epochs:
             epoch, step = self.state["epoch"], self.state["step"]
             with self._naming_damage():
@@ -513,23 +557,24 @@ class Run:
     def _on_devices(self, function: Callable) -> Callable:
         """A compiled step on every device, which gives the results of one: they are equal."""
 
-        @tf.function(autograph=False)
         def everywhere(batch: dict) -> dict[str, tf.Tensor]:
             results = self.strategy.run(function, (batch,))
             first = self.strategy.experimental_local_results
             return {name: tf.squeeze(first(value)[0]) for name, value in results.items()}
 
-        return everywhere
+        # A partial: TensorFlow counts retracings of functions by their code, of all steps together.
+        return tf.function(functools.partial(everywhere), autograph=False)
 
     def _dry_stage(self, name: str) -> dict[str, float]:
         """One training step and one validation batch of a stage."""
+        LOGGER.info("%s: one step, which is compiled first", _title(name))
         batches, step = self.stage_step(name)
         losses = {key: float(value) for key, value in step(next(iter(batches))).items()}
         validation = self.strategy.experimental_distribute_dataset(
             self._validation(name, self.trainer.settings)
         )
         self._on_devices(self.trainer.test_step)(next(iter(validation)))
-        LOGGER.info("stage %s: one step, %s", name, _in_words(losses))
+        LOGGER.info("%s: %s", _title(name), _in_words(losses))
         return losses
 
     # -------------------------------------------------------------------------------- results
@@ -607,6 +652,10 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
+
+
+def _title(stage: str) -> str:
+    return f"stage {STAGE_NUMBERS[stage]} of {len(STAGES)}, {stage}"
 
 
 def _in_words(losses: dict[str, float]) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 
 from kerashand.data.readers.table import HandTable, depth_seen
 from kerashand.errors import UserError, shown
-from kerashand.files import user_path
+from kerashand.files import check_folder, user_path
 from kerashand.geometry.registration import Registration
 from kerashand.geometry.root_depth import PALM_RATIOS
 from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
@@ -66,6 +66,7 @@ def load_recording(folder: str | Path) -> Recording:
     Raises:
         UserError: if it is missing or wrong, with the key and what it held.
     """
+    check_folder(folder)
     path = user_path(folder) / RECORDING_FILE
     try:
         held = read_yaml_file(path)
@@ -73,7 +74,7 @@ def load_recording(folder: str | Path) -> Recording:
         if not path.exists():
             raise UserError(
                 f"{path} does not exist. It holds the cameras of a recording and one measure of "
-                "the hand; see kerashand/data/readers/rgbd.py."
+                "the hand: docs/data.md shows one."
             ) from None
         raise UserError(f"{path} cannot be read as YAML: {error}") from error
     read = _Reader(path, held)
@@ -186,7 +187,7 @@ def colour_path(folder: str | Path, frame: str) -> Path:
 
 
 def load_points(folder: str | Path) -> list[dict]:
-    """The rows of points.jsonl: frame, side, uv_px [21, 2], weight [21].
+    """The rows of points.jsonl: frame, side, uv_px [21, 2], weight [21], and the line's number.
 
     Raises:
         UserError: if the file is missing or a line is wrong.
@@ -207,6 +208,7 @@ def load_points(folder: str | Path) -> list[dict]:
                 rows.append(_row(parse_json(line)))
             except ValueError as error:
                 raise UserError(f"{path}, line {number}: {error}") from None
+            rows[-1]["line"] = number
     if not rows:
         raise UserError(f"{path} holds no hands.")
     return rows
@@ -252,13 +254,18 @@ def read(root: str | Path, split: str) -> HandTable:
     rows = [row for row in rows if (row["frame"] in test) == (split == "test")]
     if not rows:
         raise UserError(f"{root}: too few frames with points for a split `{split}`.")
+    return table_of(root, recording, rows, split)
+
+
+def table_of(root: Path, recording: Recording, rows: list[dict], split: str) -> HandTable:
+    """Rows of `load_points` as a table, with the depth of each wrist."""
     palm, phalanx = recording.wrist_middle_mcp_mm, recording.middle_mcp_pip_mm
     # Joints that no label claims: the right depth of the wrist and lengths of the scale bones.
     xyz_mm = np.zeros((len(rows), NUM_JOINTS, 3), np.float32)
     xyz_mm[:, :, 0] = 1.0
     xyz_mm[:, ROOT, 0], xyz_mm[:, MIDDLE_MCP, 0] = 0.0, palm
     xyz_mm[:, MIDDLE_MCP + 1, 0] = palm + phalanx
-    frame_numbers = {name: number for number, name in enumerate(names)}
+    frame_numbers = {name: n for n, name in enumerate(sorted({row["frame"] for row in rows}))}
     table = HandTable(
         dataset=f"{root.name}, {split}",
         conditions=(

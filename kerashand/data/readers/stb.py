@@ -149,7 +149,7 @@ def _labels(path: Path) -> np.ndarray:
         from scipy.io import loadmat
     except ImportError as error:
         raise UserError(
-            "STB's labels are MATLAB files, which SciPy reads: pip install 'kerashand[datasets]'"
+            "STB's labels are MATLAB files, which SciPy reads: pip install scipy."
         ) from error
     if not path.is_file():
         raise UserError(
