@@ -70,10 +70,7 @@ show(picture)
 # intrinsics and that length also millimetres.
 
 # %%
-from kerashand.stderr import native_stderr_held
-
-with native_stderr_held():  # LiteRT says that it runs
-    pose = HandPose.load()
+pose = HandPose.load()
 half = picture.shape[1] // 2
 hands = [
     pose.predict(picture, box=(left + 24, 24, left + half - 24, 232), side="right")[0]
