@@ -47,7 +47,7 @@ from kerashand.runtime import HandPose
 from kerashand.synthetic.scene import draw_sample
 
 picture = np.concatenate(
-    [draw_sample("varied", "test", 0, number, size_px=256).image for number in (2, 5)], axis=1
+    [draw_sample("varied", "test", 0, number, size_px=256).image for number in (1017, 1011)], axis=1
 )
 
 
@@ -86,8 +86,12 @@ show(overlay)
 # ## The hand from another side
 
 # %%
-turned = [visualize.draw_skeleton_3d(hand.xyz_relative * 90.0, size_px=380) for hand in hands]
-show(np.concatenate(turned, axis=1), title="from 65 degrees to the right, 20 above")
+view = (30, 20)
+turned = [
+    visualize.draw_skeleton_3d(hand.xyz_relative * 90.0, size_px=380, view_deg=view)
+    for hand in hands
+]
+show(np.concatenate(turned, axis=1), title="from 30 degrees to the right, 20 above")
 
 # %% [markdown]
 # ## Inside: score maps
