@@ -377,9 +377,13 @@ def test_crops_are_the_same(run_page, rng):
 
 
 def test_hands_through_a_video(run_page, pose, surest, wholes):
-    """Numbers and smoothed joints of a hand that moves, then is gone."""
+    """Numbers and smoothed joints of a hand that moves, then is gone.
+
+    What the pose model still takes for it then is lost when two searches, five frames apart, do
+    not see it: those of frames 10 and 15.
+    """
     picture, _ = surest
-    frames = [np.roll(picture, 6 * step, axis=1) for step in range(6)] + [wholes[-1]] * 3
+    frames = [np.roll(picture, 6 * step, axis=1) for step in range(6)] + [wholes[-1]] * 10
     rows = run_page(
         f"""
         const {{ HandTracker }} = await import('/tracker.js');

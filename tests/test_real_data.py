@@ -194,7 +194,7 @@ def first_line(change):
 
 # (kind, what is done to its folder, what the message says)
 DAMAGE = {
-    "rhd folder missing": ("rhd", shutil.rmtree, r"anno_training.pickle does not exist"),
+    "rhd folder missing": ("rhd", shutil.rmtree, r"copy does not exist"),
     "rhd half a download": (
         "rhd", lambda r: shutil.rmtree(r / "training" / "color"),
         r"12 of 12 hands cannot be used:\n.*color/00000.png: does not exist",
@@ -280,7 +280,7 @@ DAMAGE = {
     "rhd mask cut": (
         "rhd", lambda r: cut(r / "training/mask/00001.png", 0.1), r"mask/00001.png is missing or",
     ),
-    "stb folder missing": ("stb-sk", shutil.rmtree, r"B2Counting_SK.mat does not exist"),
+    "stb folder missing": ("stb-sk", shutil.rmtree, r"copy does not exist"),
     "stb one label file missing": (
         "stb-sk", lambda r: (r / "labels/B4Random_SK.mat").unlink(), r"B4Random_SK.mat does not",
     ),
@@ -318,7 +318,7 @@ DAMAGE = {
         "stb-bb", lambda r: (r / "images/B2Random/BB_right_1.png").unlink(),
         r"BB_right_1.png: does not exist",
     ),
-    "freihand folder missing": ("freihand", shutil.rmtree, r"training_xyz.json does not exist"),
+    "freihand folder missing": ("freihand", shutil.rmtree, r"copy does not exist"),
     "freihand labels cut": (
         "freihand", lambda r: cut(r / "training_xyz.json"), r"training_xyz.json cannot be read as",
     ),
@@ -338,7 +338,7 @@ DAMAGE = {
         "freihand", lambda r: repaint(r / "training/rgb/00000003.jpg", lambda p: p[:200]),
         r"00000003.jpg: is 224 x 200 pixels, not 224 x 224",
     ),
-    "recording missing": ("rgbd", shutil.rmtree, r"recording.yaml does not exist"),
+    "recording missing": ("rgbd", shutil.rmtree, r"copy does not exist"),
     "recording without camera": (
         "rgbd", lambda r: edit_text(r / "recording.yaml", "colour:", "color:"),
         r"`colour` must be a mapping. Received: null",
