@@ -263,8 +263,9 @@ def _draw_history_panel(axes, rows: Sequence[Mapping[str, Any]], panel: str) -> 
         places = [place + 1 for place in range(len(rows)) if stages[place] == stage]
         axes.axvspan(places[0] - 0.5, places[-1] + 0.5, color=curve_colour(number), alpha=0.06)
         axes.text(
-            np.mean([places[0], places[-1]]), 0.98, stage, color=curve_colour(number), fontsize=8,
-            ha="center", va="top", transform=axes.get_xaxis_transform(),
+            np.mean([places[0], places[-1]]), 0.98 - 0.08 * (number % 2), stage,
+            color=curve_colour(number), fontsize=8, ha="center", va="top",
+            transform=axes.get_xaxis_transform(),
         )  # fmt: skip
         for name, style in ((panel, _TRAINING), (f"val_{panel}", _VALIDATION)):
             points = [
