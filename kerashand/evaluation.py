@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerashand import visualize
+from kerashand.geometry.depth import window_width_mm
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, depth_map_errors, errors_2d, evaluate_pose
 from kerashand.models.hand_pose import HandPoseParts, draw_depth
@@ -76,7 +77,9 @@ def predict(
             row["depth_l1"] = depth_map_errors(
                 row["generated"], batch["depth_map"], batch["depth_weight"]
             )
-            row["window_mm"] = 2.0 * half_width_scales * batch["scale_mm"]
+            row["window_mm"] = window_width_mm(
+                batch["scale_mm"], half_width_scales=half_width_scales
+            )
         for name, value in row.items():
             collected.setdefault(name, []).append(np.asarray(value))
     arrays = {name: np.concatenate(values) for name, values in collected.items()}

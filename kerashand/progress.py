@@ -12,12 +12,12 @@ LINE_SECONDS = 30.0
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
     """Show on stderr how far the block is.
 
     Args:
         what: what is done, such as "preparing hands".
-        total: how many there are.
+        total: how many there are, None if that is unknown.
         unit: what is counted, for the rate: "images".
 
     Yields:
@@ -50,9 +50,9 @@ def progress(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]
             bar.update(task, completed=done, rate=f"{rate:.3g} {unit}/s")
             if not has_bar and now - said >= LINE_SECONDS:
                 said = now
-                left = (total - done) / rate / 60
-                LOGGER.info(
-                    "%s: %d of %d, %.3g %s/s, %.1f min left", what, done, total, rate, unit, left
-                )
+                of, left = "", ""
+                if total is not None:
+                    of, left = f" of {total}", f", {(total - done) / rate / 60:.1f} min left"
+                LOGGER.info("%s: %d%s, %.3g %s/s%s", what, done, of, rate, unit, left)
 
         yield advance

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kerashand.config import STAGES
 from kerashand.files import PART_SUFFIX
 from kerashand.training.checkpoint import load_state
 
-STAGES = ("pretrain", "regularizer", "finetune")
 SMALL = [
     "data.image_size_px=32", "data.workers=1",
     *(f"stages.{s}.batch_size=8" for s in STAGES),

@@ -12,7 +12,7 @@ from typing import Any
 
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
-from kerashand.errors import UserError
+from kerashand.errors import UserError, number_of
 from kerashand.files import user_path
 
 ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
@@ -121,7 +121,6 @@ class _Prediction:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         from kerashand.cli import jobs, media  # loads OpenCV
-        from kerashand.cli.startup import native_stderr_held
         from kerashand.runtime import HandPose
 
         self.media = media
@@ -137,10 +136,9 @@ class _Prediction:
         for flag, given in (("--box", self.box), ("--side", arguments.side != "auto")):
             if given and (films := [job.name for job in planned if job.is_film]):
                 raise UserError(f"{flag} is for pictures. Received: the video {films[0]}")
-        with native_stderr_held():
-            self.pose = HandPose.load(
-                arguments.model, finder=arguments.finder, threads=arguments.threads
-            )
+        self.pose = HandPose.load(
+            arguments.model, finder=arguments.finder, threads=arguments.threads
+        )
         self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
         self.lines: list[str] = []
         # Every joint of one picture; of several, and beside JSON in the terminal, hands alone.
@@ -261,9 +259,7 @@ class _Prediction:
     def _film(self, job) -> None:
         from contextlib import ExitStack
 
-        from rich.console import Console
-        from rich.progress import Progress
-
+        from kerashand.progress import progress
         from kerashand.runtime.tracker import HandTracker
 
         video = self.media.Video(job.name)
@@ -283,11 +279,7 @@ class _Prediction:
                 from kerashand.cli.window import Window
 
                 show = stack.enter_context(Window(f"kerashand: {job.name}")).show
-            console = Console(stderr=True)
-            progress = stack.enter_context(
-                Progress(console=console, disable=not console.is_terminal)
-            )
-            task = progress.add_task("frames", total=video.frames or None)
+            advance = stack.enter_context(progress(job.name, video.frames or None, "frames"))
             try:
                 for rgb in video:
                     now = time.monotonic()
@@ -308,7 +300,7 @@ class _Prediction:
                             write(drawing)
                         if show is not None and not show(drawing):
                             break
-                    progress.advance(task)
+                    advance(1)
                 else:
                     ended = True
             except KeyboardInterrupt:
@@ -371,7 +363,7 @@ def _rounded(array, digits: int):
 
 
 def _number(count: int, what: str) -> str:
-    return f"{count or 'no'} {what}{'' if count <= 1 else 's'}"
+    return number_of(count, what) if count else f"no {what}"
 
 
 def _numbers(flag: str, text: str | None, count: int) -> list[float] | None:

@@ -114,8 +114,7 @@ def checked_export(
     limit = limits[precision]
 
     def check(written: Path) -> None:
-        with native_stderr_held():  # LiteRT says that it runs
-            backend = open_backend(written)
+        backend = open_backend(written)
         LOGGER.info("comparing the file with the model on %d hands", len(hands))
         report.update(compare(model, backend, hands))
         measured = _measured(report, limit)

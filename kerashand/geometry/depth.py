@@ -61,9 +61,25 @@ def window(root_depth_mm: Array, scale_mm: Array, half_width_scales: float) -> t
     Raises:
         ValueError: If the half width is not positive.
     """
+    width_mm = window_width_mm(scale_mm, half_width_scales=half_width_scales)
+    return root_depth_mm + width_mm / 2.0, width_mm
+
+
+def window_width_mm(scale_mm: Array, *, half_width_scales: float) -> Array:
+    """Return d_range of Eq. 4, by which differences of normalised depth become millimetres.
+
+    Args:
+        scale_mm: [...] length of the scale bone in mm.
+        half_width_scales: Half width k in bone lengths.
+
+    Returns:
+        [...] width of the depth window in mm.
+
+    Raises:
+        ValueError: If the half width is not positive.
+    """
     _check_half_width(half_width_scales)
-    half_width_mm = half_width_scales * scale_mm
-    return root_depth_mm + half_width_mm, 2.0 * half_width_mm
+    return 2.0 * half_width_scales * scale_mm
 
 
 def normalise_depth(

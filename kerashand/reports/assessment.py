@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.evaluation import PCK_2D_SHARE
-from kerashand.geometry.depth import normalised_joint_depth
+from kerashand.geometry.depth import normalised_joint_depth, window_width_mm
 from kerashand.geometry.pose import OPTICAL_AXIS, xyz_from_uv_z
 from kerashand.metrics import (
     PROTOCOLS,
@@ -178,7 +178,7 @@ def _depth_map_mm(predictor: Predictor, batch: Mapping[str, NDArray], z_relative
 
 def _window_mm(predictor: Predictor, batch: Mapping[str, NDArray]) -> NDArray:
     """[N] width of the depth window."""
-    return 2.0 * predictor.half_width_scales * batch["scale_mm"]
+    return window_width_mm(batch["scale_mm"], half_width_scales=predictor.half_width_scales)
 
 
 def _auc_of_each(errors: NDArray, protocol: str) -> NDArray:
@@ -223,7 +223,7 @@ def hidden_joints(batch: Mapping[str, NDArray], half_width_scales: float) -> NDA
         depth[rows, cell[..., 1], cell[..., 0]],
         weight[rows, cell[..., 1], cell[..., 0]],
     )
-    window_mm = 2.0 * half_width_scales * batch["scale_mm"][:, None]
+    window_mm = window_width_mm(batch["scale_mm"], half_width_scales=half_width_scales)[:, None]
     known = (seen > 0) & (batch["z_weight"] > 0)[:, None]
     return np.where(known, ((surface - joints) * window_mm > OCCLUDED_MM).astype(float), np.nan)
 

@@ -90,9 +90,7 @@ class OnnxBackend(Backend):
         try:
             import onnxruntime
         except ImportError as error:
-            raise UserError(
-                f"{path} needs ONNX Runtime: pip install onnxruntime (or kerashand[edge])."
-            ) from error
+            raise UserError(f"{path} needs ONNX Runtime: pip install onnxruntime.") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = LOG_ERRORS
@@ -215,8 +213,12 @@ def load_backend(path: str | Path, *, task: str, threads: int = 1) -> Backend:
 
 
 def open_backend(path: Path, *, threads: int = 1) -> Backend:
-    """Load a file whatever it is for; raises as `load_backend` does."""
-    return _backend_class(path)(path, threads=threads)
+    """Load a file whatever it is for, without what its runtime tells of itself.
+
+    Raises as `load_backend` does.
+    """
+    with native_stderr_held():
+        return _backend_class(path)(path, threads=threads)
 
 
 def _backend_class(path: Path):
@@ -372,11 +374,10 @@ def open_interpreter(
     interpreter_class, resolvers = _litert()
     kind = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else resolvers.AUTO
     try:
-        with native_stderr_held():  # LiteRT tells of its delegate there
-            interpreter = interpreter_class(
-                model_content=content, num_threads=threads, experimental_op_resolver_type=kind
-            )
-            interpreter.allocate_tensors()
+        interpreter = interpreter_class(
+            model_content=content, num_threads=threads, experimental_op_resolver_type=kind
+        )
+        interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise _not_loaded(name, "LiteRT", error) from error
     return interpreter
@@ -393,7 +394,5 @@ def _litert():
             Interpreter = tensorflow.lite.Interpreter
             OpResolverType = tensorflow.lite.experimental.OpResolverType
         except (ImportError, AttributeError) as error:
-            raise UserError(
-                "A .tflite file needs LiteRT: pip install ai-edge-litert (or kerashand[edge])."
-            ) from error
+            raise UserError("A .tflite file needs LiteRT: pip install ai-edge-litert.") from error
     return Interpreter, OpResolverType

@@ -117,7 +117,7 @@ def row_parser(
             sample["depth_mm"] = depth_of(row)
         return sample
 
-    return tf.autograph.experimental.do_not_convert(parse)
+    return parse
 
 
 def damaged_pictures(table: HandTable) -> list[str]:
