@@ -13,7 +13,7 @@ from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend, with_description
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder
-from kerashand.runtime.hand_pose import Hand, view_of_joints
+from kerashand.runtime.hand_pose import MOST_SEARCHES, Hand, fits, view_of_joints
 from kerashand.runtime.smoothing import OneEuroFilter
 from kerashand.synthetic.scene import draw_sample
 
@@ -129,6 +129,56 @@ def test_joints_come_back_to_the_picture(scene, side, passes):
     )
     np.testing.assert_allclose(px_from_cam(hand.xyz_mm, sample.intrinsics), hand.uv_px, atol=1e-6)
     assert hand.root_depth_mm == pytest.approx(sample.xyz_mm[0, 2], rel=0.1)
+
+
+def enlarged(box, factor, shift=0.0):
+    """A box about the same middle, moved right by so many of its sides."""
+    left, top, right, bottom = box
+    middle, half = np.array([left + right, top + bottom]) / 2, max(right - left, bottom - top) / 2
+    middle[0] += 2.0 * half * shift
+    return tuple(np.concatenate([middle - factor * half, middle + factor * half]).tolist())
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "looks"),
+    [(1.0, 0.0, 2), (1.2, 0.0, 2), (1.0, 0.1, 2), (1.6, 0.0, 3), (0.6, 0.0, 3), (1.0, 0.3, 3)],
+)
+def test_a_box_that_does_not_fit_costs_a_look(scene, factor, shift, looks):
+    sample, picture, z_relative, _ = scene
+    uv = 96.0 + 0.25 * sample.uv_px  # far from the edges, beyond which colours are mirrored
+    given = enlarged((*uv.min(axis=0), *uv.max(axis=0)), factor, shift)
+    for passes, expected in ((1, 1), (2, looks), (3, looks + 1)):
+        backend = TrueJoints(uv, z_relative)
+        (hand,) = HandPose(backend, None).predict(picture, box=given, side="right", passes=passes)
+        assert len(backend.seen) == expected
+        np.testing.assert_allclose(hand.uv_px, uv, atol=0.5)
+
+
+def test_a_look_that_never_fits_comes_to_an_end():
+    class Runaway(TrueJoints):
+        """Sees the hand a quarter as large as it looks, each time."""
+
+        def run(self, images):
+            self.seen.append(images[0])
+            uv = SIZE * (0.4 + 0.2 * self.uv_px / 256.0)
+            return {"uv_px": uv, "z_relative": self.z_relative, "confidence": np.ones(21)}
+
+    uv = np.random.default_rng(0).uniform(0, 256, (21, 2))
+    backend = Runaway(uv, np.zeros(21))
+    picture = np.zeros((256, 256, 3), np.uint8)
+    HandPose(backend, None).predict(picture, box=(0, 0, 255, 255), side="left")
+    assert len(backend.seen) == MOST_SEARCHES + 2
+
+
+def test_what_fits():
+    uv = np.array([[10.0, 10.0], [30.0, 50.0], *[[20.0, 20.0]] * 19])  # 40 px high about (20, 30)
+    side = 40.0 * HAND_MARGIN
+    for factor, shift, expected in (
+        (1.0, 0.0, True), (1.3, 0.0, True), (1.4, 0.0, False), (0.76, 0.0, True),
+        (0.74, 0.0, False), (1.0, 0.14, True), (1.0, 0.16, False),
+    ):  # fmt: skip
+        view = (np.array([20.0 + shift * factor * side, 30.0]), factor * side, 0.0)
+        assert fits(view, uv) is expected
 
 
 def test_the_second_pass_sees_the_fingers_up(scene):

@@ -63,10 +63,8 @@ inline View squareAround(const Box& box, double margin = kHandMargin) {
   return {{(box.left + box.right) / 2, (box.top + box.bottom) / 2}, side * margin, 0.0};
 }
 
-// The view in which a hand stands with its fingers up; the model is better at those.
-inline View viewOfJoints(const Joints& uv) {
-  const Point up{uv[kMiddleMcp].u - uv[kWrist].u, uv[kMiddleMcp].v - uv[kWrist].v};
-  const double angle = -kPi / 2 - std::atan2(up.v, up.u);
+// The view that shows joints when the picture is turned by an angle.
+inline View viewTurned(const Joints& uv, double angle) {
   const double cosine = std::cos(angle), sine = std::sin(angle);
   const Affine turn{cosine, -sine, 0, sine, cosine, 0};
   Point low = turn(uv[0]), high = low;
@@ -78,6 +76,23 @@ inline View viewOfJoints(const Joints& uv) {
   const double span = std::max({high.u - low.u, high.v - low.v, kLeastSpanPx});
   const Affine back{cosine, sine, 0, -sine, cosine, 0};
   return {back({(low.u + high.u) / 2, (low.v + high.v) / 2}), span * kHandMargin, angle};
+}
+
+// The view in which a hand stands with its fingers up; the model is better at those.
+inline View viewOfJoints(const Joints& uv) {
+  const Point up{uv[kMiddleMcp].u - uv[kWrist].u, uv[kMiddleMcp].v - uv[kWrist].v};
+  return viewTurned(uv, -kPi / 2 - std::atan2(up.v, up.u));
+}
+
+// A view fits joints if theirs is so many times as large and its centre so near, in sides.
+constexpr double kLeastFit = 0.75, kLargestFit = 1.33, kFittingShift = 0.15;
+
+// Whether the joints that a look saw lie as they should in the view that it had.
+inline bool fits(const View& view, const Joints& uv) {
+  const View asked = viewTurned(uv, view.angle_rad);
+  const double size = asked.side_px / view.side_px;
+  const double off = std::hypot(asked.centre.u - view.centre.u, asked.centre.v - view.centre.v);
+  return kLeastFit <= size && size <= kLargestFit && off <= kFittingShift * view.side_px;
 }
 
 // Map from pixels of the picture to those of the crop; `mirrored` shows left hands as right ones.

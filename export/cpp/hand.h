@@ -73,11 +73,19 @@ inline Hand blended(const Hand& before, const Hand& now) {
   return hand;
 }
 
+// Looks that only tell where to look next, before those that count.
+constexpr int kMostSearches = 3;
+
 // The hand in a box, in pixels of the picture.
 inline Hand handIn(PoseModel& model, const Picture& picture, const Box& box, Side side,
                    int passes = 2) {
   check(picture, box);
-  Hand hand = look(model, picture, squareAround(box), side);
+  View view = squareAround(box);
+  Hand hand = look(model, picture, view, side);
+  for (int search = 0; passes > 1 && search < kMostSearches && !fits(view, hand.uv_px); ++search) {
+    view = viewOfJoints(hand.uv_px);
+    hand = look(model, picture, view, side);
+  }
   for (int pass = 1; pass < passes; ++pass) {
     hand = blended(hand, lookAgain(model, picture, hand));
   }

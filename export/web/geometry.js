@@ -16,6 +16,8 @@
 export const HAND_MARGIN = 1.3;
 
 const LEAST_SIDE_PX = 8;
+/** A view fits joints if theirs is so many times as large and its centre so near, in sides. */
+const [LEAST_FIT, LARGEST_FIT, FITTING_SHIFT] = [0.75, 1.33, 0.15];
 
 /**
  * The square around a box.
@@ -42,7 +44,24 @@ export function squareAround([left, top, right, bottom], margin = 1) {
  */
 export function viewOfJoints(uvPx, root, knuckle) {
   const up = [uvPx[2 * knuckle] - uvPx[2 * root], uvPx[2 * knuckle + 1] - uvPx[2 * root + 1]];
-  const angleRad = -Math.PI / 2 - Math.atan2(up[1], up[0]);
+  return viewTurned(uvPx, -Math.PI / 2 - Math.atan2(up[1], up[0]));
+}
+
+/**
+ * Whether the joints that a look saw lie as they should in the view that it had.
+ *
+ * @param {View} view
+ * @param {Float64Array} uvPx [K, 2] flat
+ */
+export function fits(view, uvPx) {
+  const asked = viewTurned(uvPx, view.angleRad);
+  const size = asked.sidePx / view.sidePx;
+  const off = Math.hypot(asked.centre[0] - view.centre[0], asked.centre[1] - view.centre[1]);
+  return LEAST_FIT <= size && size <= LARGEST_FIT && off <= FITTING_SHIFT * view.sidePx;
+}
+
+/** The view that shows joints when the picture is turned by an angle. */
+function viewTurned(uvPx, angleRad) {
   const [cos, sin] = [Math.cos(angleRad), Math.sin(angleRad)];
   const turned = Float64Array.from(uvPx);
   for (let k = 0; k < uvPx.length; k += 2) {

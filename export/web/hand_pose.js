@@ -14,6 +14,7 @@ import {
   applyInverseAffine,
   boxOfJoints,
   cropFromImage,
+  fits,
   HAND_MARGIN,
   squareAround,
   viewOfJoints,
@@ -26,6 +27,8 @@ export const SPARE_HANDS = 2;
 const SURE_SIDE = 0.05;
 /** Logarithm of the odds that a difference of 1 in the mean score of the joints stands for. */
 const SIDE_BY_JOINTS = 24;
+/** Looks that only tell where to look next, before those that count. */
+const MOST_SEARCHES = 3;
 /** What an earlier look counts beside the next. */
 const EARLIER_LOOK = 0.25;
 /** Of a joint in a look, so that two scores of 0 have a mean. */
@@ -135,7 +138,13 @@ export class HandPose {
    * @returns {Promise<Hand>}
    */
   async read(picture, found, passes = 2) {
-    let hand = await this.firstLook(picture, found);
+    let view = squareAround(found.box, HAND_MARGIN);
+    let hand = await this.firstLook(picture, found, view);
+    for (let search = 0; passes > 1 && search < MOST_SEARCHES; search += 1) {
+      if (fits(view, hand.uvPx)) break;
+      view = this.viewOf(hand);
+      hand = await this.look(picture, view, hand.side, found.score);
+    }
     for (let pass = 1; pass < passes; pass += 1) {
       const again = await this.look(picture, this.viewOf(hand), hand.side, found.score);
       hand = blended(hand, again, found.score);
@@ -167,8 +176,7 @@ export class HandPose {
   }
 
   /** Look where the finder says; with a doubtful side as both, and keep what fits better. */
-  async firstLook(picture, { box, side, score, right }) {
-    const view = squareAround(box, HAND_MARGIN);
+  async firstLook(picture, { side, score, right }, view) {
     if (right === null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
       return this.look(picture, view, side, score);
     }

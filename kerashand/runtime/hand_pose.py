@@ -29,6 +29,8 @@ from kerashand.runtime.finder import Finder, FoundHand, side_of
 from kerashand.skeleton import MIDDLE_MCP, ROOT, SCALE_BONES
 
 Box = tuple[float, float, float, float]
+View = tuple[NDArray[np.float64], float, float]
+"""Centre [2] and side in pixels of a square of a picture that is turned by an angle in radians."""
 SIDES = ("left", "right")
 LEAST_BOX_PX, LARGEST_BOX = 2, 4
 SPARE_HANDS = 2
@@ -41,6 +43,10 @@ SIDE_BY_JOINTS = 24.0
 EARLIER_LOOK = 0.25
 """What an earlier look counts beside the next; of 0, 0.25, 0.5 and 1 the best on validation
 photographs, together with 0.5."""
+FITTING_SIDE, FITTING_SHIFT = (0.75, 1.33), 0.15
+"""A square fits joints if theirs is so many times as large and its centre so near, in sides."""
+MOST_SEARCHES = 3
+"""Looks that only tell where to look next, before those that count."""
 ANY_SCALE_MM = 90.0
 """Of a hand, where only its relative depth is wanted, in which scales cancel."""
 LEAST_WEIGHT = 1e-6
@@ -163,7 +169,7 @@ class HandPose:
                 it is solved for otherwise. Needs a box, intrinsics and `scale_mm`.
             max_hands: most hands that are looked for.
             passes: 1 looks once; 2 looks again, closer and with the fingers up, where the joints
-                of the first look say.
+                of the first look say. A box that does not fit those joints costs a look more.
 
         Returns:
             Hands, the surest first; empty if there is none.
@@ -262,7 +268,13 @@ class HandPose:
         scale_mm=None, root_depth_mm=None,
     ) -> Hand:  # fmt: skip
         """The joints of a hand that was found; arguments as for `predict`."""
-        result = self._first_look(rgb, found)
+        view = (*square_around(found.box, margin=HAND_MARGIN), 0.0)
+        result = self._first_look(rgb, found, view)
+        for _ in range(MOST_SEARCHES if passes > 1 else 0):
+            if fits(view, result.uv_px):
+                break
+            view = view_of_joints(result.uv_px)
+            result = self._look(rgb, *view, side=result.side, found_score=found.score)
         for _ in range(passes - 1):
             view = view_of_joints(result.uv_px)
             again = self._look(rgb, *view, side=result.side, found_score=found.score)
@@ -276,6 +288,36 @@ class HandPose:
         """
         check_picture(rgb)
         return self._look(rgb, *view_of_joints(last.uv_px), side=last.side, found_score=1.0)
+
+    def look_around(
+        self, rgb: NDArray[np.uint8], hand: Hand, views: Sequence[tuple[float, float]]
+    ) -> Hand:
+        """The mean of several looks at where a hand is, each joint by the squares of its scores.
+
+        Args:
+            rgb: [H, W, 3] uint8 RGB.
+            hand: with joints near the true ones, and its side.
+            views: of each look the turn against fingers up, in degrees, and the factor on the side
+                of the square.
+
+        Returns:
+            The hand without a camera.
+        """
+        check_picture(rgb)
+        centre, side_px, angle = view_of_joints(hand.uv_px)
+        looks = [
+            self._look(
+                rgb, centre, factor * side_px, angle + np.deg2rad(turn_deg),
+                side=hand.side, found_score=1.0,
+            )
+            for turn_deg, factor in views
+        ]  # fmt: skip
+        scores = np.array([look.joint_scores for look in looks])
+        share = np.square(scores) + LEAST_WEIGHT
+        share /= share.sum(axis=0)
+        uv = sum(part[:, None] * look.uv_px for part, look in zip(share, looks, strict=True))
+        z = sum(part * look.z_relative for part, look in zip(share, looks, strict=True))
+        return self._hand(hand.side, uv, z, (share * scores).sum(axis=0), 1.0)
 
     def with_camera(
         self, hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
@@ -313,9 +355,8 @@ class HandPose:
         right = self._need_finder("A box without a side").right_in(rgb, box)
         return FoundHand(box, side_of(right), 1.0, right)
 
-    def _first_look(self, rgb, hand: FoundHand) -> Hand:
+    def _first_look(self, rgb, hand: FoundHand, view: View) -> Hand:
         """Look where the finder says; with a doubtful side as both, and keep what fits better."""
-        view = (*square_around(hand.box, margin=HAND_MARGIN), 0.0)
 
         def look(side: str) -> Hand:
             return self._look(rgb, *view, side=side, found_score=hand.score)
@@ -373,15 +414,28 @@ def packaged_model(name: str) -> Path:
     return Path(str(resources.files("kerashand") / "weights" / name))
 
 
-def view_of_joints(uv_px: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
-    """Centre, side and angle of the square in which a hand stands with its fingers up."""
+def view_of_joints(uv_px: NDArray[np.float64]) -> View:
+    """The square in which a hand stands with its fingers up."""
     up = uv_px[MIDDLE_MCP] - uv_px[ROOT]
-    angle = -np.pi / 2 - np.arctan2(up[1], up[0])
+    return view_turned(uv_px, float(-np.pi / 2 - np.arctan2(up[1], up[0])))
+
+
+def view_turned(uv_px: NDArray[np.float64], angle: float) -> View:
+    """The square that shows joints when the picture is turned by an angle."""
     turn = rotation_matrix(angle)
     turned = apply_affine(uv_px, turn)
     low, high = turned.min(axis=0), turned.max(axis=0)
     centre = turn[:2, :2].T @ ((low + high) / 2)
-    return centre, max(float((high - low).max()), 8.0) * HAND_MARGIN, float(angle)
+    return centre, max(float((high - low).max()), 8.0) * HAND_MARGIN, angle
+
+
+def fits(view: View, uv_px: NDArray[np.float64]) -> bool:
+    """Whether the joints that a look saw lie as they should in the square that it looked at."""
+    centre, side_px, angle = view
+    asked_centre, asked_px, _ = view_turned(uv_px, angle)
+    low, high = FITTING_SIDE
+    off = float(np.linalg.norm(asked_centre - centre))
+    return low * side_px <= asked_px <= high * side_px and off <= FITTING_SHIFT * side_px
 
 
 def check_picture(rgb: NDArray[np.uint8]) -> None:

@@ -73,7 +73,11 @@ struct CropView {
     init(ofJoints uvPx: [Point]) {
         let upU = uvPx[middleMcp].u - uvPx[wrist].u
         let upV = uvPx[middleMcp].v - uvPx[wrist].v
-        let angle = -Double.pi / 2 - atan2(upV, upU)
+        self.init(ofJoints: uvPx, turned: -Double.pi / 2 - atan2(upV, upU))
+    }
+
+    /// The view that shows joints when the picture is turned by an angle.
+    init(ofJoints uvPx: [Point], turned angle: Double) {
         let (cosine, sine) = (cos(angle), sin(angle))
         let turned = uvPx.map { point in
             Point(u: cosine * point.u - sine * point.v, v: sine * point.u + cosine * point.v)
@@ -83,6 +87,18 @@ struct CropView {
         centre = Point(u: cosine * u + sine * v, v: -sine * u + cosine * v)
         sidePx = max(box.side, leastSpanPx) * handMargin
         angleRad = angle
+    }
+
+    /// A view fits joints if theirs is so many times as large and its centre so near, in sides.
+    private static let fittingSide = 0.75...1.33
+    private static let fittingShift = 0.15
+
+    /// Whether the joints that a look saw lie as they should in this view, which it had.
+    func fits(_ uvPx: [Point]) -> Bool {
+        let asked = CropView(ofJoints: uvPx, turned: angleRad)
+        let off = hypot(asked.centre.u - centre.u, asked.centre.v - centre.v)
+        return CropView.fittingSide.contains(asked.sidePx / sidePx)
+            && off <= CropView.fittingShift * sidePx
     }
 }
 

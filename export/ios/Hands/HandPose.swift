@@ -78,6 +78,8 @@ struct HandPose {
     private static let spareHands = 2
     /// The finder's word on the side is taken where it is surer than this.
     private static let sureSide = 0.05
+    /// Looks that only tell where to look next, before those that count.
+    private static let mostSearches = 3
     /// What an earlier look counts beside the next.
     private static let earlierLook = 0.25
     /// Of a joint in a look, so that two scores of 0 have a mean.
@@ -95,8 +97,13 @@ struct HandPose {
 
     /// The joints of a hand that was found: a first look, and a closer one with the fingers up.
     func read(_ picture: Picture, _ found: FoundHand) throws -> Hand {
-        let first = try firstLook(picture, found)
-        let view = CropView(ofJoints: first.uvPx)
+        var view = CropView(squareAround: found.box, margin: handMargin)
+        var first = try firstLook(picture, found, view)
+        for _ in 0..<HandPose.mostSearches where !view.fits(first.uvPx) {
+            view = CropView(ofJoints: first.uvPx)
+            first = try look(picture, view, side: first.side, foundScore: found.score)
+        }
+        view = CropView(ofJoints: first.uvPx)
         let again = try look(picture, view, side: first.side, foundScore: found.score)
         return blended(first, again, foundScore: found.score)
     }
@@ -129,8 +136,9 @@ struct HandPose {
     }
 
     /// Look where the finder says; with a doubtful side as both, and keep what fits better.
-    private func firstLook(_ picture: Picture, _ found: FoundHand) throws -> Hand {
-        let view = CropView(squareAround: found.box, margin: handMargin)
+    private func firstLook(
+        _ picture: Picture, _ found: FoundHand, _ view: CropView
+    ) throws -> Hand {
         guard let right = found.right, right > HandPose.sureSide, right < 1 - HandPose.sureSide
         else {
             return try look(picture, view, side: found.side, foundScore: found.score)

@@ -8,6 +8,7 @@ import kotlin.math.PI
 import kotlin.math.abs
 import kotlin.math.atan2
 import kotlin.math.cos
+import kotlin.math.hypot
 import kotlin.math.max
 import kotlin.math.min
 import kotlin.math.sin
@@ -60,7 +61,22 @@ fun squareAround(box: Box, margin: Double = 1.0) = View(box.centre, box.side * m
 /** The view in which a hand stands with its fingers up; the pose model is better at those. */
 fun viewOfJoints(uvPx: List<Point>): View {
     val (wrist, knuckle) = uvPx[WRIST] to uvPx[MIDDLE_MCP]
-    val angle = -PI / 2 - atan2(knuckle.v - wrist.v, knuckle.u - wrist.u)
+    return viewTurned(uvPx, -PI / 2 - atan2(knuckle.v - wrist.v, knuckle.u - wrist.u))
+}
+
+/** A view fits joints if theirs is so many times as large and its centre so near, in sides. */
+private val FITTING_SIDE = 0.75..1.33
+private const val FITTING_SHIFT = 0.15
+
+/** Whether the joints that a look saw lie as they should in the view that it had. */
+fun fits(view: View, uvPx: List<Point>): Boolean {
+    val asked = viewTurned(uvPx, view.angleRad)
+    val off = hypot(asked.centre.u - view.centre.u, asked.centre.v - view.centre.v)
+    return asked.sidePx / view.sidePx in FITTING_SIDE && off <= FITTING_SHIFT * view.sidePx
+}
+
+/** The view that shows joints when the picture is turned by an angle. */
+private fun viewTurned(uvPx: List<Point>, angle: Double): View {
     val (cos, sin) = cos(angle) to sin(angle)
     val box = Box.around(uvPx.map { Point(cos * it.u - sin * it.v, sin * it.u + cos * it.v) })
     val (u, v) = box.centre

@@ -72,7 +72,13 @@ class HandPose(private val network: Network, private val finder: Finder) {
 
     /** The joints of a hand that was found: a first look, and a closer one with the fingers up. */
     fun read(picture: Picture, found: FoundHand): Hand {
-        val first = firstLook(picture, found)
+        var view = squareAround(found.box, HAND_MARGIN)
+        var first = firstLook(picture, found, view)
+        var searches = 0
+        while (searches++ < MOST_SEARCHES && !fits(view, first.uvPx)) {
+            view = viewOfJoints(first.uvPx)
+            first = look(picture, view, first.side, found.score)
+        }
         val again = look(picture, viewOfJoints(first.uvPx), first.side, found.score)
         return blended(first, again, found.score)
     }
@@ -105,8 +111,7 @@ class HandPose(private val network: Network, private val finder: Finder) {
         look(picture, viewOfJoints(last.uvPx), last.side, foundScore = 1.0)
 
     /** Look where the finder says; with a doubtful side as both, and keep what fits better. */
-    private fun firstLook(picture: Picture, found: FoundHand): Hand {
-        val view = squareAround(found.box, HAND_MARGIN)
+    private fun firstLook(picture: Picture, found: FoundHand, view: View): Hand {
         val right = found.right
         if (right == null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
             return look(picture, view, found.side, found.score)
@@ -142,6 +147,8 @@ class HandPose(private val network: Network, private val finder: Finder) {
         /** Logarithm of the odds that a difference of 1 in the mean score of joints stands for. */
         const val SIDE_BY_JOINTS = 24.0
 
+        /** Looks that only tell where to look next, before those that count. */
+        const val MOST_SEARCHES = 3
         /** What an earlier look counts beside the next. */
         const val EARLIER_LOOK = 0.25
 
