@@ -7,6 +7,7 @@ from kerashand.data.cache import ensure_splits
 from kerashand.data.pipeline import BatchGeometry, DomainSource, evaluation_batches
 from kerashand.data.readers import cached
 from kerashand.errors import UserError
+from kerashand.geometry.camera import apply_affine, cam_from_px, px_from_cam
 
 SIZE = 64
 
@@ -89,10 +90,58 @@ def test_left_hands_are_mirrored(folder):
         assert (steps >= -1e-3).all() if row == 0 else (steps <= 1e-3).all()
 
 
+def posed(folder, rng):
+    """The folder with joints in 3D that project to its points."""
+    intrinsics = np.tile([[250.0, 0.0, 99.5], [0.0, 250.0, 59.5], [0.0, 0.0, 1.0]], (4, 1, 1))
+    depth_mm = rng.uniform(400.0, 500.0, (4, 21))
+    xyz_mm = cam_from_px(photos.load_labels(str(folder))["uv_px"], depth_mm, intrinsics)
+    changed(folder, xyz_mm=xyz_mm, intrinsics=intrinsics)
+    return depth_mm
+
+
+def test_joints_in_3d_project_to_the_points_of_the_crop(folder, rng):
+    depth_mm = posed(folder, rng)
+    split = photos.open_split(str(folder), "train", size_px=SIZE, samples=2, posed=True)
+    plain = photos.open_split(str(folder), "train", size_px=SIZE, samples=2)
+    assert split.folder != plain.folder
+    stored = split.encode(0, 2)  # a right hand and a left one
+    for row, (sample, without) in enumerate(zip(stored, plain.encode(0, 2), strict=True)):
+        assert sample["uv_px"] == without["uv_px"]
+        uv, xyz, intrinsics = (
+            np.frombuffer(sample[name], "<f4").reshape(shape)
+            for name, shape in (("uv_px", (21, 2)), ("xyz_mm", (21, 3)), ("intrinsics", (3, 3)))
+        )
+        np.testing.assert_allclose(px_from_cam(xyz, intrinsics), uv, atol=1e-3)
+        np.testing.assert_allclose(xyz[:, 2], depth_mm[row], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "lacks `xyz_mm`"),
+        ({"xyz_mm": np.ones((4, 21, 3))}, "lacks `intrinsics`"),
+        (
+            {"xyz_mm": -np.ones((4, 21, 3)), "intrinsics": np.ones((4, 3, 3))},
+            "4 hands have .* behind the camera",
+        ),
+        (
+            {"xyz_mm": np.ones((4, 21, 3)), "intrinsics": np.full((4, 3, 3), np.nan)},
+            "4 hands have points that are not finite",
+        ),
+    ],
+)
+def test_bad_joints_in_3d(folder, arrays, message):
+    changed(folder, **arrays)
+    photos.load_labels(str(folder))  # 2D alone does not look at them
+    with pytest.raises(UserError, match=message):
+        photos.load_labels(str(folder), posed=True)
+
+
 def test_a_large_picture_is_averaged_not_skipped(rng):
     fine = rng.integers(0, 2, (1200, 1200, 1), np.uint8).repeat(3, axis=2) * 255
     uv = np.array([[100.0, 100.0], [900.0, 900.0]])
-    crop, moved = photos.crop_hand(fine, uv, np.ones(2), size_px=SIZE)
+    crop, affine = photos.crop_hand(fine, uv, np.ones(2), size_px=SIZE)
+    moved = apply_affine(uv, affine)
     assert crop.std() < 30  # pixel noise of 128 averages out over squares of 21 px
     centre = moved.mean(axis=0)
     np.testing.assert_allclose(centre, (SIZE - 1) / 2, atol=0.5)

@@ -400,6 +400,41 @@ def test_colours_change_but_not_the_geometry():
         assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.8
 
 
+def test_a_colour_cast_is_one_factor_a_colour_and_picture():
+    image = tf.fill((5, 8, 8, 3), 100.0)
+    parameters = dataclasses.replace(augment.NO_CHANGE, colour_cast=0.2)
+    factor = augment.change_colours(image, parameters, KEY).numpy() / 100.0
+    assert np.ptp(factor, axis=(1, 2)).max() == 0.0
+    assert (np.abs(factor - 1.0) <= 0.2 + 1e-6).all()
+    assert np.ptp(factor[:, 0, 0].ravel()) > 0.1
+
+
+def test_covered_parts_are_rectangles_of_the_next_picture():
+    side = 40
+    images = tf.reshape(tf.range(64.0), (64, 1, 1, 1)) * tf.ones((1, side, side, 3))
+    changed = augment.cover_parts(images, 0.5, KEY).numpy()
+    for number, picture in enumerate(changed):
+        hidden = picture[..., 0] != number
+        if not hidden.any():
+            continue
+        assert set(picture[hidden].ravel()) == {(number + 1) % 64}
+        rows, columns = np.flatnonzero(hidden.any(axis=1)), np.flatnonzero(hidden.any(axis=0))
+        assert hidden[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        assert max(len(rows), len(columns)) <= 0.45 * side + 1
+    share = np.mean([(picture != number).any() for number, picture in enumerate(changed)])
+    assert 0.3 < share < 0.7
+    np.testing.assert_array_equal(augment.cover_parts(images, 0.0, KEY), images)
+
+
+def test_training_covers_what_the_parameters_say(batches_of):
+    bare = first(batches_of(WEAK, parameters=IDENTITY))
+    hidden = first(batches_of(WEAK, parameters=dataclasses.replace(IDENTITY, cover=1.0)))
+    np.testing.assert_array_equal(bare["uv_px"], hidden["uv_px"])
+    differ = (bare["image"] != hidden["image"]).any(axis=-1).mean(axis=(1, 2))
+    assert (differ > 0).all()
+    assert (differ < 0.25).all()
+
+
 # --------------------------------------------------------------------------- order
 
 

@@ -8,13 +8,16 @@ ardamavi/Sign-Language-Digits-Dataset) with `pseudo_labels.npz`, and `stereo/` (
 TemugeB/handpose3d) with two clips and triangulated labels. Of the clips the joints in 3D are
 written too, into `points_3d.npz`: nothing trains on them, tools/evaluate_model.py measures by them.
 Doubtful labels are left out or count less; of training photographs also those where `--model`, an
-exported model of an earlier training, puts the joints elsewhere. Whole sequences or people go to
-one split, so that the held-out photographs show hands and rooms that training has not seen.
+exported model of an earlier training, puts the joints elsewhere. With `--xyz` every hand gets
+joints in 3D for `kind: photos-xyz`: the machine's points, with the depth that the model sees in the
+mean of fifteen looks, turned and zoomed, before a camera as most are. Whole sequences or people go
+to one split, so that the held-out photographs show hands and rooms that training has not seen.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -36,6 +39,9 @@ MAX_DISAGREEMENT_PX = 30.0  # of 256, mean over the joints
 WRONG_SIDES = (  # by eye, among those in which a model fits the points better as the other side
     *("train_0242.jpg", "train_0327.jpg", "train_0446.jpg", "train_0529.jpg", "valid_0633.jpg"),
 )
+LOOKS = tuple((turn, zoom) for turn in (-30, -15, 0, 15, 30) for zoom in (0.88, 1.0, 1.15))
+FOCAL = 1.2  # of the longer side: that of most cameras, where it is not known
+BONE_MM = 92.0  # wrist - middle MCP, which only sets the unit
 ALIKE = 0.10  # of the range of colours: root mean square difference of two thumbnails
 
 
@@ -45,7 +51,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", type=Path, help=".tflite or .onnx that judges the labels")
+    parser.add_argument("--xyz", action="store_true", help="joints in 3D, their depth by --model")
+    parser.add_argument(
+        "--repeat", metavar="SET=N", action="append", default=[], help="training hands N times"
+    )
     args = parser.parse_args(argv)
+    if args.xyz and not args.model:
+        raise SystemExit("--xyz needs --model, which tells depth")
     if args.out.exists():
         raise SystemExit(f"{args.out} exists already; delete it or choose another folder")
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +70,11 @@ def main(argv: list[str] | None = None) -> None:
         in_clips, points = stereo(args.data / "stereo", beside)
         rows += in_clips
         if args.model:
-            rows = agreed(rows, beside, HandPose.load(args.model))
+            model = HandPose.load(args.model)
+            rows = agreed(rows, beside, model)
+        if args.xyz:
+            rows = [one | posed(one, beside, model) for one in rows]
+        rows = repeated(rows, args.repeat)
         labels = {key: np.array([row[key] for row in rows]) for key in rows[0]}
         np.savez_compressed(beside / LABELS_FILE, **labels)
         np.savez_compressed(beside / POINTS_3D_FILE, **points)
@@ -171,6 +187,33 @@ def agreed(rows: list[dict], folder: Path, model: HandPose) -> list[dict]:
     kept = [one for one in rows if agrees(one)]
     print(f"left out, since the model disagrees: {len(rows) - len(kept)} training photographs")
     return kept
+
+
+def posed(one: dict, folder: Path, model: HandPose) -> dict[str, np.ndarray]:
+    """Joints in 3D and the camera of a hand."""
+    rgb = cv2.cvtColor(cv2.imread(str(folder / one["name"])), cv2.COLOR_BGR2RGB)
+    uv = one["uv_px"].astype(np.float64)
+    box = (*uv.min(axis=0), *uv.max(axis=0))
+    hand = model.predict(rgb, box=box, side="right" if one["is_right"] else "left", passes=1)[0]
+    hand = model.look_around(rgb, dataclasses.replace(hand, uv_px=uv), LOOKS)
+    height, width = rgb.shape[:2]
+    focal = FOCAL * max(height, width)
+    intrinsics = np.array(
+        [[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]]
+    )
+    in_mm = model.with_camera(dataclasses.replace(hand, uv_px=uv), intrinsics, BONE_MM)
+    return {"xyz_mm": in_mm.xyz_mm, "intrinsics": intrinsics}
+
+
+def repeated(rows: list[dict], wanted: list[str]) -> list[dict]:
+    """Rows with the training hands of some collections several times, SET=N."""
+    for text in wanted:
+        name, _, times = text.partition("=")
+        if not times.isdigit() or name not in {one["set"] for one in rows}:
+            raise SystemExit(f"--repeat takes SET=N. Received: {text}")
+        again = [one for one in rows if one["set"] == name and one["split"] == "train"]
+        rows = rows + again * (int(times) - 1)
+    return rows
 
 
 def row(collection: str, name: str, uv_px, weight: float, is_right: bool, split: str) -> dict:

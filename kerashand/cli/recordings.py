@@ -40,7 +40,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--all draws every hand on sheets: give `--sheet PNG` too.")
     check_folder(arguments.folder)
     print(f"{arguments.folder} as kind {arguments.kind}:")
-    checked = _check_photos if arguments.kind == "photos" else _check_tables
+    checked = _check_photos if arguments.kind in photos.KINDS else _check_tables
     wrong, drawings = checked(arguments.folder, arguments.kind)
     if arguments.sheet:
         write_sheets(drawings, user_path(arguments.sheet), all_hands=arguments.all)
@@ -49,7 +49,7 @@ def check(arguments: argparse.Namespace) -> None:
             f"{number_of(wrong, 'hand')} cannot be used. Mend what is wrong"
             + (
                 "."
-                if arguments.kind == "photos"
+                if arguments.kind in photos.KINDS
                 else ", or train without: --skip-bad SHARE leaves out up to that share of a split."
             )
         )
@@ -84,7 +84,7 @@ def _check_tables(folder: str, kind: str) -> tuple[int, list[Drawing]]:
 
 def _check_photos(folder: str, kind: str) -> tuple[int, list[Drawing]]:
     """The same of a folder of photographs, whose pictures are all read."""
-    labels = photos.load_labels(folder)
+    labels = photos.load_labels(folder, posed=kind == photos.POSED)
     names = sorted(set(labels["name"].tolist()))
     show_messages()
     with progress("reading pictures", len(names), "pictures") as advance:
@@ -174,7 +174,9 @@ def write_sheets(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> 
 def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[np.ndarray]:
     picture = picture_files.read(user_path(folder) / str(labels["name"][row]))[:, :, ::-1]
     weight = labels["uv_weight"][row]
-    crop, uv = photos.crop_hand(picture, labels["uv_px"][row], weight, size_px=SHEET_PX)
+    uv = labels["uv_px"][row]
+    crop, affine = photos.crop_hand(picture, uv, weight, size_px=SHEET_PX)
+    uv = apply_affine(uv, affine)
     return [visualize.draw_skeleton(crop, uv, scale=1)]
 
 

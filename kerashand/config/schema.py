@@ -20,6 +20,7 @@ LABELS = ("uv", "xyz", "depth")
 LABELS_OF_KIND = {
     "synthetic": LABELS,
     "photos": ("uv",),
+    "photos-xyz": ("uv", "xyz"),
     "rhd": LABELS,
     "stb-sk": LABELS,
     "stb-bb": ("uv", "xyz"),
@@ -27,7 +28,7 @@ LABELS_OF_KIND = {
     "rgbd": ("uv", "depth"),
 }
 """What the kinds of data sets can label."""
-COUNTED_KINDS = ("photos", "rhd", "stb-sk", "stb-bb", "freihand", "rgbd")
+COUNTED_KINDS = ("photos", "photos-xyz", "rhd", "stb-sk", "stb-bb", "freihand", "rgbd")
 """Data sets on disk: they know how many samples they hold."""
 _MAX_SEED = 2**31 - 1
 
@@ -92,6 +93,8 @@ class AugmentConfig(Section):
     depth_tilt: float = setting(0.5, low=0, high=2)
     upright: float = setting(0.0, low=0, high=1)
     upright_deg: float = setting(25.0, low=0, high=180)
+    colour_cast: float = setting(0.0, low=0, below=1)
+    cover: float = setting(0.0, low=0, high=1)
 
 
 @dataclass(frozen=True)

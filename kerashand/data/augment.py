@@ -34,6 +34,8 @@ class AugmentParameters:
         upright: share of hands that are shown as the runtime's second look shows them: fingers up
             and in the middle, instead of turned by `rotation_deg`.
         upright_deg: turn of these about that, uniform in +- this.
+        colour_cast: factor on each colour of a picture, uniform in 1 +- this.
+        cover: share of pictures in which a rectangle of the next picture hides a part.
     """
 
     rotation_deg: float = 30.0
@@ -47,6 +49,8 @@ class AugmentParameters:
     depth_tilt: float = 0.5
     upright: float = 0.0
     upright_deg: float = 25.0
+    colour_cast: float = 0.0
+    cover: float = 0.0
 
 
 NO_CHANGE = AugmentParameters(**{field.name: 0.0 for field in fields(AugmentParameters)})
@@ -265,4 +269,33 @@ def change_colours(images: tf.Tensor, parameters: AugmentParameters, seed: tf.Te
         # Uniform noise of the wanted standard deviation: far cheaper than normal noise.
         reach = parameters.noise * 3.0**0.5
         base += tf.random.stateless_uniform(shape, seed + 1, -reach, reach)
-    return tf.clip_by_value(images * (gain * saturation) + base, 0.0, 255.0)
+    changed = images * (gain * saturation) + base
+    if parameters.colour_cast > 0:
+        reach = parameters.colour_cast
+        changed *= 1.0 + tf.random.stateless_uniform((count, 1, 1, 3), seed + 2, -reach, reach)
+    return tf.clip_by_value(changed, 0.0, 255.0)
+
+
+COVER_SIDES = (0.1, 0.45)
+"""Sides of the rectangles of `cover_parts`, in shares of the picture's."""
+
+
+def cover_parts(images: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
+    """Hide a rectangle of some pictures behind what the next of the batch shows there.
+
+    Args:
+        images: [B, S, S, 3].
+        share: of the pictures, on average.
+        seed: stateless seed [2].
+    """
+    count, side = tf.shape(images)[0], images.shape[1]
+    draws = tf.random.stateless_uniform((5, count), seed)
+    low, high = COVER_SIDES
+    half = (low + (high - low) * draws[:2]) / 2.0
+    places = (tf.range(side, dtype=tf.float32) + 0.5) / side
+    # [2, B, S]: which columns and which rows of each picture are hidden.
+    hidden = tf.abs(places - draws[2:4, :, None]) < half[..., None]
+    chosen = draws[4] < share
+    columns, rows = hidden[0] & chosen[:, None], hidden[1]
+    cover = rows[:, :, None] & columns[:, None, :]
+    return tf.where(cover[..., None], tf.roll(images, -1, axis=0), images)

@@ -7,6 +7,11 @@ uv_px [N, 21, 2]     points in pixels of the picture (centres of pixels are inte
 uv_weight [N, 21]    how much each point counts, 0..1
 is_right [N] bool    anatomical side; left hands are mirrored
 split [N] text       train, val or test
+
+The kind `photos-xyz` reads two more, known or estimated:
+
+xyz_mm [N, 21, 3]    joints in the camera's frame
+intrinsics [N, 3, 3] of the picture
 """
 
 from __future__ import annotations
@@ -23,9 +28,12 @@ from kerashand import picture_files
 from kerashand.data.cache import CachedSplit, encode_jpeg
 from kerashand.errors import UserError
 from kerashand.files import check_folder, user_path
-from kerashand.geometry.camera import apply_affine, crop_affine, flip_uv
+from kerashand.geometry.camera import apply_affine, crop_affine
+from kerashand.geometry.pose import mirror
 from kerashand.untrusted import read_arrays
 
+POSED = "photos-xyz"
+KINDS = ("photos", POSED)
 LABELS_FILE = "labels.npz"
 POINTS_3D_FILE = "points_3d.npz"
 """Beside it, for evaluation only: name [N], split [N], xyz_mm [N, 21, 3] and intrinsics [N, 3, 3]
@@ -39,6 +47,7 @@ FIELDS = {
     "is_right": ("b", ()),
     "split": ("U", ()),
 }
+FIELDS_3D = {"xyz_mm": ("f", (21, 3)), "intrinsics": ("f", (3, 3))}
 # Where there is no 3D label: any finite hand before any finite camera.
 FILLER_DEPTH_MM = 500.0
 FILLER_BONE_MM = 30.0
@@ -46,22 +55,27 @@ FILLER_BONE_MM = 30.0
 
 @dataclass(frozen=True)
 class PhotoSplit(CachedSplit):
-    """The hands of one split of a folder, in the order of its label file."""
+    """The hands of one split of a folder, in the order of its label file.
+
+    `posed` ones have joints in 3D.
+    """
 
     path: str
     split: str
     size_px: int
     samples: int
     digest: str
+    posed: bool = False
 
     @property
     def folder(self) -> str:
         """Folder of its shards below the root of the cache."""
-        return f"photos-v1/{Path(self.path).name}-{self.split}-{self.size_px}px-{self.digest}"
+        kind = f"{POSED if self.posed else KINDS[0]}-v1"
+        return f"{kind}/{Path(self.path).name}-{self.split}-{self.size_px}px-{self.digest}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
         """Crop and compress hands first .. first + count - 1."""
-        labels = load_labels(self.path)
+        labels = load_labels(self.path, posed=self.posed)
         rows = np.flatnonzero(labels["split"] == self.split)[first : first + count]
         return [self._encode(labels, row) for row in rows]
 
@@ -71,28 +85,41 @@ class PhotoSplit(CachedSplit):
         if picture is None:
             raise UserError(f"{path} is not a picture that OpenCV can read, or does not exist.")
         picture, uv = picture[:, :, ::-1], labels["uv_px"][row]
+        if self.posed:
+            xyz, intrinsics = labels["xyz_mm"][row], labels["intrinsics"][row]
+        else:
+            xyz, intrinsics = filler_pose(self.size_px)
         if not labels["is_right"][row]:
-            picture, uv = picture[:, ::-1], flip_uv(uv, picture.shape[1])
-        image, uv = crop_hand(picture, uv, labels["uv_weight"][row], size_px=self.size_px)
-        xyz = np.zeros((21, 3), "<f4")
-        xyz[:, 0] = FILLER_BONE_MM * np.arange(21)
-        xyz[:, 2] = FILLER_DEPTH_MM
-        intrinsics = np.array([[self.size_px, 0, 0], [0, self.size_px, 0], [0, 0, 1]], "<f4")
+            width = picture.shape[1]
+            picture = picture[:, ::-1]
+            uv, xyz, intrinsics = mirror(uv, xyz, intrinsics, width_px=width)
+        image, affine = crop_hand(picture, uv, labels["uv_weight"][row], size_px=self.size_px)
+        uv = apply_affine(uv, affine)
+        if self.posed:
+            intrinsics = affine @ intrinsics
         depth = np.zeros((self.size_px, self.size_px), np.uint16)
         return {
             "image": encode_jpeg(image),
             "depth_mm": cv2.imencode(".png", depth)[1].tobytes(),
             "uv_px": uv.astype("<f4").tobytes(),
             "uv_weight": labels["uv_weight"][row].astype("<f4").tobytes(),
-            "xyz_mm": xyz.tobytes(),
-            "intrinsics": intrinsics.tobytes(),
+            "xyz_mm": xyz.astype("<f4").tobytes(),
+            "intrinsics": intrinsics.astype("<f4").tobytes(),
         }
+
+
+def filler_pose(size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Joints [21, 3] and intrinsics [3, 3] of a crop whose hand has no 3D label."""
+    xyz = np.zeros((21, 3))
+    xyz[:, 0] = FILLER_BONE_MM * np.arange(21)
+    xyz[:, 2] = FILLER_DEPTH_MM
+    return xyz, np.diag([size_px, size_px, 1.0])
 
 
 def crop_hand(
     picture: np.ndarray, uv_px: np.ndarray, uv_weight: np.ndarray, *, size_px: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The square of `MARGIN` times the points' box [S, S, 3] and the points in it [21, 2].
+    """The square of `MARGIN` times the points' box [S, S, 3] and the map [3, 3] to its pixels.
 
     Beyond the picture's edge it is mirrored. A square that holds many more pixels than the crop is
     averaged first, so that nothing is skipped.
@@ -101,27 +128,31 @@ def crop_hand(
     low, high = known.min(axis=0), known.max(axis=0)
     side = float((high - low).max()) * MARGIN
     shrink = max(side / size_px, 1.0)
+    to_small = np.eye(3)
     if shrink > 1.0:
         size = np.maximum(np.round(np.array(picture.shape[1::-1]) / shrink), 1).astype(int)
         factor = size / picture.shape[1::-1]
         picture = cv2.resize(picture, tuple(size.tolist()), interpolation=cv2.INTER_AREA)
-        uv_px = (uv_px + 0.5) * factor - 0.5
+        to_small = np.diag([*factor, 1.0])
+        to_small[:2, 2] = 0.5 * factor - 0.5
         low, high, side = (low + 0.5) * factor - 0.5, (high + 0.5) * factor - 0.5, side / shrink
     affine = crop_affine((low + high) / 2, side, size_px)
     image = cv2.warpAffine(
         np.ascontiguousarray(picture), affine[:2], (size_px, size_px), flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT_101,
     )  # fmt: skip
-    return image, apply_affine(uv_px, affine)
+    return image, affine @ to_small
 
 
-def open_split(path: str, split: str, *, size_px: int, samples: int) -> PhotoSplit:
-    """The first `samples` hands of a split.
+def open_split(
+    path: str, split: str, *, size_px: int, samples: int, posed: bool = False
+) -> PhotoSplit:
+    """The first `samples` hands of a split; `posed` with their joints in 3D.
 
     Raises:
         UserError: when the folder or its label file is missing or wrong, or holds fewer hands.
     """
-    labels = load_labels(path)
+    labels = load_labels(path, posed=posed)
     held = int((labels["split"] == split).sum())
     if held < samples:
         raise UserError(
@@ -129,7 +160,7 @@ def open_split(path: str, split: str, *, size_px: int, samples: int) -> PhotoSpl
             f"{samples} are asked for."
         )
     digest = labels_digest(path)
-    return PhotoSplit(str(Path(path).resolve()), split, size_px, samples, digest)
+    return PhotoSplit(str(Path(path).resolve()), split, size_px, samples, digest, posed)
 
 
 def boxed_pictures(path: str, split: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -155,8 +186,8 @@ def labels_digest(path: str | Path) -> str:
     return hashlib.sha256((Path(path) / LABELS_FILE).read_bytes()).hexdigest()[:12]
 
 
-def load_labels(path: str) -> dict[str, np.ndarray]:
-    """The arrays of a folder's label file, checked.
+def load_labels(path: str, *, posed: bool = False) -> dict[str, np.ndarray]:
+    """The arrays of a folder's label file, checked; `posed` with joints in 3D.
 
     Raises:
         UserError: when it is missing, damaged, or an array has a wrong type, shape or value.
@@ -172,7 +203,7 @@ def load_labels(path: str) -> dict[str, np.ndarray]:
     except (OSError, ValueError) as error:
         raise UserError(f"{file} cannot be read as an .npz file: {error}") from error
     count = labels["name"].size if "name" in labels else 0
-    for name, (kind, shape_of_one) in FIELDS.items():
+    for name, (kind, shape_of_one) in (FIELDS | (FIELDS_3D if posed else {})).items():
         if name not in labels:
             raise UserError(f"{file} lacks `{name}`. It holds: {', '.join(sorted(labels))}")
         array, shape = labels[name], (count, *shape_of_one)
@@ -184,11 +215,15 @@ def load_labels(path: str) -> dict[str, np.ndarray]:
     weight = labels["uv_weight"]
     bad = ~(np.isfinite(labels["uv_px"]).all(axis=(1, 2)) & np.isfinite(weight).all(axis=1))
     bad |= (weight < 0).any(axis=1) | (weight > 1).any(axis=1) | ((weight > 0).sum(axis=1) < 2)
+    if posed:
+        bad |= ~(labels["xyz_mm"][..., 2] > 0).all(axis=1)
+        bad |= ~np.isfinite(labels["xyz_mm"]).all(axis=(1, 2))
+        bad |= ~np.isfinite(labels["intrinsics"]).all(axis=(1, 2))
     if bad.any():
         row = int(np.argmax(bad))
         raise UserError(
             f"{file}: {int(bad.sum())} hands have points that are not finite, weights outside "
-            f"0..1, or fewer than two weighted points; the first is row {row}, "
-            f"{labels['name'][row]}."
+            f"0..1, fewer than two weighted points, or joints behind the camera; the first is row "
+            f"{row}, {labels['name'][row]}."
         )
     return labels

@@ -321,6 +321,8 @@ def make_batch(
             image = augment.warp(image, affine, output_px=side)
         if key is not None:
             image = augment.change_colours(image, parameters, key + 1)
+            if parameters.cover > 0:
+                image = augment.cover_parts(image, parameters.cover, key + 5)
         batch["image"] = tf.cast(image, tf.float32)
     return batch
 

@@ -48,8 +48,11 @@ def open_split(
         # Shards are shuffled in blocks only.
         table = mixed(table) if split == "train" else table
         return ConvertedSplit(table, size_px, margin, name, data["workers"])
-    if chosen["kind"] == "photos":
-        return photos.open_split(chosen["path"], split, size_px=size_px, samples=count)
+    if chosen["kind"] in photos.KINDS:
+        return photos.open_split(
+            chosen["path"], split, size_px=size_px, samples=count,
+            posed=chosen["kind"] == photos.POSED,
+        )  # fmt: skip
     return Split(
         chosen["look"] or domain, split, data["seed"], size_px, count, chosen["backgrounds"]
     )
@@ -80,7 +83,7 @@ def counted(data: Any) -> Any:
     for domain in DOMAIN_NUMBERS:
         chosen = data[domain]
         missing = [split for split in SPLITS if chosen[split] is None]
-        if chosen["kind"] == "photos":
+        if chosen["kind"] in photos.KINDS:
             held = {split: photos.count(chosen["path"], split) for split in missing}
             changed[domain] = dataclasses.replace(chosen, **held)
         if missing and chosen["kind"] in READERS:
