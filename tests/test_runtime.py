@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -152,6 +153,23 @@ def test_a_box_that_does_not_fit_costs_a_look(scene, factor, shift, looks):
         (hand,) = HandPose(backend, None).predict(picture, box=given, side="right", passes=passes)
         assert len(backend.seen) == expected
         np.testing.assert_allclose(hand.uv_px, uv, atol=0.5)
+
+
+@pytest.mark.parametrize(("moved", "looks"), [(0.0, 1), (0.1, 1), (0.4, 2)])
+def test_a_hand_that_moved_on_is_looked_for_again(scene, moved, looks):
+    sample, picture, z_relative, _ = scene
+    uv = 96.0 + 0.25 * sample.uv_px
+    box = (*uv.min(axis=0), *uv.max(axis=0))
+    backend = TrueJoints(uv, z_relative)
+    pose = HandPose(backend, None)
+    (last,) = pose.predict(picture, box=box, side="right")
+    backend.seen.clear()
+    shift = moved * max(box[2] - box[0], box[3] - box[1]) * HAND_MARGIN
+    hand = pose.follow(
+        picture, dataclasses.replace(last, uv_px=last.uv_px + np.array([shift, 0.0]))
+    )
+    assert len(backend.seen) == looks
+    np.testing.assert_allclose(hand.uv_px, uv, atol=0.5)
 
 
 def test_a_look_that_never_fits_comes_to_an_end():

@@ -48,7 +48,7 @@ inline Hand look(PoseModel& model, const Picture& picture, const View& view, Sid
   return hand;
 }
 
-// The hand again, closer and with the fingers up; or that of the frame before in the next one.
+// The hand again, closer and with the fingers up.
 inline Hand lookAgain(PoseModel& model, const Picture& picture, const Hand& last) {
   return look(model, picture, viewOfJoints(last.uv_px), last.side);
 }
@@ -76,16 +76,27 @@ inline Hand blended(const Hand& before, const Hand& now) {
 // Looks that only tell where to look next, before those that count.
 constexpr int kMostSearches = 3;
 
+// The hand of a look at a view, looked for again until the view fits its joints.
+inline Hand settled(PoseModel& model, const Picture& picture, View view, Hand hand) {
+  for (int search = 0; search < kMostSearches && !fits(view, hand.uv_px); ++search) {
+    view = viewOfJoints(hand.uv_px);
+    hand = look(model, picture, view, hand.side);
+  }
+  return hand;
+}
+
+// The hand of the frame before in the next one of a video.
+inline Hand follow(PoseModel& model, const Picture& picture, const Hand& last) {
+  return settled(model, picture, viewOfJoints(last.uv_px), lookAgain(model, picture, last));
+}
+
 // The hand in a box, in pixels of the picture.
 inline Hand handIn(PoseModel& model, const Picture& picture, const Box& box, Side side,
                    int passes = 2) {
   check(picture, box);
-  View view = squareAround(box);
+  const View view = squareAround(box);
   Hand hand = look(model, picture, view, side);
-  for (int search = 0; passes > 1 && search < kMostSearches && !fits(view, hand.uv_px); ++search) {
-    view = viewOfJoints(hand.uv_px);
-    hand = look(model, picture, view, side);
-  }
+  if (passes > 1) hand = settled(model, picture, view, hand);
   for (int pass = 1; pass < passes; ++pass) {
     hand = blended(hand, lookAgain(model, picture, hand));
   }

@@ -138,13 +138,9 @@ export class HandPose {
    * @returns {Promise<Hand>}
    */
   async read(picture, found, passes = 2) {
-    let view = squareAround(found.box, HAND_MARGIN);
+    const view = squareAround(found.box, HAND_MARGIN);
     let hand = await this.firstLook(picture, found, view);
-    for (let search = 0; passes > 1 && search < MOST_SEARCHES; search += 1) {
-      if (fits(view, hand.uvPx)) break;
-      view = this.viewOf(hand);
-      hand = await this.look(picture, view, hand.side, found.score);
-    }
+    if (passes > 1) hand = await this.settled(picture, view, hand, found.score);
     for (let pass = 1; pass < passes; pass += 1) {
       const again = await this.look(picture, this.viewOf(hand), hand.side, found.score);
       hand = blended(hand, again, found.score);
@@ -153,14 +149,25 @@ export class HandPose {
   }
 
   /**
-   * The hand of the frame before in the next one: one look where its joints were.
+   * The hand of the frame before in the next one: a look where its joints were, and a look more or
+   * a few where it has moved on.
    *
    * @param {import('./crop.js').Picture} picture
    * @param {Hand} last
    * @returns {Promise<Hand>}
    */
   async follow(picture, last) {
-    return this.look(picture, this.viewOf(last), last.side, 1);
+    const view = this.viewOf(last);
+    return this.settled(picture, view, await this.look(picture, view, last.side, 1), 1);
+  }
+
+  /** The hand of a look at a view, looked for again until the view fits its joints. */
+  async settled(picture, view, hand, foundScore) {
+    for (let search = 0; search < MOST_SEARCHES && !fits(view, hand.uvPx); search += 1) {
+      view = this.viewOf(hand);
+      hand = await this.look(picture, view, hand.side, foundScore);
+    }
+    return hand;
   }
 
   viewOf(hand) {

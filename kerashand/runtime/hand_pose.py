@@ -270,11 +270,8 @@ class HandPose:
         """The joints of a hand that was found; arguments as for `predict`."""
         view = (*square_around(found.box, margin=HAND_MARGIN), 0.0)
         result = self._first_look(rgb, found, view)
-        for _ in range(MOST_SEARCHES if passes > 1 else 0):
-            if fits(view, result.uv_px):
-                break
-            view = view_of_joints(result.uv_px)
-            result = self._look(rgb, *view, side=result.side, found_score=found.score)
+        if passes > 1:
+            result = self._settled(rgb, view, result, found.score)
         for _ in range(passes - 1):
             view = view_of_joints(result.uv_px)
             again = self._look(rgb, *view, side=result.side, found_score=found.score)
@@ -282,12 +279,24 @@ class HandPose:
         return self.with_camera(result, intrinsics, scale_mm, root_depth_mm)
 
     def follow(self, rgb: NDArray[np.uint8], last: Hand) -> Hand:
-        """The hand of the frame before in the next one: one look where its joints were.
+        """The hand of the frame before in the next one: a look where its joints were.
 
-        Without a camera; `with_camera` adds one.
+        A hand that has moved on costs a look more, or a few. Without a camera; `with_camera` adds
+        one.
         """
         check_picture(rgb)
-        return self._look(rgb, *view_of_joints(last.uv_px), side=last.side, found_score=1.0)
+        view = view_of_joints(last.uv_px)
+        hand = self._look(rgb, *view, side=last.side, found_score=1.0)
+        return self._settled(rgb, view, hand, 1.0)
+
+    def _settled(self, rgb, view: View, hand: Hand, found_score: float) -> Hand:
+        """The hand of a look at a view, looked for again until the view fits its joints."""
+        for _ in range(MOST_SEARCHES):
+            if fits(view, hand.uv_px):
+                break
+            view = view_of_joints(hand.uv_px)
+            hand = self._look(rgb, *view, side=hand.side, found_score=found_score)
+        return hand
 
     def look_around(
         self, rgb: NDArray[np.uint8], hand: Hand, views: Sequence[tuple[float, float]]

@@ -97,13 +97,10 @@ struct HandPose {
 
     /// The joints of a hand that was found: a first look, and a closer one with the fingers up.
     func read(_ picture: Picture, _ found: FoundHand) throws -> Hand {
-        var view = CropView(squareAround: found.box, margin: handMargin)
-        var first = try firstLook(picture, found, view)
-        for _ in 0..<HandPose.mostSearches where !view.fits(first.uvPx) {
-            view = CropView(ofJoints: first.uvPx)
-            first = try look(picture, view, side: first.side, foundScore: found.score)
-        }
-        view = CropView(ofJoints: first.uvPx)
+        let given = CropView(squareAround: found.box, margin: handMargin)
+        let first = try settled(
+            picture, given, firstLook(picture, found, given), foundScore: found.score)
+        let view = CropView(ofJoints: first.uvPx)
         let again = try look(picture, view, side: first.side, foundScore: found.score)
         return blended(first, again, foundScore: found.score)
     }
@@ -130,9 +127,24 @@ struct HandPose {
         return hand
     }
 
-    /// The hand of the frame before in the next one of a video: one look where its joints were.
+    /// The hand of the frame before in the next one of a video: a look where its joints were, and a
+    /// look more or a few where it has moved on.
     func follow(_ picture: Picture, _ last: Hand) throws -> Hand {
-        try look(picture, CropView(ofJoints: last.uvPx), side: last.side, foundScore: 1)
+        let view = CropView(ofJoints: last.uvPx)
+        let hand = try look(picture, view, side: last.side, foundScore: 1)
+        return try settled(picture, view, hand, foundScore: 1)
+    }
+
+    /// The hand of a look at a view, looked for again until the view fits its joints.
+    private func settled(
+        _ picture: Picture, _ view: CropView, _ hand: Hand, foundScore: Double
+    ) throws -> Hand {
+        var (asked, seen) = (view, hand)
+        for _ in 0..<HandPose.mostSearches where !asked.fits(seen.uvPx) {
+            asked = CropView(ofJoints: seen.uvPx)
+            seen = try look(picture, asked, side: seen.side, foundScore: foundScore)
+        }
+        return seen
     }
 
     /// Look where the finder says; with a doubtful side as both, and keep what fits better.

@@ -72,13 +72,8 @@ class HandPose(private val network: Network, private val finder: Finder) {
 
     /** The joints of a hand that was found: a first look, and a closer one with the fingers up. */
     fun read(picture: Picture, found: FoundHand): Hand {
-        var view = squareAround(found.box, HAND_MARGIN)
-        var first = firstLook(picture, found, view)
-        var searches = 0
-        while (searches++ < MOST_SEARCHES && !fits(view, first.uvPx)) {
-            view = viewOfJoints(first.uvPx)
-            first = look(picture, view, first.side, found.score)
-        }
+        val view = squareAround(found.box, HAND_MARGIN)
+        val first = settled(picture, view, firstLook(picture, found, view), found.score)
         val again = look(picture, viewOfJoints(first.uvPx), first.side, found.score)
         return blended(first, again, found.score)
     }
@@ -106,9 +101,25 @@ class HandPose(private val network: Network, private val finder: Finder) {
         )
     }
 
-    /** The hand of the frame before in the next one of a video: one look where its joints were. */
-    fun follow(picture: Picture, last: Hand): Hand =
-        look(picture, viewOfJoints(last.uvPx), last.side, foundScore = 1.0)
+    /**
+     * The hand of the frame before in the next one of a video: a look where its joints were, and a
+     * look more or a few where it has moved on.
+     */
+    fun follow(picture: Picture, last: Hand): Hand {
+        val view = viewOfJoints(last.uvPx)
+        return settled(picture, view, look(picture, view, last.side, foundScore = 1.0), 1.0)
+    }
+
+    /** The hand of a look at a view, looked for again until the view fits its joints. */
+    private fun settled(picture: Picture, view: View, hand: Hand, foundScore: Double): Hand {
+        var (asked, seen) = view to hand
+        var searches = 0
+        while (searches++ < MOST_SEARCHES && !fits(asked, seen.uvPx)) {
+            asked = viewOfJoints(seen.uvPx)
+            seen = look(picture, asked, seen.side, foundScore)
+        }
+        return seen
+    }
 
     /** Look where the finder says; with a doubtful side as both, and keep what fits better. */
     private fun firstLook(picture: Picture, found: FoundHand, view: View): Hand {
