@@ -47,6 +47,12 @@ def test_rendered_hands_of_a_model_that_knows_them(script):
     assert 0.0 < row["root_share"] < 0.1
 
 
+def test_loose_boxes_are_about_the_same_middle(script):
+    uv = np.array([[10.0, 20.0], [30.0, 60.0], *[[20.0, 40.0]] * 19])
+    assert script.box_of(uv) == (10.0, 20.0, 30.0, 60.0)
+    assert script.box_of(uv, 1.5) == (5.0, 10.0, 35.0, 70.0)
+
+
 def test_a_view_is_told_from_the_labels(script):
     seen = set()
     for index in range(20):

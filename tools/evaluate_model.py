@@ -31,6 +31,7 @@ from kerashand.geometry.pose import scale_from_joints
 from kerashand.metrics import PROTOCOLS, SHOWN_PX, errors_of_256, evaluate_pose, joint_errors_mm
 from kerashand.metrics_finder import evaluate_finder, match_hands
 from kerashand.runtime import HandPose
+from kerashand.runtime.hand_pose import LARGEST_BOX
 from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.scene import draw_sample
 
@@ -51,6 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rendered", type=int, default=1000, help="hands to render")
     parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
     parser.add_argument("--passes", type=int, default=1, help="looks at each hand")
+    parser.add_argument(
+        "--loose", type=float, default=1.0, help="boxes so many times as large as the hands"
+    )
     parser.add_argument("--out", type=Path, help="file of results, .json")
     args = parser.parse_args(argv)
     return exit_code("evaluate_model", lambda: evaluate(args))
@@ -61,29 +65,36 @@ def evaluate(args: argparse.Namespace) -> None:
     for flag, value, low in (("passes", args.passes, 1), ("rendered", args.rendered, 0)):
         if value < low:
             raise UserError(f"--{flag} must be at least {low}. Received: {value}")
+    if not 1.0 <= args.loose <= LARGEST_BOX:
+        raise UserError(f"--loose must be 1 to {LARGEST_BOX}. Received: {args.loose}")
     model = HandPose.load(args.model, finder=args.finder)
-    results: dict = {"passes": args.passes}
+    given = {"passes": args.passes, "loose": args.loose}
+    results: dict = dict(given)
     if args.photographs:
-        results["photographs"] = photographs(model, args.photographs, args.split, args.passes)
+        results["photographs"] = photographs(model, args.photographs, args.split, **given)
         if model.finder is not None:
             results["whole pictures"] = whole_pictures(model, args)
         if (args.photographs / POINTS_3D_FILE).is_file():
-            in_3d = stereo(model, args.photographs, args.split, args.passes)
+            in_3d = stereo(model, args.photographs, args.split, **given)
             results |= {"photographs in 3D": in_3d} if in_3d else {}
     if args.rendered:
-        results["rendered hands"] = rendered(model, args.rendered, args.backgrounds, args.passes)
+        results["rendered hands"] = rendered(model, args.rendered, args.backgrounds, **given)
     print(text_of(results))
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         write_text(args.out, json.dumps(results, indent=2))
 
 
-def box_of(uv_px: np.ndarray) -> tuple[float, ...]:
-    """Left, top, right, bottom of the points [21, 2]."""
-    return (*uv_px.min(axis=0), *uv_px.max(axis=0))
+def box_of(uv_px: np.ndarray, loose: float = 1.0) -> tuple[float, ...]:
+    """Left, top, right, bottom of the points [21, 2], `loose` times as large about their middle."""
+    low, high = uv_px.min(axis=0), uv_px.max(axis=0)
+    more = (loose - 1.0) * (high - low) / 2
+    return (*(low - more), *(high + more))
 
 
-def photographs(model: HandPose, folder: Path, split: str, passes: int) -> dict[str, dict]:
+def photographs(
+    model: HandPose, folder: Path, split: str, passes: int, loose: float = 1.0
+) -> dict[str, dict]:
     """Errors of the hands of a split by group, "all" first."""
     labels = load_labels(str(folder))
     errors, groups = [], []
@@ -94,7 +105,7 @@ def photographs(model: HandPose, folder: Path, split: str, passes: int) -> dict[
         rgb, uv = np.ascontiguousarray(picture[:, :, ::-1]), labels["uv_px"][row]
         is_right = bool(labels["is_right"][row])
         hand = model.predict(
-            rgb, box=box_of(uv), side="right" if is_right else "left", passes=passes
+            rgb, box=box_of(uv, loose), side="right" if is_right else "left", passes=passes
         )[0]
         errors.append(errors_of_256(hand.uv_px, uv))
         collection = [str(labels["set"][row])] if "set" in labels else []
@@ -162,7 +173,7 @@ def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict:
     }
 
 
-def stereo(model: HandPose, folder: Path, split: str, passes: int) -> dict:
+def stereo(model: HandPose, folder: Path, split: str, passes: int, loose: float = 1.0) -> dict:
     """3D errors on the photographs whose joints two cameras gave; empty if the split has none."""
     with np.load(folder / POINTS_3D_FILE, allow_pickle=False) as points:
         chosen = points["split"] == split
@@ -172,20 +183,25 @@ def stereo(model: HandPose, folder: Path, split: str, passes: int) -> dict:
             points[key][chosen] for key in ("name", "xyz_mm", "intrinsics")
         )
     pictures = (cv2.imread(str(folder / str(name)))[:, :, ::-1] for name in names)
-    return errors_3d(model, zip(pictures, xyz_mm, intrinsics, strict=True), passes)
+    return errors_3d(model, zip(pictures, xyz_mm, intrinsics, strict=True), passes, loose)
 
 
-def rendered(model: HandPose, count: int, backgrounds: str | None, passes: int) -> dict:
+def rendered(
+    model: HandPose, count: int, backgrounds: str | None, passes: int, loose: float = 1.0
+) -> dict:
     """3D errors on the test split of the look `varied`."""
     samples = (
         draw_sample("varied", "test", 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
         for index in range(count)
     )
-    return errors_3d(model, ((s.image, s.xyz_mm, s.intrinsics) for s in samples), passes)
+    return errors_3d(model, ((s.image, s.xyz_mm, s.intrinsics) for s in samples), passes, loose)
 
 
 def errors_3d(
-    model: HandPose, hands: Iterable[tuple[NDArray, NDArray, NDArray]], passes: int
+    model: HandPose,
+    hands: Iterable[tuple[NDArray, NDArray, NDArray]],
+    passes: int,
+    loose: float = 1.0,
 ) -> dict:
     """3D errors on (picture, xyz_mm, intrinsics) of right hands; box and scale bone are given."""
     rows: dict[str, list] = {"known": [], "solved": [], "true": [], "px": []}
@@ -194,7 +210,7 @@ def errors_3d(
         uv = projected[:, :2] / projected[:, 2:]
         scale_mm = scale_from_joints(xyz_mm, model.scale_bone)
         hand = model.predict(
-            np.ascontiguousarray(picture), box=box_of(uv), side="right", passes=passes
+            np.ascontiguousarray(picture), box=box_of(uv, loose), side="right", passes=passes
         )[0]
         for name, root_depth_mm in (("known", xyz_mm[0, 2]), ("solved", None)):
             in_mm = model.with_camera(hand, intrinsics, scale_mm, root_depth_mm)
