@@ -172,6 +172,30 @@ def test_a_hand_that_moved_on_is_looked_for_again(scene, moved, looks):
     np.testing.assert_allclose(hand.uv_px, uv, atol=0.5)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_looks_around_a_hand_are_averaged_by_their_scores(scene, side):
+    sample, picture, z_relative, _ = scene
+    uv = 96.0 + 0.25 * sample.uv_px
+
+    class Doubting(TrueJoints):
+        """Sure of its first look; of the second half as sure, and a bone farther away."""
+
+        def run(self, images):
+            number = len(self.seen)
+            seen = super().run(images)
+            seen["confidence"] = np.full(21, (0.8, 0.4)[number])
+            return seen | {"z_relative": self.z_relative + number}
+
+    backend = Doubting(uv, z_relative)
+    hand = Hand(side, 1.0, (0, 0, 1, 1), uv, z_relative, np.ones(21), np.zeros((21, 3)))
+    mean = HandPose(backend, None).look_around(picture, hand, [(-20.0, 1.0), (20.0, 1.2)])
+    assert mean.side == side
+    np.testing.assert_allclose(mean.uv_px, uv, atol=0.5)
+    # 0.4 squared counts a quarter of 0.8 squared.
+    np.testing.assert_allclose(mean.z_relative, z_relative + 0.2, atol=1e-4)
+    np.testing.assert_allclose(mean.joint_scores, 0.72, atol=1e-4)
+
+
 def test_a_look_that_never_fits_comes_to_an_end():
     class Runaway(TrueJoints):
         """Sees the hand a quarter as large as it looks, each time."""
