@@ -73,6 +73,7 @@ def test_packaged_configs_are_those_of_the_issue():
         "photographs.yaml",
         "photographs_finetune.yaml",
         "photographs_longer.yaml",
+        "photographs_posed.yaml",
         "photographs_sight.yaml",
     }
 
