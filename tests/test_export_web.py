@@ -322,11 +322,15 @@ def test_joints_in_a_given_box(run_page, pose, samples):
     for hands, setting in zip(answer["hands"], settings, strict=True):
         asked = {name: setting[name] for name in ("box", "side", "passes")}
         rows.append(differences(hands, pose.predict(samples[setting["picture"]][0], **asked)))
-    worst = np.max(rows, axis=0)
-    first = np.max([row for row, s in zip(rows, settings, strict=True) if s["passes"] == 1], axis=0)
+    fitting, loose = np.array(rows[: -len(samples)]), np.array(rows[-len(samples) :])
+    passes = np.array([setting["passes"] for setting in settings[: -len(samples)]])
+    first, worst = fitting[passes == 1].max(axis=0), fitting.max(axis=0)
     print(f"first look {first}, all {worst}, {answer['milliseconds']:.1f} ms a look")
+    print(f"in the picture {loose.max(axis=0)}")
     assert first[0] < 0.02
     assert (worst < (0.5, 0.01, 0.02, 0.02)).all()
+    # Three looks, each at where the one before saw the joints, in pictures of up to 640 px.
+    assert (loose.max(axis=0)[1:] < (0.01, 0.02, 0.02)).all()
 
 
 def test_hands_of_whole_pictures(run_page, pose, wholes):
