@@ -187,8 +187,7 @@ def test_looks_around_a_hand_are_averaged_by_their_scores(scene, side):
             return seen | {"z_relative": self.z_relative + number}
 
     backend = Doubting(uv, z_relative)
-    hand = Hand(side, 1.0, (0, 0, 1, 1), uv, z_relative, np.ones(21), np.zeros((21, 3)))
-    mean = HandPose(backend, None).look_around(picture, hand, [(-20.0, 1.0), (20.0, 1.2)])
+    mean = HandPose(backend, None).look_around(picture, uv, side, [(-20.0, 1.0), (20.0, 1.2)])
     assert mean.side == side
     np.testing.assert_allclose(mean.uv_px, uv, atol=0.5)
     # 0.4 squared counts a quarter of 0.8 squared.

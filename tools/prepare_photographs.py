@@ -179,9 +179,8 @@ def agreed(rows: list[dict], folder: Path, model: HandPose) -> list[dict]:
     def agrees(one: dict) -> bool:
         if one["split"] != "train":
             return True
-        rgb = cv2.cvtColor(cv2.imread(str(folder / one["name"])), cv2.COLOR_BGR2RGB)
         box = (*one["uv_px"].min(axis=0), *one["uv_px"].max(axis=0))
-        hand = model.predict(rgb, box=box, side="right" if one["is_right"] else "left")[0]
+        (hand,) = model.predict(picture_of(one, folder), box=box, side=side_of(one))
         return errors_of_256(hand.uv_px, one["uv_px"]).mean() <= MAX_DISAGREEMENT_PX
 
     kept = [one for one in rows if agrees(one)]
@@ -189,13 +188,20 @@ def agreed(rows: list[dict], folder: Path, model: HandPose) -> list[dict]:
     return kept
 
 
+def picture_of(one: dict, folder: Path) -> np.ndarray:
+    """The picture of a hand, [H, W, 3] uint8 RGB."""
+    return cv2.cvtColor(cv2.imread(str(folder / one["name"])), cv2.COLOR_BGR2RGB)
+
+
+def side_of(one: dict) -> str:
+    """Either "left" or "right"."""
+    return "right" if one["is_right"] else "left"
+
+
 def posed(one: dict, folder: Path, model: HandPose) -> dict[str, np.ndarray]:
     """Joints in 3D and the camera of a hand."""
-    rgb = cv2.cvtColor(cv2.imread(str(folder / one["name"])), cv2.COLOR_BGR2RGB)
-    uv = one["uv_px"].astype(np.float64)
-    box = (*uv.min(axis=0), *uv.max(axis=0))
-    hand = model.predict(rgb, box=box, side="right" if one["is_right"] else "left", passes=1)[0]
-    hand = model.look_around(rgb, dataclasses.replace(hand, uv_px=uv), LOOKS)
+    rgb, uv = picture_of(one, folder), one["uv_px"].astype(np.float64)
+    hand = model.look_around(rgb, uv, side_of(one), LOOKS)
     height, width = rgb.shape[:2]
     focal = FOCAL * max(height, width)
     intrinsics = np.array(

@@ -176,8 +176,7 @@ def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[
     weight = labels["uv_weight"][row]
     uv = labels["uv_px"][row]
     crop, affine = photos.crop_hand(picture, uv, weight, size_px=SHEET_PX)
-    uv = apply_affine(uv, affine)
-    return [visualize.draw_skeleton(crop, uv, scale=1)]
+    return [visualize.draw_skeleton(crop, apply_affine(uv, affine), scale=1)]
 
 
 def _panels(table: HandTable, row: int) -> list[np.ndarray]:

@@ -299,13 +299,15 @@ class HandPose:
         return hand
 
     def look_around(
-        self, rgb: NDArray[np.uint8], hand: Hand, views: Sequence[tuple[float, float]]
-    ) -> Hand:
+        self, rgb: NDArray[np.uint8], uv_px: NDArray[np.float64], side: str,
+        views: Sequence[tuple[float, float]],
+    ) -> Hand:  # fmt: skip
         """The mean of several looks at where a hand is, each joint by the squares of its scores.
 
         Args:
             rgb: [H, W, 3] uint8 RGB.
-            hand: with joints near the true ones, and its side.
+            uv_px: [21, 2] joints, near the true ones.
+            side: "left" or "right".
             views: of each look the turn against fingers up, in degrees, and the factor on the side
                 of the square.
 
@@ -313,11 +315,11 @@ class HandPose:
             The hand without a camera.
         """
         check_picture(rgb)
-        centre, side_px, angle = view_of_joints(hand.uv_px)
+        centre, side_px, angle = view_of_joints(uv_px)
         looks = [
             self._look(
                 rgb, centre, factor * side_px, angle + np.deg2rad(turn_deg),
-                side=hand.side, found_score=1.0,
+                side=side, found_score=1.0,
             )
             for turn_deg, factor in views
         ]  # fmt: skip
@@ -326,7 +328,7 @@ class HandPose:
         share /= share.sum(axis=0)
         uv = sum(part[:, None] * look.uv_px for part, look in zip(share, looks, strict=True))
         z = sum(part * look.z_relative for part, look in zip(share, looks, strict=True))
-        return self._hand(hand.side, uv, z, (share * scores).sum(axis=0), 1.0)
+        return self._hand(side, uv, z, (share * scores).sum(axis=0), 1.0)
 
     def with_camera(
         self, hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
