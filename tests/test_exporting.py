@@ -184,6 +184,21 @@ def test_precisions_take_less_room(model, exported):
     assert held["int8"] < 0.5 * weights
 
 
+def test_onnx_weights_do_not_saturate_on_processors_without_vnni(exported):
+    """Two products of 8 bits do not fit into 16 there; with weights of 7 bits they do."""
+    onnx = pytest.importorskip("onnx")
+    path, _ = exported("onnx", "int8")
+    kernels = [
+        array
+        for tensor in onnx.load(path).graph.initializer
+        if (array := onnx.numpy_helper.to_array(tensor)).dtype == np.int8 and array.ndim == 4
+    ]
+    assert len(kernels) > 10
+    largest = max(int(np.abs(kernel.astype(int)).max()) for kernel in kernels)
+    assert largest == 64
+    assert 2 * 255 * largest < 2**15
+
+
 @pytest.mark.parametrize("precision", exporting.PRECISIONS)
 def test_only_built_in_operations(precision, exported):
     path, _ = exported("tflite", precision)
