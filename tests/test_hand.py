@@ -7,6 +7,8 @@ from kerashand.synthetic import hand
 from kerashand.synthetic.hand import (
     FINGER_MAX_DEG,
     FINGER_MIN_DEG,
+    THUMB_APART_MAX_DEG,
+    THUMB_APART_MIN_DEG,
     THUMB_MAX_DEG,
     THUMB_MIN_DEG,
     PoseRange,
@@ -22,7 +24,12 @@ from kerashand.synthetic.hand import (
 )
 
 MESHES = ["makehuman", "webxr"]
-RANGES = [PoseRange(wide=True, noise_deg=8.0), PoseRange(wide=False, noise_deg=6.0)]
+RANGES = [
+    PoseRange(wide=True, noise_deg=8.0),
+    PoseRange(wide=False, noise_deg=6.0),
+    PoseRange(wide=True, noise_deg=8.0, apart=True),
+    PoseRange(wide=False, noise_deg=7.0, apart=True),
+]
 
 
 @pytest.fixture(params=MESHES)
@@ -152,8 +159,13 @@ def test_angles_stay_inside_joint_limits(pose_range, rng):
     angles = np.rad2deg(angles)
     assert (angles[:, 1:] >= FINGER_MIN_DEG - 1e-9).all()
     assert (angles[:, 1:] <= FINGER_MAX_DEG + 1e-9).all()
-    assert (angles[:, 0] >= THUMB_MIN_DEG - 1e-9).all()
-    assert (angles[:, 0] <= THUMB_MAX_DEG + 1e-9).all()
+    low, high = (
+        (THUMB_APART_MIN_DEG, THUMB_APART_MAX_DEG)
+        if pose_range.apart
+        else (THUMB_MIN_DEG, THUMB_MAX_DEG)
+    )
+    assert (angles[:, 0] >= low - 1e-9).all()
+    assert (angles[:, 0] <= high + 1e-9).all()
     assert np.abs(np.rad2deg(wrist)).max() <= 40.0 + 1e-9
 
 
@@ -165,6 +177,41 @@ def test_most_joints_stay_inside_a_posed_hand(mesh, pose_range, rng):
         vertices = skin(mesh, mesh.vertices_mm, mesh.joints_mm, joints, rotations)
         share.append(inside(vertices, mesh.faces, joints).mean())
     assert np.mean(share) > 0.98
+
+
+def shares_of_poses(mesh, pose_range, rng) -> dict[str, float]:
+    """Of the fingers that do not collide: hooks, straight ones on bent knuckles, tight fists."""
+    angles, wrist = sample_angles(pose_range, rng, 2000)
+    free = ~collides(pose_joints(mesh.joints_mm, bone_rotations(mesh, angles, wrist)))
+    knuckle, middle = np.rad2deg(angles[free, 1:, 1:3]).reshape(-1, 2).T
+    return {
+        "hook": np.mean((knuckle < 15) & (middle > 60)),
+        "straight on a bent knuckle": np.mean((knuckle > 50) & (middle < 20)),
+        "tight": np.mean((knuckle > 60) & (middle > 90)),
+        "open": np.mean((knuckle < 15) & (middle < 15)),
+    }
+
+
+def test_joints_that_bend_apart_reach_hooks_bent_knuckles_and_tight_fists(mesh, rng):
+    apart = shares_of_poses(mesh, PoseRange(wide=False, noise_deg=7.0, apart=True), rng)
+    shared = shares_of_poses(mesh, PoseRange(wide=False, noise_deg=7.0), rng)
+    assert min(apart.values()) > 0.02, apart
+    for pose in ("hook", "straight on a bent knuckle"):
+        assert apart[pose] > 5 * shared[pose], (pose, shared, apart)
+    assert apart["tight"] > 2 * shared["tight"]
+
+
+def test_a_thumb_on_its_own_goes_across_the_palm(rng):
+    mesh = load_hand("makehuman")
+
+    def tips(apart: bool) -> np.ndarray:
+        pose_range = PoseRange(wide=True, noise_deg=8.0, apart=apart)
+        angles, wrist = sample_angles(pose_range, rng, 2000)
+        return pose_joints(mesh.joints_mm, bone_rotations(mesh, angles, wrist))[:, 4, 0]
+
+    middle, index = mesh.joints_mm[9, 0], mesh.joints_mm[5, 0]
+    assert (tips(True) > middle).mean() > max(0.05, 2 * (tips(False) > middle).mean())
+    assert (tips(True) < 2 * index).mean() > 0.1  # and far out to its side
 
 
 # --------------------------------------------------------------------------- shape, collision

@@ -158,33 +158,41 @@ def creases(
     depth = rng.uniform(0.3, 1.3)
     shade_of = np.ones(len(rest_mm), np.float32)
     palm = rest_normals[:, 2] < 0.0
+    # Rows of single precision: all points are gone through often.
+    x, y, z = np.ascontiguousarray(rest_mm.T, np.float32)
     for finger in range(5):
+        chain = rest_joints_mm[4 * finger + 1 : 4 * finger + 5]
+        (left, low, _), (right, high, _) = chain.min(axis=0) - 30.0, chain.max(axis=0) + 30.0
+        inside = np.flatnonzero((x > left) & (x < right) & (y > low) & (y < high))
         for k in range(3) if finger else (1, 2):
-            joint = rest_joints_mm[4 * finger + 1 + k]
-            along = rest_joints_mm[4 * finger + 2 + k] - joint
-            along = along / np.linalg.norm(along)
-            offset = rest_mm - joint
+            joint, following = chain[k : k + 2].astype(np.float32)
+            along = (following - joint) / np.linalg.norm(following - joint)
+            offset = x[inside] - joint[0], y[inside] - joint[1], z[inside] - joint[2]
             # The crease of a knuckle lies where the finger leaves the palm.
-            shift = 18.0 if k == 0 else 0.0
-            t = offset @ along - shift
-            near = np.flatnonzero((np.abs(t) < 7.0) & (np.einsum("pi,pi->p", offset, offset) < 900))
+            t = sum(part * step for part, step in zip(offset, along, strict=True))
+            t -= 18.0 if k == 0 else 0.0
+            near = np.flatnonzero((np.abs(t) < 7.0) & (sum(part * part for part in offset) < 900))
+            t, near = t[near], inside[near]
             jitter = rng.uniform(-0.8, 0.8)
             for side, lines in ((True, PALM_CREASES), (False, BACK_WRINKLES if k else ())):
-                chosen = near[palm[near] == side]
+                here = palm[near] == side
+                chosen, place = near[here], t[here]
                 for position, width, loss in lines:
-                    distance = (t[chosen] - position - jitter) / width
+                    distance = (place - position - jitter) / width
                     shade_of[chosen] *= 1.0 - depth * loss * np.exp(-distance * distance)
     chosen = np.flatnonzero(rest_normals[:, 2] < -0.25)
     index, middle, little = rest_joints_mm[[5, 9, 17]]
-    plane = (rest_mm[chosen, :2] - [index[0], 0.0]) / [little[0] - index[0], middle[1]]
+    across = (x[chosen] - np.float32(index[0])) / np.float32(little[0] - index[0])
+    up = y[chosen] / np.float32(middle[1])
     for line in PALM_LINES:
-        bent = np.array(line) + rng.normal(0.0, 0.02, (len(line), 2))
-        nearest = np.full(len(chosen), np.inf)
+        bent = (np.array(line) + rng.normal(0.0, 0.02, (len(line), 2))).astype(np.float32)
+        nearest = np.full(len(chosen), np.inf, np.float32)
         for a, b in itertools.pairwise(bent):
-            part = np.clip((plane - a) @ (b - a) / np.dot(b - a, b - a), 0.0, 1.0)
-            gap = plane - a - part[:, None] * (b - a)
-            nearest = np.minimum(nearest, np.einsum("pi,pi->p", gap, gap))
-        shade_of[chosen] *= 1.0 - depth * 0.28 * np.exp(-nearest / 0.012**2)
+            way = (b - a) / np.dot(b - a, b - a)
+            part = np.clip((across - a[0]) * way[0] + (up - a[1]) * way[1], 0.0, 1.0)
+            gap_x, gap_y = across - a[0] - part * (b - a)[0], up - a[1] - part * (b - a)[1]
+            nearest = np.minimum(nearest, gap_x * gap_x + gap_y * gap_y)
+        shade_of[chosen] *= 1.0 - depth * 0.28 * np.exp(-nearest / np.float32(0.012**2))
     return shade_of
 
 

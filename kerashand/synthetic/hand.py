@@ -232,10 +232,16 @@ def vary_fingers(
 
 @dataclass(frozen=True)
 class PoseRange:
-    """How poses of a domain are drawn (degrees); `wide` mixes any curls, else gestures."""
+    """How poses of a domain are drawn (degrees).
+
+    `wide` mixes any curls, else gestures. With `apart` the joints of a finger bend apart from each
+    other, folded fingers close to the palm and the thumb goes across it; without, knuckle and
+    middle joint share a curl.
+    """
 
     wide: bool
     noise_deg: float
+    apart: bool = False
 
 
 def sample_angles(
@@ -245,11 +251,14 @@ def sample_angles(
     curl = _wide_curls(rng, count) if pose_range.wide else _gesture_curls(rng, count)
     noise = rng.normal(0.0, pose_range.noise_deg, (count, NUM_FINGERS, 4))
     angles = np.zeros((count, NUM_FINGERS, 4))
-    # Curl 0 is straight, 1 a fist. Knuckle and middle joint share it unequally.
-    share = rng.uniform(0.6, 1.0, (count, NUM_FINGERS, 2))
-    angles[:, :, FLEX_1] = curl * 85.0 * share[..., 0]
-    angles[:, :, FLEX_2] = curl * 105.0 * share[..., 1]
-    angles[:, :, FLEX_3] = 0.65 * angles[:, :, FLEX_2]
+    # Curl 0 is straight, 1 a fist.
+    if pose_range.apart:
+        angles[:, :, FLEX_1:] = _flexions_apart(rng, curl)
+    else:  # Knuckle and middle joint share it unequally.
+        share = rng.uniform(0.6, 1.0, (count, NUM_FINGERS, 2))
+        angles[:, :, FLEX_1] = curl * 85.0 * share[..., 0]
+        angles[:, :, FLEX_2] = curl * 105.0 * share[..., 1]
+        angles[:, :, FLEX_3] = 0.65 * angles[:, :, FLEX_2]
     spread = rng.normal(0.0, 1.0, (count, 1))
     fan = np.array([0.0, -4.0, 0.0, 4.0, 8.0])
     angles[:, :, ABDUCTION] = spread * fan * (1.0 - 0.8 * curl)
@@ -261,7 +270,8 @@ def sample_angles(
         angles[:, finger, FLEX_1] = np.clip(
             angles[:, finger, FLEX_1], middle - reach, middle + reach
         )
-    angles[:, 0] = _thumb(rng, curl[:, 0], pose_range.noise_deg)
+    thumb = _thumb_apart if pose_range.apart else _thumb
+    angles[:, 0] = thumb(rng, curl[:, 0], pose_range.noise_deg)
     limit = 40.0 if pose_range.wide else 20.0
     wrist = np.clip(rng.normal(0.0, limit / 2, (count, 2)), -limit, limit) * [1.0, 0.5]
     return np.deg2rad(angles), np.deg2rad(wrist)
@@ -283,6 +293,43 @@ def _thumb(rng: np.random.Generator, curl: np.ndarray, noise_deg: float) -> np.n
     angles[:, FLEX_3] = 60.0 * curl * rng.uniform(0.2, 1.0, count)
     angles += rng.normal(0.0, 0.7 * noise_deg, (count, 4))
     return np.clip(angles, THUMB_MIN_DEG, THUMB_MAX_DEG)
+
+
+def _flexions_apart(rng: np.random.Generator, curl: np.ndarray) -> np.ndarray:
+    """Flexions [N, 5, 3] of curls [N, 5]: straight fingers on bent knuckles, hooks, tight fists."""
+    shape = (len(curl), 1)
+    knuckle, middle = rng.uniform(62.0, 94.0, shape), rng.uniform(92.0, 114.0, shape)
+    end = rng.uniform(0.3, 0.8, shape) + rng.normal(0.0, 0.08, curl.shape)
+    # How much more of the curl is the knuckle's (above 0) or the middle joint's.
+    unequal = rng.random(shape) < UNEQUAL
+    balance = np.where(unequal, rng.uniform(-0.8, 0.8, shape), rng.normal(0.0, 0.12, shape))
+    balance = balance + rng.normal(0.0, 0.1, curl.shape) * (0.3 + 0.7 * curl)
+    flexions = np.zeros((*curl.shape, 3))
+    flexions[..., 0] = np.clip(curl + balance, 0.0, 1.0) * knuckle
+    flexions[..., 1] = np.clip(curl - balance, 0.0, 1.0) * middle
+    flexions[..., 2] = end * flexions[..., 1]
+    return flexions
+
+
+UNEQUAL = 0.25
+"""Share of hands whose knuckles and middle joints bend unequally."""
+THUMB_APART_MIN_DEG = np.array([-28.0, -18.0, -10.0, -20.0])
+THUMB_APART_MAX_DEG = np.array([28.0, 40.0, 52.0, 76.0])
+
+
+def _thumb_apart(rng: np.random.Generator, curl: np.ndarray, noise_deg: float) -> np.ndarray:
+    """Angles [N, 4] of the thumb, a third of them anywhere within its reach."""
+    count = len(curl)
+    low, high = THUMB_APART_MIN_DEG, THUMB_APART_MAX_DEG
+    angles = np.zeros((count, 4))
+    angles[:, ABDUCTION] = rng.uniform(-24.0, 24.0, count)
+    angles[:, FLEX_1] = -14.0 + 46.0 * curl
+    angles[:, FLEX_2] = 5.0 + 42.0 * curl * rng.uniform(0.4, 1.0, count)
+    angles[:, FLEX_3] = -5.0 + 70.0 * curl * rng.uniform(0.1, 1.0, count)
+    anywhere = rng.uniform(low, high, (count, 4))
+    angles = np.where(rng.random((count, 1)) < 1 / 3, anywhere, angles)
+    angles += rng.normal(0.0, 0.7 * noise_deg, (count, 4))
+    return np.clip(angles, low, high)
 
 
 def _wide_curls(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -102,11 +102,9 @@ def _one_hand(side_px: float, size_px: int, rng: np.random.Generator):
     reach = side_px / 4  # a hand may leave the picture by a quarter
     centre = rng.uniform(reach, size_px - 1 - reach, 2)
     aim = functools.partial(_aim_at, centre_px=centre, side_px=side_px)
-    joints, intrinsics, rgb, cover, _ = draw_hand(
-        LOOKS["varied"], rng, size_px, aim=aim, arm_mm=rng.uniform(*ARM_MM)
-    )
-    uv = joints @ intrinsics.T
-    uv, cover = uv[:, :2] / uv[:, 2:], cover[..., 0]
+    hand = draw_hand(LOOKS["varied"], rng, size_px, aim=aim, arm_mm=rng.uniform(*ARM_MM))
+    uv = hand.joints_mm @ hand.intrinsics.T
+    uv, rgb, cover = uv[:, :2] / uv[:, 2:], hand.rgb, hand.cover[..., 0]
     is_right = bool(rng.random() < 0.5)
     if not is_right:
         uv, rgb, cover = flip_uv(uv, size_px), rgb[:, ::-1], cover[:, ::-1]

@@ -32,6 +32,18 @@ class Fragments:
         image[self.pixel] = values
         return image.reshape(self.size_px, self.size_px, *values.shape[1:])
 
+    def towards_camera(self, intrinsics: np.ndarray) -> np.ndarray:
+        """Rays [P, 3] from the fragments to the camera of `intrinsics` [3, 3]; -z is 1."""
+        rows, columns = np.divmod(self.pixel, self.size_px)
+        return -np.stack(
+            [
+                (columns - intrinsics[0, 2]) / intrinsics[0, 0],
+                (rows - intrinsics[1, 2]) / intrinsics[1, 1],
+                np.ones(len(rows)),
+            ],
+            axis=1,
+        )
+
     def interpolate(self, attributes: np.ndarray, faces: np.ndarray) -> np.ndarray:
         """Per-vertex attributes [V, C] at the fragments: [P, C]."""
         corners = faces[self.face]

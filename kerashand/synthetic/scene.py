@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
-from kerashand.synthetic import appearance, clutter, sensor
+from kerashand.synthetic import appearance, clutter, held, sensor
 from kerashand.synthetic.hand import (
     HandMesh,
     PoseRange,
@@ -32,12 +32,14 @@ from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normal
 DOMAINS = ("source", "target", "varied")
 SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
-GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 3}
+GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 4}
 """Raised when the samples of a look change, so that cached ones are not taken for them."""
 ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
 CLOTH_MM = (1.0, 9.0)
 """Thickness of a sleeve."""
+MOST_HELD = 0.6
+"""Share of the hand's surface that a thing in it may hide."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Clutter:
     skin_behind: float
     other_hand: float
     occluder: float
+    held: float
     plain_background: float
     cheap_camera: float
 
@@ -123,7 +126,10 @@ LOOKS = {
     ),
     "varied": DomainLook(
         meshes=("makehuman", "makehuman", "webxr"),
-        poses=(PoseRange(wide=True, noise_deg=8.0), PoseRange(wide=False, noise_deg=7.0)),
+        poses=(
+            PoseRange(wide=True, noise_deg=8.0, apart=True),
+            PoseRange(wide=False, noise_deg=7.0, apart=True),
+        ),
         free_turns=0.5,
         turn_deg=(30.0, 60.0, 40.0),
         hand_length_mm=(140.0, 215.0),
@@ -145,7 +151,8 @@ LOOKS = {
             creases=0.9,
             skin_behind=0.15,
             other_hand=0.1,
-            occluder=0.25,
+            occluder=0.2,
+            held=0.25,
             plain_background=0.1,
             cheap_camera=0.7,
         ),
@@ -203,11 +210,12 @@ def draw_sample(
         )
     look = LOOKS[domain]
     rng = np.random.default_rng([DOMAINS.index(domain), SPLITS.index(split), seed, index])
-    joints, intrinsics, hand_rgb, alpha, depth = draw_hand(look, rng, size_px)
+    hand = draw_hand(look, rng, size_px)
+    joints = hand.joints_mm
     background = np.clip(draw_background(look, rng, size_px, backgrounds), 0.0, 1.0)
-    image = hand_rgb + (1.0 - alpha) * background
-    mask = alpha[:, :, 0] >= 0.5
-    unseen = np.zeros_like(mask)
+    image = hand.rgb + (1.0 - hand.cover) * background
+    mask = hand.cover[:, :, 0] - hand.held >= 0.5
+    unseen = hand.held >= 0.5
     if look.clutter and rng.random() < look.clutter.occluder:
         colour, cover = clutter.occluder(size_px, rng, background)
         image += cover[..., None] * (colour - image)
@@ -216,20 +224,41 @@ def draw_sample(
     image = sensor.photograph(np.maximum(image, 0.0), rng, strength=look.camera)
     if look.clutter and rng.random() < look.clutter.cheap_camera:
         image = sensor.cheap_camera(image, rng)
-    depth = np.where(mask, depth, _background_depth(joints[0, 2], look, size_px, rng))
+    depth = np.where(mask, hand.depth_mm, _background_depth(joints[0, 2], look, size_px, rng))
     depth = np.where(unseen, 0.0, depth)
     if look.measured_depth:
         depth = sensor.measure_depth(depth, rng)
     joints[THUMB_CMC] += look.thumb_base * (joints[ROOT] - joints[MIDDLE_MCP])
-    uv = joints @ intrinsics.T
+    uv = joints @ hand.intrinsics.T
     return HandSample(
         image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
         depth_mm=np.round(depth).astype(np.uint16),
         mask=mask.astype(np.uint8) * 255,
         uv_px=(uv[:, :2] / uv[:, 2:]).astype(np.float32),
         xyz_mm=joints.astype(np.float32),
-        intrinsics=intrinsics.astype(np.float32),
+        intrinsics=hand.intrinsics.astype(np.float32),
     )
+
+
+@dataclass(frozen=True)
+class DrawnHand:
+    """A hand before nothing, with what it holds.
+
+    Attributes:
+        joints_mm: [21, 3] in the camera's frame.
+        intrinsics: [3, 3].
+        rgb: [S, S, 3] premultiplied by coverage.
+        cover: [S, S, 1] coverage 0..1 of hand and thing.
+        held: [S, S] coverage of the thing alone.
+        depth_mm: [S, S] of the hand, infinite elsewhere.
+    """
+
+    joints_mm: np.ndarray
+    intrinsics: np.ndarray
+    rgb: np.ndarray
+    cover: np.ndarray
+    held: np.ndarray
+    depth_mm: np.ndarray
 
 
 def draw_hand(
@@ -239,7 +268,7 @@ def draw_hand(
     *,
     aim: Callable[[np.ndarray], np.ndarray] | None = None,
     arm_mm: float = 0.0,
-):
+) -> DrawnHand:
     """A random hand before nothing.
 
     Args:
@@ -248,10 +277,6 @@ def draw_hand(
         size_px: side S of the picture.
         aim: joints [21, 3] in the camera's frame to intrinsics [3, 3]; None crops the hand.
         arm_mm: by how much the forearm is longer than the mesh's.
-
-    Returns:
-        Joints [21, 3], intrinsics [3, 3], premultiplied RGB [S, S, 3], coverage [S, S, 1] and depth
-        [S, S].
     """
     mesh = _choose_mesh(look, rng)
     rest, rest_joints = sample_shape(mesh, rng, length_mm=look.hand_length_mm)
@@ -280,8 +305,19 @@ def draw_hand(
     fine[:2] *= SUPERSAMPLING
     fine[:2, 2] += (SUPERSAMPLING - 1) / 2  # pixel centres are at integers
     fragments = rasterise(vertices, mesh.faces, fine, size_px * SUPERSAMPLING)
-    colours = _colour(fragments, mesh, vertices, look, fine, rng, cuff_mm)
-    return joints, intrinsics, *_downsample(fragments, colours, size_px)
+    colours, ambient, lights = _colour(fragments, mesh, vertices, look, fine, rng, cuff_mm)
+    rgba = np.concatenate([colours, np.ones((len(colours), 1), np.float32)], axis=1)
+    rgba, depth = fragments.image(rgba), fragments.image(fragments.depth_mm, background=np.inf)
+    before = np.zeros(depth.shape, bool)
+    if look.clutter and rng.random() < look.clutter.held:
+        thing = held.draw_held(joints, fine, len(depth), ambient, lights, rng)
+        if thing is not None:
+            before = thing.depth_mm < depth
+            # A thing that hides most of the hand is put away.
+            if (before & np.isfinite(depth)).sum() > MOST_HELD * np.isfinite(depth).sum():
+                before[:] = False
+            rgba[before], depth[before] = thing.rgba[before], np.inf
+    return DrawnHand(joints, intrinsics, *_downsample(rgba, before, depth, size_px))
 
 
 def _one_of(choices: tuple, rng: np.random.Generator):
@@ -309,8 +345,8 @@ def draw_background(
     if look.clutter and rng.random() < look.clutter.skin_behind:
         background = clutter.add_skin_patches(background, rng)
     if look.clutter and rng.random() < look.clutter.other_hand:
-        _, _, rgb, alpha, _ = draw_hand(look, rng, size_px)
-        rgb, cover = clutter.paste_beside(rgb, alpha[..., 0], rng)
+        hand = draw_hand(look, rng, size_px)
+        rgb, cover = clutter.paste_beside(hand.rgb, hand.cover[..., 0], rng)
         background = rgb + (1.0 - cover[..., None]) * np.clip(background, 0.0, 1.0)
     return background
 
@@ -373,8 +409,11 @@ def _crop_intrinsics(joints, margin, size_px: int, rng: np.random.Generator) -> 
 
 def _colour(
     fragments, mesh, vertices, look: DomainLook, intrinsics, rng, cuff_mm: float | None
-) -> np.ndarray:
-    """Display colours [P, 3] of the visible surface; a `cuff_mm` of None is drawn."""
+) -> tuple[np.ndarray, np.ndarray, list[appearance.Light]]:
+    """Display colours [P, 3] of the visible surface, ambient and far lights.
+
+    A `cuff_mm` of None is drawn.
+    """
     attributes = np.concatenate(
         [
             vertex_normals(vertices, mesh.faces),
@@ -389,15 +428,7 @@ def _colour(
     colours = appearance.albedo(
         values[:, 3:6], values[:, 6:9], values[:, 9], rng, detail=look.detail, cuff_mm=cuff_mm
     )
-    rows, columns = np.divmod(fragments.pixel, fragments.size_px)
-    view_of_pixels = -np.stack(
-        [
-            (columns - intrinsics[0, 2]) / intrinsics[0, 0],
-            (rows - intrinsics[1, 2]) / intrinsics[1, 1],
-            np.ones(len(rows)),
-        ],
-        axis=1,
-    )
+    view_of_pixels = fragments.towards_camera(intrinsics)
     view = unit(view_of_pixels.astype(np.float32))
     if look.clutter:
         colours = appearance.bands(colours, values[:, 3:6], mesh.joints_mm, rng)
@@ -409,20 +440,20 @@ def _colour(
     if look.clutter and rng.random() < look.clutter.shadow:
         points = -view_of_pixels * fragments.depth_mm[:, None]
         lit = lit_share(vertices, mesh.faces, points, lights[0].direction)
-    return appearance.shade(
+    shaded = appearance.shade(
         colours, normals, view, ambient, lights,
         softness=rng.uniform(0.1, 0.4), gloss=rng.uniform(0.0, look.gloss), lit=lit,
     )  # fmt: skip
+    return shaded, ambient, lights
 
 
-def _downsample(fragments, colours: np.ndarray, size_px: int):
-    """Premultiplied colour [S, S, 3], coverage [S, S, 1] and the nearest depth [S, S]."""
-    rgba = np.concatenate([colours, np.ones((len(colours), 1), np.float32)], axis=1)
-    rgba = cv2.resize(fragments.image(rgba), (size_px, size_px), interpolation=cv2.INTER_AREA)
-    depth = fragments.image(fragments.depth_mm, background=np.inf)
+def _downsample(rgba: np.ndarray, held: np.ndarray, depth: np.ndarray, size_px: int):
+    """Premultiplied colour [S, S, 3], coverage [S, S, 1], what is held, and the nearest depth."""
+    rgba = cv2.resize(rgba, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    held = cv2.resize(held.astype(np.float32), (size_px, size_px), interpolation=cv2.INTER_AREA)
     depth = np.minimum(depth[0::2], depth[1::2])
     depth = np.minimum(depth[:, 0::2], depth[:, 1::2])
-    return rgba[:, :, :3], rgba[:, :, 3:], depth
+    return rgba[:, :, :3], rgba[:, :, 3:], held, depth
 
 
 def _background_depth(root_mm: float, look: DomainLook, size_px: int, rng) -> np.ndarray:
