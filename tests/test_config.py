@@ -72,6 +72,7 @@ def test_packaged_configs_are_those_of_the_issue():
         "source.yaml",
         "photographs.yaml",
         "photographs_finetune.yaml",
+        "photographs_fists.yaml",
         "photographs_longer.yaml",
         "photographs_posed.yaml",
         "photographs_sight.yaml",
