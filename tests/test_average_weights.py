@@ -1,16 +1,14 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-import average_weights
+@pytest.fixture
+def average_weights(load_script):
+    return load_script("tools/average_weights.py")
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, average_weights):
     folder = tmp_path / "run"
     folder.mkdir()
     for name in average_weights.NEEDED:
@@ -22,7 +20,7 @@ def run(tmp_path):
     return folder
 
 
-def test_mean_of_what_both_hold(run, tmp_path):
+def test_mean_of_what_both_hold(average_weights, run, tmp_path):
     np.savez(tmp_path / "before.npz", **{"network/kernel": np.float32([3.0, -2.0])})
     arguments = ["--run", str(run), "--weights", str(tmp_path / "before.npz")]
     assert average_weights.main([*arguments, "--out", str(tmp_path / "mean")]) == 0
@@ -33,7 +31,7 @@ def test_mean_of_what_both_hold(run, tmp_path):
     assert (tmp_path / "mean" / "config.yaml").read_text() == "config.yaml"
 
 
-def test_mistakes_are_named_and_nothing_is_left(run, tmp_path, capsys):
+def test_mistakes_are_named_and_nothing_is_left(average_weights, run, tmp_path, capsys):
     other, out = tmp_path / "other.npz", tmp_path / "mean"
     np.savez(other, **{"network/kernel": np.zeros(3, np.float32)})
     arguments = ["--run", str(run), "--weights", str(other), "--out", str(out)]

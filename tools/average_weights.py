@@ -18,6 +18,8 @@ import numpy as np
 
 from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError
+from kerashand.files import written_beside
+from kerashand.untrusted import read_arrays
 
 LAST_WEIGHTS = "weights_finetune.npz"
 NEEDED = ("config.yaml", "versions.json")
@@ -34,23 +36,20 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def average(args: argparse.Namespace) -> None:
-    """Read both, and write the folder beside its name first."""
+    """Read both and write the folder."""
     for path in (args.run / LAST_WEIGHTS, *(args.run / name for name in NEEDED), args.weights):
         if not path.is_file():
             raise UserError(f"no such file: {path}")
     if args.out.exists():
         raise UserError(f"{args.out} exists already; delete it or choose another folder")
     run, others = (_arrays(path) for path in (args.run / LAST_WEIGHTS, args.weights))
-    beside = args.out.with_name(f"{args.out.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        np.savez(beside / LAST_WEIGHTS, **mean_of(run, others))
+    means = mean_of(run, others)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(args.out, folder=True) as beside:
+        beside.mkdir()
+        np.savez(beside / LAST_WEIGHTS, **means)
         for name in NEEDED:
             shutil.copyfile(args.run / name, beside / name)
-        beside.rename(args.out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     print(f"{args.out}: {len(others)} of {len(run)} arrays averaged")
 
 
@@ -76,8 +75,7 @@ def mean_of(run: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> dict[s
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
+        return read_arrays(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is no .npz of weights: {error}") from error
 

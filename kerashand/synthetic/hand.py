@@ -181,6 +181,12 @@ def skin(
 # --------------------------------------------------------------------------- shape and poses
 
 
+def hand_length(joints_mm: np.ndarray) -> np.ndarray:
+    """Wrist to middle tip along the bones, in mm: joints [..., 21, 3] to [...]."""
+    chain = joints_mm[..., [0, 9, 10, 11, 12], :]
+    return np.linalg.norm(np.diff(chain, axis=-2), axis=-1).sum(axis=-1)
+
+
 def sample_shape(
     mesh: HandMesh, rng: np.random.Generator, *, length_mm: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -191,9 +197,7 @@ def sample_shape(
         weights = np.clip(rng.normal(size=count), -2.0, 2.0)
         vertices = vertices + np.tensordot(weights, mesh.shape_vertices_mm, axes=1)
         joints = joints + np.tensordot(weights, mesh.shape_joints_mm, axes=1)
-    chain = joints[[0, 9, 10, 11, 12]]
-    length = np.linalg.norm(np.diff(chain, axis=0), axis=1).sum()
-    size = rng.uniform(*length_mm) / length
+    size = rng.uniform(*length_mm) / hand_length(joints)
     # Broader or slimmer, thicker or thinner hands of the same length.
     scale = size * np.array([rng.uniform(0.93, 1.07), 1.0, rng.uniform(0.92, 1.08)])
     return vertices * scale, joints * scale
@@ -265,13 +269,13 @@ def sample_angles(
     angles += noise * np.array([0.5, 1.0, 1.0, 0.7])
     angles = np.clip(angles, FINGER_MIN_DEG, FINGER_MAX_DEG)
     # Tendons tie neighbours together: outwards from the middle finger, knuckles follow.
-    for finger, neighbour, reach in ((1, 2, 65.0), (3, 2, 45.0), (4, 3, 45.0)):
+    for finger, neighbour, apart_deg in ((1, 2, 65.0), (3, 2, 45.0), (4, 3, 45.0)):
         middle = angles[:, neighbour, FLEX_1]
         angles[:, finger, FLEX_1] = np.clip(
-            angles[:, finger, FLEX_1], middle - reach, middle + reach
+            angles[:, finger, FLEX_1], middle - apart_deg, middle + apart_deg
         )
-    thumb = _thumb_apart if pose_range.apart else _thumb
-    angles[:, 0] = thumb(rng, curl[:, 0], pose_range.noise_deg)
+    reach = ACROSS_THE_PALM if pose_range.apart else WITH_FINGERS
+    angles[:, 0] = _thumb(rng, curl[:, 0], pose_range.noise_deg, reach)
     limit = 40.0 if pose_range.wide else 20.0
     wrist = np.clip(rng.normal(0.0, limit / 2, (count, 2)), -limit, limit) * [1.0, 0.5]
     return np.deg2rad(angles), np.deg2rad(wrist)
@@ -282,17 +286,57 @@ FINGER_MIN_DEG = np.array([-14.0, -20.0, -3.0, -5.0])
 FINGER_MAX_DEG = np.array([14.0, 90.0, 108.0, 75.0])
 THUMB_MIN_DEG = np.array([-22.0, -18.0, -8.0, -15.0])
 THUMB_MAX_DEG = np.array([22.0, 26.0, 50.0, 72.0])
+THUMB_APART_MIN_DEG = np.array([-28.0, -18.0, -10.0, -20.0])
+THUMB_APART_MAX_DEG = np.array([28.0, 40.0, 52.0, 76.0])
 
 
-def _thumb(rng: np.random.Generator, curl: np.ndarray, noise_deg: float) -> np.ndarray:
+@dataclass(frozen=True)
+class _ThumbReach:
+    """How a thumb follows its curl (degrees), and the share of thumbs that go anywhere.
+
+    `curled` is what a curl of 1 adds to the `straight` flexions, the last two of them by a random
+    share of at least `least`.
+    """
+
+    abduction: float
+    straight: tuple[float, float, float]
+    curled: tuple[float, float, float]
+    least: tuple[float, float]
+    low: np.ndarray
+    high: np.ndarray
+    anywhere: float
+
+
+WITH_FINGERS = _ThumbReach(
+    abduction=20.0, straight=(-14.0, 5.0, 0.0), curled=(36.0, 38.0, 60.0), least=(0.5, 0.2),
+    low=THUMB_MIN_DEG, high=THUMB_MAX_DEG, anywhere=0.0,
+)  # fmt: skip
+ACROSS_THE_PALM = _ThumbReach(
+    abduction=24.0, straight=(-14.0, 5.0, -5.0), curled=(46.0, 42.0, 70.0), least=(0.4, 0.1),
+    low=THUMB_APART_MIN_DEG, high=THUMB_APART_MAX_DEG, anywhere=1 / 3,
+)  # fmt: skip
+
+
+def _thumb(
+    rng: np.random.Generator, curl: np.ndarray, noise_deg: float, reach: _ThumbReach
+) -> np.ndarray:
+    """Angles [N, 4] of thumbs with curls [N]."""
     count = len(curl)
     angles = np.zeros((count, 4))
-    angles[:, ABDUCTION] = rng.uniform(-20.0, 20.0, count)
-    angles[:, FLEX_1] = -14.0 + 36.0 * curl
-    angles[:, FLEX_2] = 5.0 + 38.0 * curl * rng.uniform(0.5, 1.0, count)
-    angles[:, FLEX_3] = 60.0 * curl * rng.uniform(0.2, 1.0, count)
+    angles[:, ABDUCTION] = rng.uniform(-reach.abduction, reach.abduction, count)
+    first, second, third = reach.straight
+    angles[:, FLEX_1] = first + reach.curled[0] * curl
+    angles[:, FLEX_2] = second + reach.curled[1] * curl * rng.uniform(reach.least[0], 1.0, count)
+    angles[:, FLEX_3] = third + reach.curled[2] * curl * rng.uniform(reach.least[1], 1.0, count)
+    if reach.anywhere:
+        anywhere = rng.uniform(reach.low, reach.high, (count, 4))
+        angles = np.where(rng.random((count, 1)) < reach.anywhere, anywhere, angles)
     angles += rng.normal(0.0, 0.7 * noise_deg, (count, 4))
-    return np.clip(angles, THUMB_MIN_DEG, THUMB_MAX_DEG)
+    return np.clip(angles, reach.low, reach.high)
+
+
+UNEQUAL = 0.25
+"""Share of hands whose knuckles and middle joints bend unequally."""
 
 
 def _flexions_apart(rng: np.random.Generator, curl: np.ndarray) -> np.ndarray:
@@ -309,27 +353,6 @@ def _flexions_apart(rng: np.random.Generator, curl: np.ndarray) -> np.ndarray:
     flexions[..., 1] = np.clip(curl - balance, 0.0, 1.0) * middle
     flexions[..., 2] = end * flexions[..., 1]
     return flexions
-
-
-UNEQUAL = 0.25
-"""Share of hands whose knuckles and middle joints bend unequally."""
-THUMB_APART_MIN_DEG = np.array([-28.0, -18.0, -10.0, -20.0])
-THUMB_APART_MAX_DEG = np.array([28.0, 40.0, 52.0, 76.0])
-
-
-def _thumb_apart(rng: np.random.Generator, curl: np.ndarray, noise_deg: float) -> np.ndarray:
-    """Angles [N, 4] of the thumb, a third of them anywhere within its reach."""
-    count = len(curl)
-    low, high = THUMB_APART_MIN_DEG, THUMB_APART_MAX_DEG
-    angles = np.zeros((count, 4))
-    angles[:, ABDUCTION] = rng.uniform(-24.0, 24.0, count)
-    angles[:, FLEX_1] = -14.0 + 46.0 * curl
-    angles[:, FLEX_2] = 5.0 + 42.0 * curl * rng.uniform(0.4, 1.0, count)
-    angles[:, FLEX_3] = -5.0 + 70.0 * curl * rng.uniform(0.1, 1.0, count)
-    anywhere = rng.uniform(low, high, (count, 4))
-    angles = np.where(rng.random((count, 1)) < 1 / 3, anywhere, angles)
-    angles += rng.normal(0.0, 0.7 * noise_deg, (count, 4))
-    return np.clip(angles, low, high)
 
 
 def _wide_curls(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -377,8 +400,7 @@ OVERLAP = 0.25
 
 def collides(joints_mm: np.ndarray) -> np.ndarray:
     """Which poses [N, 21, 3] pass a finger through another finger or the palm: bool [N]."""
-    chain = np.linalg.norm(np.diff(joints_mm[:, [0, 9, 10, 11, 12]], axis=1), axis=2)
-    length = chain.sum(axis=1)
+    length = hand_length(joints_mm)
     part = (np.arange(SPHERES_PER_BONE) + 0.5)[:, None] / SPHERES_PER_BONE
     centres, radii, groups, order = [], [], [], []
     for finger in range(NUM_FINGERS):

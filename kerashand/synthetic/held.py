@@ -9,7 +9,8 @@ import numpy as np
 
 from kerashand.skeleton import BONES
 from kerashand.synthetic import appearance
-from kerashand.synthetic.render import rasterise, unit
+from kerashand.synthetic.hand import hand_length
+from kerashand.synthetic.render import perpendicular, rasterise, unit
 
 FLESH = 0.05
 """What lies about a bone, as a share of the hand's length from wrist to middle tip."""
@@ -59,8 +60,7 @@ def draw_held(
         return None
     centre, axis, radius, half_length = place
     vertices, normals, texture_uv, faces = solid(radius, half_length, rng)
-    across = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
-    across /= np.linalg.norm(across)
+    across = -perpendicular(axis)
     frame = np.stack([across, np.cross(axis, across), axis])  # rows; right-handed
     vertices, normals = vertices @ frame + centre, normals @ frame
     if vertices[:, 2].min() < NEAREST_MM:
@@ -89,7 +89,7 @@ def fit(
     Returns:
         Its centre [3], axis [3] unit, radius and half its length; None where nothing fits in.
     """
-    flesh = FLESH * np.linalg.norm(np.diff(joints_mm[[0, 9, 10, 11, 12]], axis=0), axis=1).sum()
+    flesh = FLESH * hand_length(joints_mm)
     part = np.linspace(0.0, 1.0, 5)[:, None, None]
     first, second = joints_mm[[bone[0] for bone in BONES]], joints_mm[[bone[1] for bone in BONES]]
     bones = (first + part * (second - first)).reshape(-1, 3)

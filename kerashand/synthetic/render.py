@@ -165,9 +165,7 @@ def lit_share(
         direction: [3] unit, towards the light.
         bias_mm: depth within which a surface does not shadow itself.
     """
-    helper = np.eye(3)[np.argmin(np.abs(direction))]
-    right = np.cross(helper, direction)
-    right /= np.linalg.norm(right)
+    right = perpendicular(direction)
     # Rows: right, down, away from the light.
     axes = np.stack([right, np.cross(-direction, right), -direction])
     centre = vertices_mm.mean(axis=0)
@@ -200,6 +198,12 @@ def vertex_normals(vertices_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
         weights = np.repeat(face_normals[:, axis], 3)
         normals[:, axis] = np.bincount(faces.ravel(), weights, len(vertices_mm))
     return unit(normals)
+
+
+def perpendicular(direction: np.ndarray) -> np.ndarray:
+    """A unit vector [3] at right angles to another [3]."""
+    across = np.cross(np.eye(3)[np.argmin(np.abs(direction))], direction)
+    return across / np.linalg.norm(across)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

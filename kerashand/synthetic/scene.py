@@ -312,10 +312,9 @@ def draw_hand(
     if look.clutter and rng.random() < look.clutter.held:
         thing = held.draw_held(joints, fine, len(depth), ambient, lights, rng)
         if thing is not None:
-            before = thing.depth_mm < depth
+            before, surface = thing.depth_mm < depth, np.isfinite(depth)
             # A thing that hides most of the hand is put away.
-            if (before & np.isfinite(depth)).sum() > MOST_HELD * np.isfinite(depth).sum():
-                before[:] = False
+            before &= before[surface].sum() <= MOST_HELD * surface.sum()
             rgba[before], depth[before] = thing.rgba[before], np.inf
     return DrawnHand(joints, intrinsics, *_downsample(rgba, before, depth, size_px))
 
@@ -447,13 +446,13 @@ def _colour(
     return shaded, ambient, lights
 
 
-def _downsample(rgba: np.ndarray, held: np.ndarray, depth: np.ndarray, size_px: int):
-    """Premultiplied colour [S, S, 3], coverage [S, S, 1], what is held, and the nearest depth."""
+def _downsample(rgba: np.ndarray, before: np.ndarray, depth: np.ndarray, size_px: int):
+    """Premultiplied colour [S, S, 3], coverage [S, S, 1], that of `before`, the nearest depth."""
     rgba = cv2.resize(rgba, (size_px, size_px), interpolation=cv2.INTER_AREA)
-    held = cv2.resize(held.astype(np.float32), (size_px, size_px), interpolation=cv2.INTER_AREA)
+    before = cv2.resize(before.astype(np.float32), (size_px, size_px), interpolation=cv2.INTER_AREA)
     depth = np.minimum(depth[0::2], depth[1::2])
     depth = np.minimum(depth[:, 0::2], depth[:, 1::2])
-    return rgba[:, :, :3], rgba[:, :, 3:], held, depth
+    return rgba[:, :, :3], rgba[:, :, 3:], before, depth
 
 
 def _background_depth(root_mm: float, look: DomainLook, size_px: int, rng) -> np.ndarray:
