@@ -120,6 +120,15 @@ def test_photographs_by_group(script, tmp_path):
     assert "side: left" in script.text_of({"photographs": table})
 
 
+def seen_half_as_deep(xyz_mm):
+    """Joints with half the depth about the wrist, in metres, the scale bone as long as it was."""
+    joints = (xyz_mm - xyz_mm[0]).astype(np.float64)
+    scale = scale_from_joints(joints, Oracle.scale_bone)
+    joints[:, 2] /= 2
+    joints[9, :2] *= np.sqrt(scale**2 - joints[9, 2] ** 2) / np.linalg.norm(joints[9, :2])
+    return joints / 1000.0
+
+
 def test_photographs_in_3d(script, tmp_path):
     """Rendered hands written as if two cameras had given them; the split is kept."""
     samples = [draw_sample("varied", "test", 0, index, size_px=128) for index in range(3)]
@@ -131,6 +140,16 @@ def test_photographs_in_3d(script, tmp_path):
         split=np.array(["test", "train", "test"]),
         xyz_mm=np.stack([sample.xyz_mm for sample in samples]),
         intrinsics=np.stack([sample.intrinsics for sample in samples]),
+        # A labeller of another unit and place that sees half of the depth, but the scale bone.
+        labeller_mm=np.stack([seen_half_as_deep(sample.xyz_mm) for sample in samples]),
+    )
+    np.savez(
+        tmp_path / LABELS_FILE,
+        name=np.array(["2.png", "1.png", "0.png"]),
+        uv_px=np.stack([sample.uv_px for sample in samples[::-1]]) + np.array([1.0, 0.0]),
+        uv_weight=np.ones((3, 21), np.float32),
+        is_right=np.ones(3, bool),
+        split=np.array(["test", "train", "test"]),
     )
     truths = list(rendered_truth(3))
     halves = [(128 / 256 * (uv + 0.5) - 0.5, z) for uv, z in truths]
@@ -139,7 +158,17 @@ def test_photographs_in_3d(script, tmp_path):
     boxes = np.array([np.ptp(samples[k].uv_px, axis=0).max() for k in (0, 2)])
     assert row["mean_px"] == pytest.approx(np.mean(256 / (1.3 * boxes)), rel=0.02)
     assert 0.0 < row["depth_mm"] < 1e-2 < row["mean_mm"]
+    assert row["depth_slope"] == pytest.approx(1.0, abs=1e-3)
     assert "| photographs in 3D | 2 |" in script.text_of({"photographs in 3D": row})
+    other = script.labeller_in_3d(tmp_path, "test", Oracle.scale_bone)
+    assert other["hands"] == 2
+    assert other["mean_px"] == pytest.approx(np.mean(256 / (1.3 * boxes)), rel=0.02)
+    depth = np.stack(
+        [sample.xyz_mm[:, 2] - sample.xyz_mm[0, 2] for sample in (samples[0], samples[2])]
+    )
+    assert other["depth_slope"] == pytest.approx(0.5, abs=0.02)
+    assert other["depth_mm"] == pytest.approx(np.abs(depth / 2).mean(), rel=0.03)
+    assert "| the labeller's own depth | 2 |" in script.text_of({"the labeller's own depth": other})
 
 
 def test_a_calibration_file(load_script, tmp_path):

@@ -409,6 +409,39 @@ def test_a_colour_cast_is_one_factor_a_colour_and_picture():
     assert np.ptp(factor[:, 0, 0].ravel()) > 0.1
 
 
+def test_faded_pictures_keep_their_mean_and_up_to_all_of_their_contrast():
+    image = tf.random.stateless_uniform((400, 8, 8, 1), [0, 1], 60.0, 190.0) * tf.ones(3)
+    parameters = dataclasses.replace(augment.NO_CHANGE, faded=0.5)
+    changed = augment.change_colours(image, parameters, KEY).numpy()
+    axes = (1, 2, 3)
+    np.testing.assert_allclose(changed.mean(axis=axes), image.numpy().mean(axis=axes), atol=0.01)
+    kept = changed.std(axis=axes) / image.numpy().std(axis=axes)
+    assert (kept > 0.25 - 1e-3).all()
+    assert kept.max() == pytest.approx(1.0, abs=1e-4)
+    faded = kept[kept < 1.0 - 1e-4]
+    assert len(faded) / len(kept) == pytest.approx(0.5, abs=0.08)
+    assert faded.mean() == pytest.approx(1.0 - 0.75 / 2, abs=0.05)
+
+
+def test_blur_spreads_a_dot_as_a_gaussian_and_leaves_half_of_the_pictures():
+    dot = np.zeros((200, 33, 33, 3), np.float32)
+    dot[:, 16, 16] = 200.0
+    blurred = augment.blur(tf.constant(dot), 2.0, KEY).numpy()
+    np.testing.assert_allclose(blurred.sum(axis=(1, 2)), 200.0, rtol=1e-4)
+    same = np.array([np.array_equal(a, b) for a, b in zip(dot, blurred, strict=True)])
+    assert same.mean() == pytest.approx(0.5, abs=0.12)
+    np.testing.assert_allclose(blurred, blurred[:, ::-1, ::-1], atol=1e-3)
+    places = np.arange(33) - 16.0
+    variance = (blurred[..., 0].sum(axis=1) * places**2).sum(axis=1) / 200.0
+    assert variance.max() <= 2.0**2
+    assert variance[~same].mean() > 0.8  # of uniform 0..2: 4 / 3, less what lies beyond the reach
+
+
+def test_blur_leaves_even_pictures_even_up_to_their_edge():
+    even = tf.fill((8, 12, 12, 3), 90.0)
+    np.testing.assert_allclose(augment.blur(even, 2.0, KEY), even, rtol=1e-5)
+
+
 def test_covered_parts_are_rectangles_of_the_next_picture():
     side = 40
     images = tf.reshape(tf.range(64.0), (64, 1, 1, 1)) * tf.ones((1, side, side, 3))

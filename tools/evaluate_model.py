@@ -5,7 +5,8 @@
 Photographs come from tools/prepare_photographs.py; their labels are a machine's, in 2D. Each hand
 is cut as the square of 1.3 boxes around its points, with the side given: errors are in pixels of
 that square drawn 256 px wide. Where the folder holds joints in 3D (two clips of one hand: a
-machine's points in two cameras), they are measured like rendered hands. Those have a known
+machine's points in two cameras), they are measured like rendered hands, and beside them the depth
+that the machine itself sees in one of the pictures. Rendered hands have a known
 camera and one known bone: their table gives 3D errors with the true root depth, and the error of
 the root depth that is solved for. Whole pictures, of which the finder tells where hands are, are
 measured on the photographs and on as many cut-outs of the backgrounds, which hold no hands.
@@ -27,7 +28,7 @@ from kerashand.data.photos import POINTS_3D_FILE, boxed_pictures, load_labels
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.geometry.camera import HAND_MARGIN
-from kerashand.geometry.pose import scale_from_joints
+from kerashand.geometry.pose import relative_depth, scale_from_joints, xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, SHOWN_PX, errors_of_256, evaluate_pose, joint_errors_mm
 from kerashand.metrics_finder import evaluate_finder, match_hands
 from kerashand.runtime import HandPose
@@ -77,6 +78,8 @@ def evaluate(args: argparse.Namespace) -> None:
         if (args.photographs / POINTS_3D_FILE).is_file():
             in_3d = stereo(model, args.photographs, args.split, **given)
             results |= {"photographs in 3D": in_3d} if in_3d else {}
+            by_labeller = labeller_in_3d(args.photographs, args.split, model.scale_bone)
+            results |= {"the labeller's own depth": by_labeller} if by_labeller else {}
     if args.rendered:
         results["rendered hands"] = rendered(model, args.rendered, args.backgrounds, **given)
     print(text_of(results))
@@ -218,22 +221,75 @@ def errors_3d(
         rows["true"].append(xyz_mm)
         rows["px"].append(errors_of_256(hand.uv_px, uv))
     known, solved, true = (np.array(rows[key], np.float64) for key in ("known", "solved", "true"))
-    # As `cai2018`, but for the bone that gives the scale.
-    pose = evaluate_pose(known, true, PROTOCOLS["cai2018"])
     depth_error = np.abs(solved[:, 0, 2] - true[:, 0, 2])
     return {
-        "hands": len(true),
         "mean_px": float(np.mean(rows["px"])),
         "scale_bone": model.scale_bone,
-        "auc": pose["auc"],
-        "mean_mm": pose["mean_error_mm"],
-        "median_mm": pose["median_error_mm"],
-        "depth_mm": pose["mean_depth_error_mm"],
+        **with_known_root(known, true),
         "root_mean_mm": float(depth_error.mean()),
         "root_median_mm": float(np.median(depth_error)),
         "root_share": float((depth_error / true[:, 0, 2]).mean()),
         "camera_mean_mm": float(joint_errors_mm(solved, true).mean()),
     }
+
+
+def with_known_root(own_mm: NDArray, true_mm: NDArray) -> dict:
+    """Errors of joints [N, 21, 3] whose root depth was given; as `cai2018` but for the scale.
+
+    `depth_slope` is how deep hands are seen: depth about the wrist along the optical axis, own on
+    true, by least squares through 0 over all joints. 1 is right on average, 0 is flat.
+    """
+    pose = evaluate_pose(own_mm, true_mm, PROTOCOLS["cai2018"])
+    own, true = (xyz[:, 1:, 2] - xyz[:, :1, 2] for xyz in (own_mm, true_mm))
+    return {
+        "hands": len(true_mm),
+        "auc": pose["auc"],
+        "mean_mm": pose["mean_error_mm"],
+        "median_mm": pose["median_error_mm"],
+        "depth_mm": pose["mean_depth_error_mm"],
+        "depth_slope": float((own * true).sum() / (true * true).sum()),
+    }
+
+
+def labeller_in_3d(folder: Path, split: str, scale_bone: str) -> dict:
+    """What `stereo` gives, for the labeller: its points, and the depth it saw in one picture."""
+    with np.load(folder / POINTS_3D_FILE, allow_pickle=False) as points:
+        chosen = points["split"] == split
+        if not chosen.any() or "labeller_mm" not in points:
+            return {}
+        names, true_mm, intrinsics, seen_mm = (
+            points[key][chosen] for key in ("name", "xyz_mm", "intrinsics", "labeller_mm")
+        )
+    labels = load_labels(str(folder))
+    uv_of = {str(name): uv for name, uv in zip(labels["name"], labels["uv_px"], strict=True)}
+    uv_px = np.stack([uv_of[str(name)] for name in names]).astype(np.float64)
+    own_mm = xyz_from_uv_z(
+        uv_px,
+        relative_depth(seen_mm, scale_from_joints(seen_mm, scale_bone)),
+        intrinsics,
+        true_mm[:, 0, 2],
+        scale_from_joints(true_mm, scale_bone),
+    )
+    projected = true_mm @ intrinsics.transpose(0, 2, 1)
+    true_uv = projected[..., :2] / projected[..., 2:]
+    px = [errors_of_256(own, true) for own, true in zip(uv_px, true_uv, strict=True)]
+    return {"mean_px": float(np.mean(px)), "scale_bone": scale_bone} | with_known_root(
+        own_mm, true_mm
+    )
+
+
+TABLE_3D = {
+    "hands": ("hands", "{:,}"),
+    "mean_px": ("px of 256", "{:.1f}"),
+    "auc": ("AUC 20-50", "{:.3f}"),
+    "mean_mm": ("mean mm", "{:.1f}"),
+    "median_mm": ("median", "{:.1f}"),
+    "depth_mm": ("depth mm", "{:.1f}"),
+    "depth_slope": ("depth, own on true", "{:.2f}"),
+    "root_mean_mm": ("root solved, mean mm off", "{:.1f}"),
+    "root_share": ("of the distance", "{:.1%}"),
+}
+"""Columns of the table of 3D errors."""
 
 
 def text_of(results: dict) -> str:
@@ -263,19 +319,16 @@ def text_of(results: dict) -> str:
             "pictures without hands show one.",
             "",
         ]
-    if measured := [name for name in ("photographs in 3D", "rendered hands") if name in results]:
-        lines += [
-            "| | hands | px of 256 | AUC 20-50 | mean mm | median | depth mm | "
-            "root solved, mean mm off | of the distance |",
-            "|---|---|---|---|---|---|---|---|---|",
-        ]
+    in_3d = ("photographs in 3D", "the labeller's own depth", "rendered hands")
+    if measured := [name for name in in_3d if name in results]:
+        lines += [f"| | {' | '.join(title for title, _ in TABLE_3D.values())} |"]
+        lines += ["|---" * (1 + len(TABLE_3D)) + "|"]
         for name in measured:
             row = results[name]
-            lines.append(
-                f"| {name} | {row['hands']} | {row['mean_px']:.1f} | {row['auc']:.3f} | "
-                f"{row['mean_mm']:.1f} | {row['median_mm']:.1f} | {row['depth_mm']:.1f} | "
-                f"{row['root_mean_mm']:.1f} | {row['root_share']:.1%} |"
-            )
+            cells = [
+                form.format(row[key]) if key in row else "" for key, (_, form) in TABLE_3D.items()
+            ]
+            lines.append(f"| {' | '.join([name, *cells])} |")
         lines += ["", f"Known in 3D: the camera and {row['scale_bone']}; but for the last two "
                   "columns also the depth of the wrist."]  # fmt: skip
     return "\n".join(lines)

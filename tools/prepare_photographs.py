@@ -120,7 +120,9 @@ def stereo(folder: Path, out: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
     data = load(folder)
     (out / "stereo").mkdir()
     rows, count = [], len(data["ok"])
-    points: dict[str, list] = {key: [] for key in ("name", "split", "xyz_mm", "intrinsics")}
+    points: dict[str, list] = {
+        key: [] for key in ("name", "split", "xyz_mm", "intrinsics", "labeller_mm")
+    }
     for camera in range(2):
         intrinsics = matrices(folder / f"c{camera}.dat")["intrinsic"]
         xyz_mm = STEREO_UNIT_MM * data["xyz_cam0"]
@@ -138,7 +140,9 @@ def stereo(folder: Path, out: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
             cv2.imwrite(str(out / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
             split = "train" if frame < 0.8 * count else "test"
             rows.append(row("stereo", name, data["uv"][camera, frame], 1.0, True, split))
-            for key, value in zip(points, (name, split, xyz_mm[frame], intrinsics), strict=True):
+            labeller_mm = 1000.0 * data["world"][camera, frame]
+            values = (name, split, xyz_mm[frame], intrinsics, labeller_mm)
+            for key, value in zip(points, values, strict=True):
                 points[key].append(value)
         clip.release()
     return rows, {key: np.array(values) for key, values in points.items()}

@@ -95,6 +95,8 @@ class AugmentConfig(Section):
     upright_deg: float = setting(25.0, low=0, high=180)
     colour_cast: float = setting(0.0, low=0, below=1)
     cover: float = setting(0.0, low=0, high=1)
+    faded: float = setting(0.0, low=0, high=1)
+    blur_px: float = setting(0.0, low=0, high=16)
 
 
 @dataclass(frozen=True)

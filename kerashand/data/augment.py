@@ -36,6 +36,8 @@ class AugmentParameters:
         upright_deg: turn of these about that, uniform in +- this.
         colour_cast: factor on each colour of a picture, uniform in 1 +- this.
         cover: share of pictures in which a rectangle of the next picture hides a part.
+        faded: share of pictures that lose 0 to 75 % of their contrast, after `contrast`.
+        blur_px: Gaussian blur of half of the pictures, standard deviation uniform in 0 to this.
     """
 
     rotation_deg: float = 30.0
@@ -51,6 +53,8 @@ class AugmentParameters:
     upright_deg: float = 25.0
     colour_cast: float = 0.0
     cover: float = 0.0
+    faded: float = 0.0
+    blur_px: float = 0.0
 
 
 NO_CHANGE = AugmentParameters(**{field.name: 0.0 for field in fields(AugmentParameters)})
@@ -253,11 +257,17 @@ def change_relief(
 
 
 def change_colours(images: tf.Tensor, parameters: AugmentParameters, seed: tf.Tensor) -> tf.Tensor:
-    """Brightness, contrast, saturation and grey noise on float images [B, S, S, 3] 0..255."""
+    """Blur, brightness, contrast, saturation and grey noise on float images [B, S, S, 3] 0..255."""
     count = tf.shape(images)[0]
+    if parameters.blur_px > 0:
+        images = blur(images, parameters.blur_px, seed + 7)
     draws = tf.random.stateless_uniform((3, count, 1, 1, 1), seed, -1.0, 1.0)
     brightness = 1.0 + draws[0] * parameters.brightness
     contrast = 1.0 + draws[1] * parameters.contrast
+    if parameters.faded > 0:
+        chance = tf.random.stateless_uniform((2, count, 1, 1, 1), seed + 6)
+        lost = tf.where(chance[0] < parameters.faded, MOST_FADED * chance[1], 0.0)
+        contrast *= 1.0 - lost
     saturation = 1.0 + draws[2] * parameters.saturation
     grey = tf.reduce_mean(images, axis=-1, keepdims=True)
     mean = tf.reduce_mean(grey, axis=(1, 2), keepdims=True)
@@ -275,6 +285,41 @@ def change_colours(images: tf.Tensor, parameters: AugmentParameters, seed: tf.Te
         changed *= 1.0 + tf.random.stateless_uniform((count, 1, 1, 3), seed + 2, -reach, reach)
     return tf.clip_by_value(changed, 0.0, 255.0)
 
+
+def blur(images: tf.Tensor, most_px: float, seed: tf.Tensor) -> tf.Tensor:
+    """Blur a share `BLURRED` of float images [B, S, S, 3] by Gaussians of their own.
+
+    Args:
+        images: the pictures; beyond their edge they are mirrored.
+        most_px: standard deviations are uniform in 0 to this.
+        seed: stateless seed [2].
+    """
+    draws = tf.random.stateless_uniform((2, tf.shape(images)[0]), seed)
+    sigma = tf.where(draws[0] < BLURRED, most_px * draws[1], 0.0)
+    reach = math.ceil(2.0 * most_px)
+    offset = tf.range(-reach, reach + 1, dtype=tf.float32)
+    # A narrow Gaussian is 1 in the middle and 0 beside it: the picture as it was.
+    share = tf.exp(-0.5 * tf.square(offset / tf.maximum(sigma, 1e-2)[:, None]))
+    return _convolved(images, share / tf.reduce_sum(share, axis=1, keepdims=True))
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _convolved(images: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
+    """Images [B, S, S, 3] convolved along both sides with a kernel [B, 2 R + 1] for each."""
+    taps, side = kernels.shape[1], images.shape[1]
+    reach = taps // 2
+    weights = [kernels[:, tap, None, None, None] for tap in range(taps)]
+    padded = tf.pad(images, ((0, 0), (reach, reach), (0, 0), (0, 0)), "SYMMETRIC")
+    rows = sum(w * padded[:, tap : tap + side] for tap, w in enumerate(weights))
+    padded = tf.pad(rows, ((0, 0), (0, 0), (reach, reach), (0, 0)), "SYMMETRIC")
+    return sum(w * padded[:, :, tap : tap + side] for tap, w in enumerate(weights))
+
+
+MOST_FADED = 0.75
+"""Share of their contrast that pictures lose at most by `faded`."""
+
+BLURRED = 0.5
+"""Share of pictures that `blur` changes."""
 
 COVER_SIDES = (0.1, 0.45)
 """Sides of the rectangles of `cover_parts`, in shares of the picture's."""
