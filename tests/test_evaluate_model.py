@@ -58,6 +58,33 @@ def test_prepared_hands_are_repeated_in_training_alone(load_script):
             script.repeated(rows, [wrong])
 
 
+def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_script, tmp_path):
+    script = load_script("tools/prepare_photographs.py")
+    sample = draw_sample("target", "test", 0, 4, size_px=100)
+    hand = sample.mask > 0
+    wall = np.where(hand[..., None], sample.image, (225, 225, 232)).astype(np.uint8)
+    cover = script.cut_out(wall, sample.uv_px)
+    assert ((cover > 0.5) & hand).sum() / ((cover > 0.5) | hand).sum() > 0.85
+    assert cover.min() >= 0.0
+    assert cover.max() <= 1.0
+    (tmp_path / "sign_digits").mkdir()
+    cv2.imwrite(str(tmp_path / "sign_digits" / "a.png"), wall[..., ::-1])
+    row = {"set": "sign_digits", "split": "train", "name": "sign_digits/a.png"}
+    row["uv_px"] = sample.uv_px
+    others = [row | {"split": "test"}, row | {"set": "fingers"}]
+    (moved,) = script.composited([row, *others], tmp_path, None)
+    assert moved == row | {"set": "composited", "name": "composited/a.png"}
+    picture = cv2.imread(str(tmp_path / moved["name"]))[..., ::-1].astype(float)
+    assert np.abs(picture - wall)[cover == 0].mean() > 20
+    # The hand in another light: each colour times a factor.
+    inside = cover > 0.99
+    factors = picture[inside] / np.maximum(wall[inside], 1)
+    assert (
+        np.ptp(np.percentile(factors[wall[inside].min(axis=1) > 60], (5, 95), axis=0), axis=0).max()
+        < 0.05
+    )
+
+
 def test_prepared_joints_in_3d_project_to_the_points(load_script, tmp_path):
     script = load_script("tools/prepare_photographs.py")
     sample = draw_sample("varied", "test", 0, 0, size_px=200)

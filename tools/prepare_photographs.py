@@ -10,7 +10,9 @@ written too, into `points_3d.npz`: nothing trains on them, tools/evaluate_model.
 Doubtful labels are left out or count less; of training photographs also those where `--model`, an
 exported model of an earlier training, puts the joints elsewhere. With `--xyz` every hand gets
 joints in 3D for `kind: photos-xyz`: the machine's points, with the depth that the model sees in the
-mean of fifteen looks, turned and zoomed, before a camera as most are. Whole sequences or people go
+mean of fifteen looks, turned and zoomed, before a camera as most are. With `--backgrounds` the
+training hands of `sign_digits`, which stand before a plain wall, are also shown before photographs
+without hands, lit otherwise, as collection `composited`. Whole sequences or people go
 to one split, so that the held-out photographs show hands and rooms that training has not seen.
 """
 
@@ -29,6 +31,8 @@ import numpy as np
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.metrics import errors_of_256
 from kerashand.runtime import HandPose
+from kerashand.skeleton import MIDDLE_MCP, PARENTS, ROOT
+from kerashand.synthetic.appearance import photograph_background
 
 MIN_SCORE = 0.6
 MIN_BOX_SHARE = 0.12  # of the picture: a smaller "hand" is a mistake of the labeller
@@ -42,6 +46,10 @@ WRONG_SIDES = (  # by eye, among those in which a model fits the points better a
 LOOKS = tuple((turn, zoom) for turn in (-30, -15, 0, 15, 30) for zoom in (0.88, 1.0, 1.15))
 FOCAL = 1.2  # of the longer side: that of most cameras, where it is not known
 BONE_MM = 92.0  # wrist - middle MCP, which only sets the unit
+CUT_PX = 200  # side at which hands are cut out, about
+FINGER, AROUND, ARM = 0.24, 0.6, 1.3  # of wrist - middle MCP: widths of what may be a hand
+SURE = 0.08
+PALM = (0, 1, 5, 9, 13, 17)
 ALIKE = 0.10  # of the range of colours: root mean square difference of two thumbnails
 
 
@@ -52,6 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", type=Path, help=".tflite or .onnx that judges the labels")
     parser.add_argument("--xyz", action="store_true", help="joints in 3D, their depth by --model")
+    parser.add_argument("--backgrounds", help="folder of photographs without hands")
     parser.add_argument(
         "--repeat", metavar="SET=N", action="append", default=[], help="training hands N times"
     )
@@ -72,6 +81,8 @@ def main(argv: list[str] | None = None) -> None:
         if args.model:
             model = HandPose.load(args.model)
             rows = agreed(rows, beside, model)
+        if args.backgrounds:
+            rows += composited(rows, beside, args.backgrounds)
         if args.xyz:
             rows = [one | posed(one, beside, model) for one in rows]
         rows = repeated(rows, args.repeat)
@@ -213,6 +224,71 @@ def posed(one: dict, folder: Path, model: HandPose) -> dict[str, np.ndarray]:
     )
     in_mm = model.with_camera(dataclasses.replace(hand, uv_px=uv), intrinsics, BONE_MM)
     return {"xyz_mm": in_mm.xyz_mm, "intrinsics": intrinsics}
+
+
+def composited(rows: list[dict], folder: Path, backgrounds: str) -> list[dict]:
+    """The training hands of `sign_digits` once more, before other backgrounds and in other light.
+
+    Not cut along a line that is sharp or right everywhere: good enough for labels of joints.
+    """
+    (folder / "composited").mkdir()
+    rng = np.random.default_rng(0)
+    cv2.setRNGSeed(0)  # of GrabCut
+    moved = []
+    for one in rows:
+        if (one["set"], one["split"]) != ("sign_digits", "train"):
+            continue
+        rgb = picture_of(one, folder)
+        cover = cut_out(rgb, one["uv_px"])[..., None]
+        light = np.exp(rng.normal(-0.25, 0.3) + rng.normal(0.0, 0.06, 3))
+        behind = photograph_background(rng, max(rgb.shape[:2]), folder=backgrounds, tint=0.1)
+        behind = 255.0 * behind[: rgb.shape[0], : rgb.shape[1]]
+        picture = cover * (rgb * light) + (1.0 - cover) * behind
+        name = f"composited/{Path(one['name']).stem}.png"
+        pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / name), pixels[..., ::-1])
+        moved.append(one | {"set": "composited", "name": name})
+    return moved
+
+
+def cut_out(rgb: np.ndarray, uv_px: np.ndarray) -> np.ndarray:
+    """How much of each pixel is the hand before a plain wall: [H, W] of 0..1.
+
+    GrabCut (Rother et al. 2004), started from the joints: bones and the palm are the hand, what is
+    far from them is the wall, and the forearm goes on behind the wrist.
+
+    Args:
+        rgb: [H, W, 3] uint8.
+        uv_px: [21, 2] joints.
+    """
+    factor = max(round(CUT_PX / max(rgb.shape[:2])), 1)
+    large = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    points = (uv_px.astype(np.float64) + 0.5) * factor - 0.5
+    length = float(np.linalg.norm(points[MIDDLE_MCP] - points[ROOT]))
+    elbow = points[ROOT] + 4.0 * (points[ROOT] - points[MIDDLE_MCP])
+
+    def painted(shade: int, share: float, lines: list[tuple]) -> None:
+        for start, end in lines:
+            ends = [tuple(np.rint(point).astype(int).tolist()) for point in (start, end)]
+            cv2.line(parts, *ends, shade, max(round(share * length), 1))
+
+    bones = [(points[PARENTS[joint]], points[joint]) for joint in range(1, len(points))]
+    parts = np.full(large.shape[:2], cv2.GC_BGD, np.uint8)
+    painted(cv2.GC_PR_BGD, ARM, [(points[ROOT], elbow)])
+    painted(cv2.GC_PR_BGD, AROUND, bones)
+    painted(cv2.GC_PR_FGD, FINGER, bones)
+    painted(cv2.GC_FGD, SURE, bones)
+    hull = cv2.convexHull(np.rint(points[list(PALM)]).astype(np.int32))
+    cv2.fillConvexPoly(parts, hull, cv2.GC_FGD)
+    cv2.grabCut(large, parts, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+    hand = np.isin(parts, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(hand)
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    # The rim is half wall: it is left away.
+    rim = np.ones((3, 3), np.uint8)
+    hand = cv2.erode((pieces == largest).astype(np.float32), rim, iterations=max(factor // 2, 1))
+    soft = cv2.GaussianBlur(hand, (0, 0), 0.5 * factor)
+    return cv2.resize(soft, rgb.shape[1::-1], interpolation=cv2.INTER_AREA)
 
 
 def repeated(rows: list[dict], wanted: list[str]) -> list[dict]:
