@@ -124,6 +124,17 @@ def test_training_gets_the_config(dry_run, training):
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
 
 
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_unless_the_user_says_otherwise(before, after, training, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "unset")  # so that it is put back afterwards
+    if before is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    else:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", before)
+    assert train.main(["--config", "weak"]) == 0
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == after
+
+
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
