@@ -178,16 +178,18 @@ def test_photographs_in_3d(script, tmp_path):
         is_right=np.ones(3, bool),
         split=np.array(["test", "train", "test"]),
     )
+    points = script.points_in_3d(tmp_path, "test")
+    assert len(script.points_in_3d(tmp_path, "val")["name"]) == 0
     truths = list(rendered_truth(3))
     halves = [(128 / 256 * (uv + 0.5) - 0.5, z) for uv, z in truths]
-    row = script.stereo(Oracle([halves[0], halves[2]], off_px=1.0), tmp_path, "test", 1)
+    row = script.stereo(Oracle([halves[0], halves[2]], off_px=1.0), tmp_path, points, 1)
     assert row["hands"] == 2
     boxes = np.array([np.ptp(samples[k].uv_px, axis=0).max() for k in (0, 2)])
     assert row["mean_px"] == pytest.approx(np.mean(256 / (1.3 * boxes)), rel=0.02)
     assert 0.0 < row["depth_mm"] < 1e-2 < row["mean_mm"]
     assert row["depth_slope"] == pytest.approx(1.0, abs=1e-3)
     assert "| photographs in 3D | 2 |" in script.text_of({"photographs in 3D": row})
-    other = script.labeller_in_3d(tmp_path, "test", Oracle.scale_bone)
+    other = script.labeller_in_3d(tmp_path, points, Oracle.scale_bone)
     assert other["hands"] == 2
     assert other["mean_px"] == pytest.approx(np.mean(256 / (1.3 * boxes)), rel=0.02)
     depth = np.stack(

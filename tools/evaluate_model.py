@@ -27,7 +27,7 @@ from kerashand.cli.arguments import exit_code
 from kerashand.data.photos import POINTS_3D_FILE, boxed_pictures, load_labels
 from kerashand.errors import UserError
 from kerashand.files import write_text
-from kerashand.geometry.camera import HAND_MARGIN
+from kerashand.geometry.camera import HAND_MARGIN, px_from_cam
 from kerashand.geometry.pose import relative_depth, scale_from_joints, xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, SHOWN_PX, errors_of_256, evaluate_pose, joint_errors_mm
 from kerashand.metrics_finder import evaluate_finder, match_hands
@@ -76,10 +76,13 @@ def evaluate(args: argparse.Namespace) -> None:
         if model.finder is not None:
             results["whole pictures"] = whole_pictures(model, args)
         if (args.photographs / POINTS_3D_FILE).is_file():
-            in_3d = stereo(model, args.photographs, args.split, **given)
-            results |= {"photographs in 3D": in_3d} if in_3d else {}
-            by_labeller = labeller_in_3d(args.photographs, args.split, model.scale_bone)
-            results |= {"the labeller's own depth": by_labeller} if by_labeller else {}
+            points = points_in_3d(args.photographs, args.split)
+            if len(points["name"]):
+                results["photographs in 3D"] = stereo(model, args.photographs, points, **given)
+            if len(points.get("labeller_mm", ())):
+                results["the labeller's own depth"] = labeller_in_3d(
+                    args.photographs, points, model.scale_bone
+                )
     if args.rendered:
         results["rendered hands"] = rendered(model, args.rendered, args.backgrounds, **given)
     print(text_of(results))
@@ -176,17 +179,18 @@ def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict:
     }
 
 
-def stereo(model: HandPose, folder: Path, split: str, passes: int, loose: float = 1.0) -> dict:
-    """3D errors on the photographs whose joints two cameras gave; empty if the split has none."""
+def points_in_3d(folder: Path, split: str) -> dict[str, NDArray]:
+    """The arrays of a split of the photographs whose joints two cameras gave; it may be empty."""
     with np.load(folder / POINTS_3D_FILE, allow_pickle=False) as points:
         chosen = points["split"] == split
-        if not chosen.any():
-            return {}
-        names, xyz_mm, intrinsics = (
-            points[key][chosen] for key in ("name", "xyz_mm", "intrinsics")
-        )
-    pictures = (cv2.imread(str(folder / str(name)))[:, :, ::-1] for name in names)
-    return errors_3d(model, zip(pictures, xyz_mm, intrinsics, strict=True), passes, loose)
+        return {key: points[key][chosen] for key in points.files}
+
+
+def stereo(model: HandPose, folder: Path, points: dict, passes: int, loose: float = 1.0) -> dict:
+    """3D errors on photographs with `points_in_3d`."""
+    pictures = (cv2.imread(str(folder / str(name)))[:, :, ::-1] for name in points["name"])
+    hands = zip(pictures, points["xyz_mm"], points["intrinsics"], strict=True)
+    return errors_3d(model, hands, passes, loose)
 
 
 def rendered(
@@ -209,8 +213,7 @@ def errors_3d(
     """3D errors on (picture, xyz_mm, intrinsics) of right hands; box and scale bone are given."""
     rows: dict[str, list] = {"known": [], "solved": [], "true": [], "px": []}
     for picture, xyz_mm, intrinsics in hands:
-        projected = xyz_mm @ intrinsics.T
-        uv = projected[:, :2] / projected[:, 2:]
+        uv = px_from_cam(xyz_mm, intrinsics)
         scale_mm = scale_from_joints(xyz_mm, model.scale_bone)
         hand = model.predict(
             np.ascontiguousarray(picture), box=box_of(uv, loose), side="right", passes=passes
@@ -251,18 +254,12 @@ def with_known_root(own_mm: NDArray, true_mm: NDArray) -> dict:
     }
 
 
-def labeller_in_3d(folder: Path, split: str, scale_bone: str) -> dict:
+def labeller_in_3d(folder: Path, points: dict, scale_bone: str) -> dict:
     """What `stereo` gives, for the labeller: its points, and the depth it saw in one picture."""
-    with np.load(folder / POINTS_3D_FILE, allow_pickle=False) as points:
-        chosen = points["split"] == split
-        if not chosen.any() or "labeller_mm" not in points:
-            return {}
-        names, true_mm, intrinsics, seen_mm = (
-            points[key][chosen] for key in ("name", "xyz_mm", "intrinsics", "labeller_mm")
-        )
+    true_mm, intrinsics, seen_mm = (points[key] for key in ("xyz_mm", "intrinsics", "labeller_mm"))
     labels = load_labels(str(folder))
-    uv_of = {str(name): uv for name, uv in zip(labels["name"], labels["uv_px"], strict=True)}
-    uv_px = np.stack([uv_of[str(name)] for name in names]).astype(np.float64)
+    uv_of = dict(zip(labels["name"], labels["uv_px"], strict=True))
+    uv_px = np.stack([uv_of[name] for name in points["name"]]).astype(np.float64)
     own_mm = xyz_from_uv_z(
         uv_px,
         relative_depth(seen_mm, scale_from_joints(seen_mm, scale_bone)),
@@ -270,8 +267,7 @@ def labeller_in_3d(folder: Path, split: str, scale_bone: str) -> dict:
         true_mm[:, 0, 2],
         scale_from_joints(true_mm, scale_bone),
     )
-    projected = true_mm @ intrinsics.transpose(0, 2, 1)
-    true_uv = projected[..., :2] / projected[..., 2:]
+    true_uv = px_from_cam(true_mm, intrinsics)
     px = [errors_of_256(own, true) for own, true in zip(uv_px, true_uv, strict=True)]
     return {"mean_px": float(np.mean(px)), "scale_bone": scale_bone} | with_known_root(
         own_mm, true_mm

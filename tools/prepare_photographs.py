@@ -31,7 +31,7 @@ import numpy as np
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.metrics import errors_of_256
 from kerashand.runtime import HandPose
-from kerashand.skeleton import MIDDLE_MCP, PARENTS, ROOT
+from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
 from kerashand.synthetic.appearance import photograph_background
 
 MIN_SCORE = 0.6
@@ -272,7 +272,7 @@ def cut_out(rgb: np.ndarray, uv_px: np.ndarray) -> np.ndarray:
             ends = [tuple(np.rint(point).astype(int).tolist()) for point in (start, end)]
             cv2.line(parts, *ends, shade, max(round(share * length), 1))
 
-    bones = [(points[PARENTS[joint]], points[joint]) for joint in range(1, len(points))]
+    bones = [(points[start], points[end]) for start, end in BONES]
     parts = np.full(large.shape[:2], cv2.GC_BGD, np.uint8)
     painted(cv2.GC_PR_BGD, ARM, [(points[ROOT], elbow)])
     painted(cv2.GC_PR_BGD, AROUND, bones)

@@ -256,6 +256,13 @@ def change_relief(
     return tf.concat([joints_unit[..., :2], moved[..., None]], axis=-1), changed
 
 
+MOST_FADED = 0.75
+"""Share of their contrast that pictures lose at most by `faded`."""
+
+BLURRED = 0.5
+"""Share of pictures that `blur` changes."""
+
+
 def change_colours(images: tf.Tensor, parameters: AugmentParameters, seed: tf.Tensor) -> tf.Tensor:
     """Blur, brightness, contrast, saturation and grey noise on float images [B, S, S, 3] 0..255."""
     count = tf.shape(images)[0]
@@ -314,12 +321,6 @@ def _convolved(images: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
     padded = tf.pad(rows, ((0, 0), (0, 0), (reach, reach), (0, 0)), "SYMMETRIC")
     return sum(w * padded[:, :, tap : tap + side] for tap, w in enumerate(weights))
 
-
-MOST_FADED = 0.75
-"""Share of their contrast that pictures lose at most by `faded`."""
-
-BLURRED = 0.5
-"""Share of pictures that `blur` changes."""
 
 COVER_SIDES = (0.1, 0.45)
 """Sides of the rectangles of `cover_parts`, in shares of the picture's."""
