@@ -67,6 +67,10 @@ def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_scrip
     assert ((cover > 0.5) & hand).sum() / ((cover > 0.5) | hand).sum() > 0.85
     assert cover.min() >= 0.0
     assert cover.max() <= 1.0
+    # A larger picture is cut at the same size, of about the same hand.
+    large = script.cut_out(np.kron(wall, np.ones((8, 8, 1), np.uint8)), 8.0 * sample.uv_px + 3.5)
+    assert large.shape == (800, 800)
+    assert np.abs(large.reshape(100, 8, 100, 8).mean(axis=(1, 3)) - cover).mean() < 0.02
     (tmp_path / "sign_digits").mkdir()
     cv2.imwrite(str(tmp_path / "sign_digits" / "a.png"), wall[..., ::-1])
     row = {"set": "sign_digits", "split": "train", "name": "sign_digits/a.png"}

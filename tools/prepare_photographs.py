@@ -46,7 +46,7 @@ WRONG_SIDES = (  # by eye, among those in which a model fits the points better a
 LOOKS = tuple((turn, zoom) for turn in (-30, -15, 0, 15, 30) for zoom in (0.88, 1.0, 1.15))
 FOCAL = 1.2  # of the longer side: that of most cameras, where it is not known
 BONE_MM = 92.0  # wrist - middle MCP, which only sets the unit
-CUT_PX = 200  # side at which hands are cut out, about
+CUT_PX = 200  # longer side at which hands are cut out
 FINGER, AROUND, ARM = 0.24, 0.6, 1.3  # of wrist - middle MCP: widths of what may be a hand
 SURE = 0.08
 PALM = (0, 1, 5, 9, 13, 17)
@@ -261,8 +261,12 @@ def cut_out(rgb: np.ndarray, uv_px: np.ndarray) -> np.ndarray:
         rgb: [H, W, 3] uint8.
         uv_px: [21, 2] joints.
     """
-    factor = max(round(CUT_PX / max(rgb.shape[:2])), 1)
-    large = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    height, width = rgb.shape[:2]
+    factor = CUT_PX / max(height, width)
+    into, back = (
+        (cv2.INTER_CUBIC, cv2.INTER_AREA) if factor > 1 else (cv2.INTER_AREA, cv2.INTER_CUBIC)
+    )
+    large = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=into)
     points = (uv_px.astype(np.float64) + 0.5) * factor - 0.5
     length = float(np.linalg.norm(points[MIDDLE_MCP] - points[ROOT]))
     elbow = points[ROOT] + 4.0 * (points[ROOT] - points[MIDDLE_MCP])
@@ -286,9 +290,11 @@ def cut_out(rgb: np.ndarray, uv_px: np.ndarray) -> np.ndarray:
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     # The rim is half wall: it is left away.
     rim = np.ones((3, 3), np.uint8)
-    hand = cv2.erode((pieces == largest).astype(np.float32), rim, iterations=max(factor // 2, 1))
-    soft = cv2.GaussianBlur(hand, (0, 0), 0.5 * factor)
-    return cv2.resize(soft, rgb.shape[1::-1], interpolation=cv2.INTER_AREA)
+    hand = cv2.erode(
+        (pieces == largest).astype(np.float32), rim, iterations=max(round(factor / 2), 1)
+    )
+    soft = cv2.GaussianBlur(hand, (0, 0), 0.5 * max(factor, 1.0))
+    return np.clip(cv2.resize(soft, (width, height), interpolation=back), 0.0, 1.0)
 
 
 def repeated(rows: list[dict], wanted: list[str]) -> list[dict]:
