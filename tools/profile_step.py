@@ -21,12 +21,16 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
-from own_process import measured_apart, memory_mb
 
 from kerashand.cli.arguments import exit_code
+from kerashand.cli.startup import tensorflow_start
 from kerashand.config import STAGES, Config, load_config
-from kerashand.training.run import Run
+
+with tensorflow_start():  # with the settings of the commands
+    import tensorflow as tf
+    from own_process import measured_apart, memory_mb
+
+    from kerashand.training.run import Run
 
 WARM_UP = 3
 PREFETCHED = 16
