@@ -29,6 +29,10 @@ def test_mean_of_what_both_hold(average_weights, run, tmp_path):
         assert data["network/kernel"].dtype == np.float32
         assert data["regularizer/kernel"].tolist() == [5.0]
     assert (tmp_path / "mean" / "config.yaml").read_text() == "config.yaml"
+    # A quarter of the run.
+    assert average_weights.main([*arguments, "--share", "0.25", "--out", str(tmp_path / "q")]) == 0
+    with np.load(tmp_path / "q" / average_weights.LAST_WEIGHTS) as data:
+        assert data["network/kernel"].tolist() == [2.5, -1.0]
 
 
 def test_mistakes_are_named_and_nothing_is_left(average_weights, run, tmp_path, capsys):
@@ -37,6 +41,8 @@ def test_mistakes_are_named_and_nothing_is_left(average_weights, run, tmp_path, 
     arguments = ["--run", str(run), "--weights", str(other), "--out", str(out)]
     assert average_weights.main(arguments) != 0
     assert "of another network: network/kernel is (3,) there, (2,)" in capsys.readouterr().err
+    assert average_weights.main([*arguments, "--share", "40"]) != 0
+    assert "--share must be 0 to 1. Received: 40" in capsys.readouterr().err
     other.write_bytes(b"no zip")
     assert average_weights.main(arguments) != 0
     assert "is no .npz of weights" in capsys.readouterr().err

@@ -71,10 +71,12 @@ def test_packaged_configs_are_those_of_the_issue():
     assert set(packaged_configs()) == names | {
         "source.yaml",
         "photographs.yaml",
+        "photographs_faded.yaml",
         "photographs_finetune.yaml",
         "photographs_fists.yaml",
         "photographs_longer.yaml",
         "photographs_posed.yaml",
+        "photographs_rooms.yaml",
         "photographs_sight.yaml",
     }
 

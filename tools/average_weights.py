@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, required=True, help="finished run folder")
     parser.add_argument("--weights", type=Path, required=True, help=".npz of the same network")
+    parser.add_argument("--share", type=float, default=0.5, help="of the run in the mean, 0 to 1")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     args = parser.parse_args(argv)
     return exit_code("average_weights", lambda: average(args))
@@ -40,10 +41,12 @@ def average(args: argparse.Namespace) -> None:
     for path in (args.run / LAST_WEIGHTS, *(args.run / name for name in NEEDED), args.weights):
         if not path.is_file():
             raise UserError(f"no such file: {path}")
+    if not 0.0 <= args.share <= 1.0:
+        raise UserError(f"--share must be 0 to 1. Received: {args.share}")
     if args.out.exists():
         raise UserError(f"{args.out} exists already; delete it or choose another folder")
     run, others = (_arrays(path) for path in (args.run / LAST_WEIGHTS, args.weights))
-    means = mean_of(run, others)
+    means = mean_of(run, others, args.share)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(args.out, folder=True) as beside:
         beside.mkdir()
@@ -53,8 +56,10 @@ def average(args: argparse.Namespace) -> None:
     print(f"{args.out}: {len(others)} of {len(run)} arrays averaged")
 
 
-def mean_of(run: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays of `run`, averaged with those of `others` that have the same name.
+def mean_of(
+    run: dict[str, np.ndarray], others: dict[str, np.ndarray], share: float = 0.5
+) -> dict[str, np.ndarray]:
+    """Arrays of `run`, averaged with those of `others` that have the same name; `share` is its own.
 
     Raises:
         UserError: if `others` holds an array that is not of the same network.
@@ -68,7 +73,7 @@ def mean_of(run: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> dict[s
             )
     means = dict(run)
     for name, array in others.items():
-        mean = (run[name].astype(np.float64) + array.astype(np.float64)) / 2
+        mean = share * run[name].astype(np.float64) + (1.0 - share) * array.astype(np.float64)
         means[name] = mean.astype(run[name].dtype)
     return means
 
