@@ -61,8 +61,8 @@ def of_paper(root, *more):
 
 def test_the_papers_experiment(originals, tmp_path):
     """RHD as the source, STB as the target, as `paper/weak.yaml` has them."""
-    overrides = of_paper(originals, "stages.pretrain.epochs=0")
-    results = run(load_config("paper/weak", overrides).with_run_dir(str(tmp_path / "run")))
+    config = load_config("paper/weak", of_paper(originals)).with_run_dir(str(tmp_path / "run"))
+    results = run(config)
     assert results["test"]["source"]["samples"] == 4
     assert results["test"]["target"]["samples"] == 4
     assert np.isfinite(results["test"]["target"]["mean_error_mm"])

@@ -57,7 +57,7 @@ def average(args: argparse.Namespace) -> None:
 
 
 def mean_of(
-    run: dict[str, np.ndarray], others: dict[str, np.ndarray], share: float = 0.5
+    run: dict[str, np.ndarray], others: dict[str, np.ndarray], share: float
 ) -> dict[str, np.ndarray]:
     """Arrays of `run`, averaged with those of `others` that have the same name; `share` is its own.
 

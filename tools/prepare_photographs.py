@@ -263,10 +263,8 @@ def cut_out(rgb: np.ndarray, uv_px: np.ndarray) -> np.ndarray:
     """
     height, width = rgb.shape[:2]
     factor = CUT_PX / max(height, width)
-    into, back = (
-        (cv2.INTER_CUBIC, cv2.INTER_AREA) if factor > 1 else (cv2.INTER_AREA, cv2.INTER_CUBIC)
-    )
-    large = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=into)
+    kind = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
+    large = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=kind)
     points = (uv_px.astype(np.float64) + 0.5) * factor - 0.5
     length = float(np.linalg.norm(points[MIDDLE_MCP] - points[ROOT]))
     elbow = points[ROOT] + 4.0 * (points[ROOT] - points[MIDDLE_MCP])
@@ -294,7 +292,7 @@ def cut_out(rgb: np.ndarray, uv_px: np.ndarray) -> np.ndarray:
         (pieces == largest).astype(np.float32), rim, iterations=max(round(factor / 2), 1)
     )
     soft = cv2.GaussianBlur(hand, (0, 0), 0.5 * max(factor, 1.0))
-    return np.clip(cv2.resize(soft, (width, height), interpolation=back), 0.0, 1.0)
+    return cv2.resize(soft, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def repeated(rows: list[dict], wanted: list[str]) -> list[dict]:
