@@ -216,6 +216,10 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
             r"loss_weights.joint_depth: needs the label `xyz`",
         ),
         (
+            ["stages.pretrain.loss_weights.bone_length=1"],
+            r"loss_weights.bone_length: counts hands .*without `xyz`",
+        ),
+        (
             ["stages.finetune.regularizer_input=ground_truth"],
             r"labels.target: must name `xyz` beside `depth`.*predicted",
         ),

@@ -14,11 +14,17 @@ def _coordinate(target, prediction, weight):
     return losses.coordinate_smooth_l1(target, prediction, weight, beta_px=2.0)
 
 
+def _bone_length(target, prediction, weight):
+    """As if the lengths of the target were the only right ones."""
+    return losses.bone_length_hinge(prediction, weight, shortest=target, longest=target)
+
+
 CASES = {
     "heatmap_l2": (losses.heatmap_l2, (B, CELLS, CELLS, K), (B, K)),
     "heatmap_cross_entropy": (losses.heatmap_cross_entropy, (B, CELLS, CELLS, K), (B, K)),
     "coordinate_smooth_l1": (_coordinate, (B, K, 2), (B, K)),
     "joint_depth_smooth_l1": (losses.joint_depth_smooth_l1, (B, K), (B,)),
+    "bone_length_hinge": (_bone_length, (B, K - 1), (B, K - 1)),
     "depth_map_l1": (losses.depth_map_l1, (B, D, D, 1), (B, D, D, 1)),
 }
 every_loss = pytest.mark.parametrize(("loss", "shape", "weight_shape"), CASES.values(), ids=CASES)
@@ -87,6 +93,15 @@ def test_joint_depth_loss_by_hand():
     target, prediction = np.zeros((2, 2)), np.array([[0.5, 2.0], [9, 9]])
     value = losses.joint_depth_smooth_l1(target, prediction, np.array([1.0, 0.0]))
     assert float(value) == pytest.approx((0.125 + 1.5) / 2)
+
+
+def test_bone_length_loss_by_hand():
+    lengths = np.array([[0.3, 0.5, 0.75, 1.0], [9, 9, 9, 9]])
+    value = losses.bone_length_hinge(
+        lengths, np.array([[1.0, 1, 1, 0], [0, 0, 0, 0]]), shortest=np.full(4, 0.5), longest=0.7
+    )
+    # 0.2 below and 0.05 above: 0.2 - 0.05 and 0.05^2 / 0.2.
+    assert float(value) == pytest.approx((0.15 + 0.0 + 0.0125) / 3, rel=1e-5)
 
 
 def test_depth_map_loss_is_a_mean_over_valid_pixels():

@@ -5,7 +5,12 @@ import tensorflow as tf
 
 from kerashand.models.hand_pose import build_parts, draw_depth
 from kerashand.training.optimizers import LossScale, build_optimizers, learning_rate
-from kerashand.training.trainer import HandPoseTrainer, StageSettings
+from kerashand.training.trainer import (
+    LOSS_NAMES,
+    HandPoseTrainer,
+    StageSettings,
+    label_weight,
+)
 
 SIZE_PX = 32
 OPTIMIZER = {
@@ -24,7 +29,8 @@ def make_parts():
 
 
 def make_settings(**changes):
-    weights = {"heatmap": 1.0, "coordinate": 0.0, "joint_depth": 0.1, "depth_map": 1.0}
+    weights = dict.fromkeys(LOSS_NAMES, 0.0)
+    weights |= {"heatmap": 1.0, "joint_depth": 0.1, "depth_map": 1.0}
     rates = {"network": 1.0, "regressor": 1.0, "regularizer": 1.0}
     settings = {
         "loss_weights": weights | changes.pop("loss_weights", {}),
@@ -100,6 +106,32 @@ def test_joint_depth_loss_reaches_the_2d_network(rng):
     before = snapshot(trainer.network)
     trainer.train_step(make_batch(rng))
     assert changed(before, trainer.network)
+
+
+def test_bones_teach_depth_where_it_is_not_labelled(rng):
+    trainer = started(make_settings(loss_weights={"joint_depth": 0.0, "bone_length": 1.0}))
+    batch = make_batch(rng)
+    batch["z_weight"] = tf.constant([1.0, 0.0, 1.0, 0.0])
+    weight = np.ones((4, 21), np.float32)
+    weight[1, 8] = 0.0  # index_tip
+    batch["uv_weight"] = tf.constant(weight)
+    expected = np.zeros((4, 20))
+    expected[[1, 3]] = 1.0
+    expected[1, 7] = 0.0
+    np.testing.assert_array_equal(label_weight(batch, "bone_length"), expected)
+
+    z = tf.Variable(rng.normal(size=(4, 21)), dtype=tf.float32)
+    with tf.GradientTape() as tape:
+        loss = trainer._bone_length_loss(batch, z)
+    slope = np.array(tape.gradient(loss, z))
+    assert (slope[[0, 2]] == 0).all()
+    assert (slope[[1, 3]] != 0).any(axis=1).all()
+    assert slope[1, 8] == 0
+
+    before = snapshot(trainer.regressor)
+    logs = trainer.train_step(batch)
+    assert float(logs["bone_length"]) > 0
+    assert changed(before, trainer.regressor)
 
 
 @pytest.mark.parametrize("frozen", ["network", "regularizer"])

@@ -7,11 +7,17 @@ from kerashand.config.schema import COUNTED_KINDS, LABELS_OF_KIND, STAGES, Confi
 Finding = tuple[tuple[str, ...], str]
 """The dotted paths that a rule looked at, the one to blame first, and what is wrong."""
 
-_LABEL_OF_LOSS = {"heatmap": "uv", "coordinate": "uv", "joint_depth": "xyz", "depth_map": "depth"}
+_LABEL_OF_LOSS = {
+    "heatmap": "uv",
+    "coordinate": "uv",
+    "joint_depth": "xyz",
+    "bone_length": "uv",
+    "depth_map": "depth",
+}
 _LOSSES_OF_PART = {
     # No gradient of the depth-map loss reaches the 2D network (section 3.4).
-    "network": ("heatmap", "coordinate", "joint_depth"),
-    "regressor": ("joint_depth", "depth_map"),
+    "network": ("heatmap", "coordinate", "joint_depth", "bone_length"),
+    "regressor": ("joint_depth", "bone_length", "depth_map"),
     "regularizer": ("depth_map",),
 }
 
@@ -122,17 +128,26 @@ def _kind_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[F
             )
 
 
+def _labels_of(stage: StageConfig) -> set[str]:
+    return {label for domain in stage.domains for label in stage.labels[domain]}
+
+
 def _label_conflicts(stage: StageConfig, path: str) -> Iterator[Finding]:
     labels, weights = f"{path}.labels", f"{path}.loss_weights"
     for loss, label in _LABEL_OF_LOSS.items():
-        if stage.loss_weights[loss] > 0 and not any(
-            label in stage.labels[d] for d in stage.domains
-        ):
+        if stage.loss_weights[loss] > 0 and label not in _labels_of(stage):
             yield (
                 (f"{weights}.{loss}", labels),
                 f"needs the label `{label}` in one of the lists of `{labels}`. "
                 f"Received: weight {stage.loss_weights[loss]:g}",
             )
+    weak = [d for d in stage.domains if {"uv", "xyz"} & set(stage.labels[d]) == {"uv"}]
+    if stage.loss_weights.bone_length > 0 and "uv" in _labels_of(stage) and not weak:
+        yield (
+            (f"{weights}.bone_length", labels),
+            "counts hands with the label `uv` and without `xyz` alone, which no list of "
+            f"`{labels}` asks for. Received: weight {stage.loss_weights.bone_length:g}",
+        )
     if "depth" in stage.labels.target and stage.loss_weights.depth_map == 0:
         yield (
             (f"{labels}.target", f"{weights}.depth_map"),

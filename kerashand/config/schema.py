@@ -184,11 +184,16 @@ class OptimizerConfig(Section):
 
 @dataclass(frozen=True)
 class LossWeightsConfig(Section):
-    """The factors of the losses in Eq. 7."""
+    """The factors of the losses in Eq. 7.
+
+    `bone_length`, not in the paper, teaches joint depth where only `uv` is labelled: a bone costs
+    what it is shorter or longer than bones of hands are.
+    """
 
     heatmap: float = setting(0.0, low=0)
     coordinate: float = setting(0.0, low=0)
     joint_depth: float = setting(0.0, low=0)
+    bone_length: float = setting(0.0, low=0)
     depth_map: float = setting(0.0, low=0)
 
 

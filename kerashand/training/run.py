@@ -359,6 +359,7 @@ class Run:
             sigma_cells=losses.sigma_cells,
             coordinate_beta_px=losses.coordinate_beta_px,
             half_width_scales=self.config.model.half_width_scales,
+            scale_bone=self.config.model.scale_bone,
             # Stage 2 learns the outline too.
             depth_pixels=losses.depth_pixels if name == "finetune" else "all",
             micro_batches=stage.micro_batches,

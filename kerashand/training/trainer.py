@@ -5,26 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from kerashand import losses
+from kerashand.geometry.bones import bone_lengths, bone_range
 from kerashand.geometry.heatmaps import decode_expectation, encode_gaussian, normalise_maps
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics_keras import MeanJointErrorMM
 from kerashand.models.hand_pose import HandPoseParts, draw_depth, regressor_inputs, stage_maps
 from kerashand.replicas import as_keras_reduces, replicas, summed, summed_values
+from kerashand.skeleton import BONES
 from kerashand.training.optimizers import LossScale
 
-LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "depth_map")
+LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "bone_length", "depth_map")
+DEPTH_MAP = "depth_map"  # the one loss that needs no prediction from the picture
 # Normalised depth above which a pixel shows the hand: 0.5 is the wrist, 0.2 is three bones behind.
 HAND_LEVEL = 0.2
-WEIGHT_OF_LOSS = {
-    "heatmap": "uv_weight",
-    "coordinate": "uv_weight",
-    "joint_depth": "z_weight",
-    "depth_map": "depth_weight",
-}
 PARTS = ("network", "regressor", "regularizer")
 
 
@@ -41,6 +39,7 @@ class StageSettings:
         sigma_cells: standard deviation of the target Gaussians in cells.
         coordinate_beta_px: where the coordinate loss turns linear.
         half_width_scales: half width of the depth window (Eq. 4, 5) in scale bones.
+        scale_bone: the unit of relative depth, of `kerashand.skeleton.SCALE_BONES`.
         depth_pixels: "all" (Eq. 6) or "overlap": only pixels where both the drawn and the measured
             map show something, so that what counts is depth and not the outline.
         micro_batches: parts of a batch that are taken one after the other, for less memory.
@@ -53,14 +52,38 @@ class StageSettings:
     sigma_cells: float
     coordinate_beta_px: float
     half_width_scales: float
+    scale_bone: str = "middle_mcp_pip"
     depth_pixels: str = "all"
     micro_batches: int = 1
 
     @property
     def needs_images(self) -> bool:
         """Whether the 2D network runs at all; stage 2 on true joints needs no picture."""
-        predicts = any(self.loss_weights[name] > 0 for name in LOSS_NAMES[:3])
+        predicts = any(self.loss_weights[n] > 0 for n in LOSS_NAMES if n != DEPTH_MAP)
         return predicts or self.regularizer_input == "predicted"
+
+
+def label_weight(batch: dict, loss: str) -> tf.Tensor:
+    """How much each label counts in a loss; its sum is what the loss is divided by.
+
+    Args:
+        batch: As in `kerashand.data.sample.BATCH_SPEC`.
+        loss: One of `LOSS_NAMES`.
+
+    Returns:
+        [B, 21] of the losses in 2D, [B] of joint depth, [B, D, D, 1] of the depth map; of bone
+        lengths [B, 20], 0 where joint depth is labelled: it tells more than they do.
+    """
+    if loss == "joint_depth":
+        return batch["z_weight"]
+    if loss == "depth_map":
+        return batch["depth_weight"]
+    if loss == "bone_length":
+        start, end = np.array(BONES).T
+        weight = batch["uv_weight"]
+        both = ops.take(weight, start, axis=1) * ops.take(weight, end, axis=1)
+        return both * (1.0 - batch["z_weight"])[:, None]
+    return batch["uv_weight"]
 
 
 def shared_evenly(gradients: list) -> list:
@@ -141,6 +164,8 @@ class HandPoseTrainer(keras.Model):
                 values["joint_depth"] = losses.joint_depth_smooth_l1(
                     batch["z_relative"], z_relative, batch["z_weight"]
                 )
+            if weights["bone_length"] > 0:
+                values["bone_length"] = self._bone_length_loss(batch, z_relative)
             self._update_errors(batch, uv_px, z_relative)
         if weights["depth_map"] > 0:
             values["depth_map"] = self._depth_map_loss(batch, self.render(batch, seen, training))
@@ -158,6 +183,17 @@ class HandPoseTrainer(keras.Model):
             self.settings.heatmap_loss
         ]
         return sum(loss(target, stage, batch["uv_weight"]) for stage in maps)
+
+    def _bone_length_loss(self, batch: dict, z_relative: tf.Tensor) -> tf.Tensor:
+        """How far bones between labelled points are from lengths of bones, by predicted depth."""
+        bone = self.settings.scale_bone
+        shortest, longest = bone_range(bone)
+        return losses.bone_length_hinge(
+            bone_lengths(batch["uv_px"], z_relative, scale_bone=bone),
+            label_weight(batch, "bone_length"),
+            shortest=shortest,
+            longest=longest,
+        )
 
     def _depth_map_loss(self, batch: dict, drawn: tf.Tensor) -> tf.Tensor:
         """Eq. 6 over all measured pixels, or over those where drawn and measured hand overlap."""
@@ -228,14 +264,14 @@ class HandPoseTrainer(keras.Model):
     def _label_counts(self, batch: dict) -> dict[str, tf.Tensor]:
         """Labels of each loss in the batch of all replicas."""
         used = [name for name in LOSS_NAMES if self.settings.loss_weights[name] > 0]
-        return summed_values({name: ops.sum(batch[WEIGHT_OF_LOSS[name]]) for name in used})
+        return summed_values({name: ops.sum(label_weight(batch, name)) for name in used})
 
     def _shares(self, batch: dict, counts: dict, *, training: bool) -> dict[str, tf.Tensor]:
         """What these rows add to the loss of the whole batch: means weigh as their labels do."""
         values = self._stage_losses(batch, training)
         if replicas() == 1 and self.settings.micro_batches == 1:
             return values
-        here = {name: ops.sum(batch[WEIGHT_OF_LOSS[name]]) for name in values}
+        here = {name: ops.sum(label_weight(batch, name)) for name in values}
         least = losses.WEIGHT_EPSILON
         return {
             name: value * here[name] / ops.maximum(counts[name], least)
