@@ -9,7 +9,9 @@ import pytest
 
 import kerashand
 from kerashand.cli import predict
+from kerashand.errors import UserError
 from kerashand.runtime import HandPose
+from kerashand.runtime.backends import load_backend
 from kerashand.synthetic.scene import draw_sample
 
 WEIGHTS = Path(kerashand.__file__).parent / "weights"
@@ -28,6 +30,16 @@ def samples():
 
 def test_all_weights_together_are_small():
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 10_000_000
+
+
+@pytest.mark.parametrize("name", ["hand_pose.tflite", "hand_finder.tflite"])
+def test_a_damaged_byte_is_noticed(name, tmp_path):
+    content = bytearray((WEIGHTS / name).read_bytes())
+    content[len(content) // 3] ^= 1
+    damaged = tmp_path / name
+    damaged.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged: it does not have the checksum"):
+        load_backend(damaged, task=damaged.stem)
 
 
 def test_joints_of_rendered_hands(pose, samples):
