@@ -71,6 +71,7 @@ def test_packaged_configs_are_those_of_the_issue():
     assert set(packaged_configs()) == names | {
         "source.yaml",
         "photographs.yaml",
+        "photographs_bones.yaml",
         "photographs_faded.yaml",
         "photographs_finetune.yaml",
         "photographs_fists.yaml",
