@@ -221,7 +221,7 @@ def test_exported_files_pass(check_onnx, precision, tmp_path, capsys):
     from kerashand.cli import export
 
     path = str(tmp_path / "hand.onnx")
-    arguments = ["--format", "onnx", "--precision", precision, "--hands", "2", "--out", path]
+    arguments = ["--format", "onnx", "--precision", precision, "--hands", "32", "--out", path]
     assert export.main([*arguments, "--calibration", "8"]) == 0
     assert check_onnx.main([path, "--description", str(tmp_path / "hand.json")]) == 0
     assert json.loads((tmp_path / "hand.json").read_text())["image_size_px"] == 128

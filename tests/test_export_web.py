@@ -409,15 +409,24 @@ def test_hands_through_a_video(run_page, pose, surest, wholes):
         pngs(frames),
     )
     tracker = HandTracker(pose, max_hands=2)
-    for row, frame in zip(rows, frames, strict=True):
+    # Each look is cut where the joints before lie, so that small differences go on and grow: at
+    # first none may be seen, later less than noise of one grey level makes in the Python runtime.
+    rng, noise = np.random.default_rng(0), 0.0
+    noisy = [HandTracker(pose, max_hands=2) for _ in range(3)]
+    for step, (row, frame) in enumerate(zip(rows, frames, strict=True)):
         expected = tracker.update(frame, 0.04)
         assert [number for number, _ in row] == [number for number, _ in expected]
-        # Each look is cut where the joints before lie, so that small differences go on: noise of
-        # one grey level alone moves joints here by 0.02 of the box and scores by 0.03.
         worst = differences(
             [hand for _, hand in row], [hand for _, hand in expected], score_atol=0.04
         )
-        assert worst[1] < 0.03
+        for other in noisy:
+            grey = frame.astype(int) + rng.integers(-1, 2, frame.shape)
+            near = other.update(np.clip(grey, 0, 255).astype(np.uint8), 0.04)
+            for (_, hand), (_, true) in zip(near, expected, strict=False):
+                left, top, right, bottom = true.box
+                off = np.abs(hand.uv_px - true.uv_px).max() / max(right - left, bottom - top)
+                noise = max(noise, off)
+        assert worst[1] < (0.005 if step < 3 else noise)
     assert rows[0]
     assert not rows[-1]
 
