@@ -40,6 +40,7 @@ def make_settings(**changes):
         "sigma_cells": 1.0,
         "coordinate_beta_px": 2.0,
         "half_width_scales": 5.0,
+        "scale_bone": "middle_mcp_pip",
     }
     return StageSettings(**(settings | changes))
 

@@ -20,7 +20,6 @@ from kerashand.skeleton import BONES
 from kerashand.training.optimizers import LossScale
 
 LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "bone_length", "depth_map")
-DEPTH_MAP = "depth_map"  # the one loss that needs no prediction from the picture
 # Normalised depth above which a pixel shows the hand: 0.5 is the wrist, 0.2 is three bones behind.
 HAND_LEVEL = 0.2
 PARTS = ("network", "regressor", "regularizer")
@@ -52,14 +51,14 @@ class StageSettings:
     sigma_cells: float
     coordinate_beta_px: float
     half_width_scales: float
-    scale_bone: str = "middle_mcp_pip"
+    scale_bone: str
     depth_pixels: str = "all"
     micro_batches: int = 1
 
     @property
     def needs_images(self) -> bool:
         """Whether the 2D network runs at all; stage 2 on true joints needs no picture."""
-        predicts = any(self.loss_weights[n] > 0 for n in LOSS_NAMES if n != DEPTH_MAP)
+        predicts = any(self.loss_weights[n] > 0 for n in LOSS_NAMES if n != "depth_map")
         return predicts or self.regularizer_input == "predicted"
 
 
