@@ -11,6 +11,7 @@ from kerashand.training.trainer import (
     StageSettings,
     label_weight,
 )
+from kerashand.visualize.pages import HISTORY_PANELS
 
 SIZE_PX = 32
 OPTIMIZER = {
@@ -84,6 +85,10 @@ def test_total_is_the_weighted_sum_of_the_losses(rng):
     logs = started(settings).test_step(make_batch(rng))
     expected = 2 * logs["heatmap"] + 3 * logs["joint_depth"] + 5 * logs["depth_map"]
     assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_every_loss_has_a_title_in_the_curves_of_a_training():
+    assert set(LOSS_NAMES) <= set(HISTORY_PANELS)
 
 
 def test_depth_loss_sends_no_gradient_into_the_2d_network(rng):

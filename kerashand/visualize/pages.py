@@ -39,6 +39,7 @@ HISTORY_PANELS = {
     "heatmap": ("loss of the heat maps", "sum over the network's stages"),
     "coordinate": ("loss of the 2D joints", "smooth L1, px"),
     "joint_depth": ("loss of the joints' depth", "smooth L1, scale bones"),
+    "bone_length": ("loss of the bones' lengths", "smooth L1, scale bones"),
     "depth_map": ("loss of the depth maps", "L1, depth windows"),
 }
 """Name of a number in a training's log -> title of its panel, and unit; in this order."""
