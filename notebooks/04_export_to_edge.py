@@ -87,7 +87,7 @@ print("on", reports["tflite fp16"]["hands"])
 # %% [markdown]
 # ## Speed
 #
-# One look, one thread, all in turns, so that a busy machine slows all alike. A new hand takes two looks and the
+# One look, one thread, all in turns, so that a busy machine slows all alike. A hand in a picture takes four looks and the
 # finder, one that is followed through a video a single look.
 
 # %%

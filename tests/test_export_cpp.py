@@ -125,7 +125,7 @@ def test_joints_of_rendered_hands(program, pose, tmp_path, index, size_px):
     rgb = np.ascontiguousarray(rgb)
     box = [float(value) for value in (*uv.min(axis=0), *uv.max(axis=0))]
     path = write_ppm(tmp_path / "hand.ppm", rgb)
-    for passes in (1, 2, 3):
+    for passes in (1, 2, 3, 5):
         expected = pose.predict(rgb, box=box, side=side, passes=passes)[0]
         assert_same(told(program, MODEL, path, box, side, passes), expected)
     # In so large a box the first look only tells where to look next.
@@ -148,7 +148,7 @@ def whole():
 
 
 def test_joints_in_a_whole_picture(program, pose, tmp_path, whole):
-    """Two looks unless told otherwise; boxes may reach beyond the picture."""
+    """Four looks unless told otherwise; boxes may reach beyond the picture."""
     rgb, hands = whole
     path = write_ppm(tmp_path / "whole.ppm", rgb)
     beyond = ([-60.0, 300.5, 120.25, 530.0], "right")

@@ -294,7 +294,7 @@ def test_joints_in_a_given_box(run_page, pose, samples):
     settings = [
         {"picture": number, "box": box, "side": asked, "passes": passes}
         for number, (_, box, side) in enumerate(samples)
-        for asked, passes in ((side, 1), (side, 2), ("auto", 2))
+        for asked, passes in ((side, 1), (side, 4), ("auto", 2))
     ]
     settings += [
         {

@@ -208,7 +208,7 @@ def test_a_look_that_never_fits_comes_to_an_end():
     backend = Runaway(uv, np.zeros(21))
     picture = np.zeros((256, 256, 3), np.uint8)
     HandPose(backend, None).predict(picture, box=(0, 0, 255, 255), side="left")
-    assert len(backend.seen) == MOST_SEARCHES + 2
+    assert len(backend.seen) == 1 + MOST_SEARCHES + 3
 
 
 def test_what_fits():
@@ -222,14 +222,21 @@ def test_what_fits():
         assert fits(view, uv) is expected
 
 
-def test_the_second_pass_sees_the_fingers_up(scene):
+def test_further_looks_see_the_fingers_up_and_turned_a_little(scene):
     sample, picture, z_relative, _ = scene
-    backend = TrueJoints(sample.uv_px, z_relative)
+    pose = HandPose(TrueJoints(sample.uv_px, z_relative), None)
+    look, views = pose._look, []
+    pose._look = lambda rgb, *view, **options: views.append(view) or look(rgb, *view, **options)
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
-    HandPose(backend, None).predict(picture, box=box, side="right")
-    assert len(backend.seen) == 2
+    pose.predict(picture, box=box, side="right", passes=5)
     uv = sample.uv_px.astype(float)
     centre, side_px, angle = view_of_joints(uv)
+    assert [view[2] for view in views] == pytest.approx(
+        [0.0, *(angle + np.deg2rad([0.0, -10.0, 10.0, 0.0]))], abs=0.01
+    )
+    for view in views[1:]:
+        np.testing.assert_allclose(view[0], centre, atol=0.5)
+        assert view[1] == pytest.approx(0.95 * side_px, rel=0.01)
     affine = crop_from_image(centre, side_px, SIZE, angle_rad=angle)
     uv = apply_affine(uv, affine)
     assert uv[9, 1] < uv[0, 1]
@@ -239,11 +246,18 @@ def test_the_second_pass_sees_the_fingers_up(scene):
     assert (high - low).max() == pytest.approx(SIZE / HAND_MARGIN)
 
 
-def test_two_looks_are_averaged_by_their_scores(scene):
-    """First z = 0 at score 0.8, then z = 1 at 0.4: 0.25 x 0.64 and 0.16 weigh the same."""
+@pytest.mark.parametrize(
+    ("passes", "depth", "score"), [(2, 0.5, 0.6), (3, 1.25, 0.63541), (4, 2.25, 0.79427)]
+)
+def test_looks_are_averaged_by_their_scores(scene, passes, depth, score):
+    """Each weighs as much as what was seen before, so that halves are added.
+
+    0.25 x 0.8^2 = 0.4^2; 1.25 x 0.6^2 = 0.67082^2; 2.25 x 0.63541^2 = 0.95312^2.
+    """
     sample, picture, _, _ = scene
     backend = TrueJoints(sample.uv_px, np.zeros(21))
-    first_run, looks = backend.run, iter([(0.0, 0.8), (1.0, 0.4)])
+    seen = [(0.0, 0.8), (1.0, 0.4), (2.0, 0.67082), (3.25, 0.95312)]
+    first_run, looks = backend.run, iter(seen)
 
     def run(images):
         depth, score = next(looks)
@@ -253,10 +267,10 @@ def test_two_looks_are_averaged_by_their_scores(scene):
 
     backend.run = run
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
-    (hand,) = HandPose(backend, None).predict(picture, box=box, side="right")
-    np.testing.assert_allclose(hand.z_relative, 0.5, atol=1e-4)
-    np.testing.assert_allclose(hand.joint_scores, 0.6, atol=1e-4)
-    assert hand.score == pytest.approx(0.6, abs=1e-4)
+    (hand,) = HandPose(backend, None).predict(picture, box=box, side="right", passes=passes)
+    np.testing.assert_allclose(hand.z_relative, depth, atol=1e-4)
+    np.testing.assert_allclose(hand.joint_scores, score, atol=1e-4)
+    assert hand.score == pytest.approx(score, abs=1e-4)
     np.testing.assert_allclose(hand.uv_px, sample.uv_px, atol=0.5)
 
 
@@ -385,6 +399,10 @@ def test_joints_decide_about_a_doubtful_hand():
     hands = pose.predict(picture, passes=1, max_hands=5)
     assert [hand.score for hand in hands] == [pytest.approx(0.45)]
     assert backend.looks == 2
+    # Of four looks the doubtful one gets two; both are searched for, as no square fits.
+    backend.looks = 0
+    pose.predict(picture, max_hands=5)
+    assert backend.looks == (4 + MOST_SEARCHES) + (2 + MOST_SEARCHES)
     # A box says that there is one.
     (hand,) = pose.predict(picture, box=(16, 8, 24, 16), side="right", passes=1)
     assert hand.score == pytest.approx(0.5)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <stdexcept>
 
 #include "crop.h"
@@ -48,19 +49,25 @@ inline Hand look(PoseModel& model, const Picture& picture, const View& view, Sid
   return hand;
 }
 
-// The hand again, closer and with the fingers up.
-inline Hand lookAgain(PoseModel& model, const Picture& picture, const Hand& last) {
-  return look(model, picture, viewOfJoints(last.uv_px), last.side);
+// Squares of further looks, beside that of the joints, and their turns, again from the front.
+constexpr double kCloser = 0.95, kTurns[] = {0.0, -kPi / 18, kPi / 18};
+
+// A further look at the hand, closer and with the fingers up or turned a little to a side.
+inline Hand lookAgain(PoseModel& model, const Picture& picture, const Hand& last, int number) {
+  View view = viewOfJoints(last.uv_px);
+  view.side_px *= kCloser;
+  view.angle_rad += kTurns[number % std::size(kTurns)];
+  return look(model, picture, view, last.side);
 }
 
-// What an earlier look counts beside the next, and what gives two scores of 0 a mean.
+// What the first look counts beside the next, and what gives two scores of 0 a mean.
 constexpr double kEarlierLook = 0.25, kLeastWeight = 1e-6;
 
-// The mean of two looks, each joint by the square of its score; the later counts more.
-inline Hand blended(const Hand& before, const Hand& now) {
+// The mean of what was seen before, which counts so many looks, and of a look.
+inline Hand blended(const Hand& before, const Hand& now, double before_counts) {
   Hand hand{now.side, 0.0, {}, {}, {}};
   for (int i = 0; i < kJoints; ++i) {
-    const double first = kEarlierLook * before.confidence[i] * before.confidence[i] + kLeastWeight;
+    const double first = before_counts * before.confidence[i] * before.confidence[i] + kLeastWeight;
     const double second = now.confidence[i] * now.confidence[i] + kLeastWeight;
     const double share = second / (first + second);
     const auto mean = [share](double a, double b) { return a + share * (b - a); };
@@ -87,18 +94,19 @@ inline Hand settled(PoseModel& model, const Picture& picture, View view, Hand ha
 
 // The hand of the frame before in the next one of a video.
 inline Hand follow(PoseModel& model, const Picture& picture, const Hand& last) {
-  return settled(model, picture, viewOfJoints(last.uv_px), lookAgain(model, picture, last));
+  const View view = viewOfJoints(last.uv_px);
+  return settled(model, picture, view, look(model, picture, view, last.side));
 }
 
 // The hand in a box, in pixels of the picture.
 inline Hand handIn(PoseModel& model, const Picture& picture, const Box& box, Side side,
-                   int passes = 2) {
+                   int passes = 4) {
   check(picture, box);
   const View view = squareAround(box);
   Hand hand = look(model, picture, view, side);
   if (passes > 1) hand = settled(model, picture, view, hand);
-  for (int pass = 1; pass < passes; ++pass) {
-    hand = blended(hand, lookAgain(model, picture, hand));
+  for (int number = 0; number < passes - 1; ++number) {
+    hand = blended(hand, lookAgain(model, picture, hand, number), kEarlierLook + number);
   }
   return hand;
 }

@@ -29,8 +29,11 @@ const SURE_SIDE = 0.05;
 const SIDE_BY_JOINTS = 24;
 /** Looks that only tell where to look next, before those that count. */
 const MOST_SEARCHES = 3;
-/** What an earlier look counts beside the next. */
+/** What the first look counts beside the next. */
 const EARLIER_LOOK = 0.25;
+/** Squares of further looks, beside that of the joints, and their turns, again from the front. */
+const CLOSER = 0.95;
+const TURNS_RAD = [0, -Math.PI / 18, Math.PI / 18];
 /** Of a joint in a look, so that two scores of 0 have a mean. */
 const LEAST_WEIGHT = 1e-6;
 const [LEAST_BOX_PX, LARGEST_BOX] = [2, 4];
@@ -111,17 +114,17 @@ export class HandPose {
    * @param {'left' | 'right' | 'auto'} [options.side]
    * @param {number} [options.maxHands] most hands that are looked for
    * @param {number} [options.passes] 1 looks once; 2 looks again, closer and with the fingers up,
-   *   where the joints of the first look say
+   *   where the joints of the first look say; further ones are turned a little to either side
    * @returns {Promise<Hand[]>} the surest first; empty if there is none
    */
-  async predict(picture, { box = null, side = 'auto', maxHands = 2, passes = 2 } = {}) {
+  async predict(picture, { box = null, side = 'auto', maxHands = 2, passes = 4 } = {}) {
     if (box !== null) {
       return [await this.read(picture, await this.given(picture, box, side), passes)];
     }
     const hands = [];
     for (const found of await this.find(picture, maxHands + SPARE_HANDS)) {
       const sided = side === 'auto' ? found : { ...found, side, right: null };
-      hands.push(await this.read(picture, sided, passes));
+      hands.push(await this.read(picture, sided, passes, this.leastScore));
     }
     return hands
       .filter((hand) => hand.score >= this.leastScore)
@@ -135,15 +138,23 @@ export class HandPose {
    * @param {import('./crop.js').Picture} picture
    * @param {import('./finder.js').FoundHand} found
    * @param {number} passes
+   * @param {number} leastScore what two looks give less is not looked at again
    * @returns {Promise<Hand>}
    */
-  async read(picture, found, passes = 2) {
+  async read(picture, found, passes = 2, leastScore = 0) {
     const view = squareAround(found.box, HAND_MARGIN);
     let hand = await this.firstLook(picture, found, view);
     if (passes > 1) hand = await this.settled(picture, view, hand, found.score);
-    for (let pass = 1; pass < passes; pass += 1) {
-      const again = await this.look(picture, this.viewOf(hand), hand.side, found.score);
-      hand = blended(hand, again, found.score);
+    for (let number = 0; number < passes - 1; number += 1) {
+      if (number > 0 && hand.score < leastScore) break;
+      const around = this.viewOf(hand);
+      const closer = {
+        centre: around.centre,
+        sidePx: CLOSER * around.sidePx,
+        angleRad: around.angleRad + TURNS_RAD[number % TURNS_RAD.length],
+      };
+      const again = await this.look(picture, closer, hand.side, found.score);
+      hand = blended(hand, again, found.score, EARLIER_LOOK + number);
     }
     return hand;
   }
@@ -224,10 +235,10 @@ export class HandPose {
   }
 }
 
-/** The mean of two looks, each joint by the square of its score; the later counts more. */
-function blended(before, now, foundScore) {
+/** The mean of what was seen before, which counts so many looks, and of a look. */
+function blended(before, now, foundScore, beforeCounts) {
   const shares = now.jointScores.map((score, k) => {
-    const first = EARLIER_LOOK * before.jointScores[k] ** 2 + LEAST_WEIGHT;
+    const first = beforeCounts * before.jointScores[k] ** 2 + LEAST_WEIGHT;
     const second = score ** 2 + LEAST_WEIGHT;
     return second / (first + second);
   });

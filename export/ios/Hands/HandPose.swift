@@ -1,4 +1,4 @@
-// Hands of a picture: boxes from the finder, joints from the pose model in two looks, as in
+// Hands of a picture: boxes from the finder, joints from the pose model in a few looks, as in
 // kerashand/runtime/hand_pose.py and finder.py.
 
 import Foundation
@@ -29,8 +29,8 @@ struct Hand {
     /// Joints in pixels of the picture.
     var uvPx: [Point]
     /// Depths of the joints behind the wrist in lengths of wrist - middle MCP.
-    var zRelative: [Float]
-    var jointScores: [Float]
+    var zRelative: [Double]
+    var jointScores: [Double]
 }
 
 /// The finder: for each cell of a map whether a hand's middle lies there, its box and its side.
@@ -80,40 +80,61 @@ struct HandPose {
     private static let sureSide = 0.05
     /// Looks that only tell where to look next, before those that count.
     private static let mostSearches = 3
-    /// What an earlier look counts beside the next.
+    /// What the first look counts beside the next.
     private static let earlierLook = 0.25
+    /// Squares of further looks, beside that of the joints.
+    private static let closer = 0.95
+    /// Of further looks against fingers up, again from the front after the last.
+    private static let turnsRad = [0, -Double.pi / 18, Double.pi / 18]
     /// Of a joint in a look, so that two scores of 0 have a mean.
     private static let leastWeight = 1e-6
     /// Logarithm of the odds that a difference of 1 in the mean score of the joints stands for.
     private static let sideByJoints = 24.0
 
     /// The hands of a picture, the surest first.
-    func predict(_ picture: Picture, maxHands: Int = 2) throws -> [Hand] {
+    ///
+    /// Of the `passes` the first looks where the finder says, the second closer and with the
+    /// fingers up, further ones turned a little to either side; joints are the mean of all.
+    func predict(_ picture: Picture, maxHands: Int = 2, passes: Int = 4) throws -> [Hand] {
         let found = try finder.find(picture).prefix(maxHands + HandPose.spareHands)
-        let hands = try found.map { try read(picture, $0) }
+        let hands = try found.map {
+            try read(picture, $0, passes: passes, leastScore: finder.leastScore)
+        }
         let sure = hands.filter { $0.score >= finder.leastScore }
         return Array(sure.sorted { $0.score > $1.score }.prefix(maxHands))
     }
 
-    /// The joints of a hand that was found: a first look, and a closer one with the fingers up.
-    func read(_ picture: Picture, _ found: FoundHand) throws -> Hand {
+    /// The joints of a hand; what two looks give less than `leastScore` is not looked at again.
+    func read(
+        _ picture: Picture, _ found: FoundHand, passes: Int = 2, leastScore: Double = 0
+    ) throws -> Hand {
         let given = CropView(squareAround: found.box, margin: handMargin)
-        let first = try settled(
-            picture, given, firstLook(picture, found, given), foundScore: found.score)
-        let view = CropView(ofJoints: first.uvPx)
-        let again = try look(picture, view, side: first.side, foundScore: found.score)
-        return blended(first, again, foundScore: found.score)
+        var hand = try firstLook(picture, found, given)
+        if passes < 2 { return hand }
+        hand = try settled(picture, given, hand, foundScore: found.score)
+        for number in 0..<(passes - 1) {
+            if number > 0 && hand.score < leastScore { break }
+            var view = CropView(ofJoints: hand.uvPx)
+            view.sidePx *= HandPose.closer
+            view.angleRad += HandPose.turnsRad[number % HandPose.turnsRad.count]
+            let again = try look(picture, view, side: hand.side, foundScore: found.score)
+            let counts = HandPose.earlierLook + Double(number)
+            hand = blended(hand, again, foundScore: found.score, beforeCounts: counts)
+        }
+        return hand
     }
 
-    /// The mean of two looks, each joint by the square of its score; the later counts more.
-    private func blended(_ before: Hand, _ now: Hand, foundScore: Double) -> Hand {
+    /// The mean of what was seen before, which counts so many looks, and of a look.
+    private func blended(
+        _ before: Hand, _ now: Hand, foundScore: Double, beforeCounts: Double
+    ) -> Hand {
         let shares = zip(before.jointScores, now.jointScores).map { earlier, later in
-            let first = HandPose.earlierLook * Double(earlier * earlier) + HandPose.leastWeight
-            let second = Double(later * later) + HandPose.leastWeight
+            let first = beforeCounts * earlier * earlier + HandPose.leastWeight
+            let second = later * later + HandPose.leastWeight
             return second / (first + second)
         }
-        func mean(_ a: [Float], _ b: [Float]) -> [Float] {
-            shares.indices.map { a[$0] + Float(shares[$0]) * (b[$0] - a[$0]) }
+        func mean(_ a: [Double], _ b: [Double]) -> [Double] {
+            shares.indices.map { a[$0] + shares[$0] * (b[$0] - a[$0]) }
         }
         var hand = now
         hand.uvPx = shares.indices.map {
@@ -122,7 +143,7 @@ struct HandPose {
         }
         hand.zRelative = mean(before.zRelative, now.zRelative)
         hand.jointScores = mean(before.jointScores, now.jointScores)
-        let total = hand.jointScores.reduce(0) { $0 + Double($1) }
+        let total = hand.jointScores.reduce(0, +)
         hand.score = foundScore * total / Double(hand.jointScores.count)
         return hand
     }
@@ -168,18 +189,18 @@ struct HandPose {
         let map = cropFromImage(view, sizePx: network.sizePx, mirrored: side == .left)
         let outputs = try network.run(cut(picture, map, sizePx: network.sizePx))
         let uv = outputs["uv_px"] ?? []
-        let scores = outputs["confidence"] ?? []
+        let scores = (outputs["confidence"] ?? []).map(Double.init)
         return Hand(
             side: side,
             score: foundScore * mean(scores),
             uvPx: (0..<jointCount).map {
                 map.back(Point(u: Double(uv[2 * $0]), v: Double(uv[2 * $0 + 1])))
             },
-            zRelative: outputs["z_relative"] ?? [],
+            zRelative: (outputs["z_relative"] ?? []).map(Double.init),
             jointScores: scores)
     }
 }
 
-private func mean(_ values: [Float]) -> Double {
-    values.reduce(0) { $0 + Double($1) } / Double(values.count)
+private func mean(_ values: [Double]) -> Double {
+    values.reduce(0, +) / Double(values.count)
 }

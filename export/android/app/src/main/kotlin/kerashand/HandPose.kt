@@ -1,4 +1,4 @@
-// Hands of a picture: boxes from the finder, joints from the pose model in two looks, as in
+// Hands of a picture: boxes from the finder, joints from the pose model in a few looks, as in
 // kerashand/runtime/hand_pose.py and finder.py.
 package kerashand
 
@@ -31,8 +31,8 @@ class Hand(
     val side: Side,
     val score: Double,
     val uvPx: List<Point>,
-    val zRelative: List<Float>,
-    val jointScores: List<Float>,
+    val zRelative: List<Double>,
+    val jointScores: List<Double>,
 )
 
 /** The finder: for each cell of a map whether a hand's middle lies there, its box and its side. */
@@ -61,36 +61,54 @@ class Finder(private val network: Network, private val threshold: Double, val le
 }
 
 class HandPose(private val network: Network, private val finder: Finder) {
-    /** The hands of a picture, the surest first. */
-    fun predict(picture: Picture, maxHands: Int = 2): List<Hand> =
+    /**
+     * The hands of a picture, the surest first.
+     *
+     * Of the `passes` the first looks where the finder says, the second closer and with the fingers
+     * up, further ones turned a little to either side; joints are the mean of all.
+     */
+    fun predict(picture: Picture, maxHands: Int = 2, passes: Int = 4): List<Hand> =
         finder.find(picture)
             .take(maxHands + SPARE_HANDS)
-            .map { read(picture, it) }
+            .map { read(picture, it, passes, finder.leastScore) }
             .filter { it.score >= finder.leastScore }
             .sortedByDescending { it.score }
             .take(maxHands)
 
-    /** The joints of a hand that was found: a first look, and a closer one with the fingers up. */
-    fun read(picture: Picture, found: FoundHand): Hand {
+    /** The joints of a hand; what two looks give less than `leastScore` is not looked at again. */
+    fun read(
+        picture: Picture,
+        found: FoundHand,
+        passes: Int = 2,
+        leastScore: Double = 0.0,
+    ): Hand {
         val view = squareAround(found.box, HAND_MARGIN)
-        val first = settled(picture, view, firstLook(picture, found, view), found.score)
-        val again = look(picture, viewOfJoints(first.uvPx), first.side, found.score)
-        return blended(first, again, found.score)
+        var hand = firstLook(picture, found, view)
+        if (passes > 1) hand = settled(picture, view, hand, found.score)
+        for (number in 0 until passes - 1) {
+            if (number > 0 && hand.score < leastScore) break
+            val around = viewOfJoints(hand.uvPx)
+            val turned = around.angleRad + TURNS_RAD[number % TURNS_RAD.size]
+            val closer = View(around.centre, CLOSER * around.sidePx, turned)
+            val again = look(picture, closer, hand.side, found.score)
+            hand = blended(hand, again, found.score, EARLIER_LOOK + number)
+        }
+        return hand
     }
 
-    /** The mean of two looks, each joint by the square of its score; the later counts more. */
-    private fun blended(before: Hand, now: Hand, foundScore: Double): Hand {
+    /** The mean of what was seen before, which counts so many looks, and of a look. */
+    private fun blended(before: Hand, now: Hand, foundScore: Double, beforeCounts: Double): Hand {
         val shares = List(JOINTS) {
-            val first = EARLIER_LOOK * before.jointScores[it] * before.jointScores[it] + LEAST_WEIGHT
-            val second = now.jointScores[it].toDouble() * now.jointScores[it] + LEAST_WEIGHT
+            val first = beforeCounts * before.jointScores[it] * before.jointScores[it] + LEAST_WEIGHT
+            val second = now.jointScores[it] * now.jointScores[it] + LEAST_WEIGHT
             second / (first + second)
         }
-        fun mean(a: List<Float>, b: List<Float>) =
-            List(JOINTS) { (a[it] + shares[it] * (b[it] - a[it])).toFloat() }
+        fun mean(a: List<Double>, b: List<Double>) =
+            List(JOINTS) { a[it] + shares[it] * (b[it] - a[it]) }
         val scores = mean(before.jointScores, now.jointScores)
         return Hand(
             side = now.side,
-            score = foundScore * scores.mean(),
+            score = foundScore * scores.average(),
             uvPx = List(JOINTS) {
                 val a = before.uvPx[it]
                 val b = now.uvPx[it]
@@ -129,7 +147,7 @@ class HandPose(private val network: Network, private val finder: Finder) {
         }
         val asRight = look(picture, view, Side.RIGHT, found.score)
         val asLeft = look(picture, view, Side.LEFT, found.score)
-        val gain = asRight.jointScores.mean() - asLeft.jointScores.mean()
+        val gain = asRight.jointScores.average() - asLeft.jointScores.average()
         val odds = ln(right / (1 - right)) + SIDE_BY_JOINTS * gain
         return if (odds >= 0) asRight else asLeft
     }
@@ -138,12 +156,12 @@ class HandPose(private val network: Network, private val finder: Finder) {
         val map = cropFromImage(view, network.sizePx, mirrored = side == Side.LEFT)
         val outputs = network.run(cut(picture, map, network.sizePx))
         val uv = outputs.getValue("uv_px").map { it.toDouble() }
-        val scores = outputs.getValue("confidence").asList()
+        val scores = outputs.getValue("confidence").map { it.toDouble() }
         return Hand(
             side = side,
-            score = foundScore * scores.mean(),
+            score = foundScore * scores.average(),
             uvPx = List(JOINTS) { map.back(Point(uv[2 * it], uv[2 * it + 1])) },
-            zRelative = outputs.getValue("z_relative").asList(),
+            zRelative = outputs.getValue("z_relative").map { it.toDouble() },
             jointScores = scores,
         )
     }
@@ -160,12 +178,17 @@ class HandPose(private val network: Network, private val finder: Finder) {
 
         /** Looks that only tell where to look next, before those that count. */
         const val MOST_SEARCHES = 3
-        /** What an earlier look counts beside the next. */
+
+        /** What the first look counts beside the next. */
         const val EARLIER_LOOK = 0.25
+
+        /** Squares of further looks, beside that of the joints. */
+        const val CLOSER = 0.95
+
+        /** Of further looks against fingers up, again from the front after the last. */
+        val TURNS_RAD = doubleArrayOf(0.0, -Math.PI / 18, Math.PI / 18)
 
         /** Of a joint in a look, so that two scores of 0 have a mean. */
         const val LEAST_WEIGHT = 1e-6
     }
 }
-
-private fun List<Float>.mean() = sumOf { it.toDouble() } / size

@@ -5,7 +5,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** Geometry and the two looks, without Android and without a model. */
+/** Geometry and looks, without Android and without a model. */
 class HandPoseTest {
     private fun assertPoint(u: Double, v: Double, point: Point) {
         assertEquals(u, point.u, 1e-9)
@@ -109,6 +109,39 @@ class HandPoseTest {
         assertEquals(0.45, hand.score, 1e-6)
         // The box's middle (8, 12) of the finder's 32 pixels is (16.5, 24.5) of the picture's 64.
         assertPoint(16.5, 24.5, hand.uvPx[0])
+    }
+
+    /** Sees joints that fill each view as they should, and counts looks. */
+    private class Fitting(private val score: Float) : Network {
+        override val sizePx = 16
+        var looks = 0
+
+        override fun run(image: ByteArray): Map<String, FloatArray> {
+            looks += 1
+            // The wrist below the middle MCP, about the middle, 16 / 1.3 pixels apart.
+            val uv = FloatArray(2 * JOINTS) { 7.5f }
+            uv[1] = 7.5f + 8 / 1.3f
+            uv[2 * MIDDLE_MCP + 1] = 7.5f - 8 / 1.3f
+            return mapOf(
+                "uv_px" to uv,
+                "z_relative" to FloatArray(JOINTS),
+                "confidence" to FloatArray(JOINTS) { score },
+            )
+        }
+    }
+
+    @Test
+    fun aPictureTakesSoManyLooksAndADoubtfulHandTwo() {
+        val picture = grey(64, 64) { _, _ -> 128 }
+        for ((leastScore, passes, expected) in listOf(
+            Triple(0.4, 1, 1), Triple(0.4, 2, 2), Triple(0.4, 4, 4), Triple(0.6, 4, 2),
+        )) {
+            val network = Fitting(0.5f)
+            val finder = Finder(OneHand(right = 0.01f), 0.5, leastScore)
+            val hands = HandPose(network, finder).predict(picture, passes = passes)
+            assertEquals(expected, network.looks)
+            assertEquals(if (leastScore < 0.45) 1 else 0, hands.size)
+        }
     }
 
     @Test
