@@ -97,7 +97,7 @@ show(np.concatenate(turned, axis=1), title="from 30 degrees to the right, 20 abo
 # ## Inside: score maps
 #
 # The same weights as a Keras model, out of the packaged file. A joint is the expectation over its
-# map. The second look is cut where the joints of the first say, with the fingers up.
+# map. The second look is cut where the joints of the first say, a little closer, with the fingers up.
 
 # %%
 from kerashand.cli.startup import tensorflow_start
@@ -107,12 +107,12 @@ with tensorflow_start():  # without its notes
 
 from kerashand.geometry.heatmaps import normalise_maps
 from kerashand.runtime.crop import crop_from_image, cut
-from kerashand.runtime.hand_pose import view_of_joints
+from kerashand.runtime.hand_pose import CLOSER, view_of_joints
 
 model, description = load_exportable("lite")
 size = description["image_size_px"]
 centre, side, angle = view_of_joints(hands[0].uv_px)
-crop = cut(picture, crop_from_image(centre, side, size, angle_rad=angle), size)
+crop = cut(picture, crop_from_image(centre, CLOSER * side, size, angle_rad=angle), size)
 outputs = model(crop[None].astype("float32"))
 maps = np.asarray(normalise_maps(outputs["heatmaps"], "softmax"))[0]
 
