@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 
 from kerashand.skeleton import BONES
-from kerashand.synthetic import held
+from kerashand.synthetic import clutter, held, scene
 from kerashand.synthetic.appearance import sample_lights
 from kerashand.synthetic.hand import load_hand
 from kerashand.synthetic.render import vertex_normals
 from kerashand.synthetic.scene import LOOKS, draw_hand
 
 INTRINSICS = np.array([[400.0, 0.0, 63.5], [0.0, 400.0, 63.5], [0.0, 0.0, 1.0]])
+
+
+def with_clutter(**shares):
+    """The look `varied` with other shares of clutter."""
+    look = LOOKS["varied"]
+    return dataclasses.replace(look, clutter=dataclasses.replace(look.clutter, **shares))
 
 
 def hand_before_a_camera(distance_mm: float = 500.0) -> np.ndarray:
@@ -94,8 +100,7 @@ def test_nothing_is_drawn_behind_the_camera(rng):
 
 
 def test_what_is_held_is_no_part_of_the_hand():
-    clutter = dataclasses.replace(LOOKS["varied"].clutter, held=1.0)
-    look = dataclasses.replace(LOOKS["varied"], clutter=clutter)
+    look = with_clutter(held=1.0)
     hands = [draw_hand(look, np.random.default_rng(k), 96) for k in range(12)]
     holding = [hand for hand in hands if hand.held.any()]
     assert len(holding) >= 3
@@ -104,3 +109,29 @@ def test_what_is_held_is_no_part_of_the_hand():
         assert (hand.cover[thing] > 0.99).all()
         assert np.isinf(hand.depth_mm[thing]).all()
         assert (hand.cover[..., 0] - hand.held >= -1e-5).all()
+
+
+def test_neither_what_is_held_nor_what_stands_before_has_depth(monkeypatch):
+    """Both in one picture: the depth of neither is known, and no wall shows through them."""
+    drawn = []
+
+    def noted(function):
+        def wrapper(*args, **options):
+            drawn.append(function(*args, **options))
+            return drawn[-1]
+
+        return wrapper
+
+    monkeypatch.setitem(scene.LOOKS, "varied", with_clutter(held=1.0, occluder=1.0, other_hand=0.0))
+    monkeypatch.setattr(scene, "draw_hand", noted(scene.draw_hand))
+    monkeypatch.setattr(clutter, "occluder", noted(clutter.occluder))
+    holding = 0
+    for index in range(12):
+        drawn.clear()
+        sample = scene.draw_sample("varied", "train", 0, index, size_px=96)
+        hand, (_, cover) = drawn
+        thing = hand.held >= 0.5
+        holding += thing.any() and not (cover[thing] >= 0.5).all()
+        assert not sample.depth_mm[thing].any()
+        assert not sample.depth_mm[cover >= 0.5].any()
+    assert holding >= 3

@@ -32,7 +32,7 @@ from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normal
 DOMAINS = ("source", "target", "varied")
 SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
-GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 4}
+GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 5}
 """Raised when the samples of a look change, so that cached ones are not taken for them."""
 ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
@@ -219,7 +219,7 @@ def draw_sample(
     if look.clutter and rng.random() < look.clutter.occluder:
         colour, cover = clutter.occluder(size_px, rng, background)
         image += cover[..., None] * (colour - image)
-        unseen = cover >= 0.5
+        unseen |= cover >= 0.5
     # Coverages exceed 1 by rounding, and a negative colour has no power.
     image = sensor.photograph(np.maximum(image, 0.0), rng, strength=look.camera)
     if look.clutter and rng.random() < look.clutter.cheap_camera:
