@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kerashand.data import photos
+from kerashand.data import photos, pictures
 from kerashand.data.cache import ensure_splits
 from kerashand.data.pipeline import BatchGeometry, DomainSource, evaluation_batches
 from kerashand.data.readers import cached
@@ -174,3 +174,17 @@ def test_missing_and_damaged_label_files(tmp_path):
     write(tmp_path, name=np.array(["a"]))
     with pytest.raises(UserError, match="lacks `uv_px`"):
         photos.load_labels(str(tmp_path))
+
+
+def test_splits_do_not_share_places_and_backgrounds(folder, monkeypatch):
+    """Pictures of one number in two splits are drawn apart."""
+    draws = []
+
+    def background(rng, size_px, **_):
+        draws.append(rng.random())
+        return np.zeros((size_px, size_px, 3), np.float32)
+
+    monkeypatch.setattr(pictures, "photograph_background", background)
+    for split in ("train", "test"):
+        pictures.PhotographedPictures(str(folder), split, 0, 4, "digest").encode(0, 4)
+    assert len(set(draws)) == 8

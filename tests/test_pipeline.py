@@ -11,6 +11,7 @@ from kerashand.data.augment import AugmentParameters
 from kerashand.data.pipeline import (
     BatchGeometry,
     DomainSource,
+    _augmenting,
     endless_records,
     evaluation_batches,
     make_batch,
@@ -539,6 +540,49 @@ def test_readers_share_files_and_rows(source_of, sample_cache):
     assert_batches_equal(resumed, joined[2])
     with pytest.raises(ValueError, match="readers=3 for 4 samples"):
         training_batches(sources, **{**options, "readers": 3})
+
+
+@pytest.mark.parametrize("readers", [1, 2, 3])
+def test_readers_share_all_rows_of_a_table(readers):
+    """Each reader's part of 7 rows; in one pass every row is read once."""
+    table = DomainSource("source", range(7), parse=lambda row: row, labels=ALL)
+    passes = []
+    for number in range(readers):
+        part = table.part(number, readers)
+        stream = endless_records(part.records, seed=[0, 0, number]).take(2 * part.samples)
+        rows = [int(row) for row in stream]
+        passes += rows[: part.samples]
+        assert sorted(rows[part.samples :]) == sorted(rows[: part.samples])
+    assert sorted(passes) == list(range(7))
+
+
+def test_readers_have_orders_of_their_own():
+    orders = [[int(row) for row in endless_records(range(50), seed=[0, 0, reader]).take(50)]
+              for reader in range(2)]  # fmt: skip
+    assert orders[0] != orders[1]
+
+
+def test_no_two_things_are_drawn_with_one_seed(source_of, raw, monkeypatch):
+    """All that a batch draws, of both domains in two steps and of another run."""
+    seeds = []
+
+    def noted(shape, seed, *arguments, **options):
+        seeds.append(tuple(np.asarray(seed).tolist()))
+        return drawn(shape, seed, *arguments, **options)
+
+    drawn = tf.random.stateless_uniform
+    monkeypatch.setattr(tf.random, "stateless_uniform", noted)
+    everything = AugmentParameters(
+        upright=0.5, colour_cast=0.2, cover=0.5, faded=0.5, blur_px=2.0
+    )  # fmt: skip
+    times = 0
+    for seed, domain, step in itertools.product((1, 2), ("source", "target"), (0, 1)):
+        prepare = _augmenting(source_of(domain), GEOMETRY, everything, seed, relief=True)
+        prepare(tf.constant(step, tf.int64), raw)
+        times += 1
+    # Affine map, upright, relief, blur, brightness, faded, noise, cast, cover.
+    assert len(seeds) == 9 * times
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_augmentation_differs_from_pass_to_pass(batches_of):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 
 import tensorflow as tf
 
+from kerashand.data.streams import stream
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine, rotated_intrinsics
 from kerashand.skeleton import MIDDLE_MCP, ROOT
 
@@ -83,7 +84,7 @@ def random_affine(
     zoom = tf.fill([count], tf.constant(zoom, tf.float32))
     middle = tf.zeros([2, count])
     if parameters.upright > 0:
-        chosen = tf.random.stateless_uniform([count], seed + 3) < parameters.upright
+        chosen = tf.random.stateless_uniform([count], stream(seed, "upright")) < parameters.upright
         turned = upright_angle(uv_px) + draws[0] * _radians(parameters.upright_deg)
         to_middle, fitting = hand_view(uv_px, turned, size_px)
         angle = tf.where(chosen, turned, angle)
@@ -267,12 +268,12 @@ def change_colours(images: tf.Tensor, parameters: AugmentParameters, seed: tf.Te
     """Blur, brightness, contrast, saturation and grey noise on float images [B, S, S, 3] 0..255."""
     count = tf.shape(images)[0]
     if parameters.blur_px > 0:
-        images = blur(images, parameters.blur_px, seed + 7)
+        images = blur(images, parameters.blur_px, stream(seed, "blur"))
     draws = tf.random.stateless_uniform((3, count, 1, 1, 1), seed, -1.0, 1.0)
     brightness = 1.0 + draws[0] * parameters.brightness
     contrast = 1.0 + draws[1] * parameters.contrast
     if parameters.faded > 0:
-        chance = tf.random.stateless_uniform((2, count, 1, 1, 1), seed + 6)
+        chance = tf.random.stateless_uniform((2, count, 1, 1, 1), stream(seed, "faded"))
         lost = tf.where(chance[0] < parameters.faded, MOST_FADED * chance[1], 0.0)
         contrast *= 1.0 - lost
     saturation = 1.0 + draws[2] * parameters.saturation
@@ -285,11 +286,12 @@ def change_colours(images: tf.Tensor, parameters: AugmentParameters, seed: tf.Te
         shape = tf.concat([tf.shape(images)[:3], [1]], axis=0)
         # Uniform noise of the wanted standard deviation: far cheaper than normal noise.
         reach = parameters.noise * 3.0**0.5
-        base += tf.random.stateless_uniform(shape, seed + 1, -reach, reach)
+        base += tf.random.stateless_uniform(shape, stream(seed, "noise"), -reach, reach)
     changed = images * (gain * saturation) + base
     if parameters.colour_cast > 0:
         reach = parameters.colour_cast
-        changed *= 1.0 + tf.random.stateless_uniform((count, 1, 1, 3), seed + 2, -reach, reach)
+        cast = stream(seed, "cast")
+        changed *= 1.0 + tf.random.stateless_uniform((count, 1, 1, 3), cast, -reach, reach)
     return tf.clip_by_value(changed, 0.0, 255.0)
 
 

@@ -19,10 +19,12 @@ from kerashand.data.augment import AugmentParameters, change_colours
 from kerashand.data.cache import CachedSplit, backgrounds_suffix, encode_jpeg
 from kerashand.data.photos import load_labels
 from kerashand.data.pipeline import as_written, endless_records
+from kerashand.data.streams import stream
 from kerashand.errors import UserError
 from kerashand.geometry.camera import apply_affine, crop_affine
 from kerashand.synthetic.appearance import photograph_background
 from kerashand.synthetic.pictures import DRAWN_VERSION, PICTURES_VERSION, draw_picture
+from kerashand.synthetic.scene import SPLITS
 
 MOST_HANDS = 4
 ROW = 6
@@ -31,6 +33,7 @@ SMALLEST_PHOTOGRAPH = 0.3
 """Share of the canvas that a photograph takes at least, when it is set into another picture."""
 EMPTY_SHARE = 0.12
 """Of the pictures made of photographs, those that are backgrounds without hands."""
+PHOTOGRAPHS_SEED = 1001  # apart from those of `draw_sample` and `draw_picture`
 MOST_ZOOM = 1.5
 COLOURS = AugmentParameters(brightness=0.25, contrast=0.25, saturation=0.3, noise=4.0)
 
@@ -95,7 +98,9 @@ class PhotographedPictures(CachedSplit):
         names = sorted(set(labels["name"][labels["split"] == self.split].tolist()))
         encoded = []
         for index in range(first, first + count):
-            rng = np.random.default_rng([self.seed, index])
+            rng = np.random.default_rng(
+                [PHOTOGRAPHS_SEED, SPLITS.index(self.split), self.seed, index]
+            )
             name = names[index % len(names)]
             hands = np.flatnonzero(labels["name"] == name)
             encoded.append(self._compose(name, hands, labels, rng))
@@ -166,7 +171,7 @@ def picture_batches(
     @as_written
     def prepare(step, parts):
         image, hands = (tf.concat(values, axis=0) for values in zip(*parts, strict=True))
-        key = tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)])
+        key = tf.stack([tf.constant(seed, tf.int64), step])
         return augmented(tf.cast(image, tf.float32), hands, key, size_px=size_px)
 
     numbered = tf.data.Dataset.zip(tuple(streams)).enumerate(first_step)
@@ -206,7 +211,7 @@ def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def augmented(image: tf.Tensor, hands: tf.Tensor, key: tf.Tensor, *, size_px: int):
     """Mirror half of the pictures, cut a random square from each, change the colours."""
     count = tf.shape(image)[0]
-    draws = tf.random.stateless_uniform((4, count), key)
+    draws = tf.random.stateless_uniform((4, count), stream(key, "square"))
     mirrored = draws[0] < 0.5
     image = tf.where(mirrored[:, None, None, None], image[:, :, ::-1], image)
     hands = tf.where(mirrored[:, None, None], _mirrored(hands), hands)
@@ -215,7 +220,7 @@ def augmented(image: tf.Tensor, hands: tf.Tensor, key: tf.Tensor, *, size_px: in
     image, hands = moved(
         image, hands, tf.stack([corner[0], corner[1], share], axis=-1), size_px=size_px
     )
-    return change_colours(image, COLOURS, key + 1), hands
+    return change_colours(image, COLOURS, stream(key, "colours")), hands
 
 
 def _mirrored(hands: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from kerashand.data import augment
 from kerashand.data.sample import DOMAIN_NUMBERS
+from kerashand.data.streams import stream
 from kerashand.geometry.camera import cam_from_px
 from kerashand.geometry.depth import joints_unit, normalise_depth
 from kerashand.geometry.pose import (
@@ -145,7 +146,7 @@ def _streams(domains, shares, geometry, parameters, key, first_step: int, relief
     streams = []
     for domain, share in zip(domains, shares, strict=True):
         records = endless_records(
-            domain.records, seed=[seed, DOMAIN_NUMBERS[domain.domain]],
+            domain.records, seed=[seed, DOMAIN_NUMBERS[domain.domain], reader],
             skip=first_step * share, samples=domain.samples,
         )  # fmt: skip
         samples = records.map(as_written(domain.parse), tf.data.AUTOTUNE)
@@ -162,7 +163,8 @@ def evaluation_batches(
 ) -> tf.data.Dataset:
     """One pass in stored order over `samples`, not augmented; the last batch may be smaller."""
     if isinstance(domain.records, range):
-        records = tf.data.Dataset.range(len(domain.records))
+        rows = domain.records
+        records = tf.data.Dataset.range(rows.start, rows.stop, rows.step)
     else:
         records = tf.data.TFRecordDataset(list(domain.records))
     batches = records.map(as_written(domain.parse), tf.data.AUTOTUNE).batch(batch_size)
@@ -195,17 +197,16 @@ def endless_records(
     skip: int = 0,
     samples: int | None = None,
 ) -> tf.data.Dataset:
-    """Serialised records of shards, or numbers 0 .. N - 1 for a range of N.
+    """Serialised records of shards, or the numbers of a range.
 
     Pass after pass, each in another order that `seed` fixes.
 
     Args:
         records: paths of shards, or a range.
-        seed: two numbers.
+        seed: two numbers or more, which tell runs, sets and readers apart.
         skip: records to leave out, for resuming.
         samples: N of the shards; with it passes that are left out whole are not read.
     """
-    first, second = seed
     if isinstance(records, range):
         samples = len(records)
     passes, skip = divmod(skip, samples) if samples else (0, skip)
@@ -214,9 +215,9 @@ def endless_records(
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         # Stateless shuffles alone: Dataset.shuffle takes no tensor as its seed once a global seed
         # is set, and its state could not be resumed.
-        key = tf.stack([tf.constant(first * 2 + second, tf.int64), number * 2])
+        key = stream(tf.constant(seed[:2], tf.int64), "order", *seed[2:], number)
         if isinstance(records, range):
-            rows = tf.range(len(records), dtype=tf.int64)
+            rows = tf.range(records.start, records.stop, records.step, dtype=tf.int64)
             return tf.data.Dataset.from_tensor_slices(
                 tf.random.experimental.stateless_shuffle(rows, key)
             )
@@ -227,7 +228,7 @@ def endless_records(
         blocks = stored.batch(SHUFFLE_RECORDS).enumerate(1)
         return blocks.map(
             lambda block, rows: tf.random.experimental.stateless_shuffle(
-                rows, key + tf.stack([block * 1_000_003, 1])
+                rows, stream(key, "block", block)
             )
         ).unbatch()
 
@@ -237,14 +238,14 @@ def endless_records(
 def _augmenting(domain, geometry, parameters, seed, relief):
     @as_written
     def prepare(step: tf.Tensor, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        number = tf.cast(step, tf.int32) * 2 + DOMAIN_NUMBERS[domain.domain]
-        key = tf.stack([tf.constant(seed, tf.int32), number])
+        number = step * 2 + DOMAIN_NUMBERS[domain.domain]
+        key = tf.stack([tf.constant(seed, tf.int64), number])
         affine, rotation = augment.random_affine(
-            raw["uv_px"], _stored_px(raw), parameters, key, zoom=geometry.zoom
+            raw["uv_px"], _stored_px(raw), parameters, stream(key, "affine"), zoom=geometry.zoom
         )
         batch = make_batch(raw, domain, geometry, parameters, affine, rotation, key)
         if relief and {"xyz", "depth"} <= set(domain.labels):
-            batch |= _with_relief(batch, geometry, parameters, key + 2)
+            batch |= _with_relief(batch, geometry, parameters, stream(key, "relief"))
         return batch
 
     return prepare
@@ -320,9 +321,9 @@ def make_batch(
         if key is not None or (geometry.zoom, stored_px) != (1.0, side):
             image = augment.warp(image, affine, output_px=side)
         if key is not None:
-            image = augment.change_colours(image, parameters, key + 1)
+            image = augment.change_colours(image, parameters, stream(key, "colours"))
             if parameters.cover > 0:
-                image = augment.cover_parts(image, parameters.cover, key + 5)
+                image = augment.cover_parts(image, parameters.cover, stream(key, "cover"))
         batch["image"] = tf.cast(image, tf.float32)
     return batch
 

@@ -16,7 +16,7 @@ from kerashand.geometry.camera import flip_uv
 from kerashand.synthetic import clutter, sensor
 from kerashand.synthetic.scene import GENERATOR_VERSIONS, LOOKS, SPLITS, draw_background, draw_hand
 
-PICTURES_VERSION = 1
+PICTURES_VERSION = 2
 DRAWN_VERSION = f"{PICTURES_VERSION}.{GENERATOR_VERSIONS['varied']}"
 """Of drawn pictures, whose hands are of the look `varied` and change with it."""
 FIRST_SEED = 1000  # apart from the numbers of the domains of `scene.draw_sample`
