@@ -222,7 +222,7 @@ def train_finder(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         validation_data=held_out,
-        callbacks=[StopOnNaN("finder"), save],
+        callbacks=[StopOnNaN(), save],
         shuffle=False,
         verbose=2,
     )

@@ -66,7 +66,13 @@ from kerashand.models.hand_pose import (
     save_parts_npz,
 )
 from kerashand.training.callbacks import EpochLog, SaveEverySteps, StageProgress, StopOnNaN
-from kerashand.training.checkpoint import load_state, restore_variables, save_checkpoint
+from kerashand.training.checkpoint import (
+    NotFiniteError,
+    check_finite,
+    load_state,
+    restore_variables,
+    save_checkpoint,
+)
 from kerashand.training.distribution import (
     MULTI_WORKER,
     NONE,
@@ -288,7 +294,7 @@ class Run:
 
     @contextlib.contextmanager
     def _saying_where_it_stopped(self) -> Iterator[None]:
-        """Let Ctrl-C in the block say what the same command will do."""
+        """Let Ctrl-C in the block say what the same command will do, and a NaN what is kept."""
         try:
             yield
         except KeyboardInterrupt as stop:
@@ -298,6 +304,16 @@ class Run:
             else:
                 stop.args = ("Stopped before the first checkpoint: the same command begins anew.",)
             raise
+        except NotFiniteError as error:
+            kept = "There is no checkpoint yet"
+            if self.checkpoint.exists():
+                kept = f"The last checkpoint is whole ({self._place(load_state(self.checkpoint))})"
+            optimizer = f"stages.{self.state['stage']}.optimizer"
+            raise UserError(
+                f"Training stopped in stage {self.state['stage']}: {error}. {kept}. Lower "
+                f"`{optimizer}.learning_rate` or set `{optimizer}.clip_norm`, and run with another "
+                "`--run-dir`."
+            ) from error
 
     def _prepare_data(self) -> None:
         """Fill in what the cache lacks: the splits that the stages and the test use."""
@@ -496,7 +512,7 @@ class Run:
 
     def _callbacks(self, name: str, first_step: int) -> list[keras.callbacks.Callback]:
         callbacks: list[keras.callbacks.Callback] = [
-            StopOnNaN(name),
+            StopOnNaN(),
             EpochLog(name, self.state["history"], self.folder if self.is_chief else None),
             *self.callbacks,
         ]
@@ -520,14 +536,21 @@ class Run:
         self._save(step=0)
 
     def _save_weights(self, name: str) -> None:
+        check_finite(self._weights())
         if self.is_chief:
             save_parts_npz(self.folder / name, self.parts.models)
 
+    def _weights(self) -> dict[str, Any]:
+        """The variables of all parts, by a stable name."""
+        return {
+            f"{part}/{i:03d}": variable
+            for part, model in self.parts.models.items()
+            for i, variable in enumerate(model.variables)
+        }
+
     def _variables(self) -> dict[str, Any]:
         """Everything that training changes, by a stable name."""
-        variables: dict[str, Any] = {}
-        for part, model in self.parts.models.items():
-            variables |= {f"{part}/{i:03d}": v for i, v in enumerate(model.variables)}
+        variables = self._weights()
         for part, optimizer in self.trainer.part_optimizers.items():
             variables |= {f"optimizer/{part}/{i:03d}": v for i, v in enumerate(optimizer.variables)}
         variables |= {f"scale/{i}": v for i, v in enumerate(self.trainer.loss_scale.variables)}
@@ -540,6 +563,8 @@ class Run:
         self.state["step"] = step
         if self.is_chief:
             save_checkpoint(self.checkpoint, self._variables(), self.state)
+        else:  # the same values, on which the chief stops too
+            check_finite(self._variables())
 
     def stage_step(self, name: str) -> tuple[tf.data.Dataset, Callable]:
         """The batches of a stage and its compiled training step, to run by hand."""
