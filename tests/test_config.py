@@ -245,6 +245,14 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
             r"Give `--set stages.pretrain.optimizer.warmup_steps=0`",
         ),
         (
+            [
+                "stages.finetune.optimizer.schedule=step",
+                "stages.finetune.optimizer.final_fraction=0.1",
+            ],
+            r"finetune.optimizer.final_fraction: has no effect with `schedule: step`: leave it "
+            r"out, or at 0.02. Received: 0.1",
+        ),
+        (
             ["model.initial_weights=null", *(f"stages.{stage}.epochs=0" for stage in STAGES)],
             r"every stage has 0 epochs",
         ),

@@ -304,6 +304,10 @@ def test_schedules_by_hand():
     assert [float(step(s)) for s in (10, 60, 90)] == pytest.approx([1.0, 0.1, 0.01])
     warm = learning_rate(schedule="cosine", **(common | {"warmup_steps": 10}))
     assert float(warm(5)) == pytest.approx(0.5)
+    warm = learning_rate(schedule="constant", **(common | {"warmup_steps": 10}))
+    assert [float(warm(s)) for s in (0, 5, 10, 99)] == pytest.approx([0.0, 0.5, 1.0, 1.0])
+    warm = learning_rate(schedule="step", **(common | {"warmup_steps": 20}))
+    assert [float(warm(s)) for s in (5, 20, 60)] == pytest.approx([0.25, 1.0, 0.1])
     with pytest.raises(ValueError, match="Received: schedule='linear'"):
         learning_rate(schedule="linear", **common)
 

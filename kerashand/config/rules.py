@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator
 
-from kerashand.config.schema import COUNTED_KINDS, LABELS_OF_KIND, STAGES, Config, StageConfig
+from kerashand.config.schema import (
+    COUNTED_KINDS,
+    LABELS_OF_KIND,
+    STAGES,
+    Config,
+    OptimizerConfig,
+    StageConfig,
+)
 
 Finding = tuple[tuple[str, ...], str]
 """The dotted paths that a rule looked at, the one to blame first, and what is wrong."""
@@ -44,6 +51,7 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
                 "both lists are empty: the stage has no samples. Name labels or set epochs to 0",
             )
         yield from _rate_conflicts(stage, path)
+        yield from _schedule_conflicts(stage.optimizer, f"{path}.optimizer")
     yield from _order_conflicts(config)
 
 
@@ -176,6 +184,16 @@ def _step_conflicts(config: Config, name: str, path: str) -> Iterator[Finding]:
             f"must be less than the {total} steps of the stage. "
             f"Received: {stage.optimizer.warmup_steps}. "
             f"Give `--set {path}.optimizer.warmup_steps={total // 10}`",
+        )
+
+
+def _schedule_conflicts(optimizer: OptimizerConfig, path: str) -> Iterator[Finding]:
+    unset = OptimizerConfig().final_fraction
+    if optimizer.schedule != "cosine" and optimizer.final_fraction != unset:
+        yield (
+            (f"{path}.final_fraction", f"{path}.schedule"),
+            f"has no effect with `schedule: {optimizer.schedule}`: leave it out, or at {unset:g}. "
+            f"Received: {optimizer.final_fraction:g}",
         )
 
 

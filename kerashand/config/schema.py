@@ -171,7 +171,12 @@ class LabelsConfig(Section):
 
 @dataclass(frozen=True)
 class OptimizerConfig(Section):
-    """The optimiser of a stage; the rate falls to `final_fraction` of `learning_rate`."""
+    """The optimiser of a stage.
+
+    The rate rises from 0 over `warmup_steps`, whatever the schedule. `cosine` lets it fall to
+    `final_fraction` of `learning_rate`, `step` divides it by 10 at half and at three quarters of
+    the stage.
+    """
 
     name: str = setting("adamw", choices=("adam", "adamw"))
     learning_rate: float = setting(1e-3, above=0, high=1)

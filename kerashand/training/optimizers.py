@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,7 +18,8 @@ def learning_rate(
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """A rate over the steps of a stage: warm-up from 0, then constant, cosine or two drops.
 
-    `step` divides by 10 at half and at three quarters of the stage.
+    `step` divides by 10 at half and at three quarters of the stage. `final_fraction` is of `cosine`
+    alone.
 
     Raises:
         ValueError: for an unknown schedule.
@@ -31,14 +33,37 @@ def learning_rate(
             warmup_steps=warmup_steps,
         )
     if schedule == "step":
-        return keras.optimizers.schedules.PiecewiseConstantDecay(
+        rates = keras.optimizers.schedules.PiecewiseConstantDecay(
             [steps // 2, 3 * steps // 4], [peak, peak / 10.0, peak / 100.0]
         )
-    if schedule == "constant":
-        return peak
-    raise ValueError(
-        f'`schedule` must be "constant", "cosine" or "step". Received: schedule={schedule!r}'
-    )
+    elif schedule == "constant":
+        rates = peak
+    else:
+        raise ValueError(
+            f'`schedule` must be "constant", "cosine" or "step". Received: schedule={schedule!r}'
+        )
+    return WarmUp(rates, warmup_steps) if warmup_steps else rates
+
+
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate or a schedule, of which the first steps take a share that grows from 0 to 1.
+
+    Keras has this for `CosineDecay` alone.
+    """
+
+    def __init__(
+        self, rates: float | keras.optimizers.schedules.LearningRateSchedule, warmup_steps: int
+    ):
+        self.rates, self.warmup_steps = rates, warmup_steps
+
+    def __call__(self, step):
+        """The rate at a step."""
+        share = tf.minimum(tf.cast(step, tf.float32) / self.warmup_steps, 1.0)
+        return share * (self.rates(step) if callable(self.rates) else self.rates)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {"rates": self.rates, "warmup_steps": self.warmup_steps}
 
 
 def build_optimizers(
