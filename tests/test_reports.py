@@ -5,6 +5,7 @@ import dataclasses
 import html.parser
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from kerashand.reports.assessment import (
 from kerashand.skeleton import JOINT_NAMES
 from kerashand.synthetic.scene import draw_sample
 
-SIZE, COUNT, SCALE_MM, HALF_WIDTH = 64, 12, 80.0, 2.5
+SIZE, COUNT, SCALE_MM, HALF_WIDTH = 64, 12, 80.0, 2.5  # the last one of what models draw
 CAMERA = np.array([[300.0, 0.0, 31.5], [0.0, 300.0, 31.5], [0.0, 0.0, 1.0]])
 
 
@@ -43,8 +44,10 @@ def batch(rng, *, count=COUNT, in_3d=True):
         "intrinsics": np.tile(CAMERA, (count, 1, 1)).astype(np.float32),
         "root_depth_mm": xyz[:, 0, 2].astype(np.float32),
         "scale_mm": np.full(count, SCALE_MM, np.float32),
-        "depth_map": np.zeros((count, 32, 32, 1), np.float32),
-        "depth_weight": np.zeros((count, 32, 32, 1), np.float32),
+        "depth_map": np.zeros((count, 64, 64, 1), np.float32),
+        "depth_weight": np.zeros((count, 64, 64, 1), np.float32),
+        "own_depth_map": np.zeros((count, 32, 32, 1), np.float32),
+        "own_depth_weight": np.zeros((count, 32, 32, 1), np.float32),
     }
 
 
@@ -103,7 +106,7 @@ def test_errors_by_hand(rows):
 
 def test_depth_maps_by_hand(rows):
     """Drawn 0.25 of 400 mm everywhere; measured 0 on the left half, and nothing of sample 0."""
-    rows["depth_weight"][1:, :, :16] = 1.0
+    rows["own_depth_weight"][1:, :, :16] = 1.0
     drawn = {"draw": lambda uv_px, z_relative: np.full((len(uv_px), 32, 32, 1), 0.25, np.float32)}
     result = assessed(rows, **drawn)
     assert np.isnan(result.arrays["depth_map_mm"][0])
@@ -148,16 +151,44 @@ def test_rendered_palms_lie_on_their_side():
 
 
 def test_joints_behind_what_was_measured_are_hidden(rows):
-    """The window is 2 x 2.5 x 80 = 400 mm wide: 25 mm are 0.0625 of it."""
+    """The window is 2 x 5 x 80 = 800 mm wide: 25 mm are 0.03125 of it."""
     rows = {name: value[:1].copy() for name, value in rows.items()}
     rows["z_relative"][:] = 0.0
     rows["uv_px"][:] = 31.5
     rows["depth_weight"][:] = 1.0
-    for ahead, hidden in ((0.05, 0.0), (0.07, 1.0), (-0.2, 0.0)):
+    for ahead, hidden in ((0.025, 0.0), (0.035, 1.0), (-0.1, 0.0)):
         rows["depth_map"][:] = 0.5 + ahead
-        np.testing.assert_array_equal(hidden_joints(rows, HALF_WIDTH), hidden)
+        np.testing.assert_array_equal(hidden_joints(rows), hidden)
     rows["depth_weight"][:] = 0.0
-    assert np.isnan(hidden_joints(rows, HALF_WIDTH)).all()
+    assert np.isnan(hidden_joints(rows)).all()
+
+
+def test_models_are_judged_alike_whatever_they_draw(tmp_path):
+    """A file has no depth window, a run has one; to both the same joints are hidden."""
+    overrides = ["data.target={look: varied, test: 6}", f"data.cache_dir={tmp_path}"]
+    data = load_config("weak", [*overrides, "data.image_size_px=64"], trains=False).data
+    zeros = {"z_relative": (21,), "confidence": (21,), "uv_px": (21, 2)}
+
+    def run(images):
+        return {name: np.zeros((len(images), *shape)) for name, shape in zeros.items()}
+
+    def draw(uv_px, z_relative):
+        return np.full((len(uv_px), 32, 32, 1), 0.5)
+
+    narrow = {"half_width_scales": 0.5, "depth_map_px": 32, "draw": draw}
+    results = []
+    for options in ({}, narrow):
+        predictor = Predictor("model", run, 64, "wrist_middle_mcp", **options)
+        batches, words = subjects.labelled_batches(data, "target", predictor, 6)
+        results.append(assess(predictor, batches, data=words, protocol="cai2018", gallery=1))
+    hidden, also = (result.arrays["occluded"] for result in results)
+    assert 0.05 < np.nanmean(hidden) < 0.95
+    np.testing.assert_array_equal(hidden, also)
+    # Its own maps are in its own window, in the middle of which it draws.
+    shown = results[1].shown[0]
+    assert shown["window_mm"] == pytest.approx(shown["scale_mm"])
+    assert shown["measured"].shape == (32, 32)
+    assert 0 < results[1].numbers["depth_map_mm"] < 0.5 * 120
 
 
 def test_best_median_and_worst():
@@ -275,7 +306,7 @@ class Page(html.parser.HTMLParser):
 
 
 def test_the_page_needs_no_other_file(rows):
-    rows["depth_weight"][:] = 1.0
+    rows["own_depth_weight"][:] = 1.0
     drawn = {"draw": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
     first = assessed(rows, name="<b>one</b>", **drawn)
     second = assessed(rows, name="<b>one</b>", off_px=1.0)
@@ -298,7 +329,7 @@ def test_the_page_needs_no_other_file(rows):
 
 def test_pictures_of_a_sample_say_what_they_show(rows):
     """The window is 400 mm wide; 2 px of 64 are 8 of 256."""
-    rows["depth_weight"][:] = 1.0
+    rows["own_depth_weight"][:] = 1.0
     drawn = {"draw": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
     result = assessed(rows, off_px=2.0, **drawn)
     text = page.report([result], versions={}, command="c", origin=", the data of a run")
@@ -356,6 +387,17 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert "a.json on 9 rendered hands (look varied, test split) by cai2018" in error
     assert "lite on 5 rendered hands" in error
     assert not list(tmp_path.glob("*.part*"))
+
+
+def test_all_models_are_opened_before_one_is_assessed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subjects, "labelled_batches", None)
+    assert command.main(["lite", "none.tflite"]) == 2
+    assert "none.tflite does not exist" in capsys.readouterr().err
+    (tmp_path / "hand.onnx").touch()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert command.main(["lite", "hand.onnx"]) == 2
+    assert "hand.onnx needs ONNX Runtime: pip install onnxruntime" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -188,8 +188,15 @@ def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
                     (name, report.data, report.protocol), (other, words, arguments.protocol)
                 )
 
+    # All of them before the first one works: a runtime that is missing is said at once.
+    predictors = {
+        name: subjects.of_run(paths[name])[0] if name in runs else subjects.of_file(name)
+        for name in paths
+        if name not in earlier
+    }
+
     def assessed(name: str) -> Assessment:
-        predictor = subjects.of_run(paths[name])[0] if name in runs else subjects.of_file(name)
+        predictor = predictors[name]
         sized = dataclasses.replace(data, image_size_px=predictor.image_size_px)
         batches, words = subjects.labelled_batches(sized, domain, predictor, samples)
         return assess(

@@ -30,6 +30,11 @@ OCCLUDED_MM = 25.0
 """A joint is hidden where the measured surface lies so much before its centre: a finger's half
 width and the noise of a sensor do not reach that far."""
 LUMA = np.array([0.299, 0.587, 0.114])
+JUDGED_SCALES, JUDGED_MAP_PX = 5.0, 64
+"""Half width of the window and side of the depth maps by which joints count as hidden: the same for
+all models, so that these are of the same groups. The window holds a whole hand, by either bone."""
+OWN_MAP, OWN_WEIGHT = "own_depth_map", "own_depth_weight"
+"""Fields of a batch: the measured depth in the window and size of what a model draws."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +47,8 @@ class Predictor:
             [B, K].
         image_size_px: side S of its input.
         scale_bone: the unit of relative depth.
-        half_width_scales: of the window of depth maps.
-        depth_map_px: side D of depth maps.
+        half_width_scales: of the window of the depth maps that it draws.
+        depth_map_px: side D of these.
         draw: `uv_px`, `z_relative` -> depth maps [B, D, D, 1]; None where no regularizer is. It
             gets the labelled points with the predicted depth, as in training.
         depth_along: what relative depth is measured along.
@@ -53,8 +58,8 @@ class Predictor:
     run: Callable[[NDArray], Mapping[str, NDArray]]
     image_size_px: int
     scale_bone: str
-    half_width_scales: float = 2.5
-    depth_map_px: int = 64
+    half_width_scales: float = JUDGED_SCALES
+    depth_map_px: int = JUDGED_MAP_PX
     draw: Callable[[NDArray, NDArray], NDArray] | None = None
     depth_along: str = OPTICAL_AXIS
 
@@ -103,6 +108,8 @@ def assess(
     Args:
         predictor: the model.
         batches: can be gone through twice; the second time pictures are taken for the gallery.
+            Their depth maps are those of `JUDGED_SCALES` and `JUDGED_MAP_PX`; where the model draws
+            some, `OWN_MAP` and `OWN_WEIGHT` hold the measured ones to compare them with.
         data: in words.
         protocol: a name in `PROTOCOLS`.
         gallery: how many of the best, the median and the worst samples are shown.
@@ -155,7 +162,7 @@ def _of_batch(predictor: Predictor, batch: Mapping[str, NDArray], protocol: str)
         "depth_error_mm": np.where(in_3d, np.abs(compared - xyz_true)[..., 2], unknown),
         "error_px": np.where(known, pixels, unknown),
         "confidence": output["confidence"],
-        "occluded": hidden_joints(batch, predictor.half_width_scales),
+        "occluded": hidden_joints(batch),
         "auc": _auc_of_each(errors, protocol),
         "yaw_deg": np.where(in_3d[:, 0], palm_angle_deg(xyz_true), np.nan),
         "distance_mm": batch["root_depth_mm"].astype(np.float64),
@@ -169,16 +176,22 @@ def _of_batch(predictor: Predictor, batch: Mapping[str, NDArray], protocol: str)
 
 def _depth_map_mm(predictor: Predictor, batch: Mapping[str, NDArray], z_relative: NDArray):
     """[N] mean absolute difference of generated and measured maps, NaN where there is none."""
-    weight = batch["depth_weight"]
+    measured, weight, window_mm = _measured(predictor, batch)
     if predictor.draw is None or not weight.any():
         return np.full(len(weight), np.nan)
     drawn = predictor.draw(batch["uv_px"], z_relative)
-    return depth_map_errors(drawn, batch["depth_map"], weight) * _window_mm(predictor, batch)
+    return depth_map_errors(drawn, measured, weight) * window_mm
 
 
-def _window_mm(predictor: Predictor, batch: Mapping[str, NDArray]) -> NDArray:
-    """[N] width of the depth window."""
-    return window_width_mm(batch["scale_mm"], half_width_scales=predictor.half_width_scales)
+def _measured(
+    predictor: Predictor, batch: Mapping[str, NDArray]
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Measured depth maps as a model draws them or as all are judged, weights, [N] window in mm."""
+    own = predictor.draw is not None and OWN_MAP in batch
+    names = (OWN_MAP, OWN_WEIGHT) if own else ("depth_map", "depth_weight")
+    half_width = predictor.half_width_scales if own else JUDGED_SCALES
+    window_mm = window_width_mm(batch["scale_mm"], half_width_scales=half_width)
+    return batch[names[0]], batch[names[1]], window_mm
 
 
 def _auc_of_each(errors: NDArray, protocol: str) -> NDArray:
@@ -211,11 +224,15 @@ def palm_angle_deg(xyz_mm: NDArray) -> NDArray[np.float64]:
     return np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
 
-def hidden_joints(batch: Mapping[str, NDArray], half_width_scales: float) -> NDArray[np.float64]:
-    """[N, K] 1 where the measured depth lies before a joint, 0 where not, NaN where unknown."""
+def hidden_joints(batch: Mapping[str, NDArray]) -> NDArray[np.float64]:
+    """[N, K] 1 where the measured depth lies before a joint, 0 where not, NaN where unknown.
+
+    Args:
+        batch: whose depth maps are in the window of `JUDGED_SCALES`.
+    """
     depth, weight = batch["depth_map"][..., 0], batch["depth_weight"][..., 0]
     count, side = depth.shape[:2]
-    joints = normalised_joint_depth(batch["z_relative"], half_width_scales=half_width_scales)
+    joints = normalised_joint_depth(batch["z_relative"], half_width_scales=JUDGED_SCALES)
     size_px = batch["image"].shape[1]
     cell = np.clip(((batch["uv_px"] + 0.5) * side / size_px).astype(int), 0, side - 1)
     rows = np.arange(count)[:, None]
@@ -223,7 +240,7 @@ def hidden_joints(batch: Mapping[str, NDArray], half_width_scales: float) -> NDA
         depth[rows, cell[..., 1], cell[..., 0]],
         weight[rows, cell[..., 1], cell[..., 0]],
     )
-    window_mm = window_width_mm(batch["scale_mm"], half_width_scales=half_width_scales)[:, None]
+    window_mm = window_width_mm(batch["scale_mm"], half_width_scales=JUDGED_SCALES)[:, None]
     known = (seen > 0) & (batch["z_weight"] > 0)[:, None]
     return np.where(known, ((surface - joints) * window_mm > OCCLUDED_MM).astype(float), np.nan)
 
@@ -293,10 +310,10 @@ def _pictures(predictor: Predictor, batch: Mapping[str, NDArray], named) -> list
     drawn = None
     if predictor.draw is not None:
         drawn = predictor.draw(batch["uv_px"], output["z_relative"])[..., 0]
-    results, window_mm = [], _window_mm(predictor, batch)
+    results, (measured, weight, window_mm) = [], _measured(predictor, batch)
     for row, (number, group) in enumerate(named):
         has_xyz = batch["z_weight"][row] > 0
-        has_depth = (batch["depth_weight"][row] > 0).any()
+        has_depth = (weight[row] > 0).any()
         results.append(
             {
                 "number": number,
@@ -308,8 +325,8 @@ def _pictures(predictor: Predictor, batch: Mapping[str, NDArray], named) -> list
                 "scale_mm": float(batch["scale_mm"][row]),
                 "window_mm": float(window_mm[row]),
                 "xyz_true_mm": batch["xyz_mm"][row].astype(float) if has_xyz else None,
-                "measured": batch["depth_map"][row, ..., 0] if has_depth else None,
-                "measured_weight": batch["depth_weight"][row, ..., 0] if has_depth else None,
+                "measured": measured[row, ..., 0] if has_depth else None,
+                "measured_weight": weight[row, ..., 0] if has_depth else None,
                 "generated": None if drawn is None else drawn[row],
             }
         )

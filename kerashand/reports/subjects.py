@@ -12,13 +12,19 @@ import tensorflow as tf
 
 from kerashand.config import LABELS_OF_KIND, Config
 from kerashand.config.schema import DataConfig, DomainConfig
-from kerashand.data.pipeline import BatchGeometry, evaluation_batches
+from kerashand.data.pipeline import BatchGeometry, as_written, evaluation_batches
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
 from kerashand.exporting import load_run
 from kerashand.exporting.models import run_regularizer
 from kerashand.models.hand_pose import draw_depth
-from kerashand.reports.assessment import Predictor
+from kerashand.reports.assessment import (
+    JUDGED_MAP_PX,
+    JUDGED_SCALES,
+    OWN_MAP,
+    OWN_WEIGHT,
+    Predictor,
+)
 from kerashand.runtime.backends import depth_along, load_backend
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
 
@@ -75,22 +81,34 @@ def labelled_batches(
     Args:
         data: where samples come from.
         domain: "source" or "target".
-        predictor: gives size, scale bone and depth window.
+        predictor: gives size and scale bone, and the window of the depth maps that it draws.
         samples: at most so many.
     """
     data = counted(data)
     split = open_split(data, domain, "test", samples=samples)
     shards = prepared([split], cache_dir=data.cache_dir, workers=data.workers).get(split, ())
-    batches = evaluation_batches(
-        domain_source(domain, split, LABELS_OF_KIND[data[domain].kind], shards=shards),
-        batch_size=32, samples=split.samples,
-        geometry=BatchGeometry(
-            image_size_px=predictor.image_size_px, depth_map_px=predictor.depth_map_px,
-            scale_bone=predictor.scale_bone, half_width_scales=predictor.half_width_scales,
-            zoom=data.zoom, depth_along=predictor.depth_along,
-        ),
-    )  # fmt: skip
-    return batches, _words(data[domain], domain, split.samples)
+    labels = LABELS_OF_KIND[data[domain].kind]
+
+    def batches(half_width_scales: float, depth_map_px: int, *, images: bool) -> tf.data.Dataset:
+        return evaluation_batches(
+            domain_source(domain, split, labels, shards=shards, images=images),
+            batch_size=32, samples=split.samples,
+            geometry=BatchGeometry(
+                image_size_px=predictor.image_size_px, depth_map_px=depth_map_px,
+                scale_bone=predictor.scale_bone, half_width_scales=half_width_scales,
+                zoom=data.zoom, depth_along=predictor.depth_along,
+            ),
+        )  # fmt: skip
+
+    found = batches(JUDGED_SCALES, JUDGED_MAP_PX, images=True)
+    if predictor.draw is not None and "depth" in labels:
+        own = batches(predictor.half_width_scales, predictor.depth_map_px, images=False)
+        found = tf.data.Dataset.zip((found, own)).map(as_written(_with_own_maps))
+    return found, _words(data[domain], domain, split.samples)
+
+
+def _with_own_maps(judged: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    return {**judged, OWN_MAP: own["depth_map"], OWN_WEIGHT: own["depth_weight"]}
 
 
 def in_words(data: DataConfig, domain: str, samples: int) -> str:
