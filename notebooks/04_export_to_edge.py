@@ -45,6 +45,7 @@ SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a
 
 # %%
 from kerashand.cli import export as kerashand_export
+from kerashand.extras import check_export
 
 HANDS = "24" if SMOKE else "64"  # rendered, on which each file is compared
 FILES = {
@@ -57,6 +58,8 @@ FILES = {
 }
 if SMOKE:
     FILES = {name: FILES[name] for name in ("tflite fp16", "tflite int8", "onnx fp16")}
+for name in FILES:
+    check_export(*name.split())  # says what is not installed, before anything is rendered
 for name, file in FILES.items():
     kind, precision = name.split()
     options = ["--format", kind, "--precision", precision, "--hands", HANDS, "--out", file]

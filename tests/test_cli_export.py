@@ -85,6 +85,29 @@ def test_mistakes(arguments, message, tmp_path, monkeypatch, capsys):
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("form", "precision", "missing"),
+    [
+        ("onnx", "fp32", ("tf2onnx", "onnx", "onnxruntime")),
+        ("onnx", "fp16", ("onnxruntime",)),
+        ("tflite", "int8", ("ai-edge-quantizer",)),
+        ("tflite", "dynamic_int8", ("ai-edge-quantizer",)),
+    ],
+)
+def test_what_is_not_installed_is_said_at_once(form, precision, missing, monkeypatch, capsys):
+    """Before TensorFlow starts and anything is rendered."""
+    for package in missing:
+        monkeypatch.setitem(sys.modules, package.replace("-", "_"), None)
+    monkeypatch.setattr(command, "tensorflow_start", None)
+    arguments = ["--format", form, "--precision", precision, "--out", f"hand.{form}"]
+    assert command.main(arguments) == 2
+    assert capsys.readouterr().err == (
+        f"kerashand-export: {form} in {precision} needs {' and '.join(missing)}, which the base "
+        'install leaves out: pip install -e ".[export]" in the folder of the project, or pip '
+        f"install {' '.join(missing)}.\n"
+    )
+
+
 def test_weights_to_train_on_from(tmp_path):
     from kerashand.models.hand_pose import parts_in_npz
 

@@ -10,6 +10,7 @@ from kerashand import __version__
 from kerashand.cli.arguments import exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.errors import UserError
+from kerashand.extras import check_export
 from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE, depth_along
 
 WEIGHTS = "weights"
@@ -117,6 +118,7 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{flag} must be at least 1. Received: {value}")
     if arguments.signature and arguments.format != "onnx":
         raise UserError("--signature is for --format onnx; the other formats hold both.")
+    check_export(arguments.format, arguments.precision)
     folder = arguments.backgrounds
     if folder is not None and not Path(folder).is_dir():
         raise UserError(f"--backgrounds: the folder {folder} does not exist.")

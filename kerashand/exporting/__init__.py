@@ -1,8 +1,8 @@
 """The RGB-only model as one file: uint8 crop in, joints out, with a description of itself.
 
 `models` names and loads what can be exported, `served` gives it its signatures, `description` what
-a file says about itself, `formats` writes it, `quantization` makes it small, `carried` keeps the
-weights in it readable, and `parity` runs it again and compares.
+a file says about itself, `formats` writes it, `half` and `quantization` make it small, `carried`
+keeps the weights in it readable, and `parity` runs it again and compares.
 """
 
 from kerashand.exporting.carried import load_carried

@@ -1,4 +1,4 @@
-"""What all converters need: their packages, and silence."""
+"""What all converters need: silence."""
 
 from __future__ import annotations
 
@@ -6,20 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from kerashand.errors import UserError
 from kerashand.stderr import native_stderr_held
-
-
-@contextlib.contextmanager
-def needs_extra(what: str, package: str) -> Iterator[None]:
-    """Say how to install what an import in the block does not find."""
-    try:
-        yield
-    except ImportError as error:
-        raise UserError(
-            f'{what} needs {package}: pip install -e ".[export]" in the folder of the project, or '
-            f"pip install {package}."
-        ) from error
 
 
 @contextlib.contextmanager

@@ -13,11 +13,12 @@ import keras
 import tensorflow as tf
 
 from kerashand.errors import UserError
-from kerashand.exporting import quantization
+from kerashand.exporting import half, quantization
 from kerashand.exporting.carried import WEIGHTS_FILE, carried_weights
-from kerashand.exporting.converters import needs_extra, quiet_stderr
+from kerashand.exporting.converters import quiet_stderr
 from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import Served, serve
+from kerashand.extras import check_export
 from kerashand.files import written_beside
 from kerashand.runtime.backends import (
     JOINTS_SIGNATURE,
@@ -80,9 +81,10 @@ def export(
 
 
 def check_precision(form: str, precision: str) -> None:
-    """Raise UserError unless a format exists in a precision."""
+    """Raise UserError unless a format exists in a precision and its packages are installed."""
     if precision not in PRECISIONS_OF[form]:
         raise UserError(f"{form} exists in {', '.join(PRECISIONS_OF[form])}. Received: {precision}")
+    check_export(form, precision)
 
 
 def write(
@@ -139,13 +141,10 @@ def to_tflite(served: Served, precision: str, calibration: Hands | None = None) 
             folder, signature_keys=list(served.signatures)
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if precision == "fp16" and not quantization.has_quantizer():
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [tf.float16]
         with quiet_stderr():
             content = converter.convert()
-    if precision == "fp16" and quantization.has_quantizer():
-        return quantization.half_tflite(content)
+    if precision == "fp16":
+        return half.half_tflite(content)
     if precision == "dynamic_int8":
         return quantization.dynamic_tflite(content)
     if precision == "int8":
@@ -155,9 +154,9 @@ def to_tflite(served: Served, precision: str, calibration: Hands | None = None) 
 
 def to_onnx(served: Served, text: str, precision: str, calibration: Hands | None = None) -> bytes:
     """An ONNX model of one signature, with its description."""
-    with needs_extra("ONNX", "tf2onnx"):
-        import onnx
-        import tf2onnx
+    import onnx
+    import tf2onnx
+
     ((function, specs),) = served.signatures.values()
     traced = tf.function(
         function, input_signature=list(specs), autograph=False
@@ -175,7 +174,9 @@ def to_onnx(served: Served, text: str, precision: str, calibration: Hands | None
             tensors_to_rename={**inputs, **outputs},
         )  # fmt: skip
     onnx.checker.check_model(graph)  # tf2onnx goes on after what it cannot convert
-    if precision != "fp32":
+    if precision == "fp16":
+        graph = half.half_onnx(graph)
+    elif precision != "fp32":
         graph = quantization.onnx_model(graph, precision, calibration)
     held = graph.metadata_props.add()
     held.key, held.value = METADATA_FILE, text

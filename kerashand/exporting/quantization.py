@@ -1,8 +1,7 @@
-"""Models in 8 bits and in half precision."""
+"""Models in 8 bits."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import tempfile
@@ -10,10 +9,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kerashand.errors import UserError
-from kerashand.exporting.converters import needs_extra, quiet_stderr
+from kerashand.exporting.converters import quiet_stderr
 from kerashand.exporting.hands import Hands
 from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE, open_interpreter
 
@@ -21,29 +18,7 @@ NETWORK = r"(^|.*[/;])(lite|cpm)(_\d+)*/"
 """Scope of the 2D network in names of operations."""
 SCORE_MAPS = r".*(heatmaps_\d|score\d)"
 """Not in 8 bits: the expectation over a map and the regressor live of small differences."""
-FIRST_LAYER = r".*(down2_conv|cpm(_\d+)*/conv1_1(_\d+)*/)"
-"""Of `lite` and of the CPM."""
 REGRESSOR = r".*depth_regressor(_\d+)*/"
-
-
-def has_quantizer() -> bool:
-    """Whether the package for TFLite's quantisation is installed."""
-    return importlib.util.find_spec("ai_edge_quantizer") is not None
-
-
-def half_tflite(content: bytes) -> bytes:
-    """A TFLite model with kernels of 16 bits, but for the first layer's.
-
-    The converter's own rounding takes in biases and the picture's scaling as well; with them and
-    the few weights of the first layer in float a joint moves less than half as far.
-    """
-    quantizer, operations = _quantizer(content)
-    for operation in (operations.CONV_2D, operations.DEPTHWISE_CONV_2D, operations.FULLY_CONNECTED):
-        quantizer.add_weight_only_config(".*", operation, 16, algorithm_key="float_casting")
-    quantizer.update_quantization_recipe(
-        FIRST_LAYER, operations.ALL_SUPPORTED, algorithm_key="no_quantize"
-    )
-    return _quantized(quantizer)
 
 
 def dynamic_tflite(content: bytes) -> bytes:
@@ -89,8 +64,8 @@ def _needed(hands: Hands | None) -> Hands:
 
 
 def _quantizer(content: bytes):
-    with needs_extra("8 bits", "ai-edge-quantizer"):
-        from ai_edge_quantizer import qtyping, quantizer
+    from ai_edge_quantizer import qtyping, quantizer
+
     return quantizer.Quantizer(content), qtyping.TFLOperationName
 
 
@@ -98,18 +73,16 @@ def _quantizer(content: bytes):
 
 
 def onnx_model(graph, precision: str, hands: Hands | None):
-    """An ONNX model in another precision.
+    """An ONNX model in 8 bits.
 
     Args:
         graph: onnx.ModelProto in fp32.
-        precision: fp16, dynamic_int8 or int8.
+        precision: dynamic_int8 or int8.
         hands: for int8.
     """
-    with needs_extra(f"ONNX in {precision}", "onnxruntime"):
-        import onnx
-        from onnxruntime import quantization as ort
-    if precision == "fp16":
-        return _half(graph)
+    import onnx
+    from onnxruntime import quantization as ort
+
     with tempfile.TemporaryDirectory() as folder:
         source, prepared, target = (str(Path(folder) / f"{n}.onnx") for n in ("a", "b", "c"))
         onnx.save(graph, source)
@@ -154,28 +127,3 @@ class _Reader:
     def get_next(self) -> dict[str, Any] | None:
         """The next picture, None after the last."""
         return next(self._rows, None)
-
-
-def _half(graph):
-    """Kernels of 16 bits, but for the first layer's, with a cast before each; computed in float.
-
-    Computed in 16 bits the score maps have too few digits: on rendered hands joints moved by up to
-    0.2 px. ONNX Runtime casts once, when it loads the file.
-    """
-    from onnx import TensorProto, helper, numpy_helper
-
-    first = {
-        name for node in graph.graph.node if re.match(FIRST_LAYER, node.name) for name in node.input
-    }
-    casts = []
-    for tensor in graph.graph.initializer:
-        kernel = numpy_helper.to_array(tensor)
-        if kernel.dtype != np.float32 or kernel.ndim < 2 or tensor.name in first:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(kernel.astype(np.float16), f"{name}_fp16"))
-        casts.append(helper.make_node("Cast", [tensor.name], [name], name, to=TensorProto.FLOAT))
-    computed = list(graph.graph.node)
-    del graph.graph.node[:]
-    graph.graph.node.extend([*casts, *computed])
-    return graph
