@@ -27,11 +27,11 @@ def tensorflow_start() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow leaves oneDNN out where a processor lacks AVX-512, and needs a third more time.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # The trainer and the pipelines are TensorFlow's, whatever ~/.keras/keras.json prefers.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     show_messages()
     LOGGER.info("starting TensorFlow")
     with native_stderr_held():
+        from kerashand import keras_setup  # noqa: F401  before any other module imports Keras
+
         yield
         import tensorflow as tf
 

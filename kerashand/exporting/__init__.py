@@ -5,6 +5,7 @@ a file says about itself, `formats` writes it, `half` and `quantization` make it
 keeps the weights in it readable, and `parity` runs it again and compares.
 """
 
+from kerashand import keras_setup  # noqa: F401  before anything here imports Keras
 from kerashand.exporting.carried import load_carried
 from kerashand.exporting.description import describe, describe_finder
 from kerashand.exporting.formats import FORMATS, PRECISIONS, PRECISIONS_OF, check_precision, export
