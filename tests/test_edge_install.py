@@ -44,7 +44,7 @@ def edge_python(tmp_path_factory):
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for what in (["setuptools>=77", *EDGE],
+    for what in (["setuptools>=78.1.1", *EDGE],
                  ["--no-deps", "--no-build-isolation", str(ROOT)]):  # fmt: skip
         done = subprocess.run([*install, *what], capture_output=True, text=True, check=False)
         if done.returncode and "--no-deps" not in what:

@@ -31,7 +31,7 @@ cv2.imwrite("hand.png", draw_sample("varied", "test", 0, 3, size_px=256).image[:
 STEPS = {
     "import": ("python", "-c", DRAW),
     "predict": ("kerashand-predict", "hand.png", "--json", "hand.jsonl"),
-    "export": ("kerashand-export", "--out", "hand.tflite"),
+    "export": ("kerashand-export", "--precision", "fp16", "--out", "hand.tflite"),
     "train": ("kerashand-train", "--config", "weak.yaml", "--dry-run"),
 }
 """What is done in each environment, in a folder of its own: name -> command."""
@@ -66,9 +66,10 @@ def lowest(setup: configparser.ConfigParser, extras: list[str]) -> str:
     """Constraints that hold every direct dependency at the lowest series allowed."""
     lines = [setup["options"]["install_requires"]]
     lines += [setup["options.extras_require"][extra] for extra in extras]
+    bound = re.compile(r"^([\w-]+)>=([\d.]+)[^;\n]*(;.*)?$", re.MULTILINE)
     # What an extra says of a dependency of the package itself comes later, and is narrower.
-    found = dict(re.findall(r"^([\w-]+)>=([\d.]+)", "\n".join(lines), re.MULTILINE))
-    return "\n".join(f"{name}=={version}.*" for name, version in found.items())
+    found = {(name, marker): version for name, version, marker in bound.findall("\n".join(lines))}
+    return "\n".join(f"{name}=={version}.*{marker}" for (name, marker), version in found.items())
 
 
 def build_wheel(folder: Path) -> Path:
