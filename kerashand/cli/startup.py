@@ -3,8 +3,10 @@
 import contextlib
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 
+from kerashand.files import home_is_known
 from kerashand.stderr import native_stderr_held
 
 LOGGER = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ def tensorflow_start() -> Iterator[None]:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # The trainer and the pipelines are TensorFlow's, whatever ~/.keras/keras.json prefers.
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    if not home_is_known():  # else TensorFlow makes a folder named ~
+        os.environ.setdefault("KERAS_HOME", os.path.join(tempfile.gettempdir(), ".keras"))
     show_messages()
     LOGGER.info("starting TensorFlow")
     with native_stderr_held():
