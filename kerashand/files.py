@@ -23,8 +23,23 @@ LONGEST_STEM = 100
 
 
 def user_path(name: str | os.PathLike[str]) -> Path:
-    """A path as a user names it, with `~` for a home folder; that of nobody stays as it is."""
+    """A path as a user names it, with `~` for a home folder; that of nobody stays as it is.
+
+    Raises:
+        UserError: if `~` is the user's own home folder, and none is known.
+    """
+    name = os.fspath(name)
+    if (name == "~" or name.startswith(("~/", f"~{os.sep}"))) and not home_is_known():
+        raise UserError(
+            f"{name} cannot be found: the home folder is not known. Set HOME, or write the path "
+            "without ~."
+        )
     return Path(os.path.expanduser(name))  # Path.expanduser() raises RuntimeError
+
+
+def home_is_known() -> bool:
+    """Whether `~` stands for a folder: containers run users without a name, who have none."""
+    return os.environ.get("HOME") != "" and os.path.expanduser("~") != "~"
 
 
 def check_folder(name: str | os.PathLike[str]) -> None:

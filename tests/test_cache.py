@@ -185,3 +185,11 @@ def test_cache_root_order(monkeypatch, tmp_path):
     monkeypatch.delenv(cache.CACHE_VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_root(None) == tmp_path / ".cache" / "kerashand"
+
+
+def test_without_a_home_the_cache_has_no_place(monkeypatch):
+    monkeypatch.delenv(cache.CACHE_VARIABLE, raising=False)
+    monkeypatch.setenv("HOME", "")
+    with pytest.raises(UserError, match=r"home folder is not known\. Set HOME or .KERASHAND_CACHE"):
+        cache_root(None)
+    assert cache_root("/from/argument") == Path("/from/argument")

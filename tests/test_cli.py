@@ -176,3 +176,118 @@ def test_a_bug_keeps_its_traceback(training):
     training.run = run
     with pytest.raises(RuntimeError, match="bug"):
         train.main(["--config", "weak"])
+
+
+# ------------------------------------------------------------------------ where commands run
+
+
+SAYS = """
+import sys
+from kerashand.cli.arguments import exit_code
+from kerashand.errors import UserError
+
+def action():
+    for number in range(int(sys.argv[1])):
+        print("line", number)
+    if sys.argv[2:] == ["fails"]:
+        raise UserError("and then it fails")
+
+sys.exit(exit_code("command", action))
+"""
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("arguments", [["20000"], ["3"], ["20000", "fails"], ["3", "fails"]])
+def test_a_reader_that_has_gone(arguments, both):
+    """As `| head -1` and `2>&1 | head -1`: no traceback, and the code of a broken pipe."""
+    read, write = os.pipe()
+    os.close(read)
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, "-c", SAYS, *arguments], env=buffered,
+        stdout=write, stderr=write if both else subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert done.returncode == 141
+    if not both:
+        failed = arguments == ["3", "fails"]  # before the three lines could not be written
+        assert done.stderr == ("command: and then it fails\n" if failed else "")
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code", "told"),
+    [
+        (">&-", 0, ""),
+        (">&- 2>&- <&-", 0, ""),
+        ("2>&-", 0, ""),
+        (">/dev/full", 2, "command: [Errno 28] No space left on device\n"),
+    ],
+)
+def test_streams_that_are_closed_or_full(redirected, code, told):
+    if "full" in redirected and not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    command = [sys.executable, "-c", SAYS, "20000"]
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirected}', "sh", *command],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert done.stderr == told
+
+
+def test_what_is_printed_to_a_closed_stream_is_in_no_file(tmp_path):
+    """The system gives the number of a closed stream to the next file that is opened."""
+    code = """
+import os, sys
+from kerashand.cli.arguments import exit_code
+
+def action():
+    with open(sys.argv[1], "wb", buffering=0) as file:
+        os.write(1, b"printed by native code")
+        file.write(b"content")
+
+sys.exit(exit_code("command", action))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "a")]
+    subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], check=True)
+    assert (tmp_path / "a").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "widget"])
+def test_the_backend_of_a_notebook_does_not_stop_a_command(backend):
+    code = """
+import io
+from kerashand.cli.arguments import exit_code
+
+def action():
+    from matplotlib.figure import Figure
+    Figure().savefig(io.BytesIO())
+
+raise SystemExit(exit_code("command", action))
+"""
+    # IPython's names are those of modules that a command's environment need not have.
+    hide = "import sys; sys.modules['matplotlib_inline'] = sys.modules['ipympl'] = None\n"
+    done = subprocess.run(
+        [sys.executable, "-c", hide + code], env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_notebook_keeps_its_backend(monkeypatch):
+    from kerashand.cli.arguments import exit_code
+
+    monkeypatch.setenv("MPLBACKEND", "module://of.the.notebook")
+    monkeypatch.setitem(sys.modules, "IPython", type(sys)("IPython"))
+    assert exit_code("command", lambda: None) == 0
+    assert os.environ["MPLBACKEND"] == "module://of.the.notebook"
+
+
+def test_no_folder_named_tilde_is_made(training, monkeypatch, tmp_path):
+    """Without a home, TensorFlow would make one for its own Keras."""
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda name: name)  # as where nobody has this number
+    os.environ.pop("KERAS_HOME", None)
+    assert train.main(["--config", "weak"]) == 0
+    assert os.environ["KERAS_HOME"].endswith(".keras")
+    assert "~" not in os.environ["KERAS_HOME"]

@@ -1,17 +1,20 @@
 """`kerashand-predict` on small models with random weights: what goes in and comes out."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 
+import av
 import cv2
 import numpy as np
 import pytest
+from film_files import turned, write_browser_film, write_film
 from PIL import Image
 
 from kerashand import exporting
-from kerashand.cli import media, predict
+from kerashand.cli import drawing, predict
 from kerashand.cli.media import read_picture
 from kerashand.config import load_config
 from kerashand.errors import UserError
@@ -103,11 +106,11 @@ def test_a_small_picture_is_drawn_enlarged(score, words):
         side="right", score=score, box=np.array([20.0, 30, 60, 70]), uv_px=uv_px,
         joint_scores=np.ones(21), z_relative=np.zeros(21), xyz_relative=np.zeros((21, 3)),
     )  # fmt: skip
-    drawing = predict.draw(np.full((100, 100, 3), 200, np.uint8), [(0, hand)])
-    assert drawing.shape == (600, 600, 3)  # six times
+    drawn = drawing.draw(np.full((100, 100, 3), 200, np.uint8), [(0, hand)])
+    assert drawn.shape == (600, 600, 3)  # six times
     # The wrist's pixel 20, 70 is the block whose middle is 122.5, 422.5.
-    np.testing.assert_array_equal(drawing[422, 122], JOINT_COLOURS[0])
-    box = drawing[:180, :400]
+    np.testing.assert_array_equal(drawn[422, 122], JOINT_COLOURS[0])
+    box = drawn[:180, :400]
     assert (box == words).all(axis=-1).any()
     assert (box == 0).all(axis=-1).any()
 
@@ -120,20 +123,35 @@ def test_of_a_folder_hands_are_told_and_no_joints(models, picture, capsys):
     assert "middle_mcp" not in out
 
 
-def test_what_a_small_install_lacks_is_named(monkeypatch, picture, capsys):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.delitem(sys.modules, "kerashand.cli.jobs", raising=False)
-    monkeypatch.delitem(sys.modules, "kerashand.cli.media", raising=False)
-    assert predict.main([str(picture)]) == 2
-    assert "needs opencv-python-headless, which is not installed" in capsys.readouterr().err
+def test_what_a_small_install_lacks_is_named(picture):
+    code = "import sys; sys.modules['cv2'] = None; from kerashand.cli.predict import main; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "sys.exit(main(sys.argv[1:]))", str(picture)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "needs opencv-python-headless, which is not installed" in done.stderr
 
 
-def write_video(path, frames=7, size=(96, 64)):
+def test_pictures_need_no_pyav_and_films_say_so(models, picture, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert run(models, picture, "--no-drawing") == 0
+    picture.with_name("clip.mp4").write_bytes(b"a film")
+    assert run(models, picture.with_name("clip.mp4")) == 2
+    assert "needs av, which is not installed: pip install av" in capsys.readouterr().err
+
+
+def noise(frames=7, size=(96, 64)):
     rng = np.random.default_rng(0)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, size)
-    for _ in range(frames):
-        writer.write(rng.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8))
-    writer.release()
+    return rng.integers(0, 256, (frames, size[1], size[0], 3)).astype(np.uint8)
+
+
+def write_video(path, frames=7):
+    write_film(path, noise(frames), codec="mjpeg", pix_fmt="yuvj420p")
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_a_video_gives_a_video_and_a_line_for_each_frame(models, tmp_path, capsys):
@@ -141,12 +159,209 @@ def test_a_video_gives_a_video_and_a_line_for_each_frame(models, tmp_path, capsy
     lines = tmp_path / "clip.jsonl"
     out = tmp_path / "drawn.mp4"
     assert run(models, tmp_path / "clip.avi", "--out", out, "--json", lines) == 0
-    assert "7 frames" in capsys.readouterr().out
-    assert [json.loads(line)["frame"] for line in lines.read_text().splitlines()] == list(range(7))
-    capture = cv2.VideoCapture(str(out))
-    assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 7
-    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(25.0)
+    said = capsys.readouterr().out
+    assert "7 frames" in said
+    assert "clip.jsonl: 7 lines" in said
+    assert [line["frame"] for line in lines_of(lines)] == list(range(7))
+    assert [line["time_s"] for line in lines_of(lines)] == pytest.approx(np.arange(7) / 25)
+    with av.open(str(out)) as opened:
+        stream = opened.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert [frame.time for frame in opened.decode(stream)] == pytest.approx(np.arange(7) / 25)
+        assert float(stream.duration * stream.time_base) == pytest.approx(0.28)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.avi", "clip.jsonl", "drawn.mp4"]
+
+
+UNEVEN_S = (0.0, 0.045, 0.084, 0.119, 0.3, 0.33)
+
+
+def test_frames_of_a_browser_film_keep_their_times(models, tmp_path, monkeypatch):
+    """In the smoothing, in the list of hands and in the drawn film."""
+    write_browser_film(tmp_path / "a.webm", noise(6), UNEVEN_S)
+    update, steps = HandTracker.update, []
+
+    def watched(self, rgb, seconds):
+        steps.append(seconds)
+        return update(self, rgb, seconds)
+
+    monkeypatch.setattr(HandTracker, "update", watched)
+    assert run(models, tmp_path / "a.webm", "--json", tmp_path / "a.jsonl") == 0
+    assert steps[1:] == pytest.approx(np.diff(UNEVEN_S), abs=1e-6)
+    assert [line["time_s"] for line in lines_of(tmp_path / "a.jsonl")] == pytest.approx(UNEVEN_S)
+    with av.open(str(tmp_path / "a_pose.mp4")) as opened:
+        times = [frame.time for frame in opened.decode(video=0)]
+    assert times == pytest.approx(UNEVEN_S, abs=1e-4)
+
+
+def test_a_film_of_a_turned_phone_is_upright(models, tmp_path):
+    write_film(tmp_path / "a.mp4", noise(3))
+    turned(tmp_path / "a.mp4", (0, 1, -1, 0))
+    assert run(models, tmp_path / "a.mp4", "--json", tmp_path / "a.jsonl") == 0
+    with av.open(str(tmp_path / "a_pose.mp4")) as opened:  # enlarged, with no turn of its own
+        frame = next(opened.decode(video=0))
+        assert (frame.width, frame.height) == (64 * 7, 96 * 7)
+        assert frame.side_data.get("DISPLAYMATRIX") is None
+
+
+STRANGE = ("12:30.mp4", os.fsdecode(b"n\xff.mp4"), "a%b%03d.mp4")
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_names_of_films(models, tmp_path, name):
+    write_film(tmp_path / name, noise(2))
+    assert run(models, tmp_path / name, "--json", tmp_path / "a.jsonl") == 0
+    assert (tmp_path / name.replace(".mp4", "_pose.mp4")).is_file()
+    assert {line["input"] for line in lines_of(tmp_path / "a.jsonl")} == {str(tmp_path / name)}
+
+
+def test_what_goes_wrong_in_the_second_film_loses_nothing_of_the_first(
+    models, tmp_path, monkeypatch
+):
+    write_video(tmp_path / "a.avi")
+    write_video(tmp_path / "b.avi")
+    lines = tmp_path / "hands.jsonl"
+    lines.write_text("of an earlier call\n")
+    update, count, held = HandTracker.update, 0, []
+
+    def failing(self, rgb, seconds):
+        nonlocal count
+        count += 1
+        if count == 1:
+            held.append(lines.read_text())
+        if count == 3:
+            held.append(len(lines_of(lines)))
+        if count == 10:
+            raise RuntimeError("a bug")
+        return update(self, rgb, seconds)
+
+    monkeypatch.setattr(HandTracker, "update", failing)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(models, tmp_path / "a.avi", tmp_path / "b.avi", "--json", lines)
+    assert held == ["of an earlier call\n", 2]  # replaced by the first line, then line by line
+    assert [line["frame"] for line in lines_of(lines)] == [*range(7), 0, 1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "a.avi", "a_pose.mp4", "b.avi", "hands.jsonl",
+    ]  # fmt: skip
+
+
+STOPPED = """
+import os, signal, sys
+from kerashand.cli import predict
+from kerashand.runtime.tracker import HandTracker
+
+update, count = HandTracker.update, 0
+
+def stopping(self, rgb, seconds):
+    global count
+    count += 1
+    if count == 10:
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+    return update(self, rgb, seconds)
+
+HandTracker.update = stopping
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(predict.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_stopped_call_keeps_what_it_has(models, tmp_path, sent, code):
+    write_video(tmp_path / "a.avi")
+    write_video(tmp_path / "b.avi")
+    files = ["--model", models / "pose.tflite", "--finder", models / "finds.tflite"]
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, sent, "a.avi", "b.avi", "--json", "h.jsonl", *files],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Stopped: drawn up to there in b_pose.stopped.mp4." in done.stderr
+    assert "Traceback" not in done.stderr
+    read = len(lines_of(tmp_path / "h.jsonl"))
+    assert 9 <= read <= 10
+    assert f"h.jsonl: {read} lines" in done.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "a.avi", "a_pose.mp4", "b.avi", "b_pose.stopped.mp4", "h.jsonl",
+    ]  # fmt: skip
+    with av.open(str(tmp_path / "b_pose.stopped.mp4")) as opened:
+        assert len(list(opened.decode(video=0))) == read - 7
+    # It is no input of the next call.
+    assert run(models, tmp_path, "--json", tmp_path / "again.jsonl") == 0
+    inputs = {line["input"] for line in lines_of(tmp_path / "again.jsonl")}
+    assert inputs == {str(tmp_path / "a.avi"), str(tmp_path / "b.avi")}
+
+
+def test_ctrl_c_is_how_a_camera_ends(models, tmp_path, monkeypatch, capsys):
+    from kerashand.cli import window
+
+    class Camera:
+        left = 3
+
+        def __init__(self, number):
+            assert number == 0
+
+        def isOpened(self):
+            return True
+
+        def set(self, *_):
+            return True
+
+        def read(self):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return True, noise(1)[0]
+
+        def release(self):
+            pass
+
+    class Screen:
+        def __init__(self, title):
+            self.show = lambda rgb: True
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    monkeypatch.setattr(window, "Window", Screen)
+    lines = tmp_path / "a.jsonl"
+    assert run(models, "camera:0", "--out", f"{tmp_path}/", "--json", lines) == 0
+    assert "camera:0: 3 frames" in capsys.readouterr().out
+    assert len(lines_of(lines)) == 3
+    with av.open(str(tmp_path / "camera0_pose.mp4")) as opened:
+        assert len(list(opened.decode(video=0))) == 3
+
+
+def test_a_reader_that_has_gone_is_not_a_disk_that_is_full(models, tmp_path, monkeypatch):
+    """The film that was being drawn is put away, and the error stays one of the output."""
+    write_video(tmp_path / "clip.avi")
+    add, count = predict.HandLines.add, 0
+
+    def broken(self, record):
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise BrokenPipeError(32, "Broken pipe")
+        add(self, record)
+
+    monkeypatch.setattr(predict.HandLines, "add", broken)
+    assert run(models, tmp_path / "clip.avi", "--json", "-") == 141
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.avi"]
+
+
+def test_the_list_of_hands_on_a_full_disk(models, tmp_path, capsys):
+    write_video(tmp_path / "clip.avi")
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    assert run(models, tmp_path / "clip.avi", "--no-drawing", "--json", "/dev/full") == 2
+    assert "/dev/full cannot be written: No space left" in capsys.readouterr().err
+
+
+def test_hidden_files_of_a_folder_are_no_inputs(models, picture, tmp_path):
+    (tmp_path / "._photo.jpg").write_bytes(b"what macOS puts beside")
+    assert run(models, tmp_path, "--no-drawing") == 0
 
 
 @pytest.mark.parametrize(
@@ -183,8 +398,8 @@ def test_a_video_gives_a_video_and_a_line_for_each_frame(models, tmp_path, capsy
         (["alpha.png", "--out", "alpha.png"], "--out: alpha.png is taken by alpha.png"),
         (["photo.jpg", "--json", "photo.jpg"], "--json: photo.jpg is taken by photo.jpg"),
         (["photo.jpg", "--out", "a.png", "--json", "a.png"], "--json: a.png is taken by"),
-        (["clip.avi", "--out", "clip.avi"], "is taken by clip.avi"),
-        (["clip.avi", "--out", "a.png"], "A drawing of a video must end in .mp4"),
+        (["film.mp4", "--out", "film.mp4"], "is taken by film.mp4"),
+        (["clip.avi", "--out", "a.png"], "A drawing of a video must end in .mp4, .m4v, .mov, .mkv"),
         (["photo.jpg", "other/photo.jpg", "--out", "drawn"], "would both be drawn/photo.jpg_pose"),
         (["photo.jpg", "--out", "none/a.png"], "the folder of none/a.png does not exist"),
         (["photo.jpg", "--out", "photo.jpg/a/"], "cannot be made"),
@@ -198,6 +413,7 @@ def test_mistakes_are_messages(models, picture, tmp_path, monkeypatch, capsys, a
     cv2.imwrite(str(tmp_path / "dot.png"), np.zeros((1, 1, 3), np.uint8))
     cv2.imwrite(str(tmp_path / "alpha.png"), np.zeros((20, 20, 4), np.uint8))
     write_video(tmp_path / "clip.avi")
+    shutil.copy(tmp_path / "clip.avi", tmp_path / "film.mp4")  # known by what it holds
     (tmp_path / "kept" / "photo_pose.png").mkdir(parents=True)
     (tmp_path / "other").mkdir()
     shutil.copy(picture, tmp_path / "other")
@@ -255,35 +471,15 @@ def test_json_to_the_terminal(models, picture, capsys):
     assert "middle_mcp" not in err
 
 
-def test_a_video_that_was_not_written_whole_is_an_error(models, tmp_path, monkeypatch, capsys):
+def test_without_an_encoder_nothing_is_begun(models, tmp_path, monkeypatch, capsys):
+    from kerashand.video import writing
+
     write_video(tmp_path / "clip.avi")
-    writer = media.cv2.VideoWriter
-
-    class Forgetful:
-        def __init__(self, *arguments):
-            self.writer, self.count = writer(*arguments), 0
-
-        def write(self, frame):
-            self.count += 1
-            if self.count < 4:
-                self.writer.write(frame)
-
-        def __getattr__(self, name):
-            return getattr(self.writer, name)
-
-    Forgetful.fourcc = writer.fourcc
-    monkeypatch.setattr(media.cv2, "VideoWriter", Forgetful)
+    monkeypatch.setattr(writing, "ENCODERS", {})
+    monkeypatch.setattr(HandTracker, "update", None)
     assert run(models, tmp_path / "clip.avi") == 2
-    assert "of 7 frames it holds 3" in capsys.readouterr().err
+    assert "cannot write H.264" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["clip.avi"]
-
-
-def test_odd_and_changing_frames_are_drawn(tmp_path):
-    with media.video_writer(tmp_path / "a.mp4", fps=10.0, size_px=(33, 21)) as write:
-        for size in ((21, 33), (40, 60)):
-            write(np.full((*size, 3), 90, np.uint8))
-    video = media.Video(str(tmp_path / "a.mp4"))
-    assert [frame.shape for frame in video] == [(22, 34, 3)] * 2
 
 
 def test_a_video_that_ends_early_is_told(models, tmp_path, capsys):
@@ -353,7 +549,7 @@ def test_a_picture_beyond_the_limit_is_an_error(tmp_path, monkeypatch):
     def refuse(*_):
         raise cv2.error("too large")
 
-    monkeypatch.setattr(media.cv2, "imdecode", refuse)
+    monkeypatch.setattr(cv2, "imdecode", refuse)
     with pytest.raises(UserError, match="not a picture that OpenCV can read"):
         read_picture(tmp_path / "a.png")
 

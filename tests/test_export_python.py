@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from kerashand.runtime import HandPose
 from kerashand.synthetic.scene import draw_sample
 
 PROGRAM = Path(__file__).parents[1] / "export" / "python" / "hand_on_camera.py"
-HIDDEN = ("tensorflow", "keras", "cv2", "PIL", "matplotlib", "yaml", "rich", "onnxruntime")
+HIDDEN = ("tensorflow", "keras", "cv2", "av", "PIL", "matplotlib", "yaml", "rich", "onnxruntime")
 """What `pip install --no-deps` leaves out, and what the program can do without."""
 RUN_WITHOUT = f"""
 import runpy, sys
@@ -83,6 +84,21 @@ def test_a_picture_without_anything_else_installed(pose, picture, tmp_path):
     assert "2 frames, " in done.stderr
 
 
+def test_a_reader_that_stops_reading(picture, tmp_path):
+    """As `| head -1`: no traceback."""
+    np.save(tmp_path / "hand.npy", picture)
+    command = [sys.executable, str(PROGRAM), "--picture", tmp_path / "hand.npy", "--frames", "50"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        first = process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+    assert json.loads(first)["frame"] == 0
+    assert process.returncode == 141
+    assert told == ""
+
+
 def test_what_is_missing_is_named(tmp_path):
     (tmp_path / "hand.png").write_bytes(b"")
     for arguments, package in (
@@ -104,9 +120,23 @@ def test_files_of_pictures(program, picture, tmp_path):
     np.testing.assert_array_equal(program.read_picture(tmp_path / "turned.png"), picture)
     np.save(tmp_path / "floats.npy", picture / 255.0)
     (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "empty.npy").write_bytes(b"")
+    np.savez(tmp_path / "many.npz", picture)
+    (tmp_path / "many.npz").rename(tmp_path / "many.npy")
+    whole = (tmp_path / "hand.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    for name, side in (("large.png", 12_000), ("bomb.png", 20_000)):  # 144 and 400 megapixels
+        head = whole[:16] + side.to_bytes(4, "big") * 2 + whole[24:29]
+        check = zlib.crc32(head[12:]).to_bytes(4, "big")
+        (tmp_path / name).write_bytes(head + check + whole[33:])
     for name, message in (
         ("floats.npy", "must hold uint8"),
+        ("empty.npy", "cannot be read"),
+        ("many.npy", "cannot be read"),
         ("text.jpg", "cannot be read"),
+        ("cut.png", "cannot be read"),
+        ("large.png", "cannot be read: 12000 x 12000 pixels are too many"),
+        ("bomb.png", "cannot be read: Image size"),
         ("missing.npy", "cannot be read"),
     ):
         with pytest.raises(UserError, match=message):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from kerashand.files import (
     STALE_SECONDS,
     held,
     remove_stale,
+    user_path,
     write_bytes,
     write_text,
     written_beside,
@@ -118,3 +120,22 @@ def test_a_held_folder_is_refused_until_its_process_has_gone(tmp_path):
             held(tmp_path).__enter__()
     with held(tmp_path):
         assert os.listdir(tmp_path) == [LOCK_FILE]
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_a_home_that_is_not_known_makes_no_folder_named_tilde(monkeypatch, home):
+    """As in a container whose user has a number and no name."""
+    if home is None:
+        monkeypatch.setattr(os.path, "expanduser", lambda name: name)
+    else:
+        monkeypatch.setenv("HOME", home)
+    for name in ("~", "~/a.yaml"):
+        with pytest.raises(UserError, match=r"cannot be found: the home folder is not known"):
+            user_path(name)
+    for name in ("a~", "./~/a", "~nobody_of_this_name/a"):
+        assert user_path(name) == Path(name)
+
+
+def test_a_home_is_put_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/a") == tmp_path / "a"

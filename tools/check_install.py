@@ -4,8 +4,9 @@
     python tools/check_install.py --lowest --python 3.13
 
 The wheel is built from the sdist. Each environment gets it with its dependencies from the registry,
-draws a picture, finds its hand, exports the model and tries a step of each stage of `weak.yaml`.
-Environments hold about 2 GB and are deleted one by one. Needs `build` (`pip install -e ".[test]"`).
+draws a picture, finds its hand there and in a film, exports the model and tries a step of each
+stage of `weak.yaml`. Environments hold about 2 GB and are deleted one by one. Needs `build`
+(`pip install -e ".[test]"`).
 """
 
 from __future__ import annotations
@@ -24,18 +25,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 DRAW = """
+from pathlib import Path
 import cv2
 from kerashand.synthetic.scene import draw_sample
-cv2.imwrite("hand.png", draw_sample("varied", "test", 0, 3, size_px=256).image[:, :, ::-1])
+from kerashand.video import Frame
+from kerashand.video.writing import film_writer
+rgb = draw_sample("varied", "test", 0, 3, size_px=256).image
+cv2.imwrite("hand.png", rgb[:, :, ::-1])
+with film_writer(Path("film.mp4"), size_px=(256, 256), fps=30.0) as write:
+    for number in range(5):
+        write(Frame(rgb, number / 30, 1 / 30))
 """
 STEPS = {
     "import": ("python", "-c", DRAW),
     "predict": ("kerashand-predict", "hand.png", "--json", "hand.jsonl"),
+    "film": ("kerashand-predict", "film.mp4"),
     "export": ("kerashand-export", "--precision", "fp16", "--out", "hand.tflite"),
     "train": ("kerashand-train", "--config", "weak.yaml", "--dry-run"),
 }
 """What is done in each environment, in a folder of its own: name -> command."""
-OUTPUTS = ("hand.png", "hand_pose.png", "hand.jsonl", "hand.tflite")
+OUTPUTS = ("hand.png", "hand_pose.png", "hand.jsonl", "film_pose.mp4", "hand.tflite")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -768,20 +768,29 @@ def depth_case(work: Path) -> Case:
 
 def video_case(work: Path) -> Case:
     """A video for kerashand-predict."""
-    import cv2
+    import av
 
-    from kerashand.cli.media import Video
+    from kerashand.video.film import Film
 
     rng, valid = np.random.default_rng(0), []
-    for name, codec in (("a.mp4", "mp4v"), ("a.avi", "MJPG"), ("a.mkv", "mp4v")):
-        writer = cv2.VideoWriter(str(work / name), cv2.VideoWriter_fourcc(*codec), 10.0, (64, 48))
-        for _ in range(4):
-            writer.write(rng.integers(0, 255, (48, 64, 3), np.uint8))
-        writer.release()
-        valid.append((work / name).read_bytes())
+    kinds = (
+        ("mp4", "mpeg4", "yuv420p"), ("avi", "mjpeg", "yuvj420p"), ("matroska", "mpeg4", "yuv420p"),
+        ("mp4", "libx264", "yuv420p"), ("webm", "libvpx", "yuv420p"), ("mpegts", "mpeg2video",
+        "yuv420p"),
+    )  # fmt: skip
+    for name, codec, pixels in kinds:
+        file = io.BytesIO()
+        with av.open(file, "w", format=name) as film:
+            stream = film.add_stream(codec, rate=10)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+            for _ in range(4):
+                picture = rng.integers(0, 255, (48, 64, 3), np.uint8)
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            film.mux(stream.encode(None))
+        valid.append(file.getvalue())
 
     def call(path: Path) -> None:
-        for _ in itertools.islice(Video(str(path)), 20):
+        for _ in itertools.islice(Film(str(path)), 20):
             pass
 
     canary = os.environ.get(CANARY, "x").encode()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import os
 import shutil
 import tempfile
@@ -33,6 +34,7 @@ from kerashand.metrics import errors_of_256
 from kerashand.runtime import HandPose
 from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
 from kerashand.synthetic.appearance import photograph_background
+from kerashand.video.film import Film
 
 MIN_SCORE = 0.6
 MIN_BOX_SHARE = 0.12  # of the picture: a smaller "hand" is a mistake of the labeller
@@ -141,21 +143,20 @@ def stereo(folder: Path, out: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
             # The file names R and T twice; the later ones lead from camera 0 to camera 1.
             pose = matrices(folder / "rot_trans_c1.dat")
             xyz_mm = xyz_mm @ pose["R"].T + STEREO_UNIT_MM * pose["T"][:, 0]
-        clip = cv2.VideoCapture(str(folder / f"cam{camera}.mp4"))
-        for frame in range(count):
-            read, picture = clip.read()
+        clip = Film(str(folder / f"cam{camera}.mp4"))
+        for frame, shown in enumerate(itertools.islice(clip, count)):
             good = data["ok"][frame] and data["reproj"][frame] <= MAX_REPROJECTION_PX
-            if not read or not good or frame % STEREO_EVERY:
+            if not good or frame % STEREO_EVERY:
                 continue
             name = f"stereo/{camera}_{frame:04d}.jpg"
-            cv2.imwrite(str(out / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
+            bgr = shown.rgb[:, :, ::-1]
+            cv2.imwrite(str(out / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
             split = "train" if frame < 0.8 * count else "test"
             rows.append(row("stereo", name, data["uv"][camera, frame], 1.0, True, split))
             labeller_mm = 1000.0 * data["world"][camera, frame]
             values = (name, split, xyz_mm[frame], intrinsics, labeller_mm)
             for key, value in zip(points, values, strict=True):
                 points[key].append(value)
-        clip.release()
     return rows, {key: np.array(values) for key, values in points.items()}
 
 

@@ -12,15 +12,22 @@ import argparse
 import json
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError
 from kerashand.runtime import Hand, HandPose
 from kerashand.runtime.tracker import HandTracker
 from kerashand.skeleton import BONE_COLOURS, BONES
+from kerashand.video import Frame
+
+MOST_PIXELS = 120_000_000
+"""Of a picture: more than the largest cameras of phones give."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,36 +52,30 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     arguments = build_parser().parse_args(argv)
-    try:
-        run(arguments)
-    except UserError as error:
-        print(f"hand_on_camera.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code("hand_on_camera.py", lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Look at frames until they end, somebody stops it or `frames` is reached."""
     pose = HandPose.load(arguments.model, finder=arguments.finder, threads=arguments.threads)
     if arguments.picture is not None:
-        frames = [read_picture(arguments.picture)] * (arguments.frames or 1)
+        frames = [Frame(read_picture(arguments.picture), 0.0, 0.0)] * (arguments.frames or 1)
         tracker = None
     else:
-        frames = camera_frames(arguments.camera, arguments.frames)
+        frames = islice(camera_frames(arguments.camera), arguments.frames)
         tracker = HandTracker(pose, max_hands=arguments.max_hands)
-    count, working, first = 0, 0.0, time.perf_counter()
-    last = first
+    count, working, last_s, first = 0, 0.0, 0.0, time.perf_counter()
     try:
-        for rgb in frames:
+        for frame in frames:
             start = time.perf_counter()
             if tracker is None:
-                hands = list(enumerate(pose.predict(rgb, max_hands=arguments.max_hands)))
+                hands = list(enumerate(pose.predict(frame.rgb, max_hands=arguments.max_hands)))
             else:
-                hands = tracker.update(rgb, start - last)
-            last, end = start, time.perf_counter()
+                hands = tracker.update(frame.rgb, frame.time_s - last_s)
+            last_s, end = frame.time_s, time.perf_counter()
             print(json.dumps(line_of(count, hands, milliseconds=1000 * (end - start))), flush=True)
             count, working = count + 1, working + end - start
-            if arguments.show and not show(rgb, hands):
+            if arguments.show and not show(frame.rgb, hands):
                 break
     except KeyboardInterrupt:
         pass
@@ -113,46 +114,41 @@ def read_picture(path: Path) -> np.ndarray:
     """
     if path.suffix.lower() == ".npy":
         try:
-            rgb = np.load(path)
+            rgb = np.lib.format.open_memmap(path, mode="r")  # a head alone takes no memory
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read: {error}") from error
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
             raise UserError(f"{path} must hold uint8 [H, W, 3]. It holds: {rgb.dtype} {rgb.shape}")
-        return rgb
+        return np.array(rgb)
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
         raise UserError("A picture needs Pillow (pip install pillow), or give .npy.") from error
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is large or odd
+            image = Image.open(path)
+        with image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels are too many")
             # Phones store pictures lying and say in EXIF how to turn them.
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except OSError as error:
+    except Exception as error:  # of many classes, for damage of many kinds
         raise UserError(f"{path} cannot be read: {error}") from error
 
 
-def camera_frames(number: int, count: int | None) -> Iterator[np.ndarray]:
-    """Frames [H, W, 3] uint8 RGB of a camera.
+def camera_frames(number: int) -> Iterator[Frame]:
+    """Frames of a camera.
 
     Raises:
         UserError: if it cannot be opened or gives nothing more, or OpenCV is missing.
     """
-    cv2 = _opencv("A camera")
-    camera = cv2.VideoCapture(number)
-    try:
-        if not camera.isOpened():
-            raise UserError(f"Camera {number} cannot be opened.")
-        # Else frames that wait are older than what the hand does now.
-        camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        taken = 0
-        while count is None or taken < count:
-            good, bgr = camera.read()
-            if not good:
-                raise UserError(f"Camera {number} gives no more pictures.")
-            yield np.ascontiguousarray(bgr[:, :, ::-1])
-            taken += 1
-    finally:
-        camera.release()
+    _opencv("A camera")
+    from kerashand.video.camera import Camera
+
+    camera = Camera(f"camera:{number}")
+    yield from camera
+    raise UserError(camera.complaint)
 
 
 def show(rgb: np.ndarray, hands: list[tuple[int, Hand]]) -> bool:

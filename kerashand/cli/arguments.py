@@ -21,7 +21,7 @@ EXIT_TERMINATED = 143
 """128 + the number of SIGTERM."""
 INSTALLED_WITH = {
     "cv2": "opencv-python-headless", "yaml": "PyYAML", "PIL": "pillow", "rich": "rich",
-    "matplotlib": "matplotlib", "tensorflow": "tensorflow", "keras": "keras",
+    "av": "av", "matplotlib": "matplotlib", "tensorflow": "tensorflow", "keras": "keras",
 }  # fmt: skip
 """Packages that are missing after `pip install --no-deps`, by the names of their modules."""
 RESUMABLE = "Stopped: run the same command again to go on."
@@ -96,7 +96,8 @@ def _sigterm_raises() -> Iterator[None]:
 def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopped.") -> int:
     """Run a command; its exit code: 0, 2 for a mistake of the user, 130 for Ctrl-C.
 
-    75 is for what goes on when it is run again, 143 for SIGTERM.
+    75 is for what goes on when it is run again, 141 where nobody reads the output any more (as
+    after `head`), 143 for SIGTERM.
 
     What the system refuses (a full disk, a folder that may not be written) is such a mistake too.
 
@@ -105,13 +106,27 @@ def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopp
         action: the command.
         stopped: said after Ctrl-C or SIGTERM, unless the exception says more.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # names of files hold what a terminal may not show
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
+    if not {"IPython", "matplotlib"} & sys.modules.keys():
+        # Commands draw into files. Jupyter names its own backend, which need not be here.
+        os.environ["MPLBACKEND"] = "agg"
+    try:
+        code = _code_of(program, action, stopped)
+        sys.stdout.flush()
+    except OSError as error:  # of the action, or of what is printed
+        gone = isinstance(error, BrokenPipeError)
+        if not gone:
+            with contextlib.suppress(OSError):
+                print(f"{program}: {error}", file=sys.stderr)
+        _drop_unread_streams()
+        return EXIT_BROKEN_PIPE if gone else EXIT_USER_ERROR
+    return code
+
+
+def _code_of(program: str, action: Callable[[], None], stopped: str) -> int:
     try:
         with _sigterm_raises():
             action()
-        sys.stdout.flush()
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return EXIT_TRY_AGAIN if isinstance(error, TryAgainError) else EXIT_USER_ERROR
@@ -125,14 +140,32 @@ def exit_code(program: str, action: Callable[[], None], *, stopped: str = "Stopp
             )
             return EXIT_USER_ERROR
         raise
-    except BrokenPipeError:
-        # The reader has gone, as `head` does. Python flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
-    except OSError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
     except KeyboardInterrupt as stop:
         print(f"\n{str(stop) or stopped}", file=sys.stderr)
         return EXIT_TERMINATED if isinstance(stop, _Terminated) else EXIT_INTERRUPTED
     return 0
+
+
+def _prepare_streams() -> None:
+    """Let names of files be printed that a terminal may not show; closed streams lead nowhere."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: the next file that is opened would take its place
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_unread_streams() -> None:
+    """Lead streams that take nothing more nowhere: Python flushes them once more when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

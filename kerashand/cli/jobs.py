@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kerashand.cli import media
+from kerashand.cli.media import PICTURE_SUFFIXES, is_picture
 from kerashand.errors import UserError
 from kerashand.files import user_path
+from kerashand.video import VIDEO_SUFFIXES, camera_number, is_video
+from kerashand.video.writing import STOPPED, WRITTEN_SUFFIXES
 
 DRAWN = "_pose"
 """What the name of a drawing ends in."""
@@ -30,7 +32,7 @@ class Job:
     @property
     def path(self) -> Path | None:
         """The file; None for a camera."""
-        return None if media.camera_number(self.name) is not None else Path(self.name)
+        return None if camera_number(self.name) is not None else Path(self.name)
 
 
 def plan(inputs: Sequence[str], *, out: str | None, drawing: bool, json: str | None) -> list[Job]:
@@ -61,7 +63,7 @@ def plan(inputs: Sequence[str], *, out: str | None, drawing: bool, json: str | N
 def _jobs_of(name: str) -> list[Job]:
     if not name.strip():
         raise UserError("An input must name a picture, folder or video. Received: an empty text")
-    if media.camera_number(name) is not None:
+    if camera_number(name) is not None:
         return [Job(name, True)]
     if name.lower().startswith(("camera:", "webcam:")):
         raise UserError(f"A camera is camera:0, camera:1 and so on. Received: {name}")
@@ -70,9 +72,9 @@ def _jobs_of(name: str) -> list[Job]:
     path = user_path(name)
     try:
         if path.is_dir():
-            return [Job(str(p), media.is_video(p)) for p in _files_of(path)]
+            return [Job(str(p), is_video(p)) for p in _files_of(path)]
         if path.is_file():
-            return [Job(str(path), media.is_video(path))]
+            return [Job(str(path), is_video(path))]
     except OSError as error:  # a name that is too long
         raise UserError(f"{name} cannot be read: {error.strerror or error}.") from error
     hint = " (standard input is not read)" if name == "-" else ""
@@ -82,18 +84,24 @@ def _jobs_of(name: str) -> list[Job]:
 def _files_of(folder: Path) -> list[Path]:
     """Pictures and videos of a folder in order, without the drawings of an earlier call."""
     files = sorted(
-        p for p in folder.iterdir() if p.is_file() and (media.is_picture(p) or media.is_video(p))
+        p
+        for p in folder.iterdir()
+        if p.is_file() and (is_picture(p) or is_video(p)) and not p.name.startswith(".")
     )
     names = {name for p in files for name in (p.stem, p.name)}
-    files = [
-        p for p in files if not (p.stem.endswith(DRAWN) and p.stem.removesuffix(DRAWN) in names)
-    ]
+    files = [p for p in files if _drawn_input(p) not in names]
     if not files:
         raise UserError(
-            f"{folder} holds no pictures ({', '.join(media.PICTURE_SUFFIXES)}) or videos "
-            f"({', '.join(media.VIDEO_SUFFIXES)})."
+            f"{folder} holds no pictures ({', '.join(PICTURE_SUFFIXES)}) or videos "
+            f"({', '.join(VIDEO_SUFFIXES)})."
         )
     return files
+
+
+def _drawn_input(path: Path) -> str | None:
+    """The name of the input that a file is a drawing of, by its own name."""
+    stem = path.stem.removesuffix(STOPPED)
+    return stem.removesuffix(DRAWN) if stem.endswith(DRAWN) else None
 
 
 def _with_targets(jobs: list[Job], out: str | None) -> list[Job]:
@@ -125,7 +133,7 @@ def _with_targets(jobs: list[Job], out: str | None) -> list[Job]:
 
 def _target(job: Job, place: Path | None, stem: str | None) -> Path | None:
     if job.path is None:  # a camera is drawn on the screen
-        return None if place is None else place / f"camera{media.camera_number(job.name)}_pose.mp4"
+        return None if place is None else place / f"camera{camera_number(job.name)}_pose.mp4"
     name = f"{stem}{DRAWN}{'.mp4' if job.is_film else '.png'}"
     return (job.path.parent if place is None else place) / name
 
@@ -136,7 +144,7 @@ def _check_outputs(jobs: list[Job], json: str | None) -> None:
     for job in jobs:
         if job.target is None:
             continue
-        suffixes = tuple(media.CODECS) if job.is_film else (".png",)
+        suffixes = WRITTEN_SUFFIXES if job.is_film else (".png",)
         if job.target.suffix.lower() not in suffixes:
             raise UserError(
                 f"A drawing of a {'video' if job.is_film else 'picture'} must end in "

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
+from kerashand.cli.hand_lines import HandLines, records_of
 from kerashand.errors import UserError, number_of
-from kerashand.files import user_path
 
 ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
 """Length of the scale bone of a hand of middling size, where the user gives none."""
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
-SURE_SCORE = 0.5
-"""Below it a hand is called unsure and written in amber."""
-LEAST_DRAWN_PX = 640
-"""Pictures of about half this side and less are drawn enlarged by a whole number."""
 _MAX_HANDS, _MAX_THREADS = 16, 256
 
 
@@ -46,8 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--no-drawing", action="store_true", help="write no picture or video")
     parser.add_argument(
-        "--json", metavar="FILE", help="write the hands, one line for each picture or frame; - for "
-        "the terminal",
+        "--json", metavar="FILE", help="write the hands, a line for each picture or frame when it "
+        "is known; - for the terminal",
     )  # fmt: skip
     parser.add_argument(
         "--box", metavar="L,T,R,B", help="pictures: look in this box for one hand, in pixels of "
@@ -119,11 +115,9 @@ class _Prediction:
             UserError: For an input or output that cannot be read or written.
         """
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        from kerashand.cli import jobs, media  # loads OpenCV
+        from kerashand.cli import jobs  # loads OpenCV
         from kerashand.runtime import HandPose
 
-        self.media = media
         arguments = self.arguments
         planned = jobs.plan(
             arguments.inputs,
@@ -136,13 +130,27 @@ class _Prediction:
         for flag, given in (("--box", self.box), ("--side", arguments.side != "auto")):
             if given and (films := [job.name for job in planned if job.is_film]):
                 raise UserError(f"{flag} is for pictures. Received: the video {films[0]}")
+        if any(job.is_film and job.target is not None for job in planned):
+            from kerashand.video.writing import check_encoder
+
+            check_encoder()
         self.pose = HandPose.load(
             arguments.model, finder=arguments.finder, threads=arguments.threads
         )
         self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
-        self.lines: list[str] = []
         # Every joint of one picture; of several, and beside JSON in the terminal, hands alone.
         self.joints_told = len(planned) == 1 and arguments.json != "-"
+        with HandLines(arguments.json) as self.lines:
+            try:
+                failed = self._each(planned)
+            finally:  # also of what an error or Ctrl-C ends
+                if self.lines.summary is not None:
+                    self._say(self.lines.summary)
+        if failed:
+            raise UserError(f"{failed} of {len(planned)} inputs could not be used.")
+
+    def _each(self, planned) -> int:
+        """Work through the inputs; of several, how many could not be used."""
         failed = 0
         for job in planned:
             try:
@@ -151,41 +159,23 @@ class _Prediction:
                 if len(planned) == 1:
                     raise
                 failed += 1
-                print(f"kerashand-predict: {error}", file=sys.stderr)
-                self._note({"input": job.name, "error": str(error)})
-        self._write_json()
-        if failed:
-            raise UserError(f"{failed} of {len(planned)} inputs could not be used.")
+                self._warn(str(error))
+                self.lines.add({"input": job.name, "error": str(error)})
+        return failed
 
-    def _note(self, line: dict[str, Any]) -> None:
-        """Keep a line for the list of hands."""
-        if self.arguments.json == "-":
-            print(json.dumps(line), flush=True)
-        elif self.arguments.json:
-            self.lines.append(json.dumps(line))
+    def _warn(self, text: str) -> None:
+        print(f"kerashand-predict: {text}", file=sys.stderr)
 
     def _say(self, text: str) -> None:
         """Tell people; the terminal belongs to the list of hands if that goes there."""
         print(text, file=sys.stderr if self.arguments.json == "-" else sys.stdout)
 
-    def _write_json(self) -> None:
-        from kerashand.files import write_text
-
-        if not self.arguments.json or self.arguments.json == "-":
-            return
-        path = user_path(self.arguments.json)
-        text = "".join(line + "\n" for line in self.lines)
-        with writing(path):
-            if path.exists() and not path.is_file():  # a pipe or a device
-                path.write_text(text, encoding="utf-8")
-            else:
-                write_text(path, text)
-        self._say(f"{path}: {_number(len(self.lines), 'line')}")
-
     # ------------------------------------------------------------------------------ pictures
 
     def _picture(self, job) -> None:
-        rgb = self.media.read_picture(job.path)
+        from kerashand.cli.media import read_picture
+
+        rgb = read_picture(job.path)
         try:
             hands = self.pose.predict(
                 rgb,
@@ -198,7 +188,7 @@ class _Prediction:
         except ValueError as error:  # a box that is not in this picture
             raise UserError(f"{job.name}: {error}") from error
         numbered = list(enumerate(hands))
-        self._note({"input": job.name, "hands": self._records(numbered)})
+        self.lines.add({"input": job.name, "hands": self._records(numbered)})
         self._say(f"{job.name}: {_number(len(hands), 'hand')}")
         if not hands:
             self._say("  --box L,T,R,B says where one is.")
@@ -208,6 +198,7 @@ class _Prediction:
                 self._say(self._table(hand))
         if job.target is not None:
             from kerashand import visualize
+            from kerashand.cli.drawing import draw
 
             with writing(job.target):
                 visualize.save_png(job.target, draw(rgb, numbered))
@@ -215,6 +206,8 @@ class _Prediction:
 
     def _line(self, number: int, hand) -> str:
         """What is known of a hand beside its joints."""
+        from kerashand.cli.drawing import SURE_SCORE
+
         unsure = "" if hand.score >= SURE_SCORE else " (unsure)"
         away = hand.root_depth_mm
         far = "" if away is None else f"; the wrist is {away:.0f} mm away"
@@ -232,27 +225,12 @@ class _Prediction:
         return "\n".join(rows)
 
     def _records(self, numbered) -> list[dict[str, Any]]:
-        """Hands as JSON has them."""
-        records = []
-        for number, hand in numbered:
-            record = {
-                "number": number,
-                "side": hand.side,
-                "score": round(hand.score, 4),
-                "box": [round(value, 2) for value in hand.box],
-                "uv_px": _rounded(hand.uv_px, 2),
-                "joint_scores": _rounded(hand.joint_scores, 4),
-                "z_relative": _rounded(hand.z_relative, 4),
-                "xyz_about_wrist_mm": _rounded(hand.xyz_relative * self.scale_mm, 2),
-                "scale_bone": self.pose.scale_bone,
-                "scale_mm": self.scale_mm,
-                "scale_assumed": self.arguments.scale_mm is None,
-            }
-            if hand.xyz_mm is not None:
-                record["xyz_camera_mm"] = _rounded(hand.xyz_mm, 2)
-                record["root_depth_mm"] = round(hand.root_depth_mm, 2)
-            records.append(record)
-        return records
+        return records_of(
+            numbered,
+            scale_bone=self.pose.scale_bone,
+            scale_mm=self.scale_mm,
+            scale_assumed=self.arguments.scale_mm is None,
+        )
 
     # -------------------------------------------------------------------------------- videos
 
@@ -261,9 +239,9 @@ class _Prediction:
 
         from kerashand.progress import progress
         from kerashand.runtime.tracker import HandTracker
+        from kerashand.video import open_video
 
-        video = self.media.Video(job.name)
-        live = video.camera is not None
+        video = open_video(job.name)
         tracker = HandTracker(
             self.pose,
             max_hands=self.arguments.max_hands,
@@ -271,95 +249,62 @@ class _Prediction:
             intrinsics=self.intrinsics,
             scale_mm=self.arguments.scale_mm,
         )
-        count, seen, working, last = 0, 0, 0.0, time.monotonic()
-        ended = False
+        count, seen, working, last_s = 0, 0, 0.0, None
         with ExitStack() as stack:
-            write = show = None
-            if self.arguments.show or live:
-                from kerashand.cli.window import Window
-
-                show = stack.enter_context(Window(f"kerashand: {job.name}")).show
+            take = self._taker(job, video, stack)
             advance = stack.enter_context(progress(job.name, video.frames or None, "frames"))
             try:
-                for rgb in video:
-                    now = time.monotonic()
-                    hands = tracker.update(rgb, now - last if live else 1.0 / video.fps)
-                    working += time.monotonic() - now
-                    last = now
-                    self._note({"input": job.name, "frame": count, "hands": self._records(hands)})
+                for frame in video:
+                    start = time.monotonic()
+                    seconds = frame.duration_s if last_s is None else frame.time_s - last_s
+                    hands, last_s = tracker.update(frame.rgb, seconds), frame.time_s
+                    working += time.monotonic() - start
+                    self.lines.add(
+                        {
+                            "input": job.name, "frame": count, "time_s": round(frame.time_s, 6),
+                            "hands": self._records(hands),
+                        }
+                    )  # fmt: skip
                     count, seen = count + 1, seen + bool(hands)
-                    if job.target is not None or show is not None:
-                        drawing = draw(rgb, hands)
-                        if job.target is not None and write is None:
-                            write = stack.enter_context(
-                                self.media.video_writer(
-                                    job.target, fps=video.fps, size_px=drawing.shape[1::-1]
-                                )
-                            )
-                        if write is not None:
-                            write(drawing)
-                        if show is not None and not show(drawing):
-                            break
+                    if not take(frame, hands):
+                        break
                     advance(1)
-                else:
-                    ended = True
             except KeyboardInterrupt:
-                if not live:
+                if not video.live:
                     raise
         speed = count / max(working, 1e-9)
         self._say(
             f"{job.name}: {_number(count, 'frame')}, hands in {seen}, {speed:.1f} frames a second"
         )
-        if ended and video.frames > count:
-            print(
-                f"kerashand-predict: {job.name} ends early: {count} of {video.frames} frames could "
-                "be read.",
-                file=sys.stderr,
-            )
+        if video.complaint is not None:
+            self._warn(video.complaint)
         if job.target is not None:
             self._say(f"drawn in {job.target}")
 
+    def _taker(self, job, video, stack) -> Callable[[Any, Any], bool]:
+        """A function that draws a frame with its hands; False once the window has been closed."""
+        show = write = None
+        if self.arguments.show or video.live:
+            from kerashand.cli.window import Window
 
-def draw(rgb, numbered):
-    """A picture with the skeletons and sides of its hands: uint8 RGB, small ones enlarged.
+            show = stack.enter_context(Window(f"kerashand: {job.name}")).show
 
-    Of hands whose score is low the words are amber.
-    """
-    import cv2
+        def take(frame, hands) -> bool:
+            nonlocal write
+            if job.target is None and show is None:
+                return True
+            from kerashand.cli.drawing import draw
+            from kerashand.video.writing import film_writer
 
-    from kerashand.visualize.images import draw_skeleton, enlarge
+            drawing = dataclasses.replace(frame, rgb=draw(frame.rgb, hands))
+            if job.target is not None and write is None:
+                size_px = drawing.rgb.shape[1::-1]
+                write = stack.enter_context(film_writer(job.target, size_px=size_px, fps=video.fps))
+            if write is not None:
+                write(drawing)
+            return show is None or show(drawing.rgb)
 
-    scale = max(round(LEAST_DRAWN_PX / max(rgb.shape[:2])), 1)
-    drawing = enlarge(rgb, scale)
-    places = [(hand.uv_px + 0.5) * scale - 0.5 for _, hand in numbered]
-    for uv_px in reversed(places):
-        drawing = draw_skeleton(drawing, uv_px, scale=1)
-    height, width = drawing.shape[:2]
-    size = max(height / 1000.0, 0.5)
-    thick = max(round(1.5 * size), 1)
-    for (number, hand), uv_px in zip(numbered, places, strict=True):
-        text = f"{number} {hand.side} {hand.score:.2f}"
-        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
-        left = int(min(max(uv_px[:, 0].min(), 0), max(width - wide - 4, 0)))
-        # Above the hand, or below where there is no room.
-        top = int(uv_px[:, 1].min() - high - below - 12 * size)
-        top = top if top >= 0 else min(int(uv_px[:, 1].max() + 12 * size), height - high - below)
-        corner = (left + wide + 4, top + high + below)
-        cv2.rectangle(drawing, (left, top), corner, (0, 0, 0), cv2.FILLED)
-        colour = (255, 255, 255) if hand.score >= SURE_SCORE else (255, 176, 0)
-        cv2.putText(
-            drawing, text, (left + 2, top + high + below // 2), cv2.FONT_HERSHEY_SIMPLEX, size,
-            colour, thick, cv2.LINE_AA,
-        )  # fmt: skip
-    return drawing
-
-
-def _rounded(array, digits: int):
-    return [
-        [round(float(v), digits) for v in row] if getattr(row, "ndim", 0) else
-        round(float(row), digits)
-        for row in array
-    ]  # fmt: skip
+        return take
 
 
 def _number(count: int, what: str) -> str:

@@ -3,8 +3,10 @@
 import contextlib
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 
+from kerashand.files import home_is_known
 from kerashand.stderr import native_stderr_held
 
 LOGGER = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ def tensorflow_start() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow leaves oneDNN out where a processor lacks AVX-512, and needs a third more time.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if not home_is_known():  # else TensorFlow makes a folder named ~
+        os.environ.setdefault("KERAS_HOME", os.path.join(tempfile.gettempdir(), ".keras"))
     show_messages()
     LOGGER.info("starting TensorFlow")
     with native_stderr_held():

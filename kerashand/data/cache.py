@@ -148,9 +148,21 @@ def encode_jpeg(image: np.ndarray) -> bytes:
 
 
 def cache_root(cache_dir: str | None) -> Path:
-    """The folder of the cache: the argument, $KERASHAND_CACHE or ~/.cache/kerashand."""
-    chosen = cache_dir or os.environ.get(CACHE_VARIABLE) or "~/.cache/kerashand"
-    return user_path(chosen)
+    """The folder of the cache: the argument, $KERASHAND_CACHE or ~/.cache/kerashand.
+
+    Raises:
+        UserError: if it would be in the home folder, and none is known.
+    """
+    chosen = cache_dir or os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return user_path(chosen)
+    try:
+        return user_path("~/.cache/kerashand")
+    except UserError as error:
+        raise UserError(
+            "The sample cache has no place, since the home folder is not known. Set HOME or "
+            f"${CACHE_VARIABLE}, or name a folder with `--set data.cache_dir=DIR`."
+        ) from error
 
 
 def shard_path(root: Path, split: CachedSplit, first: int, count: int) -> Path:
