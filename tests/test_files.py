@@ -12,6 +12,8 @@ from kerashand.files import (
     LOCK_FILE,
     STALE_SECONDS,
     held,
+    natural_order,
+    read_text,
     remove_stale,
     write_bytes,
     write_text,
@@ -118,3 +120,33 @@ def test_a_held_folder_is_refused_until_its_process_has_gone(tmp_path):
             held(tmp_path).__enter__()
     with held(tmp_path):
         assert os.listdir(tmp_path) == [LOCK_FILE]
+
+
+def test_names_are_ordered_as_people_count():
+    names = ["b", "a10", "a2", "a02", "a", "a2b10", "a2b9", "10", "9", "x" + 5000 * "9"]
+    assert sorted(names, key=natural_order) == [
+        "9", "10", "a", "a02", "a2", "a2b9", "a2b10", "a10", "b", "x" + 5000 * "9"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(b"\xef\xbb\xbfa: 1", "a: 1"), ("é\n".encode(), "é\n"), (b"", "")],
+)
+def test_text_is_utf_8_with_or_without_a_mark(tmp_path, content, text):
+    (tmp_path / "a").write_bytes(content)
+    assert read_text(tmp_path / "a") == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: 1".encode("utf-16"), "UTF-16"),
+        ("a: 1".encode("utf-16-be"), "UTF-16"),
+        (b"a\nb: \xff", r"line 2, column 4: the file is not UTF-8"),
+    ],
+)
+def test_text_that_is_not_utf_8(tmp_path, content, message):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_text(tmp_path / "a")
