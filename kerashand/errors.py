@@ -1,6 +1,8 @@
 """The errors that commands show as messages instead of tracebacks, and how these show values."""
 
+import difflib
 import reprlib
+from collections.abc import Iterable
 from typing import Any
 
 _brief = reprlib.Repr()
@@ -18,6 +20,12 @@ class TryAgainError(UserError):
 def number_of(count: int, noun: str) -> str:
     """A number with its noun, such as "1 hand" and "2 hands"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def did_you_mean(word: object, allowed: Iterable[str]) -> str:
+    """A sentence that names the closest allowed word, or an empty text if none is close."""
+    close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
+    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Names of files, and writing them so that a name never stands for half a file."""
+"""Names and text of files, and writing them so that a name never stands for half a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ PART_SUFFIX = ".part"
 LOCK_FILE = "in_use.lock"
 """In a folder that a process may hold; it stays when the process has ended, and means nothing."""
 STALE_SECONDS = 3600.0
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 LONGEST_STEM = 100
 """Of a name, so that with what is added it stays one that file systems take."""
 
@@ -40,6 +42,14 @@ def user_path(name: str | os.PathLike[str]) -> Path:
 def home_is_known() -> bool:
     """Whether `~` stands for a folder: containers run users without a name, who have none."""
     return os.environ.get("HOME") != "" and os.path.expanduser("~") != "~"
+
+
+def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """What to sort names by so that numbers in them count: `frame_2` before `frame_10`."""
+    parts = re.split("([0-9]+)", name)
+    numbers = [part.lstrip("0") if k % 2 else part for k, part in enumerate(parts)]
+    counted = [(len(part) if k % 2 else 0, part) for k, part in enumerate(numbers)]
+    return counted, name  # 01 and 1 are two names
 
 
 def check_folder(name: str | os.PathLike[str]) -> None:
@@ -130,6 +140,32 @@ def _lock(file: IO[str]) -> None:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def decode_text(content: bytes) -> str:
+    """UTF-8 text, without the byte-order mark that some editors put before it.
+
+    Raises:
+        ValueError: if it is none, with line and column.
+    """
+    if content.startswith(UTF_16_MARKS) or b"\0" in content[:2]:
+        raise ValueError("the file is UTF-16 text, or no text: save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", errors="replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise ValueError(f"line {line}, column {column}: the file is not UTF-8 text") from error
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The UTF-8 text of a file, with or without a byte-order mark.
+
+    Raises:
+        OSError: if it cannot be opened.
+        ValueError: if it is not UTF-8.
+    """
+    return decode_text(Path(path).read_bytes())
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from kerashand.files import decode_text
+
 MAX_BYTES = 100_000
 """The largest takes about a second; a configuration has some thousand."""
 MAX_VALUES = 10_000
@@ -52,11 +54,11 @@ def read_yaml_file(path: Path) -> Any:
     if len(data) > MAX_BYTES:
         raise YamlError(f"the file has more than {MAX_BYTES:,} bytes, which no such file needs")
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = _place(data[: error.start].decode("utf-8", errors="replace"))
-        raise YamlError(f"{place}: the file is not UTF-8 text") from error
-    return parse_yaml(text)
+        return parse_yaml(decode_text(data))
+    except YamlError:
+        raise
+    except ValueError as error:
+        raise YamlError(str(error)) from error
 
 
 def parse_yaml(text: str) -> Any:

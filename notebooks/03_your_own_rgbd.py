@@ -168,12 +168,13 @@ for picture in ("skeletons", "depth_maps"):
 # Only because the recording is simulated: the error in 3D on the test frames, with the true depth of the wrist.
 
 # %%
-from kerashand.data.readers.rgbd import colour_path, load_points
+from kerashand import picture_files
+from kerashand.data.readers.recording import Pictures, load_points
 from kerashand.exporting.models import load_run
 from kerashand.geometry.camera import HAND_MARGIN, crop_affine
 from kerashand.geometry.pose import xyz_from_uv_z
 
-rows = load_points(recording)
+rows, pictures = load_points(recording), Pictures.of(recording)
 held_out = [row for row in rows if int(row["frame"]) >= 0.8 * FRAMES]
 
 
@@ -183,11 +184,11 @@ def errors_mm(folder):
     size = config.data.image_size_px
     found = []
     for row in held_out:
-        picture = cv2.imread(str(colour_path(recording, row["frame"])))[:, :, ::-1]
+        picture = picture_files.read(pictures.colour_path(row["frame"]))
         uv = np.array(row["uv_px"])
         low, high = uv.min(axis=0), uv.max(axis=0)
         crop = crop_affine((low + high) / 2, (high - low).max() * HAND_MARGIN, size)
-        image = cv2.warpAffine(np.ascontiguousarray(picture), crop[:2], (size, size))
+        image = cv2.warpAffine(picture, crop[:2], (size, size))
         pose = model(image[None].astype("float32"))
         true = truth[row["frame"]]
         bone = np.linalg.norm(true[10] - true[9])
@@ -220,7 +221,7 @@ kerashand_export.main(
 )
 pose = HandPose.load("adapted.tflite")
 row = held_out[0]
-picture = cv2.imread(str(colour_path(recording, row["frame"])))[:, :, ::-1].copy()
+picture = picture_files.read(pictures.colour_path(row["frame"]))
 uv = np.array(row["uv_px"])
 hand = pose.predict(picture, box=(*uv.min(axis=0), *uv.max(axis=0)), side=row["side"])[0]
 plt.imshow(visualize.draw_skeleton(picture, hand.uv_px, scale=1))

@@ -13,6 +13,8 @@ from kerashand.files import (
     LOCK_FILE,
     STALE_SECONDS,
     held,
+    natural_order,
+    read_text,
     remove_stale,
     user_path,
     write_bytes,
@@ -139,3 +141,33 @@ def test_a_home_that_is_not_known_makes_no_folder_named_tilde(monkeypatch, home)
 def test_a_home_is_put_in(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert user_path("~/a") == tmp_path / "a"
+
+
+def test_names_are_ordered_as_people_count():
+    names = ["b", "a10", "a2", "a02", "a", "a2b10", "a2b9", "10", "9", "x" + 5000 * "9"]
+    assert sorted(names, key=natural_order) == [
+        "9", "10", "a", "a02", "a2", "a2b9", "a2b10", "a10", "b", "x" + 5000 * "9"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(b"\xef\xbb\xbfa: 1", "a: 1"), ("é\n".encode(), "é\n"), (b"", "")],
+)
+def test_text_is_utf_8_with_or_without_a_mark(tmp_path, content, text):
+    (tmp_path / "a").write_bytes(content)
+    assert read_text(tmp_path / "a") == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: 1".encode("utf-16"), "UTF-16"),
+        ("a: 1".encode("utf-16-be"), "UTF-16"),
+        (b"a\nb: \xff", r"line 2, column 4: the file is not UTF-8"),
+    ],
+)
+def test_text_that_is_not_utf_8(tmp_path, content, message):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_text(tmp_path / "a")

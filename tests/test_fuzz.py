@@ -223,13 +223,13 @@ def test_header_of_100_000_pixels(fuzz, tmp_path, capsys, suffix):
 def test_largest_header_of_small_formats(fuzz, tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(fuzz.resized(encoded(suffix), 65535, 65535))
-    with pytest.raises(UserError, match=r"million are the most|not a picture"):
+    with pytest.raises(UserError, match=r"million are the most|not a picture|cut short"):
         read_picture(path)
 
 
-def test_large_transparent_picture(fuzz, tmp_path):
-    path = tmp_path / "a.png"
-    path.write_bytes(fuzz.resized(encoded(".png", (30, 40, 4)), 10_000, 9_000))
+def test_large_webp(fuzz, tmp_path):
+    path = tmp_path / "a.webp"
+    path.write_bytes(fuzz.resized(encoded(".webp"), 10_000, 9_000))
     with pytest.raises(UserError, match="10000 x 9000 pixels; 50 million"):
         read_picture(path)
 
@@ -237,7 +237,7 @@ def test_large_transparent_picture(fuzz, tmp_path):
 def test_picture_as_large_as_cameras_give_is_not_refused(fuzz, tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(fuzz.resized(encoded(".png"), 12_000, 9_000))
-    with pytest.raises(UserError, match="damaged"):  # its pixels are missing
+    with pytest.raises(UserError, match=r"damaged|cut short"):  # its pixels are missing
         read_picture(path)
 
 
@@ -441,7 +441,7 @@ def test_points_that_are_none(recording, capsys, uv, message):
     [
         (float("nan"), "joints or camera are not finite"),
         (float("inf"), "joints or camera are not finite"),
-        (1e30, "no depth was measured"),
+        (1e30, "no hand, only 0 of its points"),
     ],
 )
 def test_points_far_away_are_left_to_the_check(recording, capsys, value, message):

@@ -126,7 +126,11 @@ def test_joints_in_3d_project_to_the_points_of_the_crop(folder, rng):
         ),
         (
             {"xyz_mm": np.ones((4, 21, 3)), "intrinsics": np.full((4, 3, 3), np.nan)},
-            "4 hands have points that are not finite",
+            "4 hands have joints or cameras that are not finite",
+        ),
+        (
+            {"xyz_mm": np.ones((4, 21, 3)), "intrinsics": np.ones((4, 3, 3))},
+            r"4 hands have a size that no hand has, such as 0 mm",
         ),
     ],
 )
@@ -134,6 +138,18 @@ def test_bad_joints_in_3d(folder, arrays, message):
     changed(folder, **arrays)
     photos.load_labels(str(folder))  # 2D alone does not look at them
     with pytest.raises(UserError, match=message):
+        photos.load_labels(str(folder), posed=True)
+
+
+def test_units_and_cameras_of_joints_in_3d(folder, rng):
+    posed(folder, rng)
+    labels = photos.load_labels(str(folder), posed=True)
+    changed(folder, xyz_mm=labels["xyz_mm"] / 1000)
+    with pytest.raises(UserError, match=r"a size that no hand has, such as 0\.\d+ mm"):
+        photos.load_labels(str(folder), posed=True)
+    other = labels["intrinsics"] * [[4.0, 1.0, 1.0], [1.0, 4.0, 1.0], [1.0, 1.0, 1.0]]
+    changed(folder, xyz_mm=labels["xyz_mm"], intrinsics=other)
+    with pytest.raises(UserError, match="project beside their points"):
         photos.load_labels(str(folder), posed=True)
 
 
@@ -155,8 +171,12 @@ def test_a_large_picture_is_averaged_not_skipped(rng):
         ({"is_right": np.zeros(4)}, "`is_right` must be of kind 'b'"),
         ({"uv_px": np.full((4, 21, 2), np.nan, np.float32)}, "4 hands have points"),
         ({"uv_weight": np.full((4, 21), 2.0, np.float32)}, "outside 0..1"),
+        (
+            {"uv_px": np.linspace(0, 1, 168, dtype=np.float32).reshape(4, 21, 2)},
+            "4 hands have points that span less than 4 pixels",
+        ),
         ({"split": np.array(["train", "test", "test", "test"])}, "holds 1 hands"),
-        ({"name": np.array(["x.png"] * 4)}, "x.png is not a picture"),
+        ({"name": np.array(["x.png"] * 4)}, "x.png does not exist"),
     ],
 )
 def test_bad_folders(folder, arrays, message):

@@ -6,8 +6,8 @@ import tensorflow as tf
 from dataset_writers import write_freihand, write_rgbd, write_rhd, write_stb
 
 from kerashand.data.readers import freihand, rgbd, rhd, stb
+from kerashand.data.readers.checks import check_depth, find_problems
 from kerashand.data.readers.decode import row_parser
-from kerashand.data.readers.table import check_depth, find_problems
 from kerashand.geometry.camera import px_from_cam
 
 SIZE, MARGIN = 128, 1.6

@@ -14,7 +14,7 @@ from kerashand.cli.train import main
 from kerashand.config import load_config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data import splits
-from kerashand.data.readers.table import check_depth
+from kerashand.data.readers.checks import check_depth
 from kerashand.errors import UserError
 from kerashand.reports.subjects import of_run
 from kerashand.training.run import run
@@ -260,7 +260,7 @@ DAMAGE = {
     ),
     "rhd picture is text": (
         "rhd", lambda r: (r / "training/color/00004.png").write_text("<html>Not found</html>"),
-        r"00004.png: is neither PNG nor JPEG",
+        r"00004.png: is not a picture that can",
     ),
     "rhd picture of another size": (
         "rhd", lambda r: repaint(r / "training/color/00004.png", lambda p: p[:240]),
@@ -340,8 +340,8 @@ DAMAGE = {
     ),
     "recording missing": ("rgbd", shutil.rmtree, r"copy does not exist"),
     "recording without camera": (
-        "rgbd", lambda r: edit_text(r / "recording.yaml", "colour:", "color:"),
-        r"`colour` must be a mapping. Received: null",
+        "rgbd", lambda r: edit_text(r / "recording.yaml", "colour: {", "depth_camera: {"),
+        r"depth_camera: unknown key. Allowed here: colour, depth, depth_to_colour, hand",
     ),
     "recording with code": (
         "rgbd",
@@ -359,7 +359,7 @@ DAMAGE = {
         r"`depth_to_colour.rotation` is no rotation",
     ),
     "recording without a measure": (
-        "rgbd", lambda r: edit_text(r / "recording.yaml", "wrist_middle_mcp_mm", "thumb_mm"),
+        "rgbd", lambda r: edit_text(r / "recording.yaml", "hand: {wrist_", "hand: {} # {"),
         r"`hand` must give one of wrist_middle_mcp_mm",
     ),
     "recording in centimetres": (
@@ -392,7 +392,7 @@ DAMAGE = {
     ),
     "recording with depth of 8 bits": (
         "rgbd", lambda r: repaint(r / "depth/0002.png", lambda p: (p / 8).astype(np.uint8)),
-        r"0002.png: no depth was measured at its wrist",
+        r"depth/0002.png: holds 8-bit grey pixels in a PNG file, but depth must be 16-bit grey",
     ),
     "recording without depth at the wrist": (
         "rgbd", lambda r: repaint(r / "depth/0002.png", np.zeros_like),

@@ -12,6 +12,14 @@ from dataset_writers import write_rgbd
 
 from kerashand.cli import recordings
 from kerashand.cli.data import main
+from kerashand.data.readers import rgbd
+from kerashand.data.readers.recording import Pictures
+
+FINGERS = ((-0.5, -0.4), (-0.25, -1.0), (0.0, -1.0), (0.2, -0.95), (0.4, -0.85))
+OPEN_HAND = 300.123 + 75.0 * np.array(
+    [(0.0, 0.0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)]
+)
+"""Fingers up, 75 px from the wrist to the middle knuckle."""
 
 
 @pytest.fixture
@@ -43,7 +51,8 @@ def test_what_is_wrong_is_said_of_each_frame(folder, capsys):
     assert main(["check", str(folder)]) == 2
     out, err = capsys.readouterr()
     assert "0001.png: does not exist" in out
-    assert "0002.png: no depth was measured at its wrist" in out
+    assert "depth/0002.png: is not a picture that can be read" in out
+    assert "depth/0009.png: does not exist" in out
     assert "without points (kerashand-data label fills them in): 1, such as 0004" in out
     assert "in points.jsonl without a colour picture: 1, such as 0001" in out
     assert "without a depth picture: 1, such as 0009" in out
@@ -107,7 +116,7 @@ def test_photographs(tmp_path, rng, capsys):
     (folder / "a.png").write_bytes(b"half")
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert "a.png: is missing or no picture" in out
+    assert "a.png: is not a picture that can be read" in out
     assert "sheet.png: 1 hand\n" in out
     assert "2 hands cannot be used. Mend what is wrong." in err
 
@@ -128,7 +137,7 @@ def predictor(monkeypatch):
             if len(seen) == 3:
                 return None
             score = 0.2 if len(seen) == 4 else 0.9
-            return recordings._row("left", score, np.full((21, 2), 300.123), np.full(21, 0.5))
+            return recordings._row("left", score, OPEN_HAND, np.full(21, 0.5))
 
         return predict
 
@@ -145,7 +154,8 @@ def test_frames_without_points_are_filled_in(folder, predictor, capsys):
     assert rows[:4] == kept
     assert [row["frame"] for row in rows[4:]] == ["0004", "0005", "0008", "0009"]
     assert rows[-1]["side"] == "left"
-    assert rows[-1]["uv_px"][20] == [300.12, 300.12]
+    assert rows[-1]["uv_px"][0] == [300.12, 300.12]
+    assert rows[-1]["uv_px"][9] == [300.12, 225.12]
     assert "hands in 4 of 6 frames without points, 4 had some" in capsys.readouterr().out
 
 
@@ -153,10 +163,10 @@ def test_what_was_found_before_a_stop_is_kept(folder, predictor, monkeypatch):
     (folder / "points.jsonl").unlink()
     read = recordings._read_rgb
 
-    def stopped(path):
+    def stopped(path, size_px):
         if path.stem == "0002":
             raise KeyboardInterrupt
-        return read(path)
+        return read(path, size_px)
 
     monkeypatch.setattr(recordings, "_read_rgb", stopped)
     assert main(["label", str(folder)]) == 130
@@ -170,7 +180,7 @@ def test_hands_that_could_not_be_used_are_not_added(folder, predictor, capsys):
     assert [row["frame"] for row in lines(folder)] == [f"000{n}" for n in (0, 4, 5, 6, 7, 8, 9)]
     out = capsys.readouterr().out
     assert "left out: " in out
-    assert "0001.png: no depth was measured at its wrist" in out
+    assert "depth/0001.png: does not exist" in out
     assert "hands in 7 of 10 frames" in out
     assert main(["check", str(folder)]) == 0
 
@@ -190,6 +200,149 @@ def test_no_recording(tmp_path, capsys):
     nowhere.write_text("")
     assert main(["check", str(nowhere)]) == 2
     assert f"{nowhere} is no folder." in capsys.readouterr().err
+
+
+def test_a_bad_picture_does_not_stop_the_others(folder, predictor, capsys):
+    (folder / "points.jsonl").unlink()
+    (folder / "colour" / "0001.png").write_bytes(b"half")
+    data = (folder / "colour" / "0005.png").read_bytes()
+    (folder / "colour" / "0005.png").write_bytes(data[: len(data) // 2])
+    cv2.imwrite(str(folder / "colour" / "0007.png"), np.zeros((48, 64, 3), np.uint8))
+    assert main(["label", str(folder)]) == 0
+    assert predictor == [(480, 640, 3)] * 7
+    assert [row["frame"] for row in lines(folder)] == ["0000", "0002", "0006", "0008", "0009"]
+    out = capsys.readouterr().out
+    assert "0001.png: is not a picture that can be read" in out
+    assert "0005.png: is a PNG file that was cut short" in out
+    assert "0007.png: is 64 x 48 pixels, not 640 x 480" in out
+
+
+# ------------------------------------------------------------------------------ names of files
+
+
+def test_files_that_macos_and_cameras_name(folder, predictor, capsys):
+    """Hidden files are no frames, and suffixes may be written in any way."""
+    (folder / "points.jsonl").unlink()
+    for kind in ("colour", "depth"):
+        (folder / kind / "._0000.png").write_bytes(b"\0\5\x16\7")
+        (folder / kind / ".DS_Store").write_bytes(b"\0")
+        (folder / kind / "0001.png").rename(folder / kind / "0001.PNG")
+    picture = cv2.imread(str(folder / "colour" / "0002.png"))
+    cv2.imwrite(str(folder / "colour" / "0002.jpg"), picture)
+    (folder / "colour" / "0002.jpg").rename(folder / "colour" / "0002.JPEG")
+    (folder / "colour" / "0002.png").unlink()
+    assert main(["label", str(folder)]) == 0
+    assert "hands in 8 of 10 frames without points" in capsys.readouterr().out
+    assert main(["check", str(folder)]) == 0
+
+
+def test_two_pictures_of_one_frame(folder, capsys):
+    picture = cv2.imread(str(folder / "colour" / "0001.png"))
+    cv2.imwrite(str(folder / "colour" / "0001.jpg"), picture)
+    for command in ("label", "check"):
+        assert main([command, str(folder)]) == 2
+        message = "two pictures of the frame 0001: 0001.jpg and 0001.png. Remove one."
+        assert message in capsys.readouterr().err
+
+
+def test_frames_count_as_people_do(folder):
+    """The last fifth of 0 to 9 and 10 is 9 and 10, not 8 and 9."""
+    rows = lines(folder)
+    for kind in ("colour", "depth"):
+        for number in range(10):
+            path = folder / kind / f"{number:04d}.png"
+            path.rename(folder / kind / f"frame_{number + 1}.png")
+    for number, row in enumerate(rows):
+        row["frame"] = f"frame_{number + 1}"
+    (folder / "points.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    train, test = (rgbd.read(folder, split) for split in ("train", "test"))
+    assert [Path(path).stem for path in test.images] == ["frame_9", "frame_10"]
+    assert [Path(path).stem for path in train.images] == [f"frame_{n}" for n in range(1, 9)]
+    _, held_out = train.held_out(2)
+    assert [Path(path).stem for path in held_out.images] == ["frame_7", "frame_8"]
+    assert list(Pictures.of(folder).colour)[-2:] == ["frame_9", "frame_10"]
+
+
+def test_american_spelling(folder, capsys):
+    (folder / "colour").rename(folder / "color")
+    text = (folder / "recording.yaml").read_text().replace("colour", "color")
+    (folder / "recording.yaml").write_text(text)
+    assert "depth_to_color:" in text
+    assert main(["check", str(folder)]) == 0
+    (folder / "recording.yaml").write_text(text + "colour: {}\n")
+    assert main(["check", str(folder)]) == 2
+    assert "one of `color` and `colour`, not both" in capsys.readouterr().err
+    (folder / "colour").mkdir()
+    (folder / "recording.yaml").write_text(text)
+    assert main(["check", str(folder)]) == 2
+    assert "one of colour/ and color/, not both" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------- what text files hold
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("depth_to_colour:", "depth_to_color_:", "Did you mean `depth_to_colour`?"),
+        ("unit_mm: 1.0", "unit: 0.1", "depth.unit: unknown key. Did you mean `unit_mm`?"),
+        ("translation_mm:", "translation:", "depth_to_colour.translation: unknown key. Did you"),
+        ("fx: 600", "fx: 600, fz: 3", "colour.fz: unknown key."),
+        ("hand:", "1: 2\nhand:", "1: unknown key. Allowed here: colour, depth, depth_to"),
+    ],
+)
+def test_unknown_keys_of_a_recording(folder, capsys, old, new, message):
+    path = folder / "recording.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    for command in ("check", "label"):
+        assert main([command, str(folder)]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_all_unknown_keys_are_named_at_once(folder, capsys):
+    path = folder / "recording.yaml"
+    path.write_text(path.read_text().replace("unit_mm", "units") + "date: today\n")
+    assert main(["check", str(folder)]) == 2
+    told = capsys.readouterr().err
+    assert "depth.units: unknown key" in told
+    assert "date: unknown key" in told
+
+
+def test_unknown_keys_of_points(folder, capsys):
+    rows = lines(folder)
+    rows[3]["weights"] = [1.0] * 21
+    (folder / "points.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    assert main(["check", str(folder)]) == 2
+    assert (
+        "points.jsonl, line 4: unknown key `weights`. Did you mean `weight`? Allowed: frame, side"
+    ) in capsys.readouterr().err
+
+
+def test_text_as_windows_writes_it(folder, predictor, capsys):
+    """A byte-order mark and line ends of two characters are read; UTF-16 is named."""
+    for name in ("points.jsonl", "recording.yaml"):
+        text = (folder / name).read_text()
+        (folder / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert main(["check", str(folder)]) == 0
+    text = (folder / "points.jsonl").read_text("utf-8-sig")
+    rows = [json.loads(line) for line in text.split("\n")[:4]]
+    (folder / "points.jsonl").write_bytes(
+        b"\xef\xbb\xbf" + "\r\n".join(json.dumps(row) for row in rows).encode()
+    )
+    assert main(["label", str(folder)]) == 0
+    assert lines(folder)[:4] == rows
+    capsys.readouterr()
+    for name in ("points.jsonl", "recording.yaml"):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content.decode("utf-8-sig").encode("utf-16"))
+        for command in ("check", "label"):
+            assert main([command, str(folder)]) == 2
+            told = capsys.readouterr().err
+            assert name in told
+            assert "the file is UTF-16 text" in told
+        (folder / name).write_bytes(content)
 
 
 # ------------------------------------------------------------------------------------ MediaPipe
@@ -212,9 +365,9 @@ def mediapipe(monkeypatch, tmp_path):
 
         def detect(self, image):
             assert image["data"].shape == (480, 640, 3)
-            point = SimpleNamespace(x=0.5, y=0.25)
+            points = [SimpleNamespace(x=0.5 - 0.01 * k, y=0.25) for k in range(21)]
             side = SimpleNamespace(category_name="Left", score=0.98)
-            return SimpleNamespace(hand_landmarks=[[point] * 21], handedness=[[side]])
+            return SimpleNamespace(hand_landmarks=[points], handedness=[[side]])
 
     vision = SimpleNamespace(HandLandmarker=Landmarker, HandLandmarkerOptions=dict)
     python = SimpleNamespace(BaseOptions=dict, vision=vision)
@@ -237,7 +390,8 @@ def test_mediapipe_fills_in_points(folder, mediapipe):
     rows = lines(folder)
     assert len(rows) == 10
     assert rows[0]["side"] == "left"
-    assert rows[0]["uv_px"][20] == [319.5, 119.5]
+    assert rows[0]["uv_px"][0] == [319.5, 119.5]
+    assert rows[0]["uv_px"][20] == [191.5, 119.5]
     assert rows[0]["weight"] == [1.0] * 21
 
 

@@ -19,10 +19,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kerashand import picture_files
 from kerashand.cli.arguments import exit_code
 from kerashand.data.photos import POINTS_3D_FILE, boxed_pictures, load_labels
 from kerashand.errors import UserError
@@ -105,10 +105,8 @@ def photographs(
     labels = load_labels(str(folder))
     errors, groups = [], []
     for row in np.flatnonzero(labels["split"] == split):
-        picture = cv2.imread(str(folder / str(labels["name"][row])))
-        if picture is None:
-            raise UserError(f"{folder / str(labels['name'][row])} is not a picture.")
-        rgb, uv = np.ascontiguousarray(picture[:, :, ::-1]), labels["uv_px"][row]
+        rgb = picture_files.read(folder / str(labels["name"][row]))
+        uv = labels["uv_px"][row]
         is_right = bool(labels["is_right"][row])
         hand = model.predict(
             rgb, box=box_of(uv, loose), side="right" if is_right else "left", passes=passes
@@ -188,7 +186,7 @@ def points_in_3d(folder: Path, split: str) -> dict[str, NDArray]:
 
 def stereo(model: HandPose, folder: Path, points: dict, passes: int, loose: float = 1.0) -> dict:
     """3D errors on photographs with `points_in_3d`."""
-    pictures = (cv2.imread(str(folder / str(name)))[:, :, ::-1] for name in points["name"])
+    pictures = (picture_files.read(folder / str(name)) for name in points["name"])
     hands = zip(pictures, points["xyz_mm"], points["intrinsics"], strict=True)
     return errors_3d(model, hands, passes, loose)
 

@@ -292,15 +292,23 @@ def resized(content: bytes, width: int, height: int) -> bytes:
 
 
 def pictures_of(rng: np.random.Generator) -> list[bytes]:
-    """A small picture in each format, and one with alpha."""
+    """A small picture in each format, with alpha, turned by EXIF, and with 12 and 16 bits."""
     import cv2
+    from PIL import Image
 
     picture = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (40, 30))
     alpha = np.dstack([picture, np.full((30, 40), 128, np.uint8)])
     kinds = (".png", ".jpg", ".bmp", ".tif", ".webp", ".ppm")
-    return [cv2.imencode(kind, picture)[1].tobytes() for kind in kinds] + [
-        cv2.imencode(kind, alpha)[1].tobytes() for kind in (".png", ".tif", ".webp")
-    ]
+    exif, turned, clear = Image.Exif(), io.BytesIO(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.fromarray(picture).save(turned, "JPEG", exif=exif)
+    grey = picture[..., 0].astype(np.uint16) * 16
+    Image.fromarray(grey).save(clear, "PNG", transparency=16)
+    return [
+        *(cv2.imencode(kind, picture)[1].tobytes() for kind in kinds),
+        *(cv2.imencode(kind, alpha)[1].tobytes() for kind in (".png", ".tif", ".webp")),
+        turned.getvalue(), clear.getvalue(), b"P5 40 30 4095 " + grey.astype(">u2").tobytes(),
+    ]  # fmt: skip
 
 
 def picture_bombs(valid: Sequence[bytes]) -> dict[str, bytes]:
@@ -387,10 +395,17 @@ RECORDING = {
 }  # fmt: skip
 
 
+FINGERS = ((-0.5, -0.4), (-0.25, -1.0), (0.0, -1.0), (0.2, -0.95), (0.4, -0.85))
+"""Where fingers start, in palms of an open hand, fingers up, whose wrist is at the origin."""
+
+
 def _points(rng: np.random.Generator, frames: int = 6) -> list[dict]:
+    """Hands with palms of 92 mm, half a metre before the camera of `RECORDING`."""
+    joints = [(0.0, 0.0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)]
+    uv = np.array(joints) * (92.0 * 60.0 / 500.0) + [30.0, 35.0]
     return [
         {"frame": f"{n:03d}", "side": ("left", "right")[n % 2],
-         "uv_px": rng.uniform(5, 40, (21, 2)).round(1).tolist()}
+         "uv_px": (uv + rng.uniform(-1.0, 1.0, (21, 2))).round(1).tolist()}
         for n in range(frames)
     ]  # fmt: skip
 
@@ -417,7 +432,7 @@ def _checked_folder(read: Callable, file: Path) -> Callable[[Path], None]:
     """What `kerashand-data check` does with a folder in which one file is exchanged."""
 
     def call(path: Path) -> None:
-        from kerashand.data.readers.table import check_depth, find_problems
+        from kerashand.data.readers.checks import check_depth, find_problems
 
         path.replace(file)
         for split in ("train", "test"):
@@ -743,8 +758,9 @@ def depth_case(work: Path) -> Case:
     import cv2
 
     from kerashand.data.readers import rgbd
+    from kerashand.data.readers.checks import find_problems
     from kerashand.data.readers.rhd import sides
-    from kerashand.data.readers.table import depth_seen, find_problems
+    from kerashand.data.readers.table import depth_seen
 
     folder = _recording(work)
     table = rgbd.read(folder, "train")

@@ -29,6 +29,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from kerashand import picture_files
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.metrics import errors_of_256
 from kerashand.runtime import HandPose
@@ -179,7 +180,7 @@ def labelled(folder: Path, out: Path, data: dict, splits) -> list[dict]:
     for number in np.flatnonzero(data["ok"]):
         uv, score = data["uv_px"][number], float(data["score"][number])
         picture = folder / "images" / str(data["name"][number])
-        side = max(cv2.imread(str(picture)).shape[:2])
+        side = max(picture_files.read_head(picture).size_px)
         if score < MIN_SCORE or (uv.max(axis=0) - uv.min(axis=0)).max() < MIN_BOX_SHARE * side:
             continue
         name = f"{folder.name}/{picture.name}"
@@ -206,7 +207,7 @@ def agreed(rows: list[dict], folder: Path, model: HandPose) -> list[dict]:
 
 def picture_of(one: dict, folder: Path) -> np.ndarray:
     """The picture of a hand, [H, W, 3] uint8 RGB."""
-    return cv2.cvtColor(cv2.imread(str(folder / one["name"])), cv2.COLOR_BGR2RGB)
+    return picture_files.read(folder / one["name"])
 
 
 def side_of(one: dict) -> str:
@@ -337,7 +338,7 @@ def alike(paths: list[Path]) -> list[int]:
     """
     thumbnails = []
     for path in paths:
-        small = cv2.resize(cv2.imread(str(path)), (16, 16), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(picture_files.read(path), (16, 16), interpolation=cv2.INTER_AREA)
         border = np.ones((16, 16), bool)
         border[3:13, 3:13] = False
         thumbnails.append(small[border].astype(np.float32).ravel() / 255.0)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.files import read_text
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import JOINTS_SIGNATURE, Backend, Outputs
 from kerashand.runtime.finder import Finder
@@ -45,7 +46,7 @@ class TensorRTBackend(Backend):
         import tensorrt as trt
 
         try:
-            self.metadata = json.loads(description.read_text(encoding="utf-8"))
+            self.metadata = json.loads(read_text(description))
             content = engine.read_bytes()
         except (OSError, ValueError) as error:
             raise UserError(f"A file cannot be read: {error}") from error

@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -107,7 +106,7 @@ def line_of(frame: int, hands: list[tuple[int, Hand]], *, milliseconds: float) -
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """A picture [H, W, 3] uint8 RGB.
+    """A picture [H, W, 3] uint8 RGB, upright.
 
     Raises:
         UserError: if it cannot be read, or Pillow is missing.
@@ -121,20 +120,10 @@ def read_picture(path: Path) -> np.ndarray:
             raise UserError(f"{path} must hold uint8 [H, W, 3]. It holds: {rgb.dtype} {rgb.shape}")
         return np.array(rgb)
     try:
-        from PIL import Image, ImageOps
+        from kerashand import picture_files
     except ImportError as error:
         raise UserError("A picture needs Pillow (pip install pillow), or give .npy.") from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is large or odd
-            image = Image.open(path)
-        with image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            # Phones store pictures lying and say in EXIF how to turn them.
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except Exception as error:  # of many classes, for damage of many kinds
-        raise UserError(f"{path} cannot be read: {error}") from error
+    return picture_files.read(path)
 
 
 def camera_frames(number: int) -> Iterator[Frame]:

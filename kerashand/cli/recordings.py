@@ -16,10 +16,20 @@ from kerashand.cli.arguments import writing
 from kerashand.cli.startup import show_messages
 from kerashand.data import photos
 from kerashand.data.readers import rgbd
-from kerashand.data.readers.table import HandTable, check_depth, depth_seen, find_problems
+from kerashand.data.readers.checks import check_depth, find_problems
+from kerashand.data.readers.recording import (
+    POINTS_FILE,
+    Pictures,
+    Recording,
+    load_points,
+    load_recording,
+    point_lines,
+)
+from kerashand.data.readers.table import HandTable, depth_seen, picture_problem
+from kerashand.data.readers.units import check_units
 from kerashand.data.splits import READERS
 from kerashand.errors import UserError, number_of
-from kerashand.files import check_folder, user_path, write_text
+from kerashand.files import check_folder, natural_order, user_path, write_text
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine, crop_affine
 from kerashand.progress import progress
 from kerashand.runtime import HandPose
@@ -76,7 +86,13 @@ def _check_tables(folder: str, kind: str) -> tuple[int, list[Drawing]]:
             captions = [f"{line}{path.name}", f"wrist {table.xyz_mm[row, 0, 2]:.0f} mm"]
             if row not in bad:
                 drawings.append((partial(_panels, table, row), captions))
-        check_depth(table.select([row for row in range(len(table)) if row not in bad]))
+        if table.has_xyz:
+            check_depth(table.select([row for row in range(len(table)) if row not in bad]))
+        elif measure := check_units(table):  # of hands without depth too: it may say why
+            print(
+                f"  wrist to middle knuckle measures {measure.palm_mm:.0f} mm, hands are "
+                f"{measure.distance_mm:.0f} mm away (medians of {measure.hands})"
+            )
     if kind == "rgbd":
         _report_frames(user_path(folder))
     return wrong, drawings
@@ -88,12 +104,14 @@ def _check_photos(folder: str, kind: str) -> tuple[int, list[Drawing]]:
     names = sorted(set(labels["name"].tolist()))
     show_messages()
     with progress("reading pictures", len(names), "pictures") as advance:
-        bad = set()
+        bad = {}
         for name in names:
-            if picture_files.read(user_path(folder) / name) is None:
-                bad.add(name)
+            try:
+                picture_files.read(user_path(folder) / name)
+            except picture_files.PictureError as error:
+                bad[name] = error.reason
             advance(1)
-    _list(f"{user_path(folder) / name}: is missing or no picture" for name in sorted(bad))
+    _list(f"{user_path(folder) / name}: {reason}" for name, reason in bad.items())
     for split in SPLITS:
         print(f"{split}: {number_of(int((labels['split'] == split).sum()), 'hand')}")
     if others := sorted(set(labels["split"].tolist()) - set(SPLITS)):
@@ -117,24 +135,24 @@ def _list(texts: Iterable[str]) -> None:
 def _lines(folder: str) -> dict[str, Iterator[int]]:
     """Frame -> the numbers of its lines in points.jsonl, in the order of the tables' rows."""
     numbers: dict[str, list[int]] = {}
-    rgbd.load_recording(folder)
-    for row in rgbd.load_points(folder):
+    load_recording(folder)
+    for row in load_points(folder):
         numbers.setdefault(row["frame"], []).append(row["line"])
     return {frame: iter(found) for frame, found in numbers.items()}
 
 
 def _report_frames(folder: Path) -> None:
     """What frames lack."""
-    named = {row["frame"] for row in rgbd.load_points(folder)}
-    held = set(rgbd.frames(folder))
-    depth = {path.stem for path in (folder / "depth").glob("*.png")}
+    named = {row["frame"] for row in load_points(folder)}
+    pictures = Pictures.of(folder)
+    held, depth = set(pictures.colour), set(pictures.depth)
     for frames, what in (
         (held - named, "frames without points (kerashand-data label fills them in)"),
         (named - held, "frames in points.jsonl without a colour picture"),
         (held - depth, "frames without a depth picture"),
     ):
         if frames:
-            print(f"{what}: {len(frames)}, such as {min(frames)}")
+            print(f"{what}: {len(frames)}, such as {min(frames, key=natural_order)}")
 
 
 def write_sheets(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> None:
@@ -172,7 +190,7 @@ def write_sheets(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> 
 
 
 def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[np.ndarray]:
-    picture = picture_files.read(user_path(folder) / str(labels["name"][row]))[:, :, ::-1]
+    picture = picture_files.read(user_path(folder) / str(labels["name"][row]))
     weight = labels["uv_weight"][row]
     uv = labels["uv_px"][row]
     crop, affine = photos.crop_hand(picture, uv, weight, size_px=SHEET_PX)
@@ -185,8 +203,7 @@ def _panels(table: HandTable, row: int) -> list[np.ndarray]:
     side = max(float((high - low).max()), 4.0) * HAND_MARGIN
     affine = crop_affine((low + high) / 2, side, SHEET_PX)
     size = (SHEET_PX, SHEET_PX)
-    picture = picture_files.read(table.images[row])[:, :, ::-1]
-    crop = cv2.warpAffine(np.ascontiguousarray(picture), affine[:2], size)
+    crop = cv2.warpAffine(picture_files.read(table.images[row]), affine[:2], size)
     points = apply_affine(table.uv_px[row].astype(np.float64), affine)
     panels = [visualize.draw_skeleton(crop, points, scale=1)]
     if table.depths is not None:
@@ -210,50 +227,57 @@ def label(arguments: argparse.Namespace) -> None:
     folder = user_path(arguments.folder)
     if not 0.0 <= arguments.least_score <= 1.0:
         raise UserError(f"--least-score must be 0 to 1. Received: {arguments.least_score}")
-    recording = rgbd.load_recording(folder)
-    path = folder / rgbd.POINTS_FILE
-    lines = []
-    if path.exists():
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        named = {row["frame"] for row in rgbd.load_points(folder)} if lines else set()
-    else:
-        named = set()
-    missing = [frame for frame in rgbd.frames(folder) if frame not in named]
-    found, unusable = 0, []
+    recording, pictures = load_recording(folder), Pictures.of(folder)
+    path = folder / POINTS_FILE
+    lines = [line for _, line in point_lines(folder)] if path.exists() else []
+    named = {row["frame"] for row in load_points(folder)} if lines else set()
+    missing = [frame for frame in pictures.colour if frame not in named]
+    found, left_out = 0, []
     show_messages()
     with contextlib.ExitStack() as at_end:
         predict = PREDICTORS[arguments.predictor](arguments, at_end)
         advance = at_end.enter_context(progress("looking for hands", len(missing), "frames"))
         try:
             for frame in missing:
-                rgb = _read_rgb(rgbd.colour_path(folder, frame))
-                hand = predict(rgb)
+                try:
+                    hand = predict(_read_rgb(pictures.colour[frame], recording.size_px))
+                except picture_files.PictureError as error:
+                    hand = None
+                    left_out.append(f"{pictures.colour[frame]}: {error.reason}")
                 advance(1)
                 if hand is None or hand["score"] < arguments.least_score:
                     continue
                 row = {"frame": frame, **hand}
-                arrays = {key: np.array(hand[key]) for key in ("uv_px", "weight")}
-                table = rgbd.table_of(folder, recording, [{**row, **arrays}], "train")
-                if problems := find_problems(table):
-                    unusable.append(problems[0][1])
+                if problem := _problem(row, recording, pictures):
+                    left_out.append(problem)
                     continue
                 found += 1
                 lines.append(json.dumps(row))
         finally:  # what was found is kept when somebody stops it
             if found:
                 write_text(path, "\n".join(lines) + "\n")
-    _list(f"left out: {text}" for text in unusable)
+    _list(f"left out: {text}" for text in left_out)
     print(
         f"{path}: hands in {found} of {len(missing)} frames without points, {len(named)} had some. "
         f"Look at them: kerashand-data check {folder} --sheet sheet.png"
     )
 
 
-def _read_rgb(path: Path) -> np.ndarray:
-    picture = picture_files.read(path)
-    if picture is None:
-        raise UserError(f"{path} is not a picture that can be read.")
-    return np.ascontiguousarray(picture[:, :, ::-1])
+def _problem(row: dict, recording: Recording, pictures: Pictures) -> str | None:
+    """Why training could not use a row that was found; None if it can."""
+    arrays = {key: np.array(row[key]) for key in ("uv_px", "weight")}
+    table = rgbd.table_of(
+        pictures.root, recording, [{**row, **arrays}], pictures=pictures, split="train"
+    )
+    problems = find_problems(table)
+    return problems[0][1] if problems else None
+
+
+def _read_rgb(path: Path, size_px: tuple[int, int]) -> np.ndarray:
+    """The picture of a frame, if it is of the size of the recording's pictures."""
+    if problem := picture_problem(picture_files.read_head(path), size_px):
+        raise picture_files.PictureError(path, problem)
+    return picture_files.read(path)
 
 
 def _own_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitStack):

@@ -12,8 +12,8 @@ import yaml
 
 from kerashand.config.rules import Finding, find_conflicts, find_data_conflicts
 from kerashand.config.schema import STAGES, Config
-from kerashand.config.sections import ConfigError, Section, did_you_mean, read_section
-from kerashand.errors import shown
+from kerashand.config.sections import ConfigError, Section, read_section
+from kerashand.errors import did_you_mean, shown
 from kerashand.files import user_path
 from kerashand.yaml_files import YamlError, parse_yaml, read_yaml_file
 

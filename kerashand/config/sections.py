@@ -1,7 +1,6 @@
 """Frozen dataclasses as config sections, whose fields state what they allow, and their reading."""
 
 import dataclasses
-import difflib
 import math
 import re
 import types
@@ -9,7 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from kerashand.errors import UserError, shown
+from kerashand.errors import UserError, did_you_mean, shown
 
 _NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -102,12 +101,6 @@ class Limits:
 def setting(default: Any, **limits: Any) -> Any:
     """A dataclass field with a default and its `Limits`."""
     return dataclasses.field(default=default, metadata={"limits": Limits(**limits)})
-
-
-def did_you_mean(word: str, allowed: typing.Iterable[str]) -> str:
-    """A sentence that names the closest allowed word, or an empty text if none is close."""
-    close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
-    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def read_section(defaults: Section, received: Any, path: str, problems: dict[str, str]) -> Section:

@@ -26,9 +26,11 @@ import numpy as np
 
 from kerashand import picture_files
 from kerashand.data.cache import CachedSplit, encode_jpeg
+from kerashand.data.readers.checks import HAND_MM
+from kerashand.data.readers.table import LEAST_HAND_PX
 from kerashand.errors import UserError
 from kerashand.files import check_folder, user_path
-from kerashand.geometry.camera import apply_affine, crop_affine
+from kerashand.geometry.camera import apply_affine, crop_affine, px_from_cam
 from kerashand.geometry.pose import mirror
 from kerashand.untrusted import read_arrays
 
@@ -48,6 +50,8 @@ FIELDS = {
     "split": ("U", ()),
 }
 FIELDS_3D = {"xyz_mm": ("f", (21, 3)), "intrinsics": ("f", (3, 3))}
+MOST_OFF_SPANS = 0.5
+"""How far joints may project beside their points, in spans of these: estimates are off by less."""
 # Where there is no 3D label: any finite hand before any finite camera.
 FILLER_DEPTH_MM = 500.0
 FILLER_BONE_MM = 30.0
@@ -70,7 +74,7 @@ class PhotoSplit(CachedSplit):
     @property
     def folder(self) -> str:
         """Folder of its shards below the root of the cache."""
-        kind = f"{POSED if self.posed else KINDS[0]}-v1"
+        kind = f"{POSED if self.posed else KINDS[0]}-v2"
         return f"{kind}/{Path(self.path).name}-{self.split}-{self.size_px}px-{self.digest}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
@@ -80,11 +84,8 @@ class PhotoSplit(CachedSplit):
         return [self._encode(labels, row) for row in rows]
 
     def _encode(self, labels: dict[str, np.ndarray], row: int) -> dict[str, bytes]:
-        path = Path(self.path) / str(labels["name"][row])
-        picture = picture_files.read(path)
-        if picture is None:
-            raise UserError(f"{path} is not a picture that OpenCV can read, or does not exist.")
-        picture, uv = picture[:, :, ::-1], labels["uv_px"][row]
+        picture = picture_files.read(Path(self.path) / str(labels["name"][row]))
+        uv = labels["uv_px"][row]
         if self.posed:
             xyz, intrinsics = labels["xyz_mm"][row], labels["intrinsics"][row]
         else:
@@ -168,12 +169,10 @@ def boxed_pictures(path: str, split: str) -> Iterator[tuple[np.ndarray, np.ndarr
     labels = load_labels(path)
     for name in sorted(set(labels["name"][labels["split"] == split].tolist())):
         picture = picture_files.read(Path(path) / name)
-        if picture is None:
-            raise UserError(f"{Path(path) / name} is not a picture that OpenCV can read.")
         rows = np.flatnonzero(labels["name"] == name)
         uv = labels["uv_px"][rows]
         boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
-        yield np.ascontiguousarray(picture[:, :, ::-1]), boxes, labels["is_right"][rows]
+        yield picture, boxes, labels["is_right"][rows]
 
 
 def count(path: str, split: str) -> int:
@@ -212,18 +211,34 @@ def load_labels(path: str, *, posed: bool = False) -> dict[str, np.ndarray]:
                 f"{file}: `{name}` must be of kind {kind!r} and shape {shape}. "
                 f"Received: {array.dtype}, {array.shape}"
             )
-    weight = labels["uv_weight"]
-    bad = ~(np.isfinite(labels["uv_px"]).all(axis=(1, 2)) & np.isfinite(weight).all(axis=1))
-    bad |= (weight < 0).any(axis=1) | (weight > 1).any(axis=1) | ((weight > 0).sum(axis=1) < 2)
-    if posed:
-        bad |= ~(labels["xyz_mm"][..., 2] > 0).all(axis=1)
-        bad |= ~np.isfinite(labels["xyz_mm"]).all(axis=(1, 2))
-        bad |= ~np.isfinite(labels["intrinsics"]).all(axis=(1, 2))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise UserError(
-            f"{file}: {int(bad.sum())} hands have points that are not finite, weights outside "
-            f"0..1, fewer than two weighted points, or joints behind the camera; the first is row "
-            f"{row}, {labels['name'][row]}."
-        )
+    for bad, what in _wrong_hands(labels, posed):
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise UserError(
+                f"{file}: {int(bad.sum())} hands have {what}; the first is row {row}, "
+                f"{labels['name'][row]}."
+            )
     return labels
+
+
+def _wrong_hands(labels: dict[str, np.ndarray], posed: bool) -> Iterator[tuple[np.ndarray, str]]:
+    """[N] which hands cannot be used, and why."""
+    uv, weight = labels["uv_px"], labels["uv_weight"]
+    yield ~np.isfinite(uv).all(axis=(1, 2)), "points that are not finite"
+    yield ~((weight >= 0) & (weight <= 1)).all(axis=1), "weights outside 0..1"
+    yield (weight > 0).sum(axis=1) < 2, "fewer than two weighted points"
+    span = np.ptp(uv, axis=1).max(axis=1)
+    yield span < LEAST_HAND_PX, "points that span less than 4 pixels (they are counted in pixels)"
+    if not posed:
+        return
+    xyz, intrinsics = labels["xyz_mm"], labels["intrinsics"]
+    finite = np.isfinite(xyz).all(axis=(1, 2)) & np.isfinite(intrinsics).all(axis=(1, 2))
+    yield ~finite, "joints or cameras that are not finite"
+    yield ~(xyz[..., 2] > 0).all(axis=1), "joints behind the camera"
+    extent = np.ptp(xyz, axis=1).max(axis=1)
+    wrong = (extent < HAND_MM[0]) | (extent > HAND_MM[1])
+    size = f"{extent[np.argmax(wrong)]:.3g} mm"
+    yield wrong, f"a size that no hand has, such as {size} (are the units right?)"
+    off = np.linalg.norm(px_from_cam(xyz, intrinsics) - uv, axis=2)
+    off = np.nanmedian(np.where(weight > 0, off, np.nan), axis=1)
+    yield off > MOST_OFF_SPANS * span, "joints that project beside their points (whose camera?)"

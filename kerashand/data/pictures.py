@@ -20,7 +20,6 @@ from kerashand.data.cache import CachedSplit, backgrounds_suffix, encode_jpeg
 from kerashand.data.photos import load_labels
 from kerashand.data.pipeline import as_written, endless_records
 from kerashand.data.streams import stream
-from kerashand.errors import UserError
 from kerashand.geometry.camera import apply_affine, crop_affine
 from kerashand.synthetic.appearance import photograph_background
 from kerashand.synthetic.pictures import DRAWN_VERSION, PICTURES_VERSION, draw_picture
@@ -113,9 +112,6 @@ class PhotographedPictures(CachedSplit):
         if rng.random() < EMPTY_SHARE:
             return _encoded(canvas, np.zeros((0, ROW)))
         photograph = picture_files.read(Path(self.path) / name)
-        if photograph is None:
-            raise UserError(f"{Path(self.path) / name} is not a picture that OpenCV can read.")
-        photograph = photograph[:, :, ::-1]
         height, width = photograph.shape[:2]
         share = rng.uniform(SMALLEST_PHOTOGRAPH, 1.0) if rng.random() < 0.7 else 1.0
         side = max(height, width) / share
@@ -126,7 +122,7 @@ class PhotographedPictures(CachedSplit):
         shrink = max(side / size, 1.0)
         if shrink > 1.5:
             photograph = cv2.GaussianBlur(photograph, (0, 0), 0.4 * shrink)
-        placed = cv2.warpAffine(np.ascontiguousarray(photograph), affine[:2], (size, size))
+        placed = cv2.warpAffine(photograph, affine[:2], (size, size))
         cover = cv2.warpAffine(np.ones((height, width), np.float32), affine[:2], (size, size))
         image = canvas + cover[..., None] * (placed.astype(np.float32) - canvas)
         uv = apply_affine(labels["uv_px"][hands], affine)

@@ -9,8 +9,8 @@ from pathlib import Path
 from kerashand.data.cache import CachedSplit, ensure_splits
 from kerashand.data.pipeline import DomainSource
 from kerashand.data.readers import cached
+from kerashand.data.readers.checks import check_depth
 from kerashand.data.readers.decode import row_parser
-from kerashand.data.readers.table import check_depth
 from kerashand.data.tables import TableSplit
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from kerashand.data import photos
 from kerashand.data.cache import CachedSplit, Split
 from kerashand.data.readers import freihand, rgbd, rhd, stb
-from kerashand.data.readers.table import HandTable, without_bad_rows
+from kerashand.data.readers.checks import without_bad_rows
+from kerashand.data.readers.table import HandTable
 from kerashand.data.sample import DOMAIN_NUMBERS
 from kerashand.data.tables import ConvertedSplit, TableSplit, mixed
 from kerashand.files import check_folder, user_path

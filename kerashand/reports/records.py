@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerashand.errors import UserError, shown
+from kerashand.files import read_text
 from kerashand.metrics import PROTOCOLS
 from kerashand.reports.assessment import Assessment, error_name, sample_error
 from kerashand.skeleton import JOINT_NAMES, NUM_JOINTS
@@ -49,7 +50,7 @@ def from_json(path: Path) -> Assessment:
         UserError: when it is no such file.
     """
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path))
         if content["format"] != FORMAT:
             raise UserError(f"{path} is of another version: {shown(content['format'])}.")
         samples = content["samples"]

@@ -307,7 +307,11 @@ def picture_files(folder: str) -> list[Path]:
     Raises:
         UserError: when there is none.
     """
-    files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in PICTURES)
+    files = sorted(
+        p
+        for p in Path(folder).rglob("*")
+        if p.suffix.lower() in PICTURES and not p.name.startswith(".")  # as macOS adds them
+    )
     if not files:
         raise UserError(f"{folder} holds no pictures ({', '.join(PICTURES)}).")
     return files
@@ -315,12 +319,10 @@ def picture_files(folder: str) -> list[Path]:
 
 def _load_picture(path: Path) -> np.ndarray:
     picture = read_picture(path)
-    if picture is None:
-        raise UserError(f"{path} is not a picture that OpenCV can read.")
     factor = LOADED_SIDE_PX / min(picture.shape[:2])
     if factor < 1.0:
         picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return picture[:, :, ::-1]
+    return picture
 
 
 def empty_pictures(

@@ -1,8 +1,9 @@
 """Rows of a `HandTable` to raw samples, inside tf.data: read, decode, cut a square, mirror.
 
-The square is `margin` times the box around a hand's points. Left hands are mirrored by the same
-affine map that cuts the square. No picture is touched before its row is asked for, and no Python
-runs on the way.
+The square is `margin` times the box around a hand's points. The affine map that cuts it also turns
+the picture upright, as its EXIF orientation says, and mirrors left hands. Heads of the pictures
+are read when the table is opened; of their pixels nothing is touched before a row is asked for, and
+no Python runs on the way. The pixels are those of `kerashand.picture_files.read`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from kerashand.geometry.camera import (
     flip_xyz,
 )
 from kerashand.geometry.registration import Registration, covered_px
+from kerashand.picture_files import Head, upright_from_stored
 
-CROPS_VERSION = 1
+CROPS_VERSION = 2
 """Of what is cut from the same picture; in the names of cached shards."""
 SHRINK = 1.5
 """Squares that hold more than so many pixels a pixel of the crop are averaged first."""
@@ -100,10 +102,10 @@ def row_parser(
         "intrinsics": tf.constant(crops.intrinsics),
         "uv_weight": tf.constant(table.uv_weight, tf.float32),
     }
-    affine = tf.constant(crops.affine, tf.float32)
+    picture_of = _picture_reader(table)
+    affine = tf.constant(crops.affine @ _turns(table), tf.float32)
     shrink = np.maximum(crops.side_px / size_px, 1.0)
     averaged = tf.constant(shrink, tf.float32) if (shrink > SHRINK).any() else None
-    images = tf.constant(table.images)
     depth_of = None
     if with_depth and table.depths is not None:
         depth_of = _depth_reader(table, crops, size_px)
@@ -111,8 +113,7 @@ def row_parser(
     def parse(row: tf.Tensor) -> dict[str, tf.Tensor]:
         sample = {name: value[row] for name, value in constants.items()}
         if with_image:
-            picture = _decode(images[row], table.images[0], table.size_px, 3, tf.uint8)
-            sample["image"] = _cut(picture, affine[row], size_px, averaged, row)
+            sample["image"] = _cut(picture_of(row), affine[row], size_px, averaged, row)
         if depth_of is not None:
             sample["depth_mm"] = depth_of(row)
         return sample
@@ -122,37 +123,70 @@ def row_parser(
 
 def damaged_pictures(table: HandTable) -> list[str]:
     """Paths of pictures that cannot be decoded, as training would decode them; slow."""
-    one_channel = table.depth_coding == "mm"
-    kinds = [(table.images, table.size_px, 3, tf.uint8)]
+    readers = [(table.images, _picture_reader(table))]
     if table.depths is not None:
-        channels, dtype = (1, tf.uint16) if one_channel else (3, tf.uint8)
-        kinds.append((table.depths, table.depth_size_px, channels, dtype))
+        readers.append((table.depths, _depth_picture_reader(table)))
     damaged = []
-    for paths, size_px, channels, dtype in kinds:
-        for path in dict.fromkeys(paths):
+    for paths, reader in readers:
+        for path, row in {path: row for row, path in enumerate(paths)}.items():
             try:
-                _decode(path, path, size_px, channels, dtype)
+                reader(row)
             except (tf.errors.OpError, ValueError):
                 damaged.append(path)
     return damaged
 
 
-def _decode(path, example: str, size_px, channels: int, dtype) -> tf.Tensor:
-    """A picture [H, W, C] of known size."""
-    data = tf.io.read_file(path)
-    if example.lower().endswith(".png"):
-        picture = tf.io.decode_png(data, channels=channels, dtype=dtype)
-    else:
-        picture = tf.io.decode_jpeg(data, channels=channels, dct_method="INTEGER_ACCURATE")
-    return tf.ensure_shape(picture, (size_px[1], size_px[0], channels))
+def _turns(table: HandTable) -> np.ndarray:
+    """[N, 3, 3] pixels of upright pictures from those of stored ones."""
+    return np.array(
+        [
+            upright_from_stored(head.orientation, head.stored_px)
+            if isinstance(head, Head)
+            else np.eye(3)
+            for head in table.heads
+        ]
+    )
+
+
+def _picture_reader(table: HandTable) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from a row to its picture [h, w, 3] uint8 as it is stored, of the right size."""
+    images = tf.constant(table.images)
+    heads = [head if isinstance(head, Head) else None for head in table.heads]
+    lying = [head is not None and head.size_px != head.stored_px for head in heads]
+    width, height = table.size_px
+    size = tf.constant([(width, height) if lies else (height, width) for lies in lying])
+    transparent = [head is not None and head.transparent for head in heads]
+    on_white = tf.constant(transparent) if any(transparent) else None
+
+    def read(row: tf.Tensor) -> tf.Tensor:
+        data = tf.io.read_file(images[row])
+
+        def opaque() -> tf.Tensor:  # decode_jpeg takes PNG files too
+            return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+
+        if on_white is None:
+            picture = opaque()
+        else:
+            picture = tf.cond(on_white[row], lambda: _on_white(data), opaque)
+        same_size = tf.debugging.assert_equal(tf.shape(picture)[:2], size[row])
+        with tf.control_dependencies([] if tf.executing_eagerly() else [same_size]):
+            return tf.ensure_shape(picture, (None, None, 3))
+
+    return read
+
+
+def _on_white(data: tf.Tensor) -> tf.Tensor:
+    """RGB of a PNG file with alpha on a white ground, as `picture_files.on_white` has it."""
+    rgba = tf.cast(tf.io.decode_png(data, channels=4), tf.int32)
+    alpha = rgba[..., 3:]
+    return tf.cast((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
 
 def _cut(picture, affine, size_px: int, shrinks: tf.Tensor | None, row) -> tf.Tensor:
     """The crop [S, S, 3] uint8; beyond its edge the picture is mirrored."""
     picture = tf.cast(picture, tf.float32)
     if shrinks is not None:
-        height, width = picture.shape[:2]
-        full = tf.constant([height, width], tf.float32)
+        full = tf.cast(tf.shape(picture)[:2], tf.float32)
         size = tf.maximum(tf.round(full / shrinks[row]), 1.0)
         picture = tf.cond(
             shrinks[row] > SHRINK,
@@ -183,17 +217,28 @@ def _project(picture, affine, size_px: int, interpolation: str, fill_mode: str) 
 # ------------------------------------------------------------------------------------- depth
 
 
+def _depth_picture_reader(table: HandTable) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from a row to its depth picture [H, W, 1] uint16 or [H, W, 3] uint8."""
+    paths, (width, height) = tf.constant(table.depths), table.depth_size_px
+    channels, dtype = (1, tf.uint16) if table.depth_coding == "mm" else (3, tf.uint8)
+
+    def read(row: tf.Tensor) -> tf.Tensor:
+        picture = tf.io.decode_png(tf.io.read_file(paths[row]), channels=channels, dtype=dtype)
+        return tf.ensure_shape(picture, (height, width, channels))
+
+    return read
+
+
 def _depth_reader(table: HandTable, crops: Crops, size_px: int):
-    paths, affine = tf.constant(table.depths), tf.constant(crops.affine, tf.float32)
+    affine, picture_of = tf.constant(crops.affine, tf.float32), _depth_picture_reader(table)
     coding, unit, registration = table.depth_coding, table.depth_unit_mm, table.registration
-    channels, dtype = (1, tf.uint16) if coding == "mm" else (3, tf.uint8)
     splat = None
     if registration:
         cameras = tf.constant(table.intrinsics)
         splat = _splatter(table, registration, crops, size_px)
 
     def read(row: tf.Tensor) -> tf.Tensor:
-        picture = _decode(paths[row], table.depths[0], table.depth_size_px, channels, dtype)
+        picture = picture_of(row)
         if splat is not None:
             return splat(unit * depth_mm(picture, coding), affine[row] @ cameras[row])
         # Cut first, as whole pixels: fewer of them are worked out.

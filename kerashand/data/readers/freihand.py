@@ -16,7 +16,7 @@ import numpy as np
 
 from kerashand.data.readers.table import HandTable, check_joints, check_numbers
 from kerashand.errors import UserError
-from kerashand.files import user_path
+from kerashand.files import read_text, user_path
 from kerashand.geometry.camera import px_from_cam
 from kerashand.untrusted import parse_json
 
@@ -82,7 +82,7 @@ def _backgrounds(root: Path, count: int) -> int:
 def _json(root: Path, name: str):
     path = root / f"{name}.json"
     try:
-        return parse_json(path.read_text(encoding="utf-8"))
+        return parse_json(read_text(path))
     except FileNotFoundError:
         raise UserError(
             f"{path} does not exist. FreiHAND's folder holds training/, evaluation/ and their "

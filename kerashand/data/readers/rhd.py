@@ -16,7 +16,6 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from kerashand import picture_files
@@ -124,16 +123,20 @@ def sides(folder: Path, names: list[str]) -> np.ndarray:
         return np.array([mark == "R" for mark in marks])
 
     def is_right(name: str) -> bool | None:
-        mask = picture_files.read(folder / name, cv2.IMREAD_GRAYSCALE)
-        return None if mask is None else covers(mask, RIGHT_MASK) >= covers(mask, LEFT_MASK)
+        try:
+            mask = picture_files.read_values(folder / name)
+        except picture_files.PictureError:
+            return None
+        mask = mask if mask.ndim == 2 else mask[..., 0]
+        return covers(mask, RIGHT_MASK) >= covers(mask, LEFT_MASK)
 
     with ThreadPoolExecutor() as pool:
         found = list(pool.map(is_right, names))
     missing = [name for name, side in zip(names, found, strict=True) if side is None]
     if missing:
         raise UserError(
-            f"{folder / missing[0]} is missing or no picture ({len(missing)} of {len(names)} masks "
-            "are). The masks say which hand counts; download the data set again."
+            f"{folder / missing[0]} is missing or no picture ({len(missing)} of {len(names)} "
+            "masks are). The masks say which hand counts; download the data set again."
         )
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
