@@ -37,10 +37,10 @@ _MAX_SEED = 2**31 - 1
 class DomainConfig(Section):
     """Where one domain's samples come from, and how many each split has.
 
-    `look` is what rendered hands look like, null is the domain's own name; `backgrounds` is a
-    folder of photographs to stand behind them, null are the few in the package. Data sets on disk
-    (all kinds but `synthetic`) are read from `path`; null of them is all that a split holds, and
-    `max_bad_share` of their hands may be left out as damaged. STB labels the palm, and
+    `look` is the style of rendered hands; null is the domain's own name. `backgrounds` is a folder
+    of photographs to stand behind them; null are the few in the package. Data sets on disk (all
+    kinds but `synthetic`) are read from `path`. For them a null count means all that a split holds,
+    and `max_bad_share` of their hands may be left out as damaged. STB labels the palm;
     `wrist_from_palm` names the formula for the wrist (see `kerashand.data.readers.stb`).
     """
 
@@ -59,11 +59,11 @@ class DomainConfig(Section):
 class DataConfig(Section):
     """The data of both domains; `cache_dir` null is $KERASHAND_CACHE or ~/.cache/kerashand.
 
-    The cache holds pictures of side `stored_size_px` (null: `image_size_px`), of which a network
-    sees the middle 1 / `zoom`, before augmentation. With `shards` it holds the hands of data sets
-    on disk too, cut once; otherwise their pictures are opened when a batch needs them. `readers` is
-    in how many parts shards and batches are read: as many as there are devices, so that each worker
-    reads its part alone.
+    The cache holds pictures of side `stored_size_px` (null: `image_size_px`). Of these a network
+    sees the middle 1 / `zoom`, before augmentation. With `shards` the cache also holds the hands of
+    data sets on disk, cut once. Without it their pictures are opened when a batch needs them.
+    `readers` is the number of parts in which shards and batches are read. With as many parts as
+    devices each worker reads its part alone.
     """
 
     image_size_px: int = setting(128, multiple_of=8, low=32, high=512)
@@ -80,7 +80,7 @@ class DataConfig(Section):
 
 @dataclass(frozen=True)
 class AugmentConfig(Section):
-    """Half ranges of the random changes; `scale` and `shift` are fractions of the crop."""
+    """The random changes of training pictures; 0 switches one off."""
 
     rotation_deg: float = setting(30.0, low=0, high=180)
     scale: float = setting(0.15, low=0, below=1)
@@ -171,7 +171,12 @@ class LabelsConfig(Section):
 
 @dataclass(frozen=True)
 class OptimizerConfig(Section):
-    """The optimiser of a stage; the rate falls to `final_fraction` of `learning_rate`."""
+    """The optimizer of a stage.
+
+    `schedule` is how the learning rate goes on. `cosine` rises from 0 to `learning_rate` in
+    `warmup_steps` and falls to `final_fraction` of it. `step` divides the rate by 10 at half and at
+    three quarters of the stage. `step` and `constant` use neither of the two keys.
+    """
 
     name: str = setting("adamw", choices=("adam", "adamw"))
     learning_rate: float = setting(1e-3, above=0, high=1)
@@ -186,8 +191,8 @@ class OptimizerConfig(Section):
 class LossWeightsConfig(Section):
     """The factors of the losses in Eq. 7.
 
-    `bone_length`, not in the paper, teaches joint depth where only `uv` is labelled: a bone costs
-    what it is shorter or longer than bones of hands are.
+    `bone_length` is not in the paper. It teaches joint depth where only `uv` is labelled: it
+    measures by how much a bone is shorter or longer than bones of hands are.
     """
 
     heatmap: float = setting(0.0, low=0)
@@ -210,9 +215,10 @@ class RatesConfig(Section):
 class StageConfig(Section):
     """One stage of training.
 
-    `steps_per_epoch` null is one pass over the domain of which that takes longest; `target_share`
-    is the target's part of a batch where both domains are sampled. `batch_size` counts the samples
-    of one step on all devices; `micro_batches` parts of it are taken one after the other.
+    `steps_per_epoch` null is one pass over the data; with two domains, over the one that takes
+    longer. `target_share` is the target's part of a batch where both domains are sampled.
+    `batch_size` counts the samples of one step on all devices. They are taken in `micro_batches`
+    parts, one after the other.
     """
 
     epochs: int = setting(1, low=0)

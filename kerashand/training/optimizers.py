@@ -15,9 +15,11 @@ OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}
 def learning_rate(
     *, schedule: str, peak: float, steps: int, warmup_steps: int, final_fraction: float
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """A rate over the steps of a stage: warm-up from 0, then constant, cosine or two drops.
+    """A rate over the steps of a stage.
 
-    `step` divides by 10 at half and at three quarters of the stage.
+    `cosine` rises from 0 to `peak` in `warmup_steps` and then falls to `final_fraction` of it.
+    `step` divides by 10 at half and at three quarters of the stage, `constant` stays at `peak`;
+    these two use neither `warmup_steps` nor `final_fraction`.
 
     Raises:
         ValueError: for an unknown schedule.
