@@ -28,6 +28,7 @@ def on_config(config: Any) -> Any:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     config.repo_url = setup["metadata"]["url"]
+    config.repo_name = "/".join(config.repo_url.split("/")[-2:])
     config.edit_uri = ""
     for tab in config.nav:
         for entries in tab.values():

@@ -1,10 +1,10 @@
 """A recording of your own: pictures, depth pictures, one camera file, and 2D points.
 
-recording.yaml     cameras and one measure of the hand, see `Recording`
-colour/NAME.jpg    or .png
-depth/NAME.png     16 bit, 0 = no measurement
-points.jsonl       a line a hand: {"frame": "NAME", "side": "right", "uv_px": [[u, v], ... 21],
-                   "weight": [21 numbers 0..1]}; `weight` may be left out
+    recording.yaml     cameras and one measure of the hand, see `Recording`
+    colour/NAME.jpg    or .png
+    depth/NAME.png     16 bit, 0 = no measurement
+    points.jsonl       a line a hand: {"frame": "NAME", "side": "right", "uv_px": [[u, v], ... 21],
+                       "weight": [21 numbers 0..1]}; `weight` may be left out
 
 There are no 3D labels. The depth of the wrist is what the depth picture says about it, and the
 scale is the measured bone. The last fifth of the frames, in the order of their names, is the test.
