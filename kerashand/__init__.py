@@ -3,17 +3,23 @@
 The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocular RGB Images"
 (ECCV 2018), in Keras 3. Imports point downward only; modules of one row do not import each other:
 
-    cli                                           the commands
-    training | exporting                          the three stages; files for other runtimes
-    evaluation                                    predictor + data set -> table and curves
-    runtime                                       runs an exported model
-    models | data | losses | metrics | visualize  components; they take plain arguments
-    synthetic                                     the hand generator, NumPy only
-    geometry                                      cameras, heat maps, depth; the conventions page
-    skeleton                                      the 21 joints
+    cli                                    the commands
+    reports                                models on a data set, as one HTML page
+    training | exporting                   the three stages; files for other runtimes
+    evaluation                             predictor + data set -> table and curves
+    runtime                                runs an exported model
+    models | data | losses | metrics | metrics_keras | metrics_finder | reference_curves | visualize
+                                           components; they take plain arguments
+    synthetic                              the hand generator, in NumPy and OpenCV
+    geometry                               cameras, heat maps, depth; the conventions page
+    skeleton                               the 21 joints
+    picture_files | pickles | yaml_files   reading of files from outside
+    files                                  paths, and files that appear whole or not at all
+    errors | progress | stderr | untrusted | replicas
+                                           messages, limits, and other small pieces
 
-`config` stands beside the rows: only cli, training.run, evaluation and exporting read it. `errors`
-is below all. This module imports nothing, so that `import kerashand` is immediate.
+`config` stands beside the rows: only cli, training.run, evaluation and exporting read it. This
+module imports nothing, so that `import kerashand` is immediate.
 """
 
 __version__ = "0.1.0"

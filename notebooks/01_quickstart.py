@@ -15,27 +15,44 @@
 #
 # # Hands in a picture, in a minute
 #
-# The packaged models find hands and their 21 joints; then a look inside: score maps, the second
-# look, the hand from another side. Everything runs on a CPU in seconds.
+# The packaged models find hands and their 21 joints. Then you see the inside: score maps, the second
+# pass, and the hand from another side. Everything runs on a CPU in seconds.
 
 # %%
+import importlib
 import importlib.util
-import os
 import subprocess
 import sys
+from pathlib import Path
 
-if importlib.util.find_spec("kerashand") is None:
-    if not os.path.exists("setup.cfg"):
-        repository = "https://github.com/kerashand/kerashand"
-        subprocess.run(["git", "clone", "-q", "--depth", "1", repository], check=True)
-        os.chdir("kerashand")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", "."], check=True)
-    sys.path.insert(0, os.getcwd())  # an editable install is seen by the next kernel only
+# A placeholder until the project is published, see notebooks/README.md.
+REPOSITORY = "https://github.com/kerashand/kerashand"
+EXTRA, NEEDED = "", ("kerashand",)
+
+
+def install():
+    """Install the clone around this notebook, an archive beside it, or what REPOSITORY holds."""
+    here = Path.cwd()
+    clones = [d for d in (here, *here.parents) if (d / "kerashand" / "__init__.py").is_file()]
+    archives = [a for end in ("whl", "tar.gz", "zip") for a in here.glob(f"kerashand*.{end}")]
+    if clones:
+        wanted = ["-e", f"{clones[0]}{EXTRA}"]
+        sys.path.insert(0, str(clones[0]))  # an editable install is seen by the next kernel only
+    elif archives:
+        wanted = [f"{archives[0]}{EXTRA}"]
+    else:
+        wanted = [f"kerashand{EXTRA} @ git+{REPOSITORY}"]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *wanted], check=True)
+    importlib.invalidate_caches()
+
+
+if not all(importlib.util.find_spec(name) for name in NEEDED):
+    install()
 
 # %% [markdown]
 # ## A picture
 #
-# Hands drawn by the package, in front of a photograph. For one of your own:
+# These hands are rendered by the package, in front of a photograph. For a picture of your own:
 # `picture = cv2.imread("photo.jpg")[:, :, ::-1].copy()`.
 
 # %%
@@ -65,9 +82,9 @@ show(picture)
 # %% [markdown]
 # ## Joints
 #
-# A box and a side are given here; without them the finder looks for hands. A hand has its side, a
-# score, joints in pixels, and depth behind the wrist in lengths of wrist - middle knuckle; with
-# intrinsics and that length also millimetres.
+# Here a box and the handedness (`side`) are given. Without them the detector looks for hands. A hand
+# has a handedness, a score, joints in pixels, and depth behind the wrist in lengths of wrist - middle
+# knuckle. With intrinsics and that length it also has millimetres.
 
 # %%
 pose = HandPose.load()
@@ -96,8 +113,9 @@ show(np.concatenate(turned, axis=1), title="from 30 degrees to the right, 20 abo
 # %% [markdown]
 # ## Inside: score maps
 #
-# The same weights as a Keras model, out of the packaged file. A joint is the expectation over its
-# map. The second look is cut where the joints of the first say, a little closer, with the fingers up.
+# This is a Keras model with the weights of the packaged file. A joint is the expectation over its
+# map. The crop of the second pass (here: second look) is cut where the joints of the first pass lie,
+# a little closer, with the fingers up.
 
 # %%
 from kerashand.cli.startup import tensorflow_start
@@ -128,8 +146,8 @@ for place in places:
 plt.show()
 
 # %% [markdown]
-# ## On
+# ## Next
 #
 # `kerashand-predict photo.jpg` and `kerashand-predict clip.mp4 --out clip_pose.mp4` do this from a
-# terminal. `02_weak_supervision.ipynb` is the method on one page,
-# `03_your_own_rgbd.ipynb` adapts the model to a camera, `04_export_to_edge.ipynb` takes it to phones and browsers.
+# terminal. `02_weak_supervision.ipynb` shows the method on one page. `03_your_own_rgbd.ipynb` adapts the
+# model to a camera. `04_export_to_edge.ipynb` takes it to phones and browsers.

@@ -16,33 +16,51 @@
 # # The paper in one page: depth maps as weak supervision
 #
 # Cai et al. (ECCV 2018) on two domains of rendered hands. **Source** hands have full labels. **Target** hands stand
-# for real pictures: they have 2D points and the depth map of a consumer camera, and no joint in 3D. Here the depth
-# regularizer learns to draw, a model is adapted with 2D points alone and one with depth maps too, and both are
-# compared. The trained model needs nothing but a colour picture.
+# for real pictures: they have 2D points and the depth map of a consumer camera, but no joint in 3D. First the depth
+# regularizer learns to make depth maps. Then one model is adapted with 2D points alone and one with depth maps too,
+# and both are compared. The trained model needs nothing but a colour picture.
 #
 # Some minutes on a CPU.
 
 # %%
+import importlib
 import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-if importlib.util.find_spec("kerashand") is None:
-    if not os.path.exists("setup.cfg"):
-        repository = "https://github.com/kerashand/kerashand"
-        subprocess.run(["git", "clone", "-q", "--depth", "1", repository], check=True)
-        os.chdir("kerashand")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", "."], check=True)
-    sys.path.insert(0, os.getcwd())  # an editable install is seen by the next kernel only
+# A placeholder until the project is published, see notebooks/README.md.
+REPOSITORY = "https://github.com/kerashand/kerashand"
+EXTRA, NEEDED = "", ("kerashand",)
+
+
+def install():
+    """Install the clone around this notebook, an archive beside it, or what REPOSITORY holds."""
+    here = Path.cwd()
+    clones = [d for d in (here, *here.parents) if (d / "kerashand" / "__init__.py").is_file()]
+    archives = [a for end in ("whl", "tar.gz", "zip") for a in here.glob(f"kerashand*.{end}")]
+    if clones:
+        wanted = ["-e", f"{clones[0]}{EXTRA}"]
+        sys.path.insert(0, str(clones[0]))  # an editable install is seen by the next kernel only
+    elif archives:
+        wanted = [f"{archives[0]}{EXTRA}"]
+    else:
+        wanted = [f"kerashand{EXTRA} @ git+{REPOSITORY}"]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *wanted], check=True)
+    importlib.invalidate_caches()
+
+
+if not all(importlib.util.find_spec(name) for name in NEEDED):
+    install()
 
 SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a few samples
 
 # %% [markdown]
 # ## The two domains
 #
-# Each sample: picture, joints, depth (grey: not measured) and mask. The camera of the target has
-# noise, holes and rough edges, as a real one has.
+# Each sample shows the picture, joints, depth (grey: not measured) and mask. The depth of the target
+# has noise, holes and rough edges, as that of a real camera.
 
 # %%
 import matplotlib.pyplot as plt
@@ -75,10 +93,10 @@ for domain in ("source", "target"):
 # %% [markdown]
 # ## Three models, three stages
 #
-# The 2D network gives a score map for each joint, the depth regressor gives depths from maps and features, and the
-# depth regularizer draws a depth map from joints. Stage 1 trains the first two on the source, which takes more than
-# an hour (`source.yaml`): its weights come with the package. Stage 2 trains the regularizer on true joints of the
-# source. Stage 3 trains all on both domains.
+# The 2D network gives a score map for each joint. The depth regressor gives depths from maps and features. The depth
+# regularizer makes a depth map from joints. Stage 1 trains the first two on the source. This takes more than an hour
+# (`source.yaml`), so its weights come with the package. Stage 2 trains the regularizer on true joints of the source.
+# Stage 3 trains the first two on both domains; the regularizer is frozen.
 
 # %%
 COUNTS = {"train": 3000, "val": 128, "test": 512}
@@ -102,9 +120,9 @@ trained = {part: parts.models[part] for part in ("network", "regressor")}
 save_parts_npz("runs/stage1.npz", trained)  # without the regularizer, which is to learn now
 
 # %% [markdown]
-# ## Stage 2: see the depth maps learn
+# ## Stage 2: the regularizer learns
 #
-# After each epoch the regularizer draws four hands of the test split from their true joints.
+# After each epoch the regularizer makes the depth maps of four hands of the test split from their true joints.
 
 # %%
 seen = [draw_sample("source", "test", 0, number, size_px=96) for number in (1, 4, 6, 9)]
@@ -151,8 +169,9 @@ plt.show()
 # %% [markdown]
 # ## Stage 3: with and without depth maps
 #
-# Both start from the same weights and see the same target pictures with the same 2D points. One also compares the
-# depth map that the regularizer draws of its joints with the measured one; the regularizer is frozen.
+# Both models start from the same weights and see the same target pictures with the same 2D points. One of them also
+# compares two depth maps: the one that the regularizer makes from its joints, and the measured one. The regularizer is
+# frozen.
 
 # %%
 stage_3 = [
@@ -183,13 +202,13 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# These runs are short; `kerashand-train --config weak.yaml` trains longer on more pictures, and
+# These runs are short. `kerashand-train --config weak.yaml` trains longer on more pictures.
 # `tools/ablation.py` repeats all settings over several seeds.
 #
 # ## What the adapted model gives
 #
-# Skeletons from a new view with the truth in grey, and measured depth maps beside what the regularizer draws of the
-# predicted joints.
+# Skeletons from a new view, with the truth in grey; and measured depth maps beside those that the regularizer makes
+# from the predicted joints.
 
 # %%
 for name in ("skeletons", "depth_maps"):
@@ -198,7 +217,7 @@ for name in ("skeletons", "depth_maps"):
 # %% [markdown]
 # ## From RGB alone
 #
-# What is left after training takes a square around a right hand (mirror a left one) and gives pixels, and depth in
+# The trained model takes a crop of a right hand (mirror a left one). It gives joints in pixels, and their depth in
 # lengths of a bone.
 
 # %%

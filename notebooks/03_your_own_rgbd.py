@@ -16,25 +16,43 @@
 # # From your own RGB-D recording to a model for your camera
 #
 # A consumer depth camera (RealSense, Kinect, a phone) records colour and depth. 2D points come from the packaged
-# model, depth maps are the weak supervision, and no joint is labelled in 3D. The adapted model then runs on colour
-# alone. The recording is simulated here, so that the notebook runs anywhere and the true joints can say in the end
-# what was won; put your own folder in its place.
+# model. Depth maps are the weak supervision. No joint is labelled in 3D. The adapted model then runs on colour alone.
+# The recording is simulated here. So the notebook runs anywhere, and the true joints show in the end what was gained.
+# Put your own folder in its place.
 #
 # Some minutes on a CPU.
 
 # %%
+import importlib
 import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-if importlib.util.find_spec("kerashand") is None:
-    if not os.path.exists("setup.cfg"):
-        repository = "https://github.com/kerashand/kerashand"
-        subprocess.run(["git", "clone", "-q", "--depth", "1", repository], check=True)
-        os.chdir("kerashand")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", "."], check=True)
-    sys.path.insert(0, os.getcwd())  # an editable install is seen by the next kernel only
+# A placeholder until the project is published, see notebooks/README.md.
+REPOSITORY = "https://github.com/kerashand/kerashand"
+EXTRA, NEEDED = "[export]", ("kerashand", "ai_edge_quantizer")
+
+
+def install():
+    """Install the clone around this notebook, an archive beside it, or what REPOSITORY holds."""
+    here = Path.cwd()
+    clones = [d for d in (here, *here.parents) if (d / "kerashand" / "__init__.py").is_file()]
+    archives = [a for end in ("whl", "tar.gz", "zip") for a in here.glob(f"kerashand*.{end}")]
+    if clones:
+        wanted = ["-e", f"{clones[0]}{EXTRA}"]
+        sys.path.insert(0, str(clones[0]))  # an editable install is seen by the next kernel only
+    elif archives:
+        wanted = [f"{archives[0]}{EXTRA}"]
+    else:
+        wanted = [f"kerashand{EXTRA} @ git+{REPOSITORY}"]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *wanted], check=True)
+    importlib.invalidate_caches()
+
+
+if not all(importlib.util.find_spec(name) for name in NEEDED):
+    install()
 
 SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a few samples
 
@@ -50,11 +68,9 @@ SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a
 # ```
 #
 # This cell writes one: hands of the target domain before one camera, with the noise and the holes of a depth sensor.
-# Your recorder writes the same files; `docs/data.md` says how a depth camera beside the colour camera is described.
+# Your recorder writes the same files. `docs/recording.md` says how to describe a depth camera beside the colour camera.
 
 # %%
-from pathlib import Path
-
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
@@ -106,7 +122,7 @@ truth = record(recording)
 # ## 2D points
 #
 # `kerashand-data label recording` asks the packaged model and keeps hands that it is sure of. Look at the sheet of
-# `kerashand-data check` and delete lines of points.jsonl that are wrong: what is wrong in them is learned.
+# `kerashand-data check`. Delete lines of points.jsonl that are wrong, because the model would learn them.
 
 # %%
 from kerashand.cli import data as kerashand_data
@@ -123,9 +139,10 @@ plt.show()
 # %% [markdown]
 # ## Adapt
 #
-# Stage 3 of `weak.yaml` from the packaged weights: a batch is half rendered hands with full labels, half frames of
-# the recording with points and depth. The last fifth of the frames is kept for the test. `depth_map_l1`, printed at
-# the end, needs no labels: how far the depth map drawn of the predicted joints is from the measured one.
+# This is stage 3 of `weak.yaml` from the packaged weights. Half of a batch is rendered hands with full labels, the
+# other half is frames of the recording with points and depth. The last fifth of the frames is kept for the test.
+# `depth_map_l1`, printed at the end, needs no 3D labels. It says how far the depth map made from the predicted joints
+# is from the measured one.
 
 # %%
 from kerashand.cli.startup import tensorflow_start
@@ -163,9 +180,9 @@ for picture in ("skeletons", "depth_maps"):
     plt.show()
 
 # %% [markdown]
-# ## What was won
+# ## What was gained
 #
-# Only because the recording is simulated: the error in 3D on the test frames, with the true depth of the wrist.
+# The recording is simulated, so the error in 3D on the test frames is known here, with the true depth of the wrist.
 
 # %%
 from kerashand import picture_files
@@ -209,7 +226,7 @@ for name in ("unadapted", "adapted"):
 # %% [markdown]
 # ## Take it along
 #
-# One file for phones, boards and browsers, and the same call as for the packaged model.
+# One file is for phones, boards and browsers. The call is the same as for the packaged model.
 
 # %%
 from kerashand.cli import export as kerashand_export

@@ -15,33 +15,51 @@
 #
 # # To the edge: TFLite, ONNX, parity, speed, a web page
 #
-# One trained model becomes files for phones, boards and browsers. Every file is checked against the model that it was
-# made from before it is written; here their sizes, differences and times are put side by side.
+# One trained model becomes files for phones, boards and browsers. Every file is compared with its model before it is
+# written. Here the sizes, differences and times of the files stand side by side.
 #
 # A minute or two on a CPU.
 
 # %%
+import importlib
 import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-if importlib.util.find_spec("kerashand") is None:
-    if not os.path.exists("setup.cfg"):
-        repository = "https://github.com/kerashand/kerashand"
-        subprocess.run(["git", "clone", "-q", "--depth", "1", repository], check=True)
-        os.chdir("kerashand")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", ".[export]"], check=True)
-    sys.path.insert(0, os.getcwd())  # an editable install is seen by the next kernel only
+# A placeholder until the project is published, see notebooks/README.md.
+REPOSITORY = "https://github.com/kerashand/kerashand"
+EXTRA, NEEDED = "[export]", ("kerashand", "ai_edge_quantizer", "onnxruntime", "tf2onnx")
+
+
+def install():
+    """Install the clone around this notebook, an archive beside it, or what REPOSITORY holds."""
+    here = Path.cwd()
+    clones = [d for d in (here, *here.parents) if (d / "kerashand" / "__init__.py").is_file()]
+    archives = [a for end in ("whl", "tar.gz", "zip") for a in here.glob(f"kerashand*.{end}")]
+    if clones:
+        wanted = ["-e", f"{clones[0]}{EXTRA}"]
+        sys.path.insert(0, str(clones[0]))  # an editable install is seen by the next kernel only
+    elif archives:
+        wanted = [f"{archives[0]}{EXTRA}"]
+    else:
+        wanted = [f"kerashand{EXTRA} @ git+{REPOSITORY}"]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *wanted], check=True)
+    importlib.invalidate_caches()
+
+
+if not all(importlib.util.find_spec(name) for name in NEEDED):
+    install()
 
 SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a few samples
 
 # %% [markdown]
 # ## Export
 #
-# `lite` is the packaged model; a run folder of `kerashand-train` takes its place. The command line is the same:
+# `lite` is the packaged model. A run folder of `kerashand-train` can take its place. On the command line it is
 # `kerashand-export --model lite --format tflite --precision fp16 --out hand.tflite`. `int8` calibrates on rendered
-# hands; `--backgrounds DIR` puts pictures of yours behind them.
+# hands. `--backgrounds DIR` puts pictures of yours behind them.
 
 # %%
 from kerashand.cli import export as kerashand_export
@@ -68,12 +86,11 @@ for name, file in FILES.items():
 # %% [markdown]
 # ## Parity
 #
-# Beside each file lies a report, `NAME.parity.json`: its joints against those of the model on the same rendered hands,
-# and the errors of both.
+# Beside each file lies a report, `NAME.parity.json`. It compares the joints of the file with those of the model on the
+# same rendered hands, and gives the errors of both.
 
 # %%
 import json
-from pathlib import Path
 
 reports = {
     name: json.loads(Path(f"{file}.parity.json").read_text()) for name, file in FILES.items()
@@ -90,8 +107,8 @@ print("on", reports["tflite fp16"]["hands"])
 # %% [markdown]
 # ## Speed
 #
-# One look, one thread, all in turns, so that a busy machine slows all alike. A hand in a picture takes four looks and the
-# finder, one that is followed through a video a single look.
+# One pass (a look), one thread, all in turns, so that a busy machine slows all alike. A hand in a picture takes the
+# detector and four passes. A hand that is followed through a video takes one pass a frame.
 
 # %%
 import time
@@ -141,7 +158,7 @@ plt.show()
 # %% [markdown]
 # ## What is in a file
 #
-# The description that the runtimes read travels inside: sizes, joint names, the unit of depth. A program in another
+# The description that the runtimes read is in the file: sizes, joint names, the unit of depth. A program in another
 # language needs nothing else.
 
 # %%
@@ -152,6 +169,6 @@ for key in ("image_size_px", "scale_bone", "joint_names"):
 # %% [markdown]
 # ## In a browser, on a board, in an app
 #
-# `export/web` is a static page that runs these .tflite files with LiteRT.js: `cd export/web && npm install && npm
-# start`, then http://127.0.0.1:8000, and `?pose=models/mine.tflite` for a model of yours. `export/` has programs for
+# `export/web` is a static page that runs these .tflite files with LiteRT.js. Run `cd export/web && npm install && npm
+# start`, then open http://127.0.0.1:8000. Add `?pose=models/mine.tflite` for a model of yours. `export/` has programs for
 # Python on a Raspberry Pi, C++, Jetson (ONNX to TensorRT), Android and iOS, each with its steps.

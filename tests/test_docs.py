@@ -1,15 +1,21 @@
-"""Pages that are made from code are up to date, and links lead somewhere."""
+"""Pages that are made from code are up to date, and what they say of the code is true."""
 
+import contextlib
+import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+
+import kerashand
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *ROOT.rglob("docs/*.md"), *ROOT.rglob("notebooks/*.md"),
-                 *ROOT.glob("export/*.md"), *ROOT.glob("export/*/README.md")]
+                 *ROOT.glob("export/*.md"), *ROOT.glob("export/*/README.md"),
+                 *ROOT.glob("kerashand/*/README.md")]
 )  # fmt: skip
 
 
@@ -20,6 +26,84 @@ def test_the_config_reference_is_what_the_code_says(load_script):
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path):
-    links = re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
-    assert not missing
+    text = path.read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text):
+        if "://" in target:
+            continue
+        file = path.parent / target if target else path
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file.read_text(encoding="utf-8")), (target, anchor)
+
+
+def anchors(markdown):
+    """The names of a page's headings, as GitHub and MkDocs make them."""
+    titles = re.findall(r"^#+ (.*)$", markdown, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def layers():
+    """The rows of the import contract of pyproject.toml."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    block = re.search(r"^layers = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)[1]
+    return [re.findall(r"\w+", row) for row in re.findall(r'"([^"]*)"', block)]
+
+
+def test_the_layer_picture_of_the_package_is_the_contract():
+    block = re.search(r"\n\n(    cli .*?)\n\n", kerashand.__doc__, re.DOTALL)[1]
+    rows = [re.match(r"    (\w+(?: \| \w+)*)(?:  |$)", line) for line in block.splitlines()]
+    assert [row[1].split(" | ") for row in rows if row] == layers()
+
+
+def test_the_layers_of_contributing_are_the_contract():
+    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Layers\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| \d+ \| (.*) \|$", section, re.MULTILINE)
+    assert [re.findall(r"`(\w+)`", row) for row in rows] == layers()
+
+
+def test_protocols_prints_its_table():
+    text = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(program, {})
+    section = text.partition("## What each choice does")[2]
+    assert printed.getvalue().split() == re.findall(r"^\| `\S+` \| (\S+) \|", section, re.MULTILINE)
+
+
+def test_the_model_card_is_short():
+    text = (ROOT / "docs" / "model_card.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+
+
+ADDRESS = re.compile(r"github(?:\.com)?/([\w.-]+/kerashand)(?![\w-])")
+
+
+def test_one_address_of_the_repository(load_script):
+    tool = load_script("tools/set_address.py")
+    known = tool.holders()
+    assert ROOT / "README.md" in known
+    for path in [*known, *PAGES, *ROOT.glob("*.yml"), *ROOT.glob("kerashand/**/*.py"),
+                 *ROOT.glob("export/**/*.*s")]:  # fmt: skip
+        if "node_modules" in path.parts or not path.is_file():
+            continue
+        found = set(ADDRESS.findall(path.read_text(encoding="utf-8")))
+        assert found <= {tool.repository()}, path
+        assert not found or path in known, path
+
+
+def test_the_address_is_changed_everywhere(load_script, tmp_path):
+    tool = load_script("tools/set_address.py")
+    for path in tool.holders():
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    tool.change("some.one/kerashand", tmp_path)
+    assert tool.repository(tmp_path) == "some.one/kerashand"
+    for path in tool.holders(tmp_path):
+        text = path.read_text(encoding="utf-8")
+        assert set(ADDRESS.findall(text)) <= {"some.one/kerashand"}
+        original = (ROOT / path.relative_to(tmp_path)).read_text(encoding="utf-8")
+        assert text.replace("some.one/kerashand", tool.repository()) == original
+    assert tool.main(["nowhere"]) == 2

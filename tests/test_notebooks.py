@@ -1,5 +1,7 @@
 """The notebooks run, and what is opened is what was tested."""
 
+import configparser
+import importlib.util
 import json
 import os
 import subprocess
@@ -29,6 +31,63 @@ def test_notebook_has_the_cells_of_its_source(source):
     notebook = json.loads(source.with_suffix(".ipynb").read_text(encoding="utf-8"))
     held = [(cell["cell_type"], "".join(cell["source"]).strip()) for cell in notebook["cells"]]
     assert held == cells(source)
+
+
+NEEDED = {
+    "01_quickstart": ("", ("kerashand",)),
+    "02_weak_supervision": ("", ("kerashand",)),
+    "03_your_own_rgbd": ("[export]", ("kerashand", "ai_edge_quantizer")),
+    "04_export_to_edge": (
+        "[export]", ("kerashand", "ai_edge_quantizer", "onnxruntime", "tf2onnx"),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def installer(tmp_path, monkeypatch):
+    """A function that runs the first cell of a notebook, where nothing is installed.
+
+    It gives what pip was asked for.
+    """
+
+    def run(source, folder):
+        asked = []
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
+        text = next(text for kind, text in cells(source) if kind == "code")
+        variables = {}
+        exec(text, variables)
+        assert (variables["EXTRA"], variables["NEEDED"]) == NEEDED[source.stem]
+        ((*pip, wanted),) = asked
+        return pip[1:], wanted
+
+    return run
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_installs_the_clone_around_it(source, installer):
+    pip, wanted = installer(source, NOTEBOOKS)
+    assert pip == ["-m", "pip", "install", "-q", "-e"]
+    assert wanted == f"{NOTEBOOKS.parent}{NEEDED[source.stem][0]}"
+
+
+@pytest.mark.parametrize("archive", ["kerashand-main.zip", "kerashand-0.1.0.tar.gz"])
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_installs_an_uploaded_archive(source, archive, installer, tmp_path):
+    (tmp_path / archive).touch()
+    pip, wanted = installer(source, tmp_path)
+    assert pip == ["-m", "pip", "install", "-q"]
+    assert wanted == f"{tmp_path / archive}{NEEDED[source.stem][0]}"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_asks_the_address_last(source, installer, tmp_path):
+    setup = configparser.ConfigParser()
+    setup.read(NOTEBOOKS.parent / "setup.cfg", encoding="utf-8")
+    _, wanted = installer(source, tmp_path)
+    assert wanted == f"kerashand{NEEDED[source.stem][0]} @ git+{setup['metadata']['url']}"
 
 
 @pytest.mark.slow

@@ -24,7 +24,8 @@ LOCK = ROOT / "tools" / "requirements-lock.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 LARGEST_MB = 12
 SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE",
-           ".ci", "docs", "export", "kerashand", "notebooks", "tests", "tools")  # fmt: skip
+           "CITATION.cff", "mkdocs.yml", ".ci", "docs", "export", "kerashand", "notebooks",
+           "tests", "tools")  # fmt: skip
 LEFT_BY_WORK = ("__pycache__", ".*_cache", ".ipynb_checkpoints", "build", "runs", "node_modules",
                 "package-lock.json", "export/web/models", ".gradle", "local.properties", "Pods",
                 "Hands/*.tflite", "src/main/assets")  # fmt: skip
@@ -135,7 +136,7 @@ def test_metadata(built):
     named = [line.split(" :: ")[-1] for line in classifiers if ":: Python :: 3." in line]
     assert named == list(PYTHONS)
     assert metadata.get_payload().startswith("# kerashand")
-    extras = {"edge", "export", "datasets", "test"}
+    extras = {"edge", "export", "datasets", "docs", "test"}
     assert set(metadata.get_all("Provides-Extra")) == extras
 
 

@@ -19,6 +19,7 @@ report of its export has its time.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from kerashand import exporting
 from kerashand.cli.arguments import exit_code
 from kerashand.config import load_config
 from kerashand.errors import UserError
+from kerashand.files import write_text
 from kerashand.models.hand_pose import build_parts
 from kerashand.runtime.backends import BACKENDS, open_backend, open_interpreter
 from kerashand.stderr import native_stderr_held
@@ -67,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--blocks", type=int, default=15)
     parser.add_argument("--runs", type=int, default=40, help="pictures of a block")
     parser.add_argument("--cpm", action="store_true", help="the paper's network too; slow")
+    parser.add_argument("--out", type=Path, help="file of results, .json")
     args = parser.parse_args(argv)
     return exit_code("benchmark_speed", lambda: benchmark(args))
 
@@ -94,12 +97,19 @@ def benchmark(args: argparse.Namespace) -> None:
         peaks = {threads: peak(threads) for threads in args.threads} if args.cpm else {}
         print(f"{args.blocks} blocks of {args.runs} pictures each, in turns; milliseconds")
         print(f"{'file':<28}threads  median     min  of {OTHERS[0]}   MB    M MACs  of peak")
+        results: dict[str, dict] = {}
         for (name, threads), times in blocks.items():
             ratio = np.median(np.array(times) / np.array(blocks[OTHERS[0], threads]))
             count = macs.get(name, macs.get(name.replace("onnx", "tflite")))
+            row = {"ms": float(np.median(times)), "ratio": float(ratio)}
             share = ""
             if count and threads in peaks:
-                share = f"{count / (np.median(times) / 1e3) / peaks[threads]:7.0%}"
+                row["of_peak"] = float(count / (np.median(times) / 1e3) / peaks[threads])
+                share = f"{row['of_peak']:7.0%}"
+            held = results.setdefault(name, {"file": name, "mb": files[name].stat().st_size / 1e6})
+            if count is not None:
+                held["multiply_adds_m"] = count / 1e6
+            held.setdefault("threads", {})[str(threads)] = row
             print(
                 f"{name:<28}{threads:>7}{np.median(times):>8.2f}{min(times):>8.2f}{ratio:>19.2f}"
                 f"{files[name].stat().st_size / 1e6:>9.2f}"
@@ -110,6 +120,8 @@ def benchmark(args: argparse.Namespace) -> None:
                 f"measured peak on {threads} thread(s): {value / 1e9:.0f} G multiply-adds a second "
                 "(NumPy, float32, 2048 x 2048)"
             )
+    if args.out:
+        write_text(args.out, json.dumps(list(results.values()), indent=2))
 
 
 def checked(path: Path) -> Path:

@@ -3,7 +3,8 @@
     pip install jupytext nbclient ipykernel && python tools/build_notebooks.py 01_quickstart
 
 Each runs in an empty folder. Kept of its outputs are printed text and pictures, as JPEG; progress
-bars and notes on the machine are left out, and so are paths.
+bars and notes on the machine are left out, and so are paths. After a change of words alone,
+`--keep-outputs` writes the cells anew without running them.
 """
 
 from __future__ import annotations
@@ -32,9 +33,16 @@ def main(argv: list[str] | None = None) -> None:
     names = [path.stem for path in sorted(FOLDER.glob("*.py"))]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=names, metavar="NAME", help="default: all")
+    parser.add_argument(
+        "--keep-outputs", action="store_true",
+        help="run nothing; cells keep the outputs that they have, for changes that alter none",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     for name in args.names:
         notebook = jupytext.read(FOLDER / f"{name}.py")
+        if args.keep_outputs:
+            keep_outputs(FOLDER / f"{name}.ipynb", notebook)
+            continue
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             place = {"metadata": {"path": folder}}
@@ -47,6 +55,21 @@ def main(argv: list[str] | None = None) -> None:
         write_text(path, nbformat.writes(notebook) + "\n")
         size = path.stat().st_size / 1e6
         print(f"{path.name}: {time.monotonic() - started:.0f} s, {size:.2f} MB", flush=True)
+
+
+def keep_outputs(path: Path, notebook: nbformat.NotebookNode) -> None:
+    """Write the sources of a notebook's cells into its .ipynb file, which keeps the rest.
+
+    Raises:
+        ValueError: when a cell was added, removed or moved, which only a run can follow.
+    """
+    held = nbformat.read(path, as_version=4)
+    kinds, new_kinds = ([cell.cell_type for cell in one.cells] for one in (held, notebook))
+    if kinds != new_kinds:
+        raise ValueError(f"{path.name} has other cells than its source: run it without the option.")
+    for cell, new in zip(held.cells, notebook.cells, strict=True):
+        cell.source = new.source
+    write_text(path, nbformat.writes(held) + "\n")
 
 
 def cleaned(outputs: list, folder: str) -> list:

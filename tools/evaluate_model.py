@@ -1,4 +1,4 @@
-"""Measure an exported pose model on held-out photographs, by groups, and on rendered hands.
+"""Measure an exported pose model on the test photographs, by groups, and on rendered hands.
 
     python tools/evaluate_model.py --photographs photographs --backgrounds backgrounds
 

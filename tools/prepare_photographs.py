@@ -1,6 +1,6 @@
 """Turn photographs with machine labels into the folder that `kind: photos` reads.
 
-    python tools/prepare_photographs.py --data ../shared/data --out photographs
+    python tools/prepare_photographs.py --data DATA --out photographs
 
 Reads three collections, whose folders hold their licences: `fingers/` (CC BY 4.0, Hand Gesture
 Recognition v6, Lebanese University on Roboflow Universe) and `sign_digits/` (Apache-2.0,

@@ -1,4 +1,4 @@
-"""Train the finder, export it, and measure it on held-out photographs.
+"""Train the finder, export it, and measure it on the test photographs.
 
     python tools/train_finder.py --photographs photographs --backgrounds backgrounds \
         --out runs/finder

@@ -42,7 +42,7 @@ WORDS = {int: "whole number", float: "number", bool: "true, false", str: "text"}
 HEAD = """\
 # Configuration
 
-A YAML file for `kerashand-train --config FILE`, or the name of a packaged one. What is left out
+`kerashand-train --config` takes a YAML file, or the name of a packaged one. A key that is left out
 takes the default below. Unknown keys and wrong values are refused before anything starts, all in
 one message.
 
@@ -52,12 +52,12 @@ kerashand-train --config weak.yaml --set stages.finetune.epochs=3 data.workers=2
 kerashand-train --config weak.yaml --dry-run                       # one step of each stage
 ```
 
-With `extends: weak.yaml` a file takes from that one what it leaves out itself. `--set` takes dotted
-paths. A run folder belongs to one configuration: for another one choose another `name` or
+`--set` takes dotted paths. With `extends: weak.yaml` a file takes from that one what it leaves out
+itself. A run folder belongs to one configuration. For another one choose another `name` or
 `--run-dir`.
 
-This page is written by `python tools/write_config_reference.py` from `kerashand/config/schema.py`;
-the equations are those of the paper, see [method.md](method.md).
+`python tools/write_config_reference.py` writes this page from `kerashand/config/schema.py`. The
+equations are those of the paper, see [Method](method.md).
 """
 
 

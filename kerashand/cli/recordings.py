@@ -309,7 +309,7 @@ def _mediapipe_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitS
             f"--with mediapipe: {error}. It needs MediaPipe 0.10.30 or later: `pip install "
             "--no-deps mediapipe` (what this needs of its dependencies is here already, and its "
             "own OpenCV would overwrite the one that is). Points of any other program do too: "
-            "docs/data.md shows how."
+            "docs/recording.md shows how."
         ) from error
     base = BaseOptions(model_asset_path=str(user_path(arguments.model)))
     try:

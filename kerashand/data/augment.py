@@ -32,7 +32,7 @@ class AugmentParameters:
         noise: standard deviation of grey noise, 0..255.
         depth_stretch: depth of a hand about its wrist, by exp of uniform +- this (stage 2 alone).
         depth_tilt: slope added to the depth of a hand, uniform +- this a picture (stage 2 alone).
-        upright: share of hands that are shown as the runtime's second look shows them: fingers up
+        upright: share of hands that are shown as the runtime's second pass shows them: fingers up
             and in the middle, instead of turned by `rotation_deg`.
         upright_deg: turn of these about that, uniform in +- this.
         colour_cast: factor on each colour of a picture, uniform in 1 +- this.

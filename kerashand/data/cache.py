@@ -1,8 +1,9 @@
 """Samples on disk: TFRecord shards, written once, in parallel, resumable.
 
 A shard appears under its final name only when it is whole (written beside, then renamed), so a
-killed run leaves nothing to repair: the next one writes the shards that are missing. A folder name
-says all that its samples depend on.
+killed run leaves nothing to repair: the next one writes the shards that are missing. The names of
+its folder and file stand for what its samples depend on. Pictures and data sets on disk stand there
+by digests of names, sizes, times or labels, not of every byte.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Split(CachedSplit):
     """Rendered samples: all that their content depends on, and how many.
 
     Attributes:
-        domain: the generator's domain.
+        domain: the look of the hands: source, target or varied.
         split: train, val or test.
         seed: of the generator.
         backgrounds: folder of photographs to stand behind the hands; None for the packed ones.

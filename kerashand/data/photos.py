@@ -2,16 +2,16 @@
 
 The folder holds `labels.npz`, read without pickle, with N hands:
 
-name [N] text        picture file, relative to the folder; one picture may hold several hands
-uv_px [N, 21, 2]     points in pixels of the picture (centres of pixels are integers)
-uv_weight [N, 21]    how much each point counts, 0..1
-is_right [N] bool    anatomical side; left hands are mirrored
-split [N] text       train, val or test
+    name [N] text        picture file, relative to the folder; one picture may hold several hands
+    uv_px [N, 21, 2]     points in pixels of the picture (centres of pixels are integers)
+    uv_weight [N, 21]    how much each point counts, 0..1
+    is_right [N] bool    anatomical side; left hands are mirrored
+    split [N] text       train, val or test
 
 The kind `photos-xyz` reads two more, known or estimated:
 
-xyz_mm [N, 21, 3]    joints in the camera's frame
-intrinsics [N, 3, 3] of the picture
+    xyz_mm [N, 21, 3]    joints in the camera's frame
+    intrinsics [N, 3, 3] of the picture
 """
 
 from __future__ import annotations

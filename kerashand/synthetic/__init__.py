@@ -1,5 +1,7 @@
-"""The embedded benchmark: rendered hands in two domains, in NumPy and OpenCV alone.
+"""Rendered hands of three looks, without TensorFlow: the benchmark, and hands for real pictures.
 
-`hand` poses a mesh, `render` draws it, `appearance` colours it and its background, `sensor` turns
-exact depth into that of a consumer camera, `scene` draws whole samples, `cache` writes them once.
+`hand` poses a mesh and `render` draws it. `appearance` colours it and its background, `held` puts a
+thing into it, and `clutter` puts things before and beside it. `sensor` turns exact depth into that
+of a consumer camera. `scene` makes whole samples of one hand, `pictures` pictures with none, one or
+several hands for the detector. `kerashand.data.cache` keeps the samples on disk.
 """

@@ -1,4 +1,4 @@
-"""What happens beside the training steps: checkpoints, log files, a stop on NaN."""
+"""What happens beside the training steps: progress, log files, saving at steps, a stop on NaN."""
 
 from __future__ import annotations
 

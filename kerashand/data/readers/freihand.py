@@ -1,7 +1,7 @@
 """FreiHAND (Zimmermann et al., ICCV 2019; for research only), as published.
 
-{training,evaluation}/rgb/00000000.jpg, 224 x 224
-{training,evaluation}_{K,xyz,scale}.json: [N] of [3, 3], [21, 3] in metres, and metres
+    {training,evaluation}/rgb/00000000.jpg, 224 x 224
+    {training,evaluation}_{K,xyz,scale}.json: [N] of [3, 3], [21, 3] in metres, and metres
 
 Right hands in our joint order. The training pictures come four times, on four backgrounds: number
 n + 32560 k is picture n on background k, and all have the labels of n. The labels of the evaluation

@@ -1,8 +1,8 @@
 """Rendered Hand Pose Dataset (Zimmermann and Brox, ICCV 2017; for research only), as published.
 
-{training,evaluation}/{color,mask,depth}/00000.png, 320 x 320
-{training,evaluation}/anno_{training,evaluation}.pickle: number -> uv_vis [42, 3], xyz [42, 3] in
-metres, K [3, 3]
+    {training,evaluation}/{color,mask,depth}/00000.png, 320 x 320
+    {training,evaluation}/anno_{training,evaluation}.pickle: number -> uv_vis [42, 3],
+    xyz [42, 3] in metres, K [3, 3]
 
 Joints 0-20 are the left hand's, 21-41 the right hand's: the wrist, then each finger from its tip to
 the palm. Of the two hands the one that covers more pixels of the mask counts, the right one in a

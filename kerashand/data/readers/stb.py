@@ -1,7 +1,7 @@
 """Stereo Hand Pose Benchmark (Zhang et al. 2016; MIT), as published: one person's left hand.
 
-images/B1Counting/{BB_left,BB_right,SK_color,SK_depth}_0.png, 640 x 480
-labels/B1Counting_{BB,SK}.mat: handPara [3, 21, 1500] mm
+    images/B1Counting/{BB_left,BB_right,SK_color,SK_depth}_0.png, 640 x 480
+    labels/B1Counting_{BB,SK}.mat: handPara [3, 21, 1500] mm
 
 Twelve sequences; B1Counting and B1Random are the test. The first joint is the middle of the palm,
 then little, ring, middle, index finger and thumb follow, each from the palm to its tip. The wrist

@@ -1,0 +1,323 @@
+"""Tables and sentences that tools/write_figures.py puts into pages, from docs/figures/*.json."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = ROOT / "docs" / "figures"
+WEIGHTS = {
+    "hand_pose.tflite": "pose model: crop of one hand to 21 joints",
+    "hand_finder.tflite": "detector: whole picture to boxes of hands",
+    "lite_source.npz": "starting weights of `weak.yaml`",
+}
+"""Files of kerashand/weights and what they are."""
+GROUPS = {
+    "fingers": "set: fingers",
+    "sign_digits": "set: sign_digits",
+    "stereo": "set: the two clips",
+    "side: left": "handedness: left",
+    "side: right": "handedness: right",
+}
+"""Groups of tools/evaluate_model.py that pages call otherwise."""
+SETTINGS = {
+    "source_only": "3D labels of the source",
+    "labels_2d": "and 2D labels of the target",
+    "weak": "and the target's depth maps (this paper)",
+    "full": "and the target's 3D labels (upper bound)",
+    "full_no_regularizer": "3D labels of both domains, no depth maps",
+}
+FORMATS = {"tflite": "TFLite", "onnx": "ONNX", "saved_model": "SavedModel"}
+SPEED_ROWS = {
+    "hand_landmark_lite": "MediaPipe `hand_landmark_lite`",
+    "hand_landmark_full": "MediaPipe `hand_landmark_full`",
+    "cpm, 256 px": "the paper's CPM, 256 px, TFLite fp32",
+}
+PACKAGED_ROWS = ("hand_landmark_lite", "hand_landmark_full", "lite tflite fp16")
+"""Of the table of speed, those that the model card shows."""
+
+
+@functools.cache
+def figures(name: str) -> dict[str, Any]:
+    """The content of a JSON file."""
+    return json.loads((FIGURES / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def results(name: str) -> Any:
+    """What a JSON file says was measured."""
+    return figures(name)["results"]
+
+
+def number(value: float, digits: int) -> str:
+    """A number with thousands marked."""
+    return f"{value:,.{digits}f}"
+
+
+def significant(value: float, digits: int) -> str:
+    """So many digits, without an exponent."""
+    return format(Decimal(f"{value:.{digits}g}"), "f")
+
+
+FORMS: dict[str, Callable[[Any], str]] = {
+    "text": str,
+    "code": lambda value: f"`{value}`",
+    "yes": lambda value: "yes" if value else "no",
+    **{str(digits): functools.partial(number, digits=digits) for digits in range(5)},
+    **{f"%{digits}": lambda value, d=digits: f"{value * 100:.{d}f} %" for digits in range(2)},
+    # Two digits behind the point of a time or ratio, none from 100 on.
+    "short": lambda value: number(value, 2 if value < 100 else 0),
+    "mb": lambda value: number(value, 1 if value < 20 else 0),
+    "2g": functools.partial(significant, digits=2),
+}
+"""How a column writes a value: digits behind the point, or a name."""
+
+
+def table(columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """A Markdown table.
+
+    Args:
+        columns: title -> "KEY FORM". KEY may be a path with slashes; + in it stands for a space.
+            FORM is one of `FORMS`.
+        rows: nested mappings; what a row lacks is an empty cell.
+    """
+
+    def cell(row: Mapping[str, Any], column: str) -> str:
+        path, form = column.split()
+        path = path.replace("+", " ")
+        value: Any = row
+        for key in path.split("/"):
+            if key not in value:
+                return ""
+            value = value[key]
+        return FORMS[form](value)
+
+    lines: list[Sequence[str]] = [list(columns), ["---"] * len(columns)]
+    lines += [[cell(row, column) for column in columns.values()] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def titled(rows: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> list[dict]:
+    """Rows by name as a list, each with its title; names without one are their own."""
+    return [{"title": titles.get(name, name), **row} for name, row in rows.items()]
+
+
+def _chosen(rows: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> list[dict]:
+    return titled({name: rows[name] for name in titles}, titles)
+
+
+def _files(names: Iterable[str]) -> list[dict]:
+    folder = ROOT / "kerashand" / "weights"
+    return [
+        {"title": f"kerashand/weights/{name}", "what": WEIGHTS[name],
+         "mb": (folder / name).stat().st_size / 1e6}
+        for name in names
+    ]  # fmt: skip
+
+
+def _joints_3d() -> list[dict]:
+    older = results("evaluation_version_3")["rendered hands"]
+    found = {**results("evaluation"), "version 3": older}
+    return _chosen(found, {
+        "photographs in 3D": "the two clips",
+        "the labeller's own depth": "the labeller itself on them",
+        "rendered hands": "rendered hands, all views",
+        "version 3": "rendered hands of version 3",
+    })  # fmt: skip
+
+
+def _passes() -> list[dict]:
+    names = ("evaluation_passes_1", "evaluation_passes_2", "evaluation", "evaluation_loose")
+    return [results(name) for name in names]
+
+
+def _speed(chosen: Sequence[str] = ()) -> list[dict]:
+    rows = []
+    for row in results("speed"):
+        name = row["file"]
+        if chosen and name not in chosen:
+            continue
+        if name.startswith("lite "):
+            form, precision = name.split()[1:]
+            name = f"{FORMATS[form]} {precision}"
+        rows.append({**row, "title": SPEED_ROWS.get(name, name)})
+    return rows
+
+
+def _exports() -> list[dict]:
+    held = results("exports")
+    rows = [{"title": f"{FORMATS[row['format']]} {row['precision']}", **row}
+            for row in held["files"]]  # fmt: skip
+    return [{"title": "the model", **held["model"]}, *rows]
+
+
+def _step_parts() -> list[dict]:
+    titles = {"input": "input, when nothing else runs", "step": "the whole step"}
+    parts = results("step")["parts_ms"]
+    return [{"title": titles.get(name, name), "ms": ms} for name, ms in parts.items()]
+
+
+def _detector() -> list[dict]:
+    titles = {"photographs": "photographs", "drawn pictures": "rendered pictures"}
+    return _chosen(results("detector"), titles)
+
+
+SPEED_COLUMNS = {
+    "file": "title text", "MB": "mb mb", "M multiply-adds": "multiply_adds_m 0",
+    "ms, 1 thread": "threads/1/ms short", "ratio": "threads/1/ratio short",
+    "of peak": "threads/1/of_peak %0", "ms, 2 threads": "threads/2/ms short",
+    "ratio, 2 threads": "threads/2/ratio short",
+}  # fmt: skip
+FILE_COLUMNS = {"file": "title code", "what it is": "what text", "MB": "mb mb"}
+TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str]]] = {
+    "files": (lambda: _files(["hand_pose.tflite", "hand_finder.tflite"]), FILE_COLUMNS),
+    "all-files": (lambda: _files(WEIGHTS), FILE_COLUMNS),
+    "training": (
+        lambda: results("training")["weak"]["minutes"],
+        {"machine": "machine text", "minutes, with the installation": "minutes 1"},
+    ),
+    "ablation": (
+        lambda: titled(results("ablation")["settings"], SETTINGS),
+        {"trained with": "title text", "AUC 20-50 mm": "auc/mean 3", "±": "auc/deviation 3",
+         "mean mm": "mean_error_mm/mean 1", "depth mm": "mean_depth_error_mm/mean 1",
+         "2D px of 96": "mean_error_px/mean 1"},
+    ),
+    "photographs": (
+        lambda: titled(results("evaluation")["photographs"], GROUPS),
+        {"group": "title text", "hands": "hands 0", "mean px": "mean_px 1",
+         "median px": "median_px 1", "PCK 0.1": "pck 3"},
+    ),
+    "joints-3d": (
+        _joints_3d,
+        {"pictures": "title text", "hands": "hands 0", "mean px": "mean_px 1",
+         "AUC 20-50 mm": "auc 3", "mean mm": "mean_mm 1", "median mm": "median_mm 1",
+         "depth mm": "depth_mm 1", "depth slope": "depth_slope 2",
+         "wrist mean mm": "root_mean_mm 0", "wrist median mm": "root_median_mm 0",
+         "wrist share of the distance": "root_share %1"},
+    ),
+    "whole-pictures": (
+        lambda: [results("evaluation")["whole pictures"]],
+        {"photographs": "photographs 0", "pictures without hands": "without+hands 0",
+         "precision": "precision 3", "recall": "recall 3",
+         "handedness, of the hands found": "side 3",
+         "pictures without hands that show one": "share_of_empty_with_a_hand %1"},
+    ),
+    "passes": (
+        _passes,
+        {"passes": "passes text", "box size": "loose 1",
+         "photographs px": "photographs/all/mean_px 1", "PCK 0.1": "photographs/all/pck 3",
+         "rendered px": "rendered+hands/mean_px 1",
+         "AUC": "rendered+hands/auc 3", "mean mm": "rendered+hands/mean_mm 1",
+         "precision": "whole+pictures/precision 3", "recall": "whole+pictures/recall 3",
+         "false hands": "whole+pictures/share_of_empty_with_a_hand %1"},
+    ),
+    "detector": (
+        _detector,
+        {"pictures": "title text", "precision": "precision 3", "recall": "recall 3",
+         "handedness": "side+accuracy 3"},
+    ),
+    "speed": (_speed, SPEED_COLUMNS),
+    "speed-packaged": (lambda: _speed(PACKAGED_ROWS), SPEED_COLUMNS),
+    "exports": (
+        _exports,
+        {"file": "title text", "MB": "mb mb", "largest px": "largest_px 2g",
+         "mean px": "mean_px 2g", "AUC 20-50 mm": "auc 4", "mean mm": "mean_error_mm 2"},
+    ),
+    "step-parts": (_step_parts, {"part": "title text", "ms": "ms 0"}),
+    "step-rates": (
+        lambda: results("step")["rows"],
+        {"picture px": "size_px 0", "width": "width 1", "batch": "batch 0",
+         "images/s": "images_s 0", "MB": "memory_mb 0"},
+    ),
+    "bfloat16": (
+        lambda: results("bfloat16"), {"precision": "precision code", "s": "step_s text"},
+    ),
+    "onednn": (
+        lambda: results("onednn"), {"`TF_ENABLE_ONEDNN_OPTS`": "value 0", "ms": "step_ms 0"},
+    ),
+    "growth": (
+        lambda: results("growth"),
+        {"hands": "hands 0", "first batch, s": "first_batch_s 1", "images/s read": "images_s 0",
+         "resuming in the middle, s": "resumed_s 1", "MB": "memory_mb 0"},
+    ),
+    "cpm": (
+        lambda: results("cpm"),
+        {"task": "task text", "batch": "batch 0", "XLA": "xla yes", "median": "median 2",
+         "least": "least 2", "most": "most 2"},
+    ),
+    "kills": (
+        lambda: results("kills"),
+        {"`--job`": "job code", "ended in between": "ended 0", "compared": "compared text",
+         "problems": "problems 0"},
+    ),
+}  # fmt: skip
+"""Name of a block -> its rows and columns."""
+
+
+def _accuracy() -> str:
+    found = results("evaluation")["photographs"]["all"]
+    packaged = next(row for row in results("speed") if row["file"] == "lite tflite fp16")
+    return (
+        f"Mean 2D error on {found['hands']} photographs: {number(found['mean_px'], 1)} px in a "
+        f"256 px crop. One pass of the pose model takes {number(packaged['threads']['1']['ms'], 1)}"
+        " ms on one thread."
+    )
+
+
+def _training_needs() -> str:
+    held = results("training")
+    source = held["source"]
+    return (
+        f"It needs {held['weak']['memory_gb']} GB of memory. It starts from packaged weights that "
+        f"`source.yaml` made in {source['pretrain_minutes']} + {source['regularizer_minutes']} "
+        "minutes (stages 1 and 2)."
+    )
+
+
+def _exports_of() -> str:
+    held = figures("exports")
+    return (
+        f"The figures are of {held['model']}. They were measured on {held['machine']} by\n"
+        f"`{held['command']}`."
+    )
+
+
+def measured_by(name: str) -> str:
+    """Which command measured the figures of a JSON file, where, and of what."""
+    held = figures(name)
+    where = f", on {held['machine']}" if "machine" in held else ""
+    return f"Measured by `{held['command']}`{where}. Model: {held['model']}."
+
+
+SENTENCES: dict[str, Callable[[], str]] = {
+    "accuracy": _accuracy,
+    "training-needs": _training_needs,
+    "exports-of": _exports_of,
+    **{
+        f"{name}-by": functools.partial(measured_by, name)
+        for name in (
+            "evaluation",
+            "speed",
+            "ablation",
+            "step",
+            "bfloat16",
+            "onednn",
+            "growth",
+            "cpm",
+            "kills",
+        )
+    },
+}
+"""Name of a block -> its text."""
+
+
+def block(name: str) -> str | None:
+    """The text of a block; None for an unknown name."""
+    if name in TABLES:
+        rows, columns = TABLES[name]
+        return table(columns, rows())
+    return SENTENCES[name]() if name in SENTENCES else None
