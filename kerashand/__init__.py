@@ -13,7 +13,8 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     synthetic                              the hand generator, in NumPy and OpenCV
     geometry                               cameras, heat maps, depth; the conventions page
     skeleton                               the 21 joints
-    picture_files | pickles | yaml_files   reading of files from outside
+    picture_files | pickles | yaml_files | extras | keras_setup | video
+                                           files from outside; how Keras and the extras are set up
     files                                  paths, and files that appear whole or not at all
     errors | progress | stderr | untrusted | replicas
                                            messages, limits, and other small pieces

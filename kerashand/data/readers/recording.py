@@ -71,7 +71,7 @@ def load_recording(folder: str | Path) -> Recording:
         if not path.exists():
             raise UserError(
                 f"{path} does not exist. It holds the cameras of a recording and one measure of "
-                "the hand: docs/data.md shows one."
+                "the hand: docs/recording.md shows one."
             ) from None
         raise UserError(f"{path} cannot be read as YAML: {error}") from error
     read = _Reader(path, held)
