@@ -19,7 +19,9 @@ from kerashand.exporting.parity import Limit
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.models.hand_pose import PART_NAMES, build_parts, load_parts_npz
 from kerashand.runtime import HandPose
-from kerashand.runtime.backends import METADATA_FILE, load_backend, open_backend, open_interpreter
+from kerashand.runtime.backends import load_backend, open_backend
+from kerashand.runtime.litert import open_interpreter
+from kerashand.runtime.model_file import METADATA_FILE
 
 SIZE = 32
 SCALE_BONE = "wrist_middle_mcp"

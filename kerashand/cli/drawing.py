@@ -6,7 +6,7 @@ import cv2
 
 from kerashand.visualize.images import draw_skeleton, enlarge
 
-SURE_SCORE = 0.5
+SURE_SCORE = 0.8
 """Below it a hand is called unsure and written in amber."""
 LEAST_DRAWN_PX = 640
 """Pictures of about half this side and less are drawn enlarged by a whole number."""
