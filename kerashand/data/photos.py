@@ -8,6 +8,8 @@ uv_weight [N, 21]    how much each point counts, 0..1
 is_right [N] bool    anatomical side; left hands are mirrored
 split [N] text       train, val or test
 
+A square without a hand is a row whose points all have weight 0: their box is the square.
+
 The kind `photos-xyz` reads two more, known or estimated:
 
 xyz_mm [N, 21, 3]    joints in the camera's frame
@@ -70,7 +72,7 @@ class PhotoSplit(CachedSplit):
     @property
     def folder(self) -> str:
         """Folder of its shards below the root of the cache."""
-        kind = f"{POSED if self.posed else KINDS[0]}-v1"
+        kind = f"{POSED if self.posed else KINDS[0]}-v2"
         return f"{kind}/{Path(self.path).name}-{self.split}-{self.size_px}px-{self.digest}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
@@ -93,7 +95,10 @@ class PhotoSplit(CachedSplit):
             width = picture.shape[1]
             picture = picture[:, ::-1]
             uv, xyz, intrinsics = mirror(uv, xyz, intrinsics, width_px=width)
-        image, affine = crop_hand(picture, uv, labels["uv_weight"][row], size_px=self.size_px)
+        weight = labels["uv_weight"][row]
+        is_hand = bool((weight > 0).any())
+        seen = weight if is_hand else np.ones(21)
+        image, affine = crop_hand(picture, uv, seen, size_px=self.size_px)
         uv = apply_affine(uv, affine)
         if self.posed:
             intrinsics = affine @ intrinsics
@@ -102,7 +107,8 @@ class PhotoSplit(CachedSplit):
             "image": encode_jpeg(image),
             "depth_mm": cv2.imencode(".png", depth)[1].tobytes(),
             "uv_px": uv.astype("<f4").tobytes(),
-            "uv_weight": labels["uv_weight"][row].astype("<f4").tobytes(),
+            "uv_weight": weight.astype("<f4").tobytes(),
+            "is_hand": np.float32(is_hand).tobytes(),
             "xyz_mm": xyz.astype("<f4").tobytes(),
             "intrinsics": intrinsics.astype("<f4").tobytes(),
         }
@@ -214,7 +220,7 @@ def load_labels(path: str, *, posed: bool = False) -> dict[str, np.ndarray]:
             )
     weight = labels["uv_weight"]
     bad = ~(np.isfinite(labels["uv_px"]).all(axis=(1, 2)) & np.isfinite(weight).all(axis=1))
-    bad |= (weight < 0).any(axis=1) | (weight > 1).any(axis=1) | ((weight > 0).sum(axis=1) < 2)
+    bad |= (weight < 0).any(axis=1) | (weight > 1).any(axis=1) | ((weight > 0).sum(axis=1) == 1)
     if posed:
         bad |= ~(labels["xyz_mm"][..., 2] > 0).all(axis=1)
         bad |= ~np.isfinite(labels["xyz_mm"]).all(axis=(1, 2))
@@ -223,7 +229,7 @@ def load_labels(path: str, *, posed: bool = False) -> dict[str, np.ndarray]:
         row = int(np.argmax(bad))
         raise UserError(
             f"{file}: {int(bad.sum())} hands have points that are not finite, weights outside "
-            f"0..1, fewer than two weighted points, or joints behind the camera; the first is row "
+            f"0..1, a single weighted point, or joints behind the camera; the first is row "
             f"{row}, {labels['name'][row]}."
         )
     return labels
