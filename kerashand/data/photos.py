@@ -176,10 +176,15 @@ def boxed_pictures(path: str, split: str) -> Iterator[tuple[np.ndarray, np.ndarr
         picture = picture_files.read(Path(path) / name)
         if picture is None:
             raise UserError(f"{Path(path) / name} is not a picture that OpenCV can read.")
-        rows = np.flatnonzero(labels["name"] == name)
+        rows = np.flatnonzero(of_picture(labels, name))
         uv = labels["uv_px"][rows]
         boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
         yield np.ascontiguousarray(picture[:, :, ::-1]), boxes, labels["is_right"][rows]
+
+
+def of_picture(labels: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """Which rows [N] are hands of a picture; squares without a hand are not."""
+    return (labels["name"] == name) & (labels["uv_weight"] > 0).any(axis=1)
 
 
 def count(path: str, split: str) -> int:
