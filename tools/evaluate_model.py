@@ -30,7 +30,7 @@ from kerashand.files import write_text
 from kerashand.geometry.camera import HAND_MARGIN, px_from_cam
 from kerashand.geometry.pose import relative_depth, scale_from_joints, xyz_from_uv_z
 from kerashand.metrics import PROTOCOLS, SHOWN_PX, errors_of_256, evaluate_pose, joint_errors_mm
-from kerashand.metrics_finder import evaluate_finder, match_hands
+from kerashand.metrics_detection import evaluate_finder, match_hands
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand_pose import LARGEST_BOX
 from kerashand.synthetic.appearance import empty_pictures

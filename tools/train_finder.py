@@ -21,7 +21,7 @@ from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.data.photos import boxed_pictures, labels_digest
 from kerashand.files import write_text
-from kerashand.metrics_finder import FinderResult, evaluate_finder, match_hands
+from kerashand.metrics_detection import FinderResult, evaluate_finder, match_hands
 from kerashand.runtime.finder import Finder
 from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.pictures import draw_picture

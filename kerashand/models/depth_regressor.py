@@ -2,6 +2,7 @@
 
 import keras
 
+from kerashand.geometry.camera import PRECISE_SHARE as PRECISE_SHARE
 from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
 from kerashand.models.blocks import check_fraction, check_multiple
 
@@ -10,7 +11,6 @@ NUM_HIDDEN = 2
 HEADS = ("right", "hand", "precise")
 """Questions: is it a right hand, is there a hand, and is this joint within `PRECISE_SHARE` of the
 picture's side of where the map puts it? Each is the logit of a probability."""
-PRECISE_SHARE = 0.05
 POSITION_GAIN = 4.0
 """Positions are brought to -2..2, where the other inputs of the first dense layer are too."""
 
