@@ -22,6 +22,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -169,17 +170,39 @@ def open_split(
     return PhotoSplit(str(Path(path).resolve()), split, size_px, samples, digest, posed)
 
 
-def boxed_pictures(path: str, split: str) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Each picture of a split: RGB [H, W, 3], boxes [n, 4] of its hands, is_right [n]."""
+class BoxedPicture(NamedTuple):
+    """A picture of a split with its hands; it may hold none.
+
+    Attributes:
+        rgb: [H, W, 3] uint8.
+        boxes: [n, 4] left, top, right, bottom.
+        is_right: [n].
+        sets: names of the collections that it is of, where the labels name them.
+    """
+
+    rgb: np.ndarray
+    boxes: np.ndarray
+    is_right: np.ndarray
+    sets: tuple[str, ...]
+
+
+def boxed_pictures(path: str, split: str) -> Iterator[BoxedPicture]:
+    """Each picture of a split with the boxes of its hands."""
     labels = load_labels(path)
     for name in sorted(set(labels["name"][labels["split"] == split].tolist())):
         picture = picture_files.read(Path(path) / name)
         if picture is None:
             raise UserError(f"{Path(path) / name} is not a picture that OpenCV can read.")
-        rows = np.flatnonzero(of_picture(labels, name))
+        hands = of_picture(labels, name)
+        rows = np.flatnonzero(hands)
         uv = labels["uv_px"][rows]
         boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
-        yield np.ascontiguousarray(picture[:, :, ::-1]), boxes, labels["is_right"][rows]
+        sets: tuple[str, ...] = ()
+        if "set" in labels:
+            own = hands if hands.any() else labels["name"] == name
+            sets = tuple(sorted({str(one) for one in labels["set"][own]}))
+        rgb = np.ascontiguousarray(picture[:, :, ::-1])
+        yield BoxedPicture(rgb, boxes, labels["is_right"][rows], sets)
 
 
 def of_picture(labels: dict[str, np.ndarray], name: str) -> np.ndarray:
