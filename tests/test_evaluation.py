@@ -316,6 +316,32 @@ def test_heads_are_asked_of_pictures_and_of_their_mirror_images(rng):
     ]  # fmt: skip
 
 
+def test_a_keras_model_with_heads_answers_all_questions(rng):
+    from kerashand.evaluation.run import of_model
+    from kerashand.models.hand_pose import build_parts
+
+    small = {"conv_channels": (8, 8), "hidden_units": (16, 16)}
+    for heads in (True, False):
+        parts = build_parts(
+            lite={"width": 0.25, "stages": 1}, regressor={**small, "heads": heads},
+            decoder={"output_size_px": 32, "channels": (16, 16, 8, 8, 8)}, image_size_px=32,
+        )  # fmt: skip
+        predictor = of_model(
+            parts.build_inference_model(), name="m", image_size_px=32, depth_map_px=8,
+            scale_bone="wrist_middle_mcp", half_width_scales=2.5, regularizer=None,
+        )  # fmt: skip
+        rows = marked_batch(rng)
+        rows["image"] = rng.uniform(0, 255, (6, 32, 32, 3)).astype(np.float32)
+        found = predict(predictor, [rows])
+        if not heads:
+            assert found.p_right is found.p_hand is None
+            continue
+        mirrored = predictor.run(np.ascontiguousarray(rows["image"][:, :, ::-1]))["right"]
+        np.testing.assert_allclose(found.p_right_mirrored, mirrored, rtol=1e-5)
+        assert not np.allclose(found.p_right, mirrored, atol=1e-6)
+        assert found.p_hand.shape == (6,)
+
+
 def test_samples_are_numbered_by_hands_alone(rng):
     rows = marked_batch(rng)
     predictor = Predictor("heads", Halves(rows).run, 16, "wrist_middle_mcp")

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerashand.config import LABELS_OF_KIND, Config
 from kerashand.config.schema import DataConfig, DomainConfig
+from kerashand.data.photos import KINDS as PHOTOGRAPHS
 from kerashand.data.pipeline import BatchGeometry, evaluation_batches
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
@@ -87,4 +88,6 @@ def in_words(data: DataConfig, domain: str, samples: int, *, split: str = "test"
 def _words(chosen: DomainConfig, domain: str, count: int, split: str) -> str:
     if chosen.kind == "synthetic":
         return f"{count} rendered hands (look {chosen.look or domain}, {split} split)"
-    return f"{count} hands of {chosen.kind} ({split} split)"
+    # Of photographs some squares may hold no hand.
+    what = "squares" if chosen.kind in PHOTOGRAPHS else "hands"
+    return f"{count} {what} of {chosen.kind} ({split} split)"
