@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kerashand import losses
 from kerashand.data import pictures as data
-from kerashand.metrics_finder import box_overlap, evaluate_finder, match_boxes
+from kerashand.metrics_detection import box_overlap, evaluate_finder, match_boxes
 from kerashand.models.finder import build_finder
 from kerashand.synthetic.pictures import draw_picture
 from kerashand.training.finder import cell_targets, train_finder
