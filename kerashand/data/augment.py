@@ -18,7 +18,8 @@ from kerashand.skeleton import MIDDLE_MCP, ROOT
 
 MIRRORED_WEIGHT = 0.25
 """What labels of mirrored hands count for joints. The runtime mirrors left hands, so that a network
-sees one only in the first pass over a crop: its joints then tell no more than where to look next."""
+sees one only in the first pass over a crop. Its joints then tell no more than where to look next.
+"""
 SMALLEST_BOX = 0.2
 """Of the picture's side: hands seen along their fingers are not enlarged more than this asks."""
 

@@ -330,7 +330,9 @@ def make_batch(
         if key is not None:
             image = augment.change_colours(image, parameters, stream(key, "colours"))
             if parameters.cover > 0:
-                image = augment.cover_parts(image, parameters.cover, stream(key, "cover"))
+                # Where no hand is, none may be shown by its neighbour in the batch.
+                covered = augment.cover_parts(image, parameters.cover, stream(key, "cover"))
+                image = tf.where(is_hand[:, None, None, None] > 0, covered, image)
         batch["image"] = tf.cast(image, tf.float32)
     return batch
 

@@ -11,6 +11,7 @@ NUM_HIDDEN = 2
 HEADS = ("right", "hand", "precise")
 """Questions: is it a right hand, is there a hand, and is this joint within `PRECISE_SHARE` of the
 picture's side of where the map puts it? Each is the logit of a probability."""
+OVERVIEW_UNITS = 64
 POSITION_GAIN = 4.0
 """Positions are brought to -2..2, where the other inputs of the first dense layer are too."""
 
@@ -89,10 +90,23 @@ def build_depth_regressor(
     # Outputs.
     outputs = {"z_relative": z - z[:, :1]}
     if heads:
+        x = keras.layers.Concatenate(name="heads_concat")([x, _overview(features)])
         for head, units in {"right": 1, "hand": 1, "precise": num_joints}.items():
             logit = keras.layers.Dense(units, dtype="float32", name=head)(x)
             outputs[f"{head}_logit"] = logit[:, 0] if units == 1 else logit
     return keras.Model({"heatmaps": heatmaps, "features": features}, outputs, name=name)
+
+
+def _overview(features):
+    """What the image features say in each sixteenth of the picture, in few numbers.
+
+    What the layers for depth pass on hardly tells whether there is a hand, and its handedness only
+    after long training.
+    """
+    x = keras.layers.AveragePooling2D(max(features.shape[1] // 4, 1), name="heads_pool")(features)
+    x = keras.layers.Flatten(name="heads_flatten")(x)
+    x = keras.layers.Dense(OVERVIEW_UNITS, use_bias=False, name="heads_dense")(x)
+    return _normalised_relu(x, "heads_dense")
 
 
 def _normalised_relu(x, name):
