@@ -315,7 +315,7 @@ def test_fused_batch_normalisation_is_that_of_keras(rng, training, trainable):
 
 def test_regressor_root_is_exactly_zero():
     model = small_regressor()
-    z_relative = np.asarray(model(random_inputs(model, batch=8)))
+    z_relative = np.asarray(model(random_inputs(model, batch=8))["z_relative"])
     assert np.all(z_relative[:, 0] == 0.0)
     assert np.any(z_relative[:, 1:] != 0.0)
 
@@ -461,7 +461,7 @@ def test_inference_matches_the_parts(decode):
     network = parts.network(image, training=False)
     maps = hand_pose.stage_maps(network)[-1]
     seen = hand_pose.regressor_inputs(maps, network["features"], decode)
-    z_relative = parts.regressor(seen, training=False)
+    z_relative = parts.regressor(seen, training=False)["z_relative"]
     np.testing.assert_allclose(outputs["z_relative"], z_relative, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(outputs["heatmaps"], maps, rtol=1e-5, atol=1e-5)
     confidence = np.clip(np.max(seen["heatmaps"], axis=(1, 2)), 0, 1)

@@ -314,7 +314,7 @@ def make_batch(
         "is_right": is_right,
         "is_hand": is_hand,
         "z_relative": z_relative if has_xyz else tf.zeros_like(uv[..., 0]),
-        "z_weight": has_xyz * counts,
+        "z_weight": has_xyz * counts * is_hand,
         "depth_map": depth_map * has_depth,
         "depth_weight": depth_weight * has_depth,
         "xyz_mm": xyz * has_xyz,

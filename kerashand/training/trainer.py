@@ -89,7 +89,7 @@ def label_weight(batch: dict, loss: str) -> tf.Tensor:
         start, end = np.array(BONES).T
         weight = batch["uv_weight"]
         both = ops.take(weight, start, axis=1) * ops.take(weight, end, axis=1)
-        return both * (1.0 - batch["z_weight"])[:, None]
+        return both * ops.cast(batch["z_weight"] == 0, both.dtype)[:, None]
     return batch["uv_weight"]
 
 
