@@ -51,6 +51,8 @@ def make_batch(rng, count=4):
         "image": rng.uniform(0, 255, (count, SIZE_PX, SIZE_PX, 3)),
         "uv_px": rng.uniform(4, SIZE_PX - 4, (count, 21, 2)),
         "uv_weight": np.ones((count, 21)),
+        "is_right": np.ones(count),
+        "is_hand": np.ones(count),
         "z_relative": rng.normal(size=(count, 21)) * (np.arange(21) > 0),
         "z_weight": np.ones(count),
         "depth_map": rng.uniform(0, 1, (count, 32, 32, 1)),
