@@ -8,7 +8,8 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     training | exporting                   the three stages; files for other runtimes
     evaluation                             predictor + data set -> table and curves
     runtime                                runs an exported model
-    models | data | losses | metrics | metrics_keras | metrics_finder | reference_curves | visualize
+    models | data | losses | metrics | metrics_keras | metrics_detection | metrics_calibration |
+        metrics_offsets | reference_curves | visualize
                                            components; they take plain arguments
     synthetic                              the hand generator, in NumPy and OpenCV
     geometry                               cameras, heat maps, depth; the conventions page

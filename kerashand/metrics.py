@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.skeleton import ROOT
 
 SHOWN_PX = 256
@@ -176,20 +175,6 @@ def depth_map_errors(
     return np.where(count > 0, apart.sum(axis=axes) / np.maximum(count, 1e-9), np.nan)
 
 
-def errors_of_256(prediction_px: ArrayLike, target_px: ArrayLike) -> NDArray[np.float64]:
-    """Return the errors of one hand in pixels of the square around it, drawn 256 px wide.
-
-    Args:
-        prediction_px: [K, 2] pixels.
-        target_px: [K, 2] pixels; the square is `HAND_MARGIN` boxes around them.
-
-    Returns:
-        [K] errors.
-    """
-    side_px = HAND_MARGIN * np.ptp(np.asarray(target_px), axis=0).max()
-    return errors_2d(prediction_px, target_px) * SHOWN_PX / side_px
-
-
 def _labelled(errors: NDArray[np.float64], weight: ArrayLike | None) -> NDArray[np.bool_]:
     """Return the mask of labelled joints, one for each error."""
     if weight is None:
@@ -237,6 +222,23 @@ def pck_curve(
         )
     # One threshold at a time: [T, N, K] of a whole test set would not be small.
     return np.array([_over_joints(errors <= t, mask, per_joint) for t in np.ravel(thresholds)])
+
+
+def depth_slope(prediction_mm: ArrayLike, target_mm: ArrayLike) -> float:
+    """Return how deep hands are seen: 1 is right on average, 0 is flat.
+
+    Depth about the root along the optical axis, predicted on true, by least squares through 0 over
+    all joints.
+
+    Args:
+        prediction_mm: [N, K, 3] joints in mm.
+        target_mm: [N, K, 3] joints in mm.
+    """
+    own, true = (
+        xyz[:, :, 2] - xyz[:, ROOT : ROOT + 1, 2]
+        for xyz in (np.asarray(prediction_mm, np.float64), np.asarray(target_mm, np.float64))
+    )
+    return float((own * true).sum() / max((true * true).sum(), 1e-9))
 
 
 def auc(thresholds: ArrayLike, values: ArrayLike) -> float:

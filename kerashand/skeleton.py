@@ -16,8 +16,8 @@ ROOT = 0
 THUMB_CMC = 1
 """Index of the joint between the wrist and the thumb's metacarpal."""
 
-MIDDLE_MCP = 9
-"""Index of the knuckle of the middle finger; from the wrist to it is up."""
+INDEX_MCP, MIDDLE_MCP, LITTLE_MCP = 5, 9, 17
+"""Indices of knuckles; from the wrist to that of the middle finger is up."""
 
 FINGERS = {
     "thumb": (1, 2, 3, 4),

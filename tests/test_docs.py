@@ -51,6 +51,7 @@ def layers():
 
 def test_the_layer_picture_of_the_package_is_the_contract():
     block = re.search(r"\n\n(    cli .*?)\n\n", kerashand.__doc__, re.DOTALL)[1]
+    block = re.sub(r" \|\n +", " | ", block)  # long rows go on in the next line
     rows = [re.match(r"    (\w+(?: \| \w+)*)(?:  |$)", line) for line in block.splitlines()]
     assert [row[1].split(" | ") for row in rows if row] == layers()
 

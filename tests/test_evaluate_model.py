@@ -1,10 +1,13 @@
 """The report of a pose model, with a model that knows the truth."""
 
+import argparse
+import json
+
 import cv2
 import numpy as np
 import pytest
 
-from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
+from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE, boxed_pictures
 from kerashand.geometry.pose import relative_depth, scale_from_joints
 from kerashand.runtime.hand_pose import Hand, HandPose
 from kerashand.synthetic.scene import draw_sample
@@ -19,6 +22,7 @@ class Oracle(HandPose):
     """Answers with `uv_px` and `z_relative` of the next picture, moved right by some pixels."""
 
     scale_bone, depth_along = "wrist_middle_mcp", "optical_axis"
+    finder = None
 
     def __init__(self, truths, off_px=0.0):
         self.truths, self.off_px, self.sides = iter(truths), off_px, []
@@ -89,41 +93,10 @@ def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_scrip
     )
 
 
-def test_prepared_joints_in_3d_project_to_the_points(load_script, tmp_path):
-    script = load_script("tools/prepare_photographs.py")
-    sample = draw_sample("varied", "test", 0, 0, size_px=200)
-    cv2.imwrite(str(tmp_path / "hand.png"), sample.image[:, :, ::-1])
-    row = {"name": "hand.png", "uv_px": sample.uv_px, "is_right": True}
-    added = script.posed(row, tmp_path, HandPose.load())
-    projected = added["xyz_mm"] @ added["intrinsics"].T
-    np.testing.assert_allclose(projected[:, :2] / projected[:, 2:], sample.uv_px, atol=1e-3)
-    # The model's depth, in another camera and unit: alike, not the same.
-    depth = [
-        relative_depth(xyz, scale_from_joints(xyz, Oracle.scale_bone), depth_along="line_of_sight")
-        for xyz in (added["xyz_mm"], sample.xyz_mm.astype(np.float64))
-    ]
-    assert np.corrcoef(*depth)[0, 1] > 0.9
-
-
 def test_loose_boxes_are_about_the_same_middle(script):
     uv = np.array([[10.0, 20.0], [30.0, 60.0], *[[20.0, 40.0]] * 19])
     assert script.box_of(uv) == (10.0, 20.0, 30.0, 60.0)
     assert script.box_of(uv, 1.5) == (5.0, 10.0, 35.0, 70.0)
-
-
-def test_a_view_is_told_from_the_labels(script):
-    seen = set()
-    for index in range(20):
-        sample = draw_sample("target", "test", 0, index, size_px=64)
-        wrist, index_mcp, little = sample.xyz_mm[[0, 5, 17]]
-        palm = np.dot(np.cross(little - wrist, index_mcp - wrist), wrist) > 0
-        groups = script.groups_of(sample.image, sample.uv_px, True)
-        mirrored = sample.uv_px * [-1, 1] + [63, 0]
-        assert groups[1] == script.groups_of(sample.image, mirrored, False)[1]
-        view = groups[1].removeprefix("view: ")
-        seen.add(view)
-        assert view in ("edge", "palm" if palm else "back")
-    assert seen >= {"palm", "back"}
 
 
 def test_photographs_by_group(script, tmp_path):
@@ -149,6 +122,140 @@ def test_photographs_by_group(script, tmp_path):
     assert table["all"]["mean_px"] == pytest.approx(np.mean(2.0 * 256 / (1.3 * boxes)), rel=1e-5)
     assert table["all"]["pck"] == 1.0
     assert "side: left" in script.text_of({"photographs": table})
+
+
+class Chooser(HandPose):
+    """Knows pictures by the grey of their corner: what is found in each, and how sure it is.
+
+    The side in a box is that of the half of the box which is brighter.
+    """
+
+    scale_bone, depth_along, finder, least_score = "wrist_middle_mcp", "optical_axis", True, 0.5
+
+    def __init__(self, found):
+        self.found = found
+
+    def predict(self, rgb, *, box=None, side="auto", passes=1, max_hands=2):
+        corner = int(rgb[0, 0, 0])
+        if box is None:
+            return [self.hand(rgb, where, "auto", 0.9) for where in self.found.get(corner, ())]
+        left, top, right, bottom = box
+        corners = np.array(
+            [[left, top], [right, bottom], [(left + right) / 2, (top + bottom) / 2]], np.float64
+        )
+        return [self.hand(rgb, box, side, SURE[corner // 10], corners[[0, 1] + [2] * 19])]
+
+    def hand(self, rgb, box, side, score, uv=None):
+        left, top, right, bottom = (round(float(value)) for value in box)
+        if side == "auto":
+            cut = rgb[max(top, 0) : bottom, max(left, 0) : right].mean(axis=(0, 2))
+            half = len(cut) // 2
+            side = "right" if cut[:half].mean() > cut[half:].mean() else "left"
+        return Hand(side, score, box, uv, np.zeros(21), np.full(21, 0.5), np.zeros((21, 3)))
+
+
+SURE = {1: 0.8, 2: 0.8, 5: 0.6, 6: 0.1}
+"""How sure `Chooser` is of a hand in any box of the pictures of `mixed`."""
+WHERE = {10: [(10, 10, 50, 50)], 20: [(10, 10, 50, 50)], 50: [(60, 60, 90, 90)],
+         11: [(49, 10, 89, 50)], 21: []}  # fmt: skip
+"""And what it finds in them."""
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Pictures of a right and a left hand, and two of none; a square without a hand in the first.
+
+    Their corners are grey 10, 20, 50 and 60, and those of the mirror images 11, 21, 51 and 61.
+    """
+    uv = np.zeros((5, 21, 2), np.float32)
+    uv[:, 1], uv[:, 2:] = 40.0, 20.0  # two corners of a box, and its middle
+    uv[[0, 2]] += 10.0
+    uv[1] += 50.0  # in the first picture, beside its hand
+    weight = np.ones((5, 21), np.float32)
+    weight[[1, 3, 4]] = 0.0
+    for number, brighter in ((10, slice(10, 30)), (20, slice(30, 50)), (50, None), (60, None)):
+        picture = np.full((100, 100, 3), number, np.uint8)
+        if brighter is not None:
+            picture[10:50, brighter] = 200
+        picture[:, 99] = number + 1
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+    np.savez(
+        tmp_path / LABELS_FILE,
+        set=np.array(["a", "empty", "b", "empty", "empty"]),
+        name=np.array(["10.png", "10.png", "20.png", "50.png", "60.png"]),
+        uv_px=uv,
+        uv_weight=weight,
+        is_right=np.array([True, True, False, True, True]),
+        split=np.array(["val"] * 5),
+    )
+    return tmp_path
+
+
+def test_squares_without_a_hand_tell_what_is_taken_for_one(script, mixed):
+    """They have no error, and the hands' numbers are those of hands."""
+    table = script.photographs(Chooser(WHERE), mixed, "val", 1)
+    assert table["all"]["hands"] == 2
+    assert table["all"]["mean_px"] == 0.0
+    assert table["all"]["hands_seen"] == 1.0
+    assert table["all"]["empty_squares"] == 3
+    # Beside the first hand the model is as sure as of the hand; 0.6 and 0.1 in the others.
+    assert table["all"]["empty_seen"] == pytest.approx(2 / 3)
+    assert table["empty"] == {"hands": 0, "empty_squares": 3, "empty_seen": pytest.approx(2 / 3)}
+    # What the brighter half says is right of both hands and of their mirror images.
+    assert table["all"]["handedness"] == 1.0
+    assert table["side: left"]["handedness_left_mirrored"] == 1.0
+    assert table["all"]["calibration_error"] == pytest.approx(0.5)
+    text = script.text_of({"split": "val", "photographs": table})
+    assert text.startswith("| photographs (val split) | hands |")
+    assert "| empty | 0 |  |  |" in text
+
+
+def test_whole_pictures_by_set_side_and_mirror_image(script, mixed):
+    args = argparse.Namespace(photographs=mixed, split="val", backgrounds=None, passes=1)
+    row = script.whole_pictures(Chooser(WHERE), args)
+    # Two photographs with hands, two of the folder's own without, and two of the package.
+    assert (row["photographs"], row["without hands"]) == (2, 4)
+    assert row["recall"] == row["side"] == 1.0
+    assert row["precision"] == pytest.approx(2 / 3)
+    assert row["share_of_empty_with_a_hand"] == 0.25
+    groups = row["groups"]
+    assert groups["other pictures"] == {
+        "pictures": 2, "hands": 0, "empty_pictures": 2, "empty_seen": 0.0,
+    }  # fmt: skip
+    assert set(groups) == {
+        "all", "a", "b", "empty", "side: left", "side: right", "mirrored", "mirrored, a",
+        "mirrored, b", "mirrored, empty", "mirrored, side: left", "mirrored, side: right",
+        "other pictures",
+    }  # fmt: skip
+    assert groups["empty"]["empty_seen"] == 0.5
+    assert groups["side: left"] == {"pictures": 1, "hands": 1, "recall": 1.0, "handedness": 1.0}
+    # The right hand's mirror image is found, and left; that of the left one is missed.
+    assert groups["mirrored"]["recall"] == 0.5
+    assert groups["mirrored, side: left"]["recall"] == 1.0
+    assert groups["mirrored, side: left"]["handedness"] == 1.0
+    assert groups["mirrored, side: right"]["recall"] == 0.0
+    text = script.text_of({"split": "val", "whole pictures": row})
+    assert "Whole pictures (val split), 2 photographs and 4 without hands: precision 0.667" in text
+    assert "| mirrored, side: right | 1 | 1 |  | 0.000 |" in text
+
+
+def test_pictures_say_their_sets_and_may_hold_no_hand(mixed):
+    pictures = list(boxed_pictures(str(mixed), "val"))
+    assert [picture.sets for picture in pictures] == [("a",), ("b",), ("empty",), ("empty",)]
+    assert [picture.boxes.tolist() for picture in pictures[:3]] == [[[10, 10, 50, 50]]] * 2 + [[]]
+
+
+def test_the_split_is_that_of_the_validation_unless_another_is_asked_for(
+    script, mixed, capsys, monkeypatch
+):
+    monkeypatch.setattr(script.HandPose, "load", lambda *_, **__: Chooser(WHERE))
+    out = mixed / "results.json"
+    given = ["--photographs", str(mixed), "--rendered", "0", "--out", str(out)]
+    assert script.main(given) == 0
+    assert json.loads(out.read_text())["split"] == "val"
+    assert "(val split)" in capsys.readouterr().out
+    assert script.main([*given, "--split", "test"]) == 2
+    assert "holds nothing in the split test" in capsys.readouterr().err
 
 
 def seen_half_as_deep(xyz_mm):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kerashand import losses
 from kerashand.data import pictures as data
-from kerashand.metrics_finder import box_overlap, evaluate_finder, match_boxes
+from kerashand.metrics_detection import box_overlap, evaluate_finder, match_boxes
 from kerashand.models.finder import build_finder
 from kerashand.synthetic.pictures import draw_picture
 from kerashand.training.finder import cell_targets, train_finder
@@ -74,20 +74,47 @@ def test_boxes_move_with_the_picture():
     assert (gone[0, 1:, 5] == -1.0).numpy().all()
 
 
-def test_augmentation_mirrors_side_and_box():
-    image, hands = data.parse(tf.constant(marked_record(30, 60, 99, 139, 1.0)))
-    images = tf.tile(tf.cast(image[None], tf.float32), [12, 1, 1, 1])
-    rows = tf.tile(hands[None], [12, 1, 1])
-    moved, boxes = data.augmented(images, rows, tf.constant([0, 7]), size_px=96)
-    sides = boxes[:, 0, 4].numpy()
-    assert set(sides) == {0.0, 1.0}
-    for picture, (box, weight) in zip(
-        moved.numpy(),
-        zip(boxes[:, 0, :4].numpy(), boxes[:, 0, 5].numpy(), strict=True),
-        strict=True,
+def test_reflections_by_hand():
+    """Of pictures 224 px wide; each makes a right hand a left one."""
+    hand = tf.constant([[[30.0, 60.0, 99.0, 139.0, 1.0, 1.0]]])
+    for reflect, expected in (
+        (data._mirrored, [223 - 99, 60, 223 - 30, 139, 0, 1]),
+        (data._upside_down, [30, 223 - 139, 99, 223 - 60, 0, 1]),
+        (data._transposed, [60, 30, 139, 99, 0, 1]),
     ):
-        if weight == 1.0 and (box > 1).all() and (box < 94).all():
-            np.testing.assert_allclose(box_of_white(picture), box, atol=2.0)
+        np.testing.assert_array_equal(reflect(hand)[0, 0], expected)
+        np.testing.assert_array_equal(reflect(reflect(hand)), hand)
+
+
+def test_augmentation_reflects_picture_box_and_handedness(monkeypatch):
+    """A box with a red, a green and a blue corner is seen in all of its eight positions."""
+    monkeypatch.setattr(data, "change_colours", lambda image, *_: image)
+    left, top, right, bottom = 60, 80, 129, 159
+    picture = np.zeros((data.STORED_PX, data.STORED_PX, 3), np.float32)
+    picture[top : bottom + 1, left : right + 1] = 100.0
+    for channel, (v, u) in enumerate(((top, left), (top, right - 29), (bottom - 29, left))):
+        picture[v : v + 30, u : u + 30] = 0.0
+        picture[v : v + 30, u : u + 30, channel] = 255.0
+    rows = np.full((1, data.MOST_HANDS, data.ROW), -1.0, np.float32)
+    rows[0, 0] = left, top, right, bottom, 1.0, 1.0
+    images, rows = (tf.constant(np.repeat(x, 96, axis=0)) for x in (picture[None], rows))
+    moved, hands = data.augmented(images, rows, tf.constant([0, 7]), size_px=96)
+    seen = set()
+    for image, (*box, is_right, weight) in zip(moved.numpy(), hands[:, 0].numpy(), strict=True):
+        if weight != 1.0 or min(box) < 2 or max(box) > 93:
+            continue
+        corners = []
+        for channel in range(3):
+            others = np.delete(image, channel, axis=2).max(axis=2)
+            corners.append([at.mean() for at in np.nonzero(image[..., channel] - others > 128)])
+        (down, along), (down_right, along_right) = np.array(corners[1:]) - corners[0]
+        seen.add(tuple(np.sign(np.round([down, along, down_right, along_right]))))
+        # As it was stored green is to the right of red, and blue below it.
+        assert (along * down_right - down * along_right > 0) == bool(is_right)
+        rows_of, columns_of = np.nonzero(image.max(axis=2) > 50)
+        found = columns_of.min(), rows_of.min(), columns_of.max(), rows_of.max()
+        np.testing.assert_allclose(found, box, atol=1.5)
+    assert len(seen) == 8
 
 
 # ---------------------------------------------------------------------------------- targets
@@ -125,7 +152,7 @@ def test_convention_finder_losses():
         0.25 * np.log(2) * 0.5**4
     )
     assert float(losses.focal_score(one, zero, zero)) == 0.0
-    assert float(losses.side_cross_entropy(one, zero, one)) == pytest.approx(np.log(2))
+    assert float(losses.binary_cross_entropy(one, zero, one)) == pytest.approx(np.log(2))
     weight = np.ones(1, np.float32)
     assert float(losses.box_giou([[0, 0, 1, 1]], [[0, 0, 1, 1]], weight)) == pytest.approx(0.0)
     assert float(losses.box_giou([[0, 0, 1, 1]], [[1, 0, 2, 1]], weight)) == pytest.approx(1.0)

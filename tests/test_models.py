@@ -90,11 +90,15 @@ JOINED_SHAPES = {
     "confidence": (21,),
     "heatmaps": (4, 4, 21),
 }
+HEADS_SHAPES = {
+    "z_relative": (21,), "right_logit": (), "hand_logit": (), "precise_logit": (21,),
+}  # fmt: skip
 CASES = {
     "cpm": (lambda: build_cpm(image_size_px=64), CPM_SHAPES),
     "lite_dense": (small_lite, LITE_SHAPES),
     "lite_separable": (lambda: small_lite(block="separable"), LITE_SHAPES),
-    "regressor": (small_regressor, (21,)),
+    "regressor": (small_regressor, {"z_relative": (21,)}),
+    "regressor_heads": (lambda: small_regressor(heads=True), HEADS_SHAPES),
     "decoder": (small_decoder, (32, 32, 1)),
     "inference": (small_inference, JOINED_SHAPES),
 }
@@ -315,7 +319,7 @@ def test_fused_batch_normalisation_is_that_of_keras(rng, training, trainable):
 
 def test_regressor_root_is_exactly_zero():
     model = small_regressor()
-    z_relative = np.asarray(model(random_inputs(model, batch=8)))
+    z_relative = np.asarray(model(random_inputs(model, batch=8))["z_relative"])
     assert np.all(z_relative[:, 0] == 0.0)
     assert np.any(z_relative[:, 1:] != 0.0)
 
@@ -461,7 +465,7 @@ def test_inference_matches_the_parts(decode):
     network = parts.network(image, training=False)
     maps = hand_pose.stage_maps(network)[-1]
     seen = hand_pose.regressor_inputs(maps, network["features"], decode)
-    z_relative = parts.regressor(seen, training=False)
+    z_relative = parts.regressor(seen, training=False)["z_relative"]
     np.testing.assert_allclose(outputs["z_relative"], z_relative, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(outputs["heatmaps"], maps, rtol=1e-5, atol=1e-5)
     confidence = np.clip(np.max(seen["heatmaps"], axis=(1, 2)), 0, 1)
@@ -512,6 +516,20 @@ def test_npz_loads_chosen_parts(tmp_path):
 def _write(path, arrays):
     with path.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def test_inference_tells_the_probabilities_of_the_heads():
+    regressor = {"conv_channels": (8, 8), "hidden_units": (16, 8), "heads": True}
+    parts = small_parts(regressor=regressor)
+    image = random_inputs(parts.network)
+    network = parts.network(image, training=False)
+    maps = hand_pose.stage_maps(network)[-1]
+    seen = hand_pose.regressor_inputs(maps, network["features"], parts.decode)
+    answers = parts.regressor(seen, training=False)
+    outputs = parts.build_inference_model()(image, training=False)
+    for name, logit in (("right", "right"), ("hand", "hand"), ("confidence", "precise")):
+        expected = 1.0 / (1.0 + np.exp(-np.asarray(answers[f"{logit}_logit"])))
+        np.testing.assert_allclose(outputs[name], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_npz_rejects_what_does_not_fit(tmp_path):

@@ -185,6 +185,54 @@ def test_bad_folders(folder, arrays, message):
         photos.open_split(str(folder), "train", size_px=SIZE, samples=2).encode(0, 2)
 
 
+def without_a_hand(folder, row):
+    """Make one row a square without a hand: points of weight 0, whose box is the square."""
+    labels = photos.load_labels(str(folder))
+    labels["uv_weight"][row] = 0.0
+    labels["uv_px"][row] = np.array([[40.0, 20.0], [100.0, 80.0]])[np.arange(21) % 2]
+    changed(folder, **labels)
+
+
+def test_squares_without_a_hand_are_read(folder, tmp_path_factory):
+    without_a_hand(folder, 0)
+    batch = batch_of(folder, tmp_path_factory.mktemp("cache"))
+    np.testing.assert_array_equal(batch["is_hand"], [0.0, 1.0])
+    assert (batch["uv_weight"][0] == 0).all()
+    assert all(np.isfinite(value).all() for value in batch.values())
+    # The square is about the middle of the crop, 1.2 times the width of its box.
+    low, high = batch["uv_px"][0].min(axis=0), batch["uv_px"][0].max(axis=0)
+    np.testing.assert_allclose((low + high) / 2, (SIZE - 1) / 2, atol=0.5)
+    np.testing.assert_allclose(high - low, SIZE / 1.2, rtol=0.02)
+
+
+def test_joints_of_squares_without_a_hand_are_not_looked_at(folder, rng):
+    posed(folder, rng)
+    without_a_hand(folder, 0)
+    labels = photos.load_labels(str(folder))
+    labels["xyz_mm"][0], labels["intrinsics"][0] = 0.0, np.nan
+    changed(folder, **labels)
+    split = photos.open_split(str(folder), "train", size_px=SIZE, samples=2, posed=True)
+    empty, _ = split.encode(0, 2)
+    assert np.frombuffer(empty["is_hand"], "<f4") == 0.0
+    for name in ("xyz_mm", "intrinsics"):
+        assert np.isfinite(np.frombuffer(empty[name], "<f4")).all()
+    labels["uv_weight"][0, 3] = 0.5
+    changed(folder, **labels)
+    with pytest.raises(UserError, match="1 hands have a single weighted point"):
+        photos.load_labels(str(folder))
+
+
+def test_pictures_of_a_split_with_the_boxes_of_their_hands(folder):
+    without_a_hand(folder, 0)
+    first, second = photos.boxed_pictures(str(folder), "train")
+    assert first.boxes.shape == (0, 4)
+    uv = photos.load_labels(str(folder))["uv_px"][1]
+    np.testing.assert_array_equal(second.boxes, [[*uv.min(axis=0), *uv.max(axis=0)]])
+    np.testing.assert_array_equal(second.is_right, [False])
+    assert second.rgb.shape == (120, 200, 3)
+    assert second.sets == ()
+
+
 def test_missing_and_damaged_label_files(tmp_path):
     with pytest.raises(UserError, match=r"labels\.npz does not exist"):
         photos.load_labels(str(tmp_path))

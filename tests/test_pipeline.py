@@ -89,7 +89,7 @@ def test_contract(batches_of):
         "image": (8, SIZE, SIZE, 3), "uv_px": (8, 21, 2), "uv_weight": (8, 21),
         "z_relative": (8, 21), "z_weight": (8,), "depth_map": (8, CELLS, CELLS, 1),
         "depth_weight": (8, CELLS, CELLS, 1), "xyz_mm": (8, 21, 3), "intrinsics": (8, 3, 3),
-        "root_depth_mm": (8,), "scale_mm": (8,), "domain": (8,),
+        "root_depth_mm": (8,), "scale_mm": (8,), "domain": (8,), "is_right": (8,), "is_hand": (8,),
     }  # fmt: skip
     assert set(batch) == set(BATCH_SPEC) == set(shapes)
     for name, shape in shapes.items():
@@ -388,6 +388,40 @@ def test_a_share_of_hands_is_upright():
     assert angle.max() > 120.0
 
 
+def test_mirrored_hands_are_left_ones_and_count_a_quarter_for_joints(raw):
+    parameters = dataclasses.replace(GEOMETRIC, mirrored=0.5)
+    plain, _ = moved_batch(raw)
+    batch, affine = moved_batch(raw, parameters)
+    left = np.linalg.det(affine[:, :2, :2]) < 0
+    assert 0 < left.sum() < len(left)
+    np.testing.assert_array_equal(batch["is_right"], np.where(left, 0.0, 1.0))
+    np.testing.assert_array_equal(batch["is_hand"], 1.0)
+    # What was drawn without mirroring, and then turned over.
+    u, v = np.moveaxis(plain["uv_px"].numpy(), -1, 0)
+    expected = np.stack([np.where(left[:, None], SIZE - 1 - u, u), v], axis=-1)
+    np.testing.assert_allclose(batch["uv_px"], expected, atol=1e-3)
+    image = np.where(left[:, None, None, None], plain["image"][:, :, ::-1], plain["image"])
+    assert np.abs(image - batch["image"]).mean() < 0.1
+    np.testing.assert_allclose(
+        px_from_cam(batch["xyz_mm"], batch["intrinsics"]), batch["uv_px"], atol=2e-3
+    )
+    np.testing.assert_allclose(batch["z_relative"], plain["z_relative"], atol=1e-5)
+    share = np.where(left, 0.25, 1.0)
+    np.testing.assert_array_equal(batch["z_weight"], share)
+    np.testing.assert_array_equal(batch["uv_weight"], plain["uv_weight"] * share[:, None])
+
+
+def test_squares_without_a_hand_have_no_label_and_no_neighbours_hand(raw):
+    is_hand = np.array([1, 0] * 4, np.float32)
+    empty = {**raw, "is_hand": tf.constant(is_hand)}
+    parameters = dataclasses.replace(IDENTITY, cover=1.0)
+    batch, _ = moved_batch(empty, parameters)
+    np.testing.assert_array_equal(batch["is_hand"], is_hand)
+    np.testing.assert_array_equal(batch["z_weight"], is_hand)
+    changed = np.abs(batch["image"] - raw["image"].numpy()).max(axis=(1, 2, 3)) > 1
+    np.testing.assert_array_equal(changed, is_hand > 0)
+
+
 def test_colours_change_but_not_the_geometry():
     image = tf.random.stateless_uniform((6, 32, 32, 3), [0, 1], 40.0, 200.0)
     parameters = AugmentParameters()
@@ -573,15 +607,15 @@ def test_no_two_things_are_drawn_with_one_seed(source_of, raw, monkeypatch):
     drawn = tf.random.stateless_uniform
     monkeypatch.setattr(tf.random, "stateless_uniform", noted)
     everything = AugmentParameters(
-        upright=0.5, colour_cast=0.2, cover=0.5, faded=0.5, blur_px=2.0
-    )  # fmt: skip
+        upright=0.5, mirrored=0.5, colour_cast=0.2, cover=0.5, faded=0.5, blur_px=2.0
+    )
     times = 0
     for seed, domain, step in itertools.product((1, 2), ("source", "target"), (0, 1)):
         prepare = _augmenting(source_of(domain), GEOMETRY, everything, seed, relief=True)
         prepare(tf.constant(step, tf.int64), raw)
         times += 1
-    # Affine map, upright, relief, blur, brightness, faded, noise, cast, cover.
-    assert len(seeds) == 9 * times
+    # Affine map, upright, mirrored, relief, blur, brightness, faded, noise, cast, cover.
+    assert len(seeds) == 10 * times
     assert len(set(seeds)) == len(seeds)
 
 

@@ -13,10 +13,10 @@ import pytest
 from kerashand.cli import eval as command
 from kerashand.config import dump_yaml, load_config
 from kerashand.errors import UserError
+from kerashand.evaluation.predictions import Predictor
 from kerashand.metrics import PROTOCOLS
-from kerashand.reports import breakdown, page, records, subjects
+from kerashand.reports import breakdown, findings, page, records, subjects
 from kerashand.reports.assessment import (
-    Predictor,
     assess,
     chosen_samples,
     hidden_joints,
@@ -222,10 +222,86 @@ def test_confidence_that_is_right_is_calibrated(rows):
     hit = np.zeros((COUNT, 21))
     hit[:, :15] = 1000.0  # 15 of 21 joints miss
     arrays = {**result.arrays, "error_px": hit, "confidence": np.full((COUNT, 21), 6 / 21)}
-    said, true, gap = breakdown.calibration(dataclasses.replace(result, arrays=arrays), bins=1)
-    assert said == pytest.approx([6 / 21])
-    assert true == pytest.approx([6 / 21])
-    assert gap == pytest.approx(0.0)
+    found = breakdown.calibration(dataclasses.replace(result, arrays=arrays), bins=1)
+    assert found.stated == pytest.approx([6 / 21])
+    assert found.true == pytest.approx([6 / 21])
+    assert found.error == pytest.approx(0.0)
+
+
+def many(rng, count=45):
+    """Enough hands for groups and offsets: the same one before other noise, all points labelled."""
+    rows = batch(rng, count=count)
+    flat = np.array([[0.0, 0.0], *rng.uniform(-30, 30, (20, 2))])
+    flat[[5, 9, 17]] = (25.0, -60.0), (0.0, -70.0), (-25.0, -60.0)
+    rows["xyz_mm"][:] = np.pad(flat, [(0, 0), (0, 1)], constant_values=500.0)
+    projected = rows["xyz_mm"] @ CAMERA.T
+    rows["uv_px"][:] = projected[..., :2] / projected[..., 2:]
+    rows["z_relative"][:] = 0.0
+    rows["root_depth_mm"][:] = 500.0
+    return rows
+
+
+def test_offsets_of_joints_in_the_report(rng):
+    """3 px of 64 to the right are 5 mm, 7.1 % of 70 mm, to the thumb's side of this palm."""
+    rows = many(rng)
+    result = assessed(rows, off_px=3.0)
+    numbers = result.numbers
+    assert numbers["mean_error_mm"] == pytest.approx(5.0, abs=1e-3)
+    assert numbers["mean_without_offsets_mm"] == pytest.approx(0.0, abs=1e-3)
+    assert findings.offset_rows(result)[1] == ["wrist", "+7.1", "+0.0", "+0.0", "7.1"]
+    assert [row[0] for row in findings.offset_rows(result)[1:]] == list(JOINT_NAMES)
+    (sentence,) = [text for text in findings.sentences([result], ["m"]) if "offset" in text]
+    assert sentence == (
+        "m: Without the mean offset of each joint, fitted on the other half of the hands: 0.0 mm "
+        "instead of 5.0, AUC 1.000 instead of 1.000."
+    )
+    text = page.report([result], versions={}, command="c")
+    assert "<h3>model: mean offsets of joints</h3>" in text
+    assert "<td>wrist</td><td>+7.1</td>" in text
+    assert not findings.offset_rows(assessed(batch(rng)))
+
+
+def test_kinds_of_hands_in_the_report(rng):
+    result = assessed(many(rng), off_px=3.0)
+    assert "view: palm" in result.groups
+    assert not any(name.startswith("side") for name in result.groups)
+    assert sum(row["samples"] for name, row in result.groups.items() if "view" in name) == 45
+    assert "m: Worst group of at least 15 hands: " in findings.sentences([result], ["m"])[0]
+    text = page.report([result], versions={}, command="c")
+    assert "<td>view: palm</td><td>45</td>" in text
+    # Points that are not labelled tell no kind.
+    rows = many(rng)
+    rows["uv_weight"][:, 8] = 0.0
+    assert assessed(rows).groups == {}
+
+
+def test_squares_without_a_hand_are_no_samples(rng):
+    rows = batch(rng)
+    rows["is_hand"] = np.ones(COUNT, np.float32)
+    rows["is_hand"][[0, 7]] = 0.0
+    rows["uv_weight"][[0, 7]] = 0.0
+    result = assessed(rows, off_px=1.0)
+    assert len(result) == result.numbers["samples"] == COUNT - 2
+    assert result.numbers["empty_squares"] == 2
+    np.testing.assert_allclose(result.arrays["error_px"], 4.0, rtol=1e-3)
+    worst = result.shown[0]
+    errors = result.arrays["error_mm"].mean(axis=1)
+    assert worst["number"] == errors.argmax()
+    kept = np.delete(rows["uv_px"], [0, 7], axis=0)
+    np.testing.assert_array_equal(worst["uv_true_px"], kept[worst["number"]])
+    rows["is_hand"][:] = 0.0
+    with pytest.raises(UserError, match="no hand to measure among hands of noise"):
+        assessed(rows)
+
+
+def test_more_columns_stand_where_a_model_tells_more(rows):
+    result = assessed(rows)
+    told = dataclasses.replace(result, numbers={**result.numbers, "handedness_worst": 0.75})
+    titles, *lines = page.table([result, told], ["a", "b"])
+    assert titles[2:8] == ["AUC", "mean mm", "median mm", "depth mm", "2D px of 256",
+                           "PCK 2D, 0.1 box"]  # fmt: skip
+    assert [line[titles.index("handedness, worst")] for line in lines] == ["-", "0.750"]
+    assert lines[0][titles.index("hands > 15 px")] == "0.0%"
 
 
 def test_the_difference_of_two_models(rows):
@@ -271,11 +347,35 @@ def test_records_come_back(rows, tmp_path):
     assert (again.name, again.data, len(again)) == ("model", "hands of noise", COUNT)
     for name in records.PER_JOINT + records.PER_SAMPLE:
         np.testing.assert_allclose(again.arrays[name], result.arrays[name], rtol=1e-4)
+    assert again.groups == result.groups
     table = list(csv.DictReader(records.as_csv(result).splitlines()))
     assert len(table) == COUNT
     assert set(table[0]) >= {"error_mm", "yaw_deg", *(f"{joint}_mm" for joint in JOINT_NAMES)}
     assert float(table[3]["error_px256"]) == pytest.approx(6.0, rel=1e-3)
     assert table[0]["joints_hidden"] == ""  # nothing was measured
+
+
+def test_groups_and_offsets_come_back(rng, tmp_path):
+    result = assessed(many(rng), off_px=3.0)
+    path = tmp_path / "a.json"
+    path.write_text(records.as_json(result, {}))
+    again = records.from_json(path)
+    assert again.numbers == result.numbers
+    assert again.groups == result.groups
+    # A report of an earlier version has neither.
+    held = json.loads(path.read_text())
+    del held["groups"], held["numbers"]["joint_offsets"]
+    path.write_text(json.dumps(held))
+    assert records.from_json(path).groups == {}
+    for wrong in (
+        {"groups": []}, {"groups": {"a": 1}}, {"groups": {"a": {}}},
+        {"numbers": {"samples": 3, "joint_offsets": [[0.0] * 3] * 20}},
+        {"numbers": {"samples": 3, "joint_offsets": [["0"] * 3] * 21}},
+        {"numbers": {"samples": 3, "joint_offsets": 1.0}},
+    ):  # fmt: skip
+        path.write_text(json.dumps({**held, **wrong}))
+        with pytest.raises(UserError, match="is no report"):
+            records.from_json(path)
 
 
 @pytest.mark.parametrize(
@@ -364,6 +464,9 @@ def test_a_run_and_what_stands_beside_it_are_measured_on_its_data(tmp_path):
             "7 rendered hands (look varied, test split)"
         )
     data, domain, origin = command._data(command.build_parser().parse_args(["lite"]), [], 50)
+    assert subjects.in_words(data, domain, 50, split="val") == (
+        "50 rendered hands (look target, val split)"
+    )
     assert origin == ""
     assert subjects.in_words(data, domain, 50) == "50 rendered hands (look target, test split)"
 

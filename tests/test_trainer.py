@@ -51,6 +51,8 @@ def make_batch(rng, count=4):
         "image": rng.uniform(0, 255, (count, SIZE_PX, SIZE_PX, 3)),
         "uv_px": rng.uniform(4, SIZE_PX - 4, (count, 21, 2)),
         "uv_weight": np.ones((count, 21)),
+        "is_right": np.ones(count),
+        "is_hand": np.ones(count),
         "z_relative": rng.normal(size=(count, 21)) * (np.arange(21) > 0),
         "z_weight": np.ones(count),
         "depth_map": rng.uniform(0, 1, (count, 32, 32, 1)),
@@ -117,7 +119,7 @@ def test_joint_depth_loss_reaches_the_2d_network(rng):
 def test_bones_teach_depth_where_it_is_not_labelled(rng):
     trainer = started(make_settings(loss_weights={"joint_depth": 0.0, "bone_length": 1.0}))
     batch = make_batch(rng)
-    batch["z_weight"] = tf.constant([1.0, 0.0, 1.0, 0.0])
+    batch["z_weight"] = tf.constant([1.0, 0.0, 0.25, 0.0])  # a mirrored hand counts less
     weight = np.ones((4, 21), np.float32)
     weight[1, 8] = 0.0  # index_tip
     batch["uv_weight"] = tf.constant(weight)

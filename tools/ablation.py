@@ -24,11 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from kerashand import visualize
-from kerashand.cli.startup import tensorflow_start
+from kerashand.evaluation.tables import COLUMNS
 from kerashand.files import write_text
-
-with tensorflow_start():
-    from kerashand.evaluation import COLUMNS
 
 SETTINGS = {
     "source_only": "source only",

@@ -1,15 +1,21 @@
-"""Measure an exported pose model on the test photographs, by groups, and on rendered hands.
+"""Measure an exported pose model on labelled photographs, by groups, and on rendered hands.
 
     python tools/evaluate_model.py --photographs photographs --backgrounds backgrounds
 
+Choices are made on the validation split, which is the default; `--split test` is for the figures of
+a model that is chosen. The output says which one it shows.
+
 Photographs come from tools/prepare_photographs.py; their labels are a machine's, in 2D. Each hand
 is cut as the square of 1.3 boxes around its points, with the side given: errors are in pixels of
-that square drawn 256 px wide. Where the folder holds joints in 3D (two clips of one hand: a
+that square drawn 256 px wide. Beside that the model says the side itself, of the picture and of its
+mirror image. Squares without a hand (all points of weight 0) have no error; they tell how often the
+model sees a hand where none is. Where the folder holds joints in 3D (two clips of one hand: a
 machine's points in two cameras), they are measured like rendered hands, and beside them the depth
-that the machine itself sees in one of the pictures. Rendered hands have a known
-camera and one known bone: their table gives 3D errors with the true root depth, and the error of
-the root depth that is solved for. Whole pictures, of which the finder tells where hands are, are
-measured on the photographs and on as many cut-outs of the backgrounds, which hold no hands.
+that the machine itself sees in one of the pictures. Rendered hands have a known camera and one
+known bone: their table gives 3D errors with the true root depth, and the error of the root depth
+that is solved for. Whole pictures, of which the finder tells where hands are, are measured on the
+photographs, on their mirror images, and on as many cut-outs of the backgrounds, which hold no
+hands.
 """
 
 from __future__ import annotations
@@ -18,29 +24,38 @@ import argparse
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kerashand import picture_files
 from kerashand.cli.arguments import exit_code
-from kerashand.data.photos import POINTS_3D_FILE, boxed_pictures, load_labels
+from kerashand.data.photos import POINTS_3D_FILE, load_labels
 from kerashand.errors import UserError
+from kerashand.evaluation.groups import ALL, by_group, worst_in_words
+from kerashand.evaluation.photographs import box_of, on_squares, on_whole_pictures, square_px
+from kerashand.evaluation.predictions import Predictions
+from kerashand.evaluation.summary import Numbers, summary
 from kerashand.files import write_text
-from kerashand.geometry.camera import HAND_MARGIN, px_from_cam
+from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.pose import relative_depth, scale_from_joints, xyz_from_uv_z
-from kerashand.metrics import PROTOCOLS, SHOWN_PX, errors_of_256, evaluate_pose, joint_errors_mm
-from kerashand.metrics_finder import evaluate_finder, match_hands
+from kerashand.metrics import SHOWN_PX
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand_pose import LARGEST_BOX
 from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.scene import draw_sample
 
-PCK_SHARE = 0.1
-FEWEST = 15  # hands of a group that may be called the worst
-FINGERS = (5, 9, 13, 17)
-EDGE_ON = 0.25  # sine of the angle between index and little knuckle, seen from the wrist
-SKIN = ((85.0, "dark"), (150.0, "medium"), (256.0, "light"))  # luma of the hand in the picture
+SPLITS = ("val", "test", "train")
+PROTOCOL = "cai2018"
+NAMES = {
+    "samples": "hands", "mean_error_px": "mean_px", "median_error_px": "median_px",
+    "pck_2d": "pck", "mean_error_mm": "mean_mm", "median_error_mm": "median_mm",
+    "mean_depth_error_mm": "depth_mm",
+}  # fmt: skip
+"""Numbers of a summary -> what results call them; the others keep their names."""
+CURVE = ("pck", "thresholds_mm", "protocol")
+"""Of a summary, not written."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,7 +64,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help=".tflite or .onnx (default: the packaged one)")
     parser.add_argument("--finder", type=Path, help="likewise")
     parser.add_argument("--photographs", type=Path, help="folder of labelled photographs")
-    parser.add_argument("--split", default="test", choices=("train", "val", "test"))
+    parser.add_argument(
+        "--split", default=SPLITS[0], choices=SPLITS,
+        help="of all photographs and rendered hands; test once, of a chosen model (default: val)",
+    )  # fmt: skip
     parser.add_argument("--rendered", type=int, default=1000, help="hands to render")
     parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
     parser.add_argument("--passes", type=int, default=1, help="looks at each hand")
@@ -70,7 +88,7 @@ def evaluate(args: argparse.Namespace) -> None:
         raise UserError(f"--loose must be 1 to {LARGEST_BOX}. Received: {args.loose}")
     model = HandPose.load(args.model, finder=args.finder)
     given = {"passes": args.passes, "loose": args.loose}
-    results: dict = dict(given)
+    results: dict = {"split": args.split, **given}
     if args.photographs:
         results["photographs"] = photographs(model, args.photographs, args.split, **given)
         if model.finder is not None:
@@ -84,97 +102,60 @@ def evaluate(args: argparse.Namespace) -> None:
                     args.photographs, points, model.scale_bone
                 )
     if args.rendered:
-        results["rendered hands"] = rendered(model, args.rendered, args.backgrounds, **given)
+        results["rendered hands"] = rendered(
+            model, args.rendered, args.backgrounds, split=args.split, **given
+        )
     print(text_of(results))
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         write_text(args.out, json.dumps(results, indent=2))
 
 
-def box_of(uv_px: np.ndarray, loose: float = 1.0) -> tuple[float, ...]:
-    """Left, top, right, bottom of the points [21, 2], `loose` times as large about their middle."""
-    low, high = uv_px.min(axis=0), uv_px.max(axis=0)
-    more = (loose - 1.0) * (high - low) / 2
-    return (*(low - more), *(high + more))
+def named(numbers: Numbers) -> Numbers:
+    """A summary by the names of results."""
+    return {NAMES.get(key, key): value for key, value in numbers.items() if key not in CURVE}
+
+
+def unnamed(row: Numbers) -> Numbers:
+    """What `named` was given, but for the curve."""
+    original = {new: old for old, new in NAMES.items()}
+    return {original.get(key, key): value for key, value in row.items()}
 
 
 def photographs(
     model: HandPose, folder: Path, split: str, passes: int, loose: float = 1.0
-) -> dict[str, dict]:
-    """Errors of the hands of a split by group, "all" first."""
-    labels = load_labels(str(folder))
-    errors, groups = [], []
-    for row in np.flatnonzero(labels["split"] == split):
-        rgb = picture_files.read(folder / str(labels["name"][row]))
-        uv = labels["uv_px"][row]
-        is_right = bool(labels["is_right"][row])
-        hand = model.predict(
-            rgb, box=box_of(uv, loose), side="right" if is_right else "left", passes=passes
-        )[0]
-        errors.append(errors_of_256(hand.uv_px, uv))
-        collection = [str(labels["set"][row])] if "set" in labels else []
-        groups.append({"all", *collection, *groups_of(rgb, uv, is_right)})
-    errors = np.array(errors)
-    box_px = SHOWN_PX / HAND_MARGIN
-    result = {}
-    for name in sorted(set().union(*groups), key=lambda name: (name != "all", name)):
-        chosen = errors[[name in of for of in groups]]
-        result[name] = {
-            "hands": len(chosen),
-            "mean_px": float(chosen.mean()),
-            "median_px": float(np.median(chosen)),
-            "pck": float((chosen <= PCK_SHARE * box_px).mean()),
-        }
-    return result
+) -> dict[str, Numbers]:
+    """The numbers of the squares of a split by group, "all" first."""
+    predictions, groups = on_squares(
+        model, folder, split, passes=passes, loose=loose, asks_side=model.finder is not None
+    )
+    return {name: named(row) for name, row in by_group(predictions, groups).items()}
 
 
-def groups_of(rgb: np.ndarray, uv_px: np.ndarray, is_right: bool) -> list[str]:
-    """What a labelled hand counts as: its side, view, pose and brightness."""
-    index, little = uv_px[5] - uv_px[0], uv_px[17] - uv_px[0]
-    lengths = np.linalg.norm(index) * np.linalg.norm(little)
-    sine = (index[0] * little[1] - index[1] * little[0]) / max(lengths, 1e-6)
-    # Fingers up and the palm to the camera: the little finger of a right hand is on the left.
-    view = "palm" if (sine < 0) == is_right else "back"
-    if abs(sine) < EDGE_ON:
-        view = "edge"
-    reach = np.linalg.norm(uv_px - uv_px[0], axis=1)
-    straight = [reach[first + 3] > reach[first + 1] for first in FINGERS]
-    pose = {
-        (False, False, False, False): "fist",
-        (True, False, False, False): "pointing",
-        (True, True, True, True): "open",
-    }.get(tuple(bool(s) for s in straight), "some fingers")
-    middles = np.concatenate([(uv_px[0] + uv_px[list(FINGERS)]) / 2, uv_px[[5, 9, 13]]])
-    columns, rows = np.clip(np.rint(middles).astype(int), 0, np.array(rgb.shape[1::-1]) - 1).T
-    luma = float(np.median(rgb[rows, columns] @ [0.299, 0.587, 0.114]))
-    skin = next(name for limit, name in SKIN if luma < limit)
-    return [
-        f"side: {'right' if is_right else 'left'}",
-        f"view: {view}",
-        f"pose: {pose}",
-        f"skin in the picture: {skin}",
-    ]
-
-
-def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict:
+def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict[str, Any]:
     """Precision, recall and side of the hands that `predict` finds in whole pictures."""
-
-    def matched(rgb: NDArray, boxes=(), is_right=()):
-        return match_hands(model.predict(rgb, max_hands=4, passes=args.passes), boxes, is_right)
-
-    photographed = [matched(*one) for one in boxed_pictures(str(args.photographs), args.split)]
-    empty = [
-        matched(rgb) for rgb in empty_pictures([1], len(photographed), folder=args.backgrounds)
-    ]
-    result = evaluate_finder([*photographed, *empty], [0.0])
+    count = pictures_of_hands(args.photographs, args.split)
+    if not count:
+        raise UserError(f"{args.photographs} shows no hand in the split {args.split}.")
+    empty = empty_pictures([1], count, folder=args.backgrounds)
+    groups = on_whole_pictures(model, args.photographs, args.split, empty, passes=args.passes)
+    row = groups[ALL]
     return {
-        "photographs": len(photographed),
-        "without hands": len(empty),
-        "precision": float(result.precision[0]),
-        "recall": float(result.recall[0]),
-        "side": float(result.side_accuracy[0]),
-        "share_of_empty_with_a_hand": float(np.mean([len(m.score) > 0 for m in empty])),
+        "photographs": row["pictures"] - row["empty_pictures"],
+        "without hands": row["empty_pictures"],
+        "precision": row["precision"],
+        "recall": row["recall"],
+        "side": row.get("handedness", float("nan")),
+        "share_of_empty_with_a_hand": row["empty_seen"],
+        "groups": groups,
     }
+
+
+def pictures_of_hands(folder: Path, split: str) -> int:
+    """How many photographs of a split show a hand."""
+    labels = load_labels(str(folder))
+    is_hand = (labels["uv_weight"] > 0).any(axis=1)
+    return len(set(labels["name"][is_hand & (labels["split"] == split)].tolist()))
 
 
 def points_in_3d(folder: Path, split: str) -> dict[str, NDArray]:
@@ -192,11 +173,16 @@ def stereo(model: HandPose, folder: Path, points: dict, passes: int, loose: floa
 
 
 def rendered(
-    model: HandPose, count: int, backgrounds: str | None, passes: int, loose: float = 1.0
+    model: HandPose,
+    count: int,
+    backgrounds: str | None,
+    passes: int,
+    loose: float = 1.0,
+    split: str = "test",
 ) -> dict:
-    """3D errors on the test split of the look `varied`."""
+    """3D errors on a split of the look `varied`."""
     samples = (
-        draw_sample("varied", "test", 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
+        draw_sample("varied", split, 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
         for index in range(count)
     )
     return errors_3d(model, ((s.image, s.xyz_mm, s.intrinsics) for s in samples), passes, loose)
@@ -209,54 +195,35 @@ def errors_3d(
     loose: float = 1.0,
 ) -> dict:
     """3D errors on (picture, xyz_mm, intrinsics) of right hands; box and scale bone are given."""
-    rows: dict[str, list] = {"known": [], "solved": [], "true": [], "px": []}
+    columns: dict[str, list] = {}
     for picture, xyz_mm, intrinsics in hands:
         uv = px_from_cam(xyz_mm, intrinsics)
         scale_mm = scale_from_joints(xyz_mm, model.scale_bone)
         hand = model.predict(
             np.ascontiguousarray(picture), box=box_of(uv, loose), side="right", passes=passes
         )[0]
-        for name, root_depth_mm in (("known", xyz_mm[0, 2]), ("solved", None)):
-            in_mm = model.with_camera(hand, intrinsics, scale_mm, root_depth_mm)
-            rows[name].append(in_mm.xyz_mm)
-        rows["true"].append(xyz_mm)
-        rows["px"].append(errors_of_256(hand.uv_px, uv))
-    known, solved, true = (np.array(rows[key], np.float64) for key in ("known", "solved", "true"))
-    depth_error = np.abs(solved[:, 0, 2] - true[:, 0, 2])
-    return {
-        "mean_px": float(np.mean(rows["px"])),
-        "scale_bone": model.scale_bone,
-        **with_known_root(known, true),
-        "root_mean_mm": float(depth_error.mean()),
-        "root_median_mm": float(np.median(depth_error)),
-        "root_share": float((depth_error / true[:, 0, 2]).mean()),
-        "camera_mean_mm": float(joint_errors_mm(solved, true).mean()),
-    }
-
-
-def with_known_root(own_mm: NDArray, true_mm: NDArray) -> dict:
-    """Errors of joints [N, 21, 3] whose root depth was given; as `cai2018` but for the scale.
-
-    `depth_slope` is how deep hands are seen: depth about the wrist along the optical axis, own on
-    true, by least squares through 0 over all joints. 1 is right on average, 0 is flat.
-    """
-    pose = evaluate_pose(own_mm, true_mm, PROTOCOLS["cai2018"])
-    own, true = (xyz[:, 1:, 2] - xyz[:, :1, 2] for xyz in (own_mm, true_mm))
-    return {
-        "hands": len(true_mm),
-        "auc": pose["auc"],
-        "mean_mm": pose["mean_error_mm"],
-        "median_mm": pose["median_error_mm"],
-        "depth_mm": pose["mean_depth_error_mm"],
-        "depth_slope": float((own * true).sum() / (true * true).sum()),
-    }
+        values = {
+            "uv_px": hand.uv_px,
+            "uv_true_px": uv,
+            "side_px": square_px(uv),
+            "confidence": hand.joint_scores,
+            "xyz_true_mm": xyz_mm,
+            "xyz_mm": model.with_camera(hand, intrinsics, scale_mm, xyz_mm[0, 2]).xyz_mm,
+            "xyz_solved_mm": model.with_camera(hand, intrinsics, scale_mm).xyz_mm,
+        }
+        for name, value in values.items():
+            columns.setdefault(name, []).append(value)
+    arrays = {name: np.array(values, np.float64) for name, values in columns.items()}
+    numbers = summary(Predictions(**arrays), PROTOCOL)
+    return {"scale_bone": model.scale_bone, **named(numbers)}
 
 
 def labeller_in_3d(folder: Path, points: dict, scale_bone: str) -> dict:
     """What `stereo` gives, for the labeller: its points, and the depth it saw in one picture."""
     true_mm, intrinsics, seen_mm = (points[key] for key in ("xyz_mm", "intrinsics", "labeller_mm"))
     labels = load_labels(str(folder))
-    uv_of = dict(zip(labels["name"], labels["uv_px"], strict=True))
+    hands = np.flatnonzero((labels["uv_weight"] > 0).any(axis=1))
+    uv_of = {labels["name"][row]: labels["uv_px"][row] for row in hands}
     uv_px = np.stack([uv_of[name] for name in points["name"]]).astype(np.float64)
     own_mm = xyz_from_uv_z(
         uv_px,
@@ -266,12 +233,38 @@ def labeller_in_3d(folder: Path, points: dict, scale_bone: str) -> dict:
         scale_from_joints(true_mm, scale_bone),
     )
     true_uv = px_from_cam(true_mm, intrinsics)
-    px = [errors_of_256(own, true) for own, true in zip(uv_px, true_uv, strict=True)]
-    return {"mean_px": float(np.mean(px)), "scale_bone": scale_bone} | with_known_root(
-        own_mm, true_mm
+    side_px = np.array([square_px(uv) for uv in true_uv])
+    labelled = Predictions(
+        uv_px=uv_px, uv_true_px=true_uv, side_px=side_px, xyz_mm=own_mm, xyz_true_mm=true_mm
     )
+    return {"scale_bone": scale_bone, **named(summary(labelled, PROTOCOL))}
 
 
+TABLE_2D = {
+    "hands": ("hands", "{}"),
+    "mean_px": ("mean px of 256", "{:.1f}"),
+    "median_px": ("median", "{:.1f}"),
+    "pck": ("PCK 0.1", "{:.3f}"),
+    "hands_above_15px": ("> 15 px", "{:.1%}"),
+    "calibration_error": ("ECE", "{:.3f}"),
+    "handedness": ("side right", "{:.3f}"),
+    "handedness_worst": ("worst side", "{:.3f}"),
+    "hands_seen": ("seen", "{:.3f}"),
+    "empty_squares": ("without a hand", "{}"),
+    "empty_seen": ("of these seen", "{:.3f}"),
+}
+"""Columns of the table of photographs; ECE: expected calibration error of joints. The worst side is
+that of right and left hands, as they are and mirrored, whose side is told worst."""
+TABLE_WHOLE = {
+    "pictures": ("pictures", "{}"),
+    "hands": ("hands", "{}"),
+    "precision": ("precision", "{:.3f}"),
+    "recall": ("recall", "{:.3f}"),
+    "handedness": ("side right", "{:.3f}"),
+    "empty_pictures": ("without hands", "{}"),
+    "empty_seen": ("of these with one", "{:.3f}"),
+}
+"""Columns of the table of whole pictures; sides are those that the pictures show."""
 TABLE_3D = {
     "hands": ("hands", "{:,}"),
     "mean_px": ("px of 256", "{:.1f}"),
@@ -280,6 +273,8 @@ TABLE_3D = {
     "median_mm": ("median", "{:.1f}"),
     "depth_mm": ("depth mm", "{:.1f}"),
     "depth_slope": ("depth, own on true", "{:.2f}"),
+    "procrustes_mm": ("Procrustes mm", "{:.1f}"),
+    "hands_above_15px": ("> 15 px", "{:.1%}"),
     "root_mean_mm": ("root solved, mean mm off", "{:.1f}"),
     "root_share": ("of the distance", "{:.1%}"),
 }
@@ -288,44 +283,48 @@ TABLE_3D = {
 
 def text_of(results: dict) -> str:
     """The tables in Markdown."""
+    split = f" ({results['split']} split)" if "split" in results else ""
     lines = []
     if "photographs" in results:
-        lines += [
-            "| photographs | hands | mean px of 256 | median | PCK 0.1 |",
-            "|---|---|---|---|---|",
-        ]
-        for name, row in results["photographs"].items():
-            lines.append(
-                f"| {name} | {row['hands']} | {row['mean_px']:.1f} | {row['median_px']:.1f} | "
-                f"{row['pck']:.3f} |"
-            )
-        large = {k: v for k, v in results["photographs"].items() if v["hands"] >= FEWEST}
-        if large:
-            worst = max(large, key=lambda name: large[name]["mean_px"])
-            lines += ["", f"Worst group of at least {FEWEST} hands: {worst}."]
-        lines.append("")
+        rows = results["photographs"]
+        lines += markdown(f"photographs{split}", TABLE_2D, rows)
+        lines += ["", *worst_in_words({name: unnamed(row) for name, row in rows.items()}), ""]
     if "whole pictures" in results:
         row = results["whole pictures"]
         lines += [
-            f"Whole pictures, {row['photographs']} photographs and {row['without hands']} without "
-            f"hands: precision {row['precision']:.3f}, recall {row['recall']:.3f}, side right in "
-            f"{row['side']:.3f} of the hands found; {row['share_of_empty_with_a_hand']:.1%} of the "
-            "pictures without hands show one.",
+            f"Whole pictures{split}, {row['photographs']} photographs and {row['without hands']} "
+            f"without hands: precision {row['precision']:.3f}, recall {row['recall']:.3f}, side "
+            f"right in {row['side']:.3f} of the hands found; "
+            f"{row['share_of_empty_with_a_hand']:.1%} of the pictures without hands show one.",
+            "",
+            *markdown(f"whole pictures{split}", TABLE_WHOLE, row["groups"]),
+            "",
+            *worst_in_words(row["groups"]),
             "",
         ]
     in_3d = ("photographs in 3D", "the labeller's own depth", "rendered hands")
-    if measured := [name for name in in_3d if name in results]:
-        lines += [f"| | {' | '.join(title for title, _ in TABLE_3D.values())} |"]
-        lines += ["|---" * (1 + len(TABLE_3D)) + "|"]
-        for name in measured:
-            row = results[name]
-            cells = [
-                form.format(row[key]) if key in row else "" for key, (_, form) in TABLE_3D.items()
-            ]
-            lines.append(f"| {' | '.join([name, *cells])} |")
-        lines += ["", f"Known in 3D: the camera and {row['scale_bone']}; but for the last two "
-                  "columns also the depth of the wrist."]  # fmt: skip
+    if measured := {name: results[name] for name in in_3d if name in results}:
+        bone = next(reversed(measured.values()))["scale_bone"]
+        lines += markdown(split.strip(), TABLE_3D, measured)
+        lines += ["", f"Known in 3D: the camera and {bone}; but for the last two columns also the "
+                  "depth of the wrist."]  # fmt: skip
+        lines += [
+            f"{name}: {row['mean_without_offsets_mm']:.1f} mm instead of {row['mean_mm']:.1f} "
+            "without the mean offset of each joint, fitted on the other half of the hands."
+            for name, row in measured.items()
+            if "mean_without_offsets_mm" in row
+        ]
     return "\n".join(lines)
+
+
+def markdown(title: str, columns: dict, rows: dict[str, dict]) -> list[str]:
+    """Lines of a table; a cell is empty where a row lacks the number."""
+    lines = [f"| {title} | {' | '.join(name for name, _ in columns.values())} |"]
+    lines += ["|---" * (1 + len(columns)) + "|"]
+    for name, row in rows.items():
+        cells = [form.format(row[key]) if key in row else "" for key, (_, form) in columns.items()]
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return lines
 
 
 if __name__ == "__main__":

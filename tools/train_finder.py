@@ -1,12 +1,13 @@
-"""Train the finder, export it, and measure it on the test photographs.
+"""Train the finder, export it, and measure it on labelled photographs.
 
     python tools/train_finder.py --photographs photographs --backgrounds backgrounds \
         --out runs/finder
 
 Photographs come from tools/prepare_photographs.py, backgrounds without hands from
 tools/fetch_backgrounds.py. Stopped, the same command goes on. Writes finder.tflite and results.json
-into the folder. The results are those of the finder alone; with joints that decide about doubtful
-hands, tools/evaluate_model.py measures whole pictures, on `--split val` to choose `--least-score`.
+into the folder. The results say of which split they are; choices are made on `val`. They are those
+of the finder alone; with joints that decide about doubtful hands, tools/evaluate_model.py measures
+whole pictures, on `--split val` to choose `--least-score`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import numpy as np
 from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.data.photos import boxed_pictures, labels_digest
+from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.files import write_text
-from kerashand.metrics_finder import FinderResult, evaluate_finder, match_hands
+from kerashand.metrics_detection import evaluate_finder, match_hands
 from kerashand.runtime.finder import Finder
 from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.pictures import draw_picture
@@ -59,6 +61,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--least-score", type=float, default=0.28, help="times that of the joints: of a hand"
     )
+    parser.add_argument(
+        "--split", default="val", choices=("val", "test"),
+        help="of the results; test once, of a chosen finder (default: val)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     return exit_code("train_finder", lambda: train(args), stopped=RESUMABLE)
@@ -102,33 +108,33 @@ def measure(network, args: argparse.Namespace) -> dict:
 
     write(LOWEST_SCORE)
     finder = Finder.load(path)
-    val = evaluate_finder(
-        [*on_photographs(finder, args.photographs, "val"), *on_none(finder, args)]
-    )
+    none = on_none(finder, args)
+    photographs = {"val": on_photographs(finder, args.photographs, "val")}
+    val = evaluate_finder([*photographs["val"], *none])
     good = np.flatnonzero(val.precision >= WANTED_PRECISION)
     threshold = float(val.thresholds[good[0]]) if len(good) else float(val.thresholds[-1])
-    photographs = on_photographs(finder, args.photographs, "test")
-    none = on_none(finder, args)
+    if args.split not in photographs:
+        photographs[args.split] = on_photographs(finder, args.photographs, args.split)
+    measured = photographs[args.split]
     drawn = [
         match_hands(
             finder.find(p.image, max_hands=4), p.boxes[p.weight > 0], p.is_right[p.weight > 0]
         )
         for p in (
-            draw_picture("test", args.seed, i, backgrounds=args.backgrounds)
+            draw_picture(args.split, args.seed, i, backgrounds=args.backgrounds)
             for i in range(DRAWN_TEST)
         )
     ]
     write(args.threshold)
     results = {
+        "split": args.split,
         "threshold": threshold,
-        "photographs": summary(evaluate_finder(photographs), threshold),
-        "photographs and pictures without hands": summary(
-            evaluate_finder([*photographs, *none]), threshold
+        "photographs": named(detection_summary(measured, threshold)),
+        "photographs and pictures without hands": named(
+            detection_summary([*measured, *none], threshold)
         ),
-        "pictures without hands that show one": float(
-            np.mean([(m.score >= threshold).any() for m in none])
-        ),
-        "drawn pictures": summary(evaluate_finder(drawn), threshold),
+        "pictures without hands that show one": detection_summary(none, threshold)["empty_seen"],
+        "drawn pictures": named(detection_summary(drawn, threshold)),
     }
     write_text(args.out / "results.json", json.dumps(results, indent=2))
     return results
@@ -138,7 +144,7 @@ def on_photographs(finder: Finder, folder: Path, split: str) -> list:
     """Matches of the photographs of a split."""
     return [
         match_hands(finder.find(rgb, max_hands=4), boxes, is_right)
-        for rgb, boxes, is_right in boxed_pictures(str(folder), split)
+        for rgb, boxes, is_right, _ in boxed_pictures(str(folder), split)
     ]
 
 
@@ -148,15 +154,12 @@ def on_none(finder: Finder, args: argparse.Namespace) -> list:
     return [match_hands(finder.find(rgb, max_hands=4), (), ()) for rgb in pictures]
 
 
-def summary(result: FinderResult, threshold: float) -> dict[str, float]:
-    """The numbers at a threshold."""
-    k = int(np.argmin(np.abs(result.thresholds - threshold)))
-    return {
-        "precision": round(float(result.precision[k]), 4),
-        "recall": round(float(result.recall[k]), 4),
-        "side accuracy": round(float(np.nan_to_num(result.side_accuracy[k])), 4),
-        "average precision": round(result.average_precision, 4),
-    }
+def named(numbers: Numbers) -> dict[str, float]:
+    """A summary by the names of results."""
+    rounded = {key: round(value, 4) for key, value in numbers.items()}
+    side = rounded.pop("handedness", 0.0)
+    average = rounded.pop("average_precision")
+    return rounded | {"side accuracy": side, "average precision": average}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DOMAIN = "target"
 RUN_DOMAINS = ("target", "source")
 SAMPLES = 1000
+SPLITS = ("test", "val")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,8 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kerashand-eval",
         description="Runs models over the test split of a data set, prints a table and writes one "
-        "HTML page: curves, errors by joint, view, distance, occlusion and light, galleries, hands "
-        "that turn with the mouse, confidence. Two models are compared sample by sample.",
+        "HTML page: curves, errors by joint, view, distance, occlusion and light, kinds of hands, "
+        "offsets of joints, galleries, hands that turn with the mouse, confidence. Two models are "
+        "compared sample by sample.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -52,8 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="how joint errors become numbers, see docs/protocols.md (default: cai2018)",
     )  # fmt: skip
     parser.add_argument(
+        "--split", choices=SPLITS, default=SPLITS[0],
+        help="test, or val, by which choices are made (default: test)",
+    )  # fmt: skip
+    parser.add_argument(
         "--samples", type=int,
-        help=f"hands of the test split at most (default: as many as an earlier report has, "
+        help=f"hands of the split at most (default: as many as an earlier report has, "
         f"else {SAMPLES})",
     )  # fmt: skip
     parser.add_argument("--gallery", type=int, default=4, help="samples of each group (default: 4)")
@@ -90,9 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(arguments: argparse.Namespace, command: str) -> None:
     _check(arguments)
     with tensorflow_start():
-        from kerashand.evaluation import aligned_lines
+        from kerashand.evaluation.tables import aligned_lines
         from kerashand.exporting.parity import versions
-        from kerashand.reports import breakdown, page, records
+        from kerashand.reports import breakdown, findings, page, records
 
     assessments, origin = _assessments(arguments)
     for other in assessments[1:]:
@@ -104,6 +110,8 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
     print("\n".join(aligned_lines(page.table(assessments, names))))
     print(f"On {assessments[0].data}{origin}.")
     print(page.conditions(assessments, names))
+    for text in findings.sentences(assessments, names):
+        print(text)
     for difference in differences:
         print(f"{difference.text(names)}.")
     published = arguments.published or arguments.data.startswith("stb-")
@@ -148,8 +156,9 @@ def _chosen(data: str, arguments: argparse.Namespace, samples: int) -> DomainCon
     kind, separator, folder = data.partition("=")
     if not separator and kind in LOOKS:
         return DomainConfig(
-            kind="synthetic", look=kind, test=samples, backgrounds=arguments.backgrounds
-        )
+            kind="synthetic", look=kind, val=samples, test=samples,
+            backgrounds=arguments.backgrounds,
+        )  # fmt: skip
     if separator and kind in COUNTED_KINDS and folder:
         if not user_path(folder).is_dir():
             raise UserError(f"--data: the folder {folder} does not exist.")
@@ -180,7 +189,7 @@ def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
     runs = [name for name, path in paths.items() if (path / "config.yaml").is_file()]
     data, domain, origin = _data(arguments, runs, samples)
     if earlier:
-        words = subjects.in_words(data, domain, samples)
+        words = subjects.in_words(data, domain, samples, split=arguments.split)
         other = next(name for name in paths if name not in earlier)
         for name, report in earlier.items():
             if (report.data, report.protocol) != (words, arguments.protocol):
@@ -198,7 +207,9 @@ def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
     def assessed(name: str) -> Assessment:
         predictor = predictors[name]
         sized = dataclasses.replace(data, image_size_px=predictor.image_size_px)
-        batches, words = subjects.labelled_batches(sized, domain, predictor, samples)
+        batches, words = subjects.labelled_batches(
+            sized, domain, predictor, samples, split=arguments.split
+        )
         return assess(
             predictor, batches, data=words, protocol=arguments.protocol, gallery=arguments.gallery
         )

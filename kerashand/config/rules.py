@@ -20,11 +20,17 @@ _LABEL_OF_LOSS = {
     "joint_depth": "xyz",
     "bone_length": "uv",
     "depth_map": "depth",
+    "handedness": "uv",
+    "presence": "uv",
+    "confidence": "uv",
 }
 _LOSSES_OF_PART = {
     # No gradient of the depth-map loss reaches the 2D network (section 3.4).
-    "network": ("heatmap", "coordinate", "joint_depth", "bone_length"),
-    "regressor": ("joint_depth", "bone_length", "depth_map"),
+    "network": ("heatmap", "coordinate", "joint_depth", "bone_length", "handedness", "presence"),
+    "regressor": (
+        *("joint_depth", "bone_length", "depth_map"),
+        *("handedness", "presence", "confidence"),
+    ),
     "regularizer": ("depth_map",),
 }
 

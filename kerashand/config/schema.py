@@ -82,6 +82,7 @@ class DataConfig(Section):
 class AugmentConfig(Section):
     """Half ranges of the random changes; `scale` and `shift` are fractions of the crop."""
 
+    mirrored: float = setting(0.0, low=0, high=1)
     rotation_deg: float = setting(30.0, low=0, high=180)
     scale: float = setting(0.15, low=0, below=1)
     shift: float = setting(0.06, low=0, high=0.5)
@@ -118,6 +119,7 @@ class RegressorConfig(Section):
     hidden_units: tuple[int, ...] = setting((512, 256), low=1, high=16384, count=2)
     dropout: float = setting(0.0, low=0, below=1)
     positions: bool = setting(True)
+    heads: bool = setting(False)
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,9 @@ class LossWeightsConfig(Section):
     joint_depth: float = setting(0.0, low=0)
     bone_length: float = setting(0.0, low=0)
     depth_map: float = setting(0.0, low=0)
+    handedness: float = setting(0.0, low=0)
+    presence: float = setting(0.0, low=0)
+    confidence: float = setting(0.0, low=0)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import tensorflow as tf
 from kerashand import picture_files
 from kerashand.data.augment import AugmentParameters, change_colours
 from kerashand.data.cache import CachedSplit, backgrounds_suffix, encode_jpeg
-from kerashand.data.photos import load_labels
+from kerashand.data.photos import load_labels, of_picture
 from kerashand.data.pipeline import as_written, endless_records
 from kerashand.data.streams import stream
 from kerashand.geometry.camera import apply_affine, crop_affine
@@ -34,7 +34,13 @@ EMPTY_SHARE = 0.12
 """Of the pictures made of photographs, those that are backgrounds without hands."""
 PHOTOGRAPHS_SEED = 1001  # apart from those of `draw_sample` and `draw_picture`
 MOST_ZOOM = 1.5
-COLOURS = AugmentParameters(brightness=0.25, contrast=0.25, saturation=0.3, noise=4.0)
+UPSIDE_DOWN, TURNED = 0.2, 0.3
+"""Shares of pictures that are reflected from top to bottom, and about the diagonal: together with
+the mirrored half this turns pictures by quarters, since cameras above a table see hands so."""
+COLOURS = AugmentParameters(
+    brightness=0.35, contrast=0.3, saturation=0.3, noise=4.0, colour_cast=0.1, faded=0.15,
+    blur_px=1.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class PhotographedPictures(CachedSplit):
                 [PHOTOGRAPHS_SEED, SPLITS.index(self.split), self.seed, index]
             )
             name = names[index % len(names)]
-            hands = np.flatnonzero(labels["name"] == name)
+            hands = np.flatnonzero(of_picture(labels, name))
             encoded.append(self._compose(name, hands, labels, rng))
         return encoded
 
@@ -205,14 +211,18 @@ def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def augmented(image: tf.Tensor, hands: tf.Tensor, key: tf.Tensor, *, size_px: int):
-    """Mirror half of the pictures, cut a random square from each, change the colours."""
+    """Mirror and turn pictures, cut a random square from each, change the colours."""
     count = tf.shape(image)[0]
-    draws = tf.random.stateless_uniform((4, count), stream(key, "square"))
-    mirrored = draws[0] < 0.5
-    image = tf.where(mirrored[:, None, None, None], image[:, :, ::-1], image)
-    hands = tf.where(mirrored[:, None, None], _mirrored(hands), hands)
+    draws = tf.random.stateless_uniform((6, count), stream(key, "square"))
+    for chosen, reflect_image, reflect_hands in (
+        (draws[0] < 0.5, lambda x: x[:, :, ::-1], _mirrored),
+        (draws[4] < UPSIDE_DOWN, lambda x: x[:, ::-1], _upside_down),
+        (draws[5] < TURNED, lambda x: tf.transpose(x, (0, 2, 1, 3)), _transposed),
+    ):
+        image = tf.where(chosen[:, None, None, None], reflect_image(image), image)
+        hands = tf.where(chosen[:, None, None], reflect_hands(hands), hands)
     share = 1.0 / (1.0 + draws[1] ** 2 * (MOST_ZOOM - 1.0))
-    corner = draws[2:] * (1.0 - share)
+    corner = draws[2:4] * (1.0 - share)
     image, hands = moved(
         image, hands, tf.stack([corner[0], corner[1], share], axis=-1), size_px=size_px
     )
@@ -223,6 +233,16 @@ def _mirrored(hands: tf.Tensor) -> tf.Tensor:
     left, top, right, bottom, is_right, weight = tf.unstack(hands, axis=-1)
     flip = float(STORED_PX - 1)
     return tf.stack([flip - right, top, flip - left, bottom, 1.0 - is_right, weight], axis=-1)
+
+
+def _upside_down(hands: tf.Tensor) -> tf.Tensor:
+    return _transposed(_mirrored(_transposed(hands)))
+
+
+def _transposed(hands: tf.Tensor) -> tf.Tensor:
+    """Rows and columns change places, and a right hand becomes a left one."""
+    left, top, right, bottom, is_right, weight = tf.unstack(hands, axis=-1)
+    return tf.stack([top, left, bottom, right, 1.0 - is_right, weight], axis=-1)
 
 
 def moved(image: tf.Tensor, hands: tf.Tensor, square: tf.Tensor, *, size_px: int):

@@ -300,14 +300,21 @@ def make_batch(
         )
     else:
         depth_map = depth_weight = tf.zeros((count, *2 * [geometry.depth_map_px], 1))
+    is_hand = raw.get("is_hand", tf.ones([count]))
     inside = tf.reduce_all((uv >= -0.5) & (uv <= side - 0.5), axis=-1)
     has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
     z_relative = relative_depth(xyz, scale_mm, depth_along=geometry.depth_along)
+    is_right = tf.cast(tf.linalg.det(rotation) > 0, tf.float32)
+    counts = is_right + augment.MIRRORED_WEIGHT * (1.0 - is_right)
     batch = {
         "uv_px": uv,
-        "uv_weight": tf.cast(inside, tf.float32) * raw.get("uv_weight", 1.0) * has_uv,
+        "uv_weight": tf.cast(inside, tf.float32)
+        * raw.get("uv_weight", 1.0)
+        * (has_uv * counts)[:, None],
+        "is_right": is_right,
+        "is_hand": is_hand,
         "z_relative": z_relative if has_xyz else tf.zeros_like(uv[..., 0]),
-        "z_weight": tf.fill([count], has_xyz),
+        "z_weight": has_xyz * counts * is_hand,
         "depth_map": depth_map * has_depth,
         "depth_weight": depth_weight * has_depth,
         "xyz_mm": xyz * has_xyz,
@@ -323,7 +330,9 @@ def make_batch(
         if key is not None:
             image = augment.change_colours(image, parameters, stream(key, "colours"))
             if parameters.cover > 0:
-                image = augment.cover_parts(image, parameters.cover, stream(key, "cover"))
+                # Where no hand is, none may be shown by its neighbour in the batch.
+                covered = augment.cover_parts(image, parameters.cover, stream(key, "cover"))
+                image = tf.where(is_hand[:, None, None, None] > 0, covered, image)
         batch["image"] = tf.cast(image, tf.float32)
     return batch
 

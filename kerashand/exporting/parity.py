@@ -20,12 +20,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from kerashand.errors import UserError
+from kerashand.evaluation.predictions import Predictions
+from kerashand.evaluation.summary import summary
 from kerashand.exporting.formats import export, write
 from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import OUTPUTS, Served, image_spec
 from kerashand.files import write_text
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
-from kerashand.metrics import PROTOCOLS, evaluate_pose
 from kerashand.models.hand_pose import PART_NAMES, regressor_inputs, stage_maps
 from kerashand.runtime.backends import (
     JOINTS_SIGNATURE,
@@ -213,7 +214,7 @@ def in_3d(outputs: Mapping[str, NDArray], hands: Hands) -> NDArray[np.float64]:
 def _quality(xyz_mm: NDArray, hands: Hands) -> dict[str, float]:
     if not np.isfinite(xyz_mm).all():
         return {"auc": 0.0, "mean_error_mm": float("inf")}
-    numbers = evaluate_pose(xyz_mm, hands.xyz_mm, PROTOCOLS[PROTOCOL])
+    numbers = summary(Predictions(xyz_mm=xyz_mm, xyz_true_mm=hands.xyz_mm), PROTOCOL)
     return {name: round(float(numbers[name]), 4) for name in ("auc", "mean_error_mm")}
 
 

@@ -14,6 +14,10 @@ Array = Any  # a NumPy array or a tensor
 HAND_MARGIN = 1.3
 """Side of the square that shows a hand to the pose model, in boxes around its joints."""
 
+PRECISE_SHARE = 0.05
+"""A joint is precise within this share of the side of that square: the event whose probability
+a model with heads states as a joint's confidence."""
+
 
 def _constant(values: Any, like: Array) -> np.ndarray:
     """Return `values` in the dtype of `like`; tensors refuse constants of another dtype."""

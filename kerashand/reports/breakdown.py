@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.errors import UserError
-from kerashand.evaluation import PCK_2D_SHARE
-from kerashand.reports.assessment import Assessment, error_name, hits, sample_error
+from kerashand.evaluation.errors import joint_calibration, mean_of_each
+from kerashand.metrics_calibration import BINS, Calibration
+from kerashand.reports.assessment import Assessment, error_name, sample_error
 from kerashand.skeleton import FINGERS, ROOT
 
 PARTS = {"wrist": (ROOT,), **FINGERS}
@@ -78,22 +79,9 @@ def _half_interval(errors: NDArray) -> float:
     return 1.96 * float(errors.std(ddof=1)) / np.sqrt(len(errors))
 
 
-def calibration(assessment: Assessment, bins: int = 10) -> tuple[NDArray, NDArray, float]:
-    """Confidence of joints against the share of them within `PCK_2D_SHARE` of the box.
-
-    Returns:
-        Mean confidence [M], share [M], and the mean distance of both, weighted by joints.
-    """
-    arrays = assessment.arrays
-    known = np.isfinite(arrays["error_px"])
-    confidence = arrays["confidence"][known]
-    hit = hits(arrays, PCK_2D_SHARE)
-    groups = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    groups = [group for group in groups if len(group)]
-    said = np.array([confidence[group].mean() for group in groups])
-    true = np.array([hit[group].mean() for group in groups])
-    weight = np.array([len(group) for group in groups])
-    return said, true, float((np.abs(said - true) * weight).sum() / weight.sum())
+def calibration(assessment: Assessment, bins: int = BINS) -> Calibration:
+    """Confidence of joints against the share of them that are precise."""
+    return joint_calibration(assessment.arrays, assessment.arrays["confidence"], bins=bins)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +135,7 @@ def compared(first: Assessment, second: Assessment, *, seed: int = 0) -> list[Di
     """Paired differences of two models that `check_same` lets pass."""
     check_same(first, second)
     rng = np.random.default_rng(seed)
-    pixels = [np.nanmean(a.arrays["error_px"], axis=1) for a in (first, second)]
+    pixels = [mean_of_each(a.arrays["error_px"]) for a in (first, second)]
     results = [_difference("2D error", " px of 256", *pixels, rng)]
     if {unit_of(first), unit_of(second)} == {"mm"}:
         in_mm = [a.arrays["error_mm"].mean(axis=1) for a in (first, second)]

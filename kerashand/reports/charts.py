@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerashand.evaluation import PCK_2D_SHARE
+from kerashand.evaluation.errors import hits
+from kerashand.geometry.camera import PRECISE_SHARE
 from kerashand.reference_curves import STB_AUC, STB_CURVES, STB_THRESHOLDS_MM
 from kerashand.reports import breakdown
-from kerashand.reports.assessment import Assessment, hits, sample_error
+from kerashand.reports.assessment import Assessment, sample_error
 from kerashand.skeleton import JOINT_NAMES
 from kerashand.visualize.images import GRID
 from kerashand.visualize.pages import curve_colour
@@ -124,13 +125,16 @@ def calibration(assessments: Sequence[Assessment], names: Sequence[str]) -> Figu
     figure, axes = _axes()
     axes.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--", label="confidence = share")
     for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
-        said, true, gap = breakdown.calibration(assessment)
-        axes.plot(said, true, "o-", color=curve_colour(number), ms=4, label=f"{name} ({gap:.3f})")
-    axes.set_xlabel("confidence that the model states (mean of a tenth of the joints)")
-    axes.set_ylabel(f"share of them within {PCK_2D_SHARE:g} of the hand's box")
+        found = breakdown.calibration(assessment)
+        axes.plot(
+            found.stated, found.true, "o-", color=curve_colour(number), ms=4,
+            label=f"{name} ({found.error:.3f})",
+        )  # fmt: skip
+    axes.set_xlabel("confidence that the model states (means of ten ranges)")
+    axes.set_ylabel(f"share of these joints within {PRECISE_SHARE:g} of the crop's side")
     axes.set_xlim(0.0, 1.02)
     axes.set_ylim(0.0, 1.02)
-    axes.legend(title="model (calibration error)", loc="lower right")
+    axes.legend(title="model (calibration error)", loc="best")
     return figure
 
 

@@ -12,10 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kerashand.evaluation import COLUMNS as COLUMNS_OF_A_RUN
-from kerashand.evaluation import cells
+from kerashand.evaluation.errors import LOST_PX, PCK_2D_SHARE
+from kerashand.evaluation.tables import COLUMNS as COLUMNS_OF_A_RUN
+from kerashand.evaluation.tables import cells, held_columns
+from kerashand.geometry.camera import HAND_MARGIN, PRECISE_SHARE
 from kerashand.metrics import PROTOCOLS
-from kerashand.reports import breakdown, charts
+from kerashand.reports import breakdown, charts, findings
 from kerashand.reports.assessment import Assessment
 from kerashand.skeleton import BONES, JOINT_COLOURS
 from kerashand.visualize.images import (
@@ -28,7 +30,7 @@ from kerashand.visualize.images import (
 
 SHOWN_SIDE = 320
 CANVAS_SIDE = 640
-TITLES = {"mean_error_px": "2D px of 256", "pck_2d": "PCK 2D, 0.1 box"}
+TITLES = {"mean_error_px": "2D px of 256", "pck_2d": f"PCK 2D, {PCK_2D_SHARE:g} box"}
 """Where a report says more than a run's own table, which is about one input size."""
 COLUMNS = tuple((TITLES.get(key, title), key, form) for title, key, form in COLUMNS_OF_A_RUN)
 
@@ -42,8 +44,16 @@ MEANINGS = (
     ("PCK 2D, 0.1 box", "share of joints that are off by at most a tenth of the hand's box"),
     ("depth map mm", "difference of the depth map that the regularizer draws of the labelled 2D "
      "points with the predicted depth, and the measured one; mean over measured pixels"),
-    ("calibration error", "mean distance of the confidence that a model states for its joints, and "
-     "the share of them that are right: within a tenth of the hand's box. 0 at best"),
+    ("PA mm", "mean distance after Procrustes: each hand moved, turned and scaled onto the truth"),
+    ("hands > 15 px", f"share of hands whose joints are more than {LOST_PX:g} px off in the mean, "
+     f"where the square of {HAND_MARGIN:g} boxes around them is drawn 256 px wide"),
+    ("ECE, calibration error", "expected calibration error: mean distance of the confidence that "
+     "a model states for its joints, and the share of them that are precise, within "
+     f"{PRECISE_SHARE:g} of the crop's side; ten ranges of confidence. 0 at best"),
+    ("handedness, worst", "share of pictures whose side the model says rightly, of hands as they "
+     "are or of their mirror images: the lower of both"),
+    ("hands seen; no hand, seen", "share of hands, and of squares without a hand, of which the "
+     "model says that they are hands"),
     ("95 % interval", f"of the mean over hands, by {breakdown.RESAMPLES} bootstrap resamples"),
 )  # fmt: skip
 """What a report's words say."""
@@ -52,8 +62,10 @@ MEANINGS = (
 def table(assessments: Sequence[Assessment], names: Sequence[str]) -> list[list[str]]:
     """Rows of text, the titles first."""
     columns = COLUMNS
-    if any("depth_map_mm" in assessment.numbers for assessment in assessments):
-        columns = (*COLUMNS, DEPTH_MAP)
+    numbers = [assessment.numbers for assessment in assessments]
+    columns = (*columns, *held_columns(numbers))
+    if any("depth_map_mm" in row for row in numbers):
+        columns = (*columns, DEPTH_MAP)
     rows = [["model", "samples", *(title for title, _, _ in columns)]]
     for name, assessment in zip(names, assessments, strict=True):
         rows.append([name, str(len(assessment)), *cells(assessment.numbers, columns)])
@@ -110,6 +122,7 @@ def report(
     parts.append(_plot(charts.calibration(assessments, names), "confidence against hits"))
     parts.append("</div>")
     parts += _errors(assessments, names)
+    parts += _findings(assessments, names)
     for name, assessment in zip(names, assessments, strict=True):
         if assessment.shown:
             parts += _gallery(name, assessment)
@@ -152,6 +165,23 @@ def _errors(assessments: Sequence[Assessment], names: Sequence[str]) -> list[str
         )
         parts.append(_plot(figure, "error against view, distance, occlusion and brightness"))
     return parts
+
+
+def _findings(assessments: Sequence[Assessment], names: Sequence[str]) -> list[str]:
+    """Kinds of hands, and where joints lie."""
+    parts = ["<h2>Kinds of hands, and offsets of joints</h2>"]
+    parts += [f"<p>{_e(text)}</p>" for text in findings.sentences(assessments, names)]
+    for name, assessment in zip(names, assessments, strict=True):
+        if rows := findings.group_rows(assessment):
+            parts += [f"<h3>{_e(name)}: kinds of hands</h3>", _table(rows)]
+        if rows := findings.offset_rows(assessment):
+            parts += [f"<h3>{_e(name)}: mean offsets of joints</h3>", _table(rows)]
+            parts.append(
+                "<p class=small>Of predicted joints from labelled ones, in the labelled hand's own "
+                "frame, in percent of wrist - middle MCP; mean over all hands. Data sets put "
+                "joints at different places of the hand.</p>"
+            )
+    return parts if len(parts) > 1 else []
 
 
 def _gallery(name: str, assessment: Assessment) -> list[str]:

@@ -20,7 +20,8 @@ from kerashand.untrusted import as_numbers, parse_json
 FORMAT = "kerashand-eval 3"
 PER_JOINT = ("error_mm", "depth_error_mm", "error_px", "confidence", "occluded")
 LISTED = ("pck", "thresholds_mm")
-"""Of the summary; the rest are single numbers."""
+"""Of the summary, with `OFFSETS`; the rest are single numbers."""
+OFFSETS = "joint_offsets"
 PER_SAMPLE = ("auc", "yaw_deg", "distance_mm", "brightness", "box_px", "depth_map_mm")
 
 
@@ -30,7 +31,7 @@ def as_json(assessment: Assessment, versions: dict[str, Any]) -> str:
         "format": FORMAT, "model": assessment.name, "data": assessment.data,
         "protocol": assessment.protocol, "scale_bone": assessment.scale_bone,
         "conditions": PROTOCOLS[assessment.protocol].conditions_with(assessment.scale_bone),
-        "versions": versions, "numbers": assessment.numbers,
+        "versions": versions, "numbers": assessment.numbers, "groups": dict(assessment.groups),
         "samples": {name: _listed(assessment.arrays[name]) for name in PER_JOINT + PER_SAMPLE},
     }  # fmt: skip
     return json.dumps(content) + "\n"
@@ -64,7 +65,7 @@ def from_json(path: Path) -> Assessment:
         return Assessment(
             name=str(content["model"]), data=str(content["data"]), protocol=content["protocol"],
             scale_bone=str(content["scale_bone"]), numbers=_summary(content["numbers"]),
-            arrays=arrays,
+            arrays=arrays, groups=_groups(content.get("groups", {})),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -78,6 +79,10 @@ def _summary(numbers: Any) -> dict[str, Any]:
         raise ValueError("`numbers` is no mapping")
     for name, value in numbers.items():
         values = value if name in LISTED and isinstance(value, list) else [value]
+        if name == OFFSETS:
+            if as_numbers(value, np.float64).shape != (NUM_JOINTS, 3):
+                raise ValueError(f"its {OFFSETS} are not {NUM_JOINTS} x 3")
+            values = [number for offset in value for number in offset]
         if name != "protocol" and not all(isinstance(v, float) or type(v) is int for v in values):
             raise ValueError(f"its {shown(name)} is no number")
         if any(type(v) is int and abs(v) > 1 << 53 for v in values):
@@ -85,6 +90,16 @@ def _summary(numbers: Any) -> dict[str, Any]:
     if len({np.shape(numbers.get(name, [])) for name in LISTED}) > 1:
         raise ValueError("its curve does not fit its thresholds")
     return numbers
+
+
+def _groups(groups: Any) -> dict[str, dict[str, Any]]:
+    """The summary of each kind of hand; earlier reports have none."""
+    if not isinstance(groups, dict):
+        raise ValueError("`groups` is no mapping")
+    found = {str(name): _summary(numbers) for name, numbers in groups.items()}
+    if not all("samples" in numbers for numbers in found.values()):
+        raise ValueError("a group lacks its number of hands")
+    return found
 
 
 def as_csv(assessment: Assessment) -> str:

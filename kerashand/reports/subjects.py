@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,20 @@ import tensorflow as tf
 
 from kerashand.config import LABELS_OF_KIND, Config
 from kerashand.config.schema import DataConfig, DomainConfig
+from kerashand.data.photos import KINDS as PHOTOGRAPHS
 from kerashand.data.pipeline import BatchGeometry, as_written, evaluation_batches
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
-from kerashand.exporting import load_run
-from kerashand.exporting.models import run_regularizer
-from kerashand.models.hand_pose import draw_depth
-from kerashand.reports.assessment import (
+from kerashand.evaluation.predictions import (
     JUDGED_MAP_PX,
     JUDGED_SCALES,
     OWN_MAP,
     OWN_WEIGHT,
     Predictor,
 )
+from kerashand.evaluation.run import of_model
+from kerashand.exporting import load_run
+from kerashand.exporting.models import run_regularizer
 from kerashand.runtime.backends import depth_along, load_backend
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
 
@@ -48,51 +48,37 @@ def of_file(name: str) -> Predictor:
 def of_run(folder: Path) -> tuple[Predictor, Config]:
     """The model of a run folder after its last stage, and its configuration."""
     model, config = load_run(folder)
-    half_width, size_px = config.model.half_width_scales, config.data.image_size_px
-    regularizer = run_regularizer(folder, config)
-
-    def draw(uv_px: Any, z_relative: Any) -> Any:
-        return draw_depth(
-            regularizer, tf.cast(uv_px, tf.float32), tf.cast(z_relative, tf.float32),
-            image_size_px=size_px, half_width_scales=half_width,
-        ).numpy()  # fmt: skip
-
-    # A partial: TensorFlow counts retracings of functions by their code, of all models together.
-    forward = tf.function(functools.partial(model, training=False), autograph=False)
-
-    def run(images: Any) -> dict[str, Any]:
-        outputs = forward(images)
-        return {key: outputs[key].numpy() for key in ("uv_px", "z_relative", "confidence")}
-
-    predictor = Predictor(
-        name=str(folder), run=run, image_size_px=size_px, scale_bone=config.model.scale_bone,
-        depth_along=config.model.depth_along, half_width_scales=half_width,
+    predictor = of_model(
+        model, name=str(folder), image_size_px=config.data.image_size_px,
+        scale_bone=config.model.scale_bone, depth_along=config.model.depth_along,
+        half_width_scales=config.model.half_width_scales,
         depth_map_px=config.model.decoder.output_size_px,
-        draw=None if regularizer is None else draw,
+        regularizer=run_regularizer(folder, config),
     )  # fmt: skip
     return predictor, config
 
 
 def labelled_batches(
-    data: DataConfig, domain: str, predictor: Predictor, samples: int
+    data: DataConfig, domain: str, predictor: Predictor, samples: int, *, split: str = "test"
 ) -> tuple[Iterable[Mapping[str, Any]], str]:
-    """Batches of the test split of a domain as a model takes them, and what they are in words.
+    """Batches of a split of a domain as a model takes them, and what they are in words.
 
     Args:
         data: where samples come from.
         domain: "source" or "target".
         predictor: gives size and scale bone, and the window of the depth maps that it draws.
         samples: at most so many.
+        split: "test", or "val", by which choices are made.
     """
     data = counted(data)
-    split = open_split(data, domain, "test", samples=samples)
-    shards = prepared([split], cache_dir=data.cache_dir, workers=data.workers).get(split, ())
+    opened = open_split(data, domain, split, samples=samples)
+    shards = prepared([opened], cache_dir=data.cache_dir, workers=data.workers).get(opened, ())
     labels = LABELS_OF_KIND[data[domain].kind]
 
     def batches(half_width_scales: float, depth_map_px: int, *, images: bool) -> tf.data.Dataset:
         return evaluation_batches(
-            domain_source(domain, split, labels, shards=shards, images=images),
-            batch_size=32, samples=split.samples,
+            domain_source(domain, opened, labels, shards=shards, images=images),
+            batch_size=32, samples=opened.samples,
             geometry=BatchGeometry(
                 image_size_px=predictor.image_size_px, depth_map_px=depth_map_px,
                 scale_bone=predictor.scale_bone, half_width_scales=half_width_scales,
@@ -104,21 +90,23 @@ def labelled_batches(
     if predictor.draw is not None and "depth" in labels:
         own = batches(predictor.half_width_scales, predictor.depth_map_px, images=False)
         found = tf.data.Dataset.zip((found, own)).map(as_written(_with_own_maps))
-    return found, _words(data[domain], domain, split.samples)
+    return found, _words(data[domain], domain, opened.samples, split)
 
 
 def _with_own_maps(judged: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     return {**judged, OWN_MAP: own["depth_map"], OWN_WEIGHT: own["depth_weight"]}
 
 
-def in_words(data: DataConfig, domain: str, samples: int) -> str:
+def in_words(data: DataConfig, domain: str, samples: int, *, split: str = "test") -> str:
     """What `labelled_batches` says of these data; nothing is rendered."""
     data = counted(data)
-    split = open_split(data, domain, "test", samples=samples)
-    return _words(data[domain], domain, split.samples)
+    opened = open_split(data, domain, split, samples=samples)
+    return _words(data[domain], domain, opened.samples, split)
 
 
-def _words(chosen: DomainConfig, domain: str, count: int) -> str:
+def _words(chosen: DomainConfig, domain: str, count: int, split: str) -> str:
     if chosen.kind == "synthetic":
-        return f"{count} rendered hands (look {chosen.look or domain}, test split)"
-    return f"{count} hands of {chosen.kind} (test split)"
+        return f"{count} rendered hands (look {chosen.look or domain}, {split} split)"
+    # Of photographs some squares may hold no hand.
+    what = "squares" if chosen.kind in PHOTOGRAPHS else "hands"
+    return f"{count} {what} of {chosen.kind} ({split} split)"

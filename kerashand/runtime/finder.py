@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kerashand.errors import UserError, shown
 from kerashand.geometry.camera import apply_inverse_affine
-from kerashand.metrics_finder import box_overlap
+from kerashand.metrics_detection import box_overlap
 from kerashand.runtime.backends import Backend, checked, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 

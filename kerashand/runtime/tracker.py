@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kerashand.geometry.root_depth import relative_joints
-from kerashand.metrics_finder import box_overlap
+from kerashand.metrics_detection import box_overlap
 from kerashand.runtime.backends import check_count, is_number
 from kerashand.runtime.finder import in_picture
 from kerashand.runtime.hand_pose import SPARE_HANDS, Hand, HandPose, check_camera, check_picture

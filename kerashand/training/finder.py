@@ -102,7 +102,7 @@ class FinderTrainer(keras.Model):
                 target["score"], output["score_logit"], target["score_weight"]
             ),
             "box": losses.box_giou(target["box"], output["box"], target["weight"]),
-            "side": losses.side_cross_entropy(
+            "side": losses.binary_cross_entropy(
                 target["side"], output["right_logit"], target["weight"]
             ),
         }

@@ -29,7 +29,6 @@ import numpy as np
 import tensorflow as tf
 
 import kerashand
-from kerashand import evaluation
 from kerashand.config import (
     LABELS_OF_KIND,
     STAGES,
@@ -56,6 +55,7 @@ from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
 from kerashand.data.tables import TableSplit
 from kerashand.errors import TryAgainError, UserError, number_of
+from kerashand.evaluation import run as evaluation
 from kerashand.files import held, write_text
 from kerashand.models.hand3d import FORMAT_SUFFIXES as HAND3D_SUFFIXES
 from kerashand.models.hand3d import load_hand3d

@@ -14,12 +14,16 @@ from kerashand.geometry.bones import bone_lengths, bone_range
 from kerashand.geometry.heatmaps import decode_expectation, encode_gaussian, normalise_maps
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics_keras import MeanJointErrorMM
+from kerashand.models.depth_regressor import PRECISE_SHARE
 from kerashand.models.hand_pose import HandPoseParts, draw_depth, regressor_inputs, stage_maps
 from kerashand.replicas import as_keras_reduces, replicas, summed, summed_values
 from kerashand.skeleton import BONES
 from kerashand.training.optimizers import LossScale
 
-LOSS_NAMES = ("heatmap", "coordinate", "joint_depth", "bone_length", "depth_map")
+LOSS_NAMES = (
+    *("heatmap", "coordinate", "joint_depth", "bone_length", "depth_map"),
+    *("handedness", "presence", "confidence"),
+)
 # Normalised depth above which a pixel shows the hand: 0.5 is the wrist, 0.2 is three bones behind.
 HAND_LEVEL = 0.2
 PARTS = ("network", "regressor", "regularizer")
@@ -77,11 +81,15 @@ def label_weight(batch: dict, loss: str) -> tf.Tensor:
         return batch["z_weight"]
     if loss == "depth_map":
         return batch["depth_weight"]
+    if loss == "presence":
+        return ops.ones_like(batch["is_hand"])
+    if loss == "handedness":
+        return batch["is_hand"]
     if loss == "bone_length":
         start, end = np.array(BONES).T
         weight = batch["uv_weight"]
         both = ops.take(weight, start, axis=1) * ops.take(weight, end, axis=1)
-        return both * (1.0 - batch["z_weight"])[:, None]
+        return both * ops.cast(batch["z_weight"] == 0, both.dtype)[:, None]
     return batch["uv_weight"]
 
 
@@ -149,7 +157,8 @@ class HandPoseTrainer(keras.Model):
             )
             maps = stage_maps(outputs)
             seen = regressor_inputs(maps[-1], outputs["features"], self.parts.decode)
-            z_relative = self.regressor(seen, training=training and settings.rates["regressor"] > 0)
+            answers = self.regressor(seen, training=training and settings.rates["regressor"] > 0)
+            z_relative = answers["z_relative"]
             uv_px = decode_expectation(
                 normalise_maps(maps[-1], self.parts.decode), stride=self.parts.heatmap_stride
             )
@@ -165,6 +174,7 @@ class HandPoseTrainer(keras.Model):
                 )
             if weights["bone_length"] > 0:
                 values["bone_length"] = self._bone_length_loss(batch, z_relative)
+            values |= self._head_losses(batch, answers, uv_px)
             self._update_errors(batch, uv_px, z_relative)
         if weights["depth_map"] > 0:
             values["depth_map"] = self._depth_map_loss(batch, self.render(batch, seen, training))
@@ -182,6 +192,21 @@ class HandPoseTrainer(keras.Model):
             self.settings.heatmap_loss
         ]
         return sum(loss(target, stage, batch["uv_weight"]) for stage in maps)
+
+    def _head_losses(self, batch: dict, answers: dict, uv_px: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Cross entropies of what the heads say; none teaches the heat maps to be sure."""
+        reach = PRECISE_SHARE * self.parts.image_size_px
+        error = ops.norm(ops.stop_gradient(uv_px) - batch["uv_px"], axis=-1)
+        asked = {
+            "handedness": ("right_logit", batch["is_right"]),
+            "presence": ("hand_logit", batch["is_hand"]),
+            "confidence": ("precise_logit", ops.cast(error <= reach, "float32")),
+        }
+        return {
+            name: losses.binary_cross_entropy(truth, answers[logit], label_weight(batch, name))
+            for name, (logit, truth) in asked.items()
+            if self.settings.loss_weights[name] > 0
+        }
 
     def _bone_length_loss(self, batch: dict, z_relative: tf.Tensor) -> tf.Tensor:
         """How far bones between labelled points are from lengths of bones, by predicted depth."""
@@ -213,7 +238,7 @@ class HandPoseTrainer(keras.Model):
             z_relative = self.regressor(
                 {name: ops.stop_gradient(value) for name, value in seen.items()},
                 training=training and self.settings.rates["regressor"] > 0,
-            )
+            )["z_relative"]
         else:
             z_relative = batch["z_relative"]
         return draw_depth(

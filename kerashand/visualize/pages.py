@@ -41,6 +41,9 @@ HISTORY_PANELS = {
     "joint_depth": ("loss of the joints' depth", "smooth L1, scale bones"),
     "bone_length": ("loss of the bones' lengths", "smooth L1, scale bones"),
     "depth_map": ("loss of the depth maps", "L1, depth windows"),
+    "handedness": ("loss of the handedness", "cross entropy, nats"),
+    "presence": ("loss of the hand's presence", "cross entropy, nats"),
+    "confidence": ("loss of the joints' confidence", "cross entropy, nats"),
 }
 """Name of a number in a training's log -> title of its panel, and unit; in this order."""
 

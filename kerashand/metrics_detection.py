@@ -1,4 +1,4 @@
-"""Metrics of the finder: precision, recall and average precision of boxes, and the side.
+"""Metrics of detection: precision, recall and average precision of boxes, and the side.
 
 NumPy only. A box is right when it overlaps the box of a hand that no surer box took, by at least
 `MIN_OVERLAP` of their union (0.5, as in PASCAL VOC).
@@ -39,12 +39,26 @@ class Matches:
         is_hand: [F] bool.
         side_right: [F] bool, whether the side of the hand is right too.
         hands: how many there are.
+        hand: [F] number of the hand that a box is of, -1 for none.
     """
 
     score: NDArray[np.float64]
     is_hand: NDArray[np.bool_]
     side_right: NDArray[np.bool_]
     hands: int
+    hand: NDArray[np.int64]
+
+    def of_hands(self, chosen: ArrayLike) -> Matches:
+        """What became of some hands, a mask [T]; boxes that are of no hand or of others drop out.
+
+        Recall and the side then are those of these hands; precision says nothing.
+        """
+        mask = np.asarray(chosen, bool)
+        kept = np.isin(self.hand, np.flatnonzero(mask))
+        return Matches(
+            self.score[kept], self.is_hand[kept], self.side_right[kept], int(mask.sum()),
+            self.hand[kept],
+        )  # fmt: skip
 
 
 def match_boxes(
@@ -70,16 +84,16 @@ def match_boxes(
     truth = np.asarray(true_boxes, np.float64).reshape(-1, 4)
     score = np.asarray(scores, np.float64).reshape(-1)
     order = np.argsort(-score, kind="stable")
-    is_hand, side_right = np.zeros(len(found), bool), np.zeros(len(found), bool)
+    side_right, hand = np.zeros(len(found), bool), np.full(len(found), -1)
     free = np.ones(len(truth), bool)
     for place, number in enumerate(order):
         overlaps = np.where(free, box_overlap(found[number], truth), 0.0)
         if len(truth) and overlaps.max() >= min_overlap:
             taken = int(overlaps.argmax())
             free[taken] = False
-            is_hand[place] = True
+            hand[place] = taken
             side_right[place] = sides[number] == true_sides[taken]
-    return Matches(score[order], is_hand, side_right, len(truth))
+    return Matches(score[order], hand >= 0, side_right, len(truth), hand)
 
 
 @dataclass(frozen=True)

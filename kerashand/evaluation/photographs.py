@@ -1,0 +1,166 @@
+"""A pose model of the runtime on labelled photographs: squares around hands, and whole pictures.
+
+Photographs are those of `kerashand.data.photos`. Their labels are in 2D, of both sides, and some
+squares hold no hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerashand import picture_files
+from kerashand.data.photos import boxed_pictures, load_labels
+from kerashand.errors import UserError
+from kerashand.evaluation.groups import ALL, groups_of
+from kerashand.evaluation.predictions import Predictions
+from kerashand.evaluation.summary import Numbers, detection_summary
+from kerashand.geometry.camera import HAND_MARGIN
+from kerashand.metrics_detection import Matches, match_hands
+from kerashand.runtime import HandPose
+
+MOST_HANDS = 4
+MIRRORED, OTHERS = "mirrored", "other pictures"
+SIDES = ("left", "right")
+
+
+def box_of(uv_px: NDArray, loose: float = 1.0) -> tuple[float, ...]:
+    """Left, top, right, bottom of the points [21, 2], `loose` times as large about their middle."""
+    low, high = uv_px.min(axis=0), uv_px.max(axis=0)
+    more = (loose - 1.0) * (high - low) / 2
+    return (*(low - more), *(high + more))
+
+
+def square_px(uv_px: NDArray) -> float:
+    """Side of the square of `HAND_MARGIN` boxes around the points [21, 2]."""
+    return float(HAND_MARGIN * np.ptp(np.asarray(uv_px, np.float64), axis=0).max())
+
+
+def on_squares(
+    model: HandPose,
+    folder: Path,
+    split: str,
+    *,
+    passes: int = 1,
+    loose: float = 1.0,
+    asks_side: bool = True,
+) -> tuple[Predictions, list[set[str]]]:
+    """Run a model on the labelled squares of a split, whose boxes are given.
+
+    Joints are those with the true side given. The side is asked for beside that, of the picture and
+    of its mirror image. A square without a hand is run like a right hand, for the score alone.
+
+    Args:
+        model: of the runtime.
+        folder: of photographs.
+        split: train, val or test.
+        passes: see `HandPose.predict`.
+        loose: boxes so many times as large as the hands.
+        asks_side: whether the model can tell the side of a hand in a box.
+
+    Returns:
+        Predictions on N squares, and N sets of groups: `ALL`, the collection, and for hands those
+        of `groups_of`.
+
+    Raises:
+        UserError: when the split holds nothing.
+        PictureError: when a picture cannot be read.
+    """
+    labels = load_labels(str(folder))
+    columns: dict[str, list] = {}
+    groups: list[set[str]] = []
+    for row in np.flatnonzero(labels["split"] == split):
+        rgb = picture_files.read(folder / str(labels["name"][row]))
+        uv = labels["uv_px"][row]
+        weight, is_right = labels["uv_weight"][row], bool(labels["is_right"][row])
+        is_hand = bool((weight > 0).any())
+        box = box_of(uv, loose)
+        side = "right" if is_right or not is_hand else "left"
+        hand = model.predict(rgb, box=box, side=side, passes=passes)[0]
+        values = {
+            "uv_px": hand.uv_px, "uv_true_px": uv, "uv_weight": weight, "side_px": square_px(uv),
+            "confidence": hand.joint_scores, "is_hand": is_hand, "is_right": is_right,
+            "p_hand": hand.score,
+        }  # fmt: skip
+        if asks_side:
+            values |= _sides_asked(model, rgb, box, is_hand=is_hand, passes=passes)
+        for name, value in values.items():
+            columns.setdefault(name, []).append(value)
+        collection = [str(labels["set"][row])] if "set" in labels else []
+        kinds = groups_of(rgb, uv, is_right) if is_hand else []
+        groups.append({ALL, *collection, *kinds})
+    if not groups:
+        raise UserError(f"{folder} holds nothing in the split {split}.")
+    arrays = {name: np.array(values) for name, values in columns.items()}
+    return Predictions(least_hand=model.least_score, **arrays), groups
+
+
+def _sides_asked(
+    model: HandPose, rgb: NDArray, box: tuple[float, ...], *, is_hand: bool, passes: int
+) -> dict[str, float]:
+    """What a model says of the side of a hand, and of that of its mirror image."""
+    if not is_hand:
+        return {"p_right": 0.5, "p_right_mirrored": 0.5}
+    flipped = np.ascontiguousarray(rgb[:, ::-1])
+    said = [
+        model.predict(picture, box=where, side="auto", passes=passes)[0].side
+        for picture, where in ((rgb, box), (flipped, tuple(mirrored_boxes(box, rgb.shape[1]))))
+    ]
+    return {"p_right": float(said[0] == "right"), "p_right_mirrored": float(said[1] == "right")}
+
+
+def mirrored_boxes(boxes: NDArray | tuple[float, ...], width_px: int) -> NDArray[np.float64]:
+    """Boxes [..., 4] in the mirror image of a picture."""
+    left, top, right, bottom = np.moveaxis(np.asarray(boxes, np.float64), -1, 0)
+    return np.stack([width_px - 1 - right, top, width_px - 1 - left, bottom], axis=-1)
+
+
+def on_whole_pictures(
+    model: HandPose, folder: Path, split: str, empty: Iterable[NDArray], *, passes: int = 1
+) -> dict[str, Numbers]:
+    """Find the hands of whole pictures, of their mirror images, and of pictures without hands.
+
+    Args:
+        model: of the runtime, with a detector.
+        folder: of photographs.
+        split: train, val or test.
+        empty: other pictures that hold no hand.
+        passes: see `HandPose.predict`.
+
+    Returns:
+        `detection_summary` by group: `ALL` (the photographs and the other pictures), `OTHERS`,
+        `MIRRORED` (the photographs), and of the photographs and of their mirror images each
+        collection and each side that they show. Of a side precision says nothing and is left out.
+    """
+
+    def matched(rgb: NDArray, boxes=(), is_right=()) -> Matches:
+        return match_hands(model.predict(rgb, max_hands=MOST_HANDS, passes=passes), boxes, is_right)
+
+    found: dict[str, list[Matches]] = {ALL: []}
+    for rgb, boxes, is_right, sets in boxed_pictures(str(folder), split):
+        flipped = np.ascontiguousarray(rgb[:, ::-1])
+        flipped_boxes = mirrored_boxes(boxes, rgb.shape[1])
+        for whole, prefix, one, right in (
+            (ALL, "", matched(rgb, boxes, is_right), is_right),
+            (MIRRORED, f"{MIRRORED}, ", matched(flipped, flipped_boxes, ~is_right), ~is_right),
+        ):
+            parts = {whole: one} | {f"{prefix}{name}": one for name in sets}
+            for side in SIDES:
+                of_side = one.of_hands(right == (side == "right"))
+                if of_side.hands:
+                    parts[f"{prefix}side: {side}"] = of_side
+            for name, matches in parts.items():
+                found.setdefault(name, []).append(matches)
+    if others := [matched(rgb) for rgb in empty]:
+        found[ALL] += others
+        found[OTHERS] = others
+    names = sorted(found, key=lambda name: (name != ALL, name))
+    rows = {name: detection_summary(found[name]) for name in names}
+    for name, row in rows.items():
+        if "side: " in name:
+            for key in ("precision", "average_precision"):
+                row.pop(key, None)
+    return rows
