@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 from tiny_runs import TINY
@@ -16,6 +17,7 @@ from tiny_runs import TINY
 from kerashand.config import load_config
 from kerashand.errors import UserError
 from kerashand.files import LOCK_FILE, held
+from kerashand.training import loop
 from kerashand.training.callbacks import SaveEverySteps
 from kerashand.training.checkpoint import load_state
 from kerashand.training.run import run
@@ -151,18 +153,57 @@ def test_no_checkpoint_after_the_last_step_of_an_epoch():
     assert saved == [2, 4]
 
 
-def test_nan_stops_with_a_message_and_a_whole_checkpoint(cache, tmp_path):
+def test_nan_stops_with_a_message(cache, tmp_path):
     overrides = [
         *TINY, cache, "stages.pretrain.optimizer.learning_rate=1",
         "stages.pretrain.loss_weights={heatmap: 1e30, joint_depth: 1e30}",
     ]  # fmt: skip
     folder = tmp_path / "nan"
-    with pytest.raises(UserError, match=r"stage pretrain.* is not finite"):
+    with pytest.raises(UserError, match=r"stage pretrain: .* is not finite.*`--run-dir`"):
         run(load_config("weak.yaml", overrides).with_run_dir(str(folder)))
-    checkpoint = folder / "checkpoint.npz"
-    if checkpoint.exists():
-        with np.load(checkpoint) as data:
-            assert all(np.isfinite(data[k]).all() for k in data.files if k.startswith("network"))
+
+
+class Poison(keras.callbacks.Callback):
+    """Makes a weight NaN after a step whose loss was a number."""
+
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self.when, self.epoch = (epoch, batch), 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.when:
+            assert np.isfinite(float(logs["loss"]))
+            weight = self.model.parts.network.trainable_variables[0]
+            weight.assign(np.full(weight.shape, np.nan))
+
+
+@pytest.mark.parametrize(
+    ("batch", "turn", "step"),
+    [
+        pytest.param(2, 1, 2, id="before it is saved"),
+        pytest.param(2, -1, 3, id="after it was saved"),
+        pytest.param(3, 1, 3, id="at the end of an epoch, where the best weights are saved too"),
+    ],
+)
+def test_no_nan_reaches_a_checkpoint(batch, turn, step, cache, tmp_path, monkeypatch):
+    """Whatever the order of the callbacks."""
+    ordered = loop._ordered
+    monkeypatch.setattr(loop, "_ordered", lambda *groups: ordered(*groups)[::turn])
+    overrides = [*TINY, cache, "runtime.checkpoint_every_steps=1"]
+    config = load_config("weak.yaml", overrides).with_run_dir(str(tmp_path))
+    message = r"stage pretrain: .* is not finite.*The last checkpoint is whole \(stage 1 of 3"
+    with pytest.raises(UserError, match=message):
+        run(config, callbacks=[Poison(0, batch)])
+    state = load_state(tmp_path / "checkpoint.npz")
+    assert (state["epoch"], state["step"]) == (0, step)
+    for file in tmp_path.glob("*.npz"):
+        with np.load(file) as data:
+            values = {k: v for k, v in data.items() if v.dtype.kind == "f"}
+        assert len(values) > 10
+        assert all(np.isfinite(value).all() for value in values.values())
 
 
 def test_damaged_checkpoint_is_named(cache, tmp_path):

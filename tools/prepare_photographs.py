@@ -11,12 +11,12 @@ ti1k/         MahmudulAlam/TI1K-Dataset (MIT)
 clips/        human_hand_video.mp4 of dexsuite/dex-retargeting (MIT), color_gestures.avi of
               LadaOndris/hands (MIT)
 
-Labels are a machine's: doubtful ones are left out or count less. Whole sequences or people go to one
-split, so that held-out photographs show hands and rooms that training has not seen. The training
-hands of `sign_digits`, which stand before a plain wall, are also shown before photographs without
-hands, in other light (`composited`). Squares of photographs in which no hand lies have points of
-weight 0 (`empty`). Of `stereo` the joints in 3D are written too, into `points_3d.npz`: nothing
-trains on them, tools/evaluate_model.py measures by them.
+Labels are a machine's: doubtful ones are left out or count less. Whole sequences or people go to
+one split, so that held-out photographs show hands and rooms that training has not seen. The
+training hands of `sign_digits`, which stand before a plain wall, are also shown before photographs
+without hands, in other light (`composited`). Squares of photographs in which no hand lies have
+points of weight 0 (`empty`). Of `stereo` the joints in 3D are written too, into `points_3d.npz`:
+nothing trains on them, tools/evaluate_model.py measures by them.
 """
 
 from __future__ import annotations

@@ -179,8 +179,8 @@ def build_inference_model(
         - ``confidence`` [B, K] in 0..1: with heads the probability that the joint is precise (see
           `kerashand.models.depth_regressor.HEADS`); without, the peak of the map that the regressor
           sees, clipped: 1 means as sharp as the training target, a uniform map gives about 0;
-        - ``right``, ``hand`` [B], with heads: probabilities that the picture shows a right hand, and
-          that it shows a hand;
+        - ``right``, ``hand`` [B], with heads: probabilities that the picture shows a right hand,
+          and that it shows a hand;
         - ``heatmaps`` [B, h, w, K]: the last score map as the network gives it.
 
     Raises:

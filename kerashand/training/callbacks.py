@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kerashand.errors import UserError
 from kerashand.files import written_beside
 from kerashand.progress import LINE_SECONDS
+from kerashand.training.checkpoint import NotFiniteError
 
 LOGGER = logging.getLogger(__name__)
 NAN_CHECK_STEPS = 20
@@ -47,30 +47,24 @@ class StageProgress(keras.callbacks.ProgbarLogger):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends training with a clear message before a NaN reaches a checkpoint."""
+    """Ends training soon after a loss or metric is no number any more.
 
-    def __init__(self, stage: str):
-        super().__init__()
-        self.stage = stage
+    What is saved is checked by `kerashand.training.checkpoint.save_checkpoint`, at every save.
+    """
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Look every few steps: reading a value waits for the device."""
         if batch % NAN_CHECK_STEPS == 0:
-            self._check(batch, logs)
+            self._check(f"step {batch + 1} of an epoch", logs)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Look once more before anything is written."""
+        """Look at the validation too."""
         self._check(f"the end of epoch {epoch + 1}", logs)
 
-    def _check(self, where, logs: dict | None) -> None:
+    def _check(self, where: str, logs: dict | None) -> None:
         bad = [k for k, v in (logs or {}).items() if not math.isfinite(float(v))]
         if bad:
-            raise UserError(
-                f"Training stopped in stage {self.stage} at step {where}: {', '.join(bad)} is not "
-                f"finite. The last checkpoint is whole. Lower `stages.{self.stage}.optimizer."
-                f"learning_rate` or set `stages.{self.stage}.optimizer.clip_norm`, and run with "
-                f"another `--run-dir`."
-            )
+            raise NotFiniteError(f"{', '.join(bad)} is not finite at {where}")
 
 
 class EpochLog(keras.callbacks.Callback):

@@ -16,9 +16,30 @@ from kerashand.untrusted import parse_json, read_arrays
 _STATE_KEY = "state_json"
 
 
-def save_checkpoint(path: Path, variables: Mapping[str, Any], state: dict[str, Any]) -> None:
-    """Write variables and a JSON state beside `path`, then rename: a kill leaves the old file."""
+class NotFiniteError(UserError):
+    """Training has come to values that are no numbers any more."""
+
+
+def check_finite(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The values of variables by name, if all of them are finite.
+
+    Raises:
+        NotFiniteError: with the first that is not.
+    """
     arrays = {name: np.asarray(variable) for name, variable in variables.items()}
+    bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if bad:
+        raise NotFiniteError(f"{bad[0]} is not finite ({len(bad)} of {len(arrays)} variables)")
+    return arrays
+
+
+def save_checkpoint(path: Path, variables: Mapping[str, Any], state: dict[str, Any]) -> None:
+    """Write variables and a JSON state beside `path`, then rename: a kill leaves the old file.
+
+    Raises:
+        NotFiniteError: where a variable is not finite; the old file stays then too.
+    """
+    arrays = check_finite(variables)
     arrays[_STATE_KEY] = np.frombuffer(json.dumps(state).encode(), np.uint8)
     with written_beside(path, sync=True) as beside, beside.open("wb") as file:
         np.savez(file, **arrays)
