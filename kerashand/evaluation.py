@@ -138,7 +138,6 @@ def evaluate_run(
     draws_depth: bool,
     pictures: int,
     folder: Path,
-    history: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Evaluate trained parts on every test set and draw the pictures of the target's (or the last).
 
@@ -151,7 +150,6 @@ def evaluate_run(
         draws_depth: whether the regularizer was trained.
         pictures: samples in each gallery; 0 draws none but the curves.
         folder: where pictures go.
-        history: rows of the training log.
 
     Returns:
         `conditions` in words, `image_size_px`, and `test` by domain: see `evaluate_predictions`.
@@ -182,8 +180,6 @@ def evaluate_run(
         visualize.figure_pck(
             curves, folder / "pck.png", title=f"3D PCK on the test splits ({protocol})"
         )
-    if history:
-        visualize.figure_history(history, folder / "history.png")
     if pictures:
         kept = arrays["kept"]
         visualize.figure_skeletons(

@@ -238,15 +238,15 @@ def box_giou(target: Any, prediction: Any, weight: Any) -> Any:
     return _weighted_mean(1.0 - giou, weight)
 
 
-def side_cross_entropy(target: Any, logit: Any, weight: Any) -> Any:
-    """Return the binary cross entropy of the side of hands.
+def binary_cross_entropy(target: Any, logit: Any, weight: Any) -> Any:
+    """Return the binary cross entropy of yes-or-no questions, such as "is it a right hand?".
 
     Reduction: weighted mean.
 
     Convention: logit 0 costs ln 2 = 0.6931.
 
     Args:
-        target: [...] 1 = right, 0 = left.
+        target: [...] 1 = yes, 0 = no.
         logit: [...].
         weight: [...].
 

@@ -1,25 +1,27 @@
 """Turn photographs with machine labels into the folder that `kind: photos` reads.
 
-    python tools/prepare_photographs.py --data DATA --out photographs
+    python tools/prepare_photographs.py --data DATA --out photographs --backgrounds backgrounds
 
-Reads three collections, whose folders hold their licences: `fingers/` (CC BY 4.0, Hand Gesture
-Recognition v6, Lebanese University on Roboflow Universe) and `sign_digits/` (Apache-2.0,
-ardamavi/Sign-Language-Digits-Dataset) with `pseudo_labels.npz`, and `stereo/` (MIT,
-TemugeB/handpose3d) with two clips and triangulated labels. Of the clips the joints in 3D are
-written too, into `points_3d.npz`: nothing trains on them, tools/evaluate_model.py measures by them.
-Doubtful labels are left out or count less; of training photographs also those where `--model`, an
-exported model of an earlier training, puts the joints elsewhere. With `--xyz` every hand gets
-joints in 3D for `kind: photos-xyz`: the machine's points, with the depth that the model sees in the
-mean of fifteen looks, turned and zoomed, before a camera as most are. With `--backgrounds` the
+DATA holds one folder for each data set, with its licence and its labels:
+
+fingers/      Hand Gesture Recognition v6, Lebanese University, Roboflow Universe (CC BY 4.0)
+sign_digits/  ardamavi/Sign-Language-Digits-Dataset (Apache-2.0)
+stereo/       TemugeB/handpose3d (MIT): two calibrated clips and triangulated joints
+ti1k/         MahmudulAlam/TI1K-Dataset (MIT)
+clips/        human_hand_video.mp4 of dexsuite/dex-retargeting (MIT), color_gestures.avi of
+              LadaOndris/hands (MIT)
+
+Labels are a machine's: doubtful ones are left out or count less. Whole sequences or people go to
+one split, so that held-out photographs show hands and rooms that training has not seen. The
 training hands of `sign_digits`, which stand before a plain wall, are also shown before photographs
-without hands, lit otherwise, as collection `composited`. Whole sequences or people go
-to one split, so that the held-out photographs show hands and rooms that training has not seen.
+without hands, in other light (`composited`). Squares of photographs in which no hand lies have
+points of weight 0 (`empty`). Of `stereo` the joints in 3D are written too, into `points_3d.npz`:
+nothing trains on them, tools/evaluate_model.py measures by them.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import os
 import shutil
@@ -31,8 +33,6 @@ import numpy as np
 
 from kerashand import picture_files
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
-from kerashand.metrics import errors_of_256
-from kerashand.runtime import HandPose
 from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
 from kerashand.synthetic.appearance import photograph_background
 from kerashand.video.film import Film
@@ -42,13 +42,16 @@ MIN_BOX_SHARE = 0.12  # of the picture: a smaller "hand" is a mistake of the lab
 MAX_REPROJECTION_PX = 6.0
 STEREO_EVERY = 2  # frames of a clip are nearly alike
 STEREO_UNIT_MM = 40.0  # of the calibration, nearly
-MAX_DISAGREEMENT_PX = 30.0  # of 256, mean over the joints
 WRONG_SIDES = (  # by eye, among those in which a model fits the points better as the other side
     *("train_0242.jpg", "train_0327.jpg", "train_0446.jpg", "train_0529.jpg", "valid_0633.jpg"),
 )
-LOOKS = tuple((turn, zoom) for turn in (-30, -15, 0, 15, 30) for zoom in (0.88, 1.0, 1.15))
-FOCAL = 1.2  # of the longer side: that of most cameras, where it is not known
-BONE_MM = 92.0  # wrist - middle MCP, which only sets the unit
+TI1K_LEFT = 860  # pictures with lower numbers show left hands alone
+TI1K_VALIDATION, TI1K_TEST = 800, 900  # the last hundred are the data set's own test part
+CLIP_EVERY = 4
+EMPTY_SIDES = (0.15, 0.6)  # of the shorter side of a photograph: squares without a hand
+EMPTY_TRIES = 20
+EMPTY_OF = {"ti1k": 0.7, "clips": 0.7, "stereo": 0.5}  # share of a set's hands that give one
+MAX_TIPS_OFF = 0.1  # between the machine's finger tips and people's, in sides of their box
 CUT_PX = 200  # longer side at which hands are cut out
 FINGER, AROUND, ARM = 0.24, 0.6, 1.3  # of wrist - middle MCP: widths of what may be a hand
 SURE = 0.08
@@ -61,33 +64,26 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--model", type=Path, help=".tflite or .onnx that judges the labels")
-    parser.add_argument("--xyz", action="store_true", help="joints in 3D, their depth by --model")
-    parser.add_argument("--backgrounds", help="folder of photographs without hands")
+    parser.add_argument("--backgrounds", required=True, help="folder of photographs without hands")
     parser.add_argument(
         "--repeat", metavar="SET=N", action="append", default=[], help="training hands N times"
     )
     args = parser.parse_args(argv)
-    if args.xyz and not args.model:
-        raise SystemExit("--xyz needs --model, which tells depth")
     if args.out.exists():
         raise SystemExit(f"{args.out} exists already; delete it or choose another folder")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=args.out.parent))
     try:
+        in_clips, points = stereo(args.data / "stereo", beside)
         rows = [
             *fingers(args.data / "fingers", beside),
             *sign_digits(args.data / "sign_digits", beside),
+            *in_clips,
+            *ti1k(args.data / "ti1k", beside),
+            *clips(args.data / "clips", beside),
         ]
-        in_clips, points = stereo(args.data / "stereo", beside)
-        rows += in_clips
-        if args.model:
-            model = HandPose.load(args.model)
-            rows = agreed(rows, beside, model)
-        if args.backgrounds:
-            rows += composited(rows, beside, args.backgrounds)
-        if args.xyz:
-            rows = [one | posed(one, beside, model) for one in rows]
+        rows += [*empty_squares(rows, beside), *empty_backgrounds(Path(args.backgrounds), beside)]
+        rows += composited(rows, beside, args.backgrounds)
         rows = repeated(rows, args.repeat)
         labels = {key: np.array([row[key] for row in rows]) for key in rows[0]}
         np.savez_compressed(beside / LABELS_FILE, **labels)
@@ -99,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
     for split in ("train", "val", "test"):
         chosen = labels["split"] == split
         sets = {name: int((labels["set"][chosen] == name).sum()) for name in set(labels["set"])}
-        print(f"{split}: {int(chosen.sum())} hands, {sets}")
+        print(f"{split}: {int(chosen.sum())} hands and squares without one, {sets}")
 
 
 def fingers(folder: Path, out: Path) -> list[dict]:
@@ -161,6 +157,87 @@ def stereo(folder: Path, out: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
     return rows, {key: np.array(values) for key, values in points.items()}
 
 
+def ti1k(folder: Path, out: Path) -> list[dict]:
+    """Photographs from the wearer's eyes, a person and a place after the other."""
+    data = load(folder, "labels.npz")
+    number = np.array([int(Path(str(name)).stem) for name in data["name"]])
+    data["ok"] &= (data["tips_off"] < MAX_TIPS_OFF) & ~(data["is_right"] & (number <= TI1K_LEFT))
+    splits = np.where(
+        number > TI1K_TEST, "test", np.where(number > TI1K_VALIDATION, "val", "train")
+    )
+    return labelled(folder, out, data, splits)
+
+
+def clips(folder: Path, out: Path) -> list[dict]:
+    """Two clips of one right hand each; the second validates."""
+    (out / "clips").mkdir()
+    rows = []
+    for name, split in {"human_hand_video.mp4": "train", "color_gestures.avi": "val"}.items():
+        data = load(folder, f"{Path(name).stem}.npz")
+        row_of = {int(frame): number for number, frame in enumerate(data["frame"])}
+        for frame, shown in enumerate(Film(str(folder / name))):
+            if frame % CLIP_EVERY or frame not in row_of or data["score"][row_of[frame]] < 0.9:
+                continue
+            place = f"clips/{Path(name).stem}_{frame:04d}.jpg"
+            bgr = shown.rgb[:, :, ::-1]
+            cv2.imwrite(str(out / place), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+            uv_px, weight = data["uv_px"][row_of[frame]], float(data["score"][row_of[frame]])
+            rows.append(row("clips", place, uv_px, weight, True, split))
+    return rows
+
+
+def empty_squares(rows: list[dict], folder: Path) -> list[dict]:
+    """Squares of photographs of one hand that lie beside it: arms, faces, rooms.
+
+    Only of sets that show one hand in a picture, found by the labeller.
+    """
+    rng = np.random.default_rng(0)
+    found = []
+    for one in rows:
+        if one["set"] not in ("ti1k", "clips", "stereo") or rng.random() > EMPTY_OF[one["set"]]:
+            continue
+        width, height = picture_files.read_head(folder / one["name"]).size_px
+        low, high = one["uv_px"].min(axis=0), one["uv_px"].max(axis=0)
+        apart = 0.15 * float((high - low).max())  # skin around the joints, and the wrist
+        for _ in range(EMPTY_TRIES):
+            left, top, side = random_square(rng, width, height)
+            clear = (
+                (left > high[0] + apart) | (left + side < low[0] - apart)
+                | (top > high[1] + apart) | (top + side < low[1] - apart)
+            )  # fmt: skip
+            if clear:
+                found.append(empty(one["name"], left, top, side, one["split"]))
+                break
+    return found
+
+
+def empty_backgrounds(folder: Path, out: Path) -> list[dict]:
+    """Two squares of each photograph without hands; of every tenth photograph for validation."""
+    (out / "empty").mkdir()
+    rng = np.random.default_rng(1)
+    rows = []
+    for number, path in enumerate(sorted(folder.rglob("*.jpg"))):
+        name = f"empty/{number:04d}.jpg"
+        shutil.copyfile(path, out / name)
+        width, height = picture_files.read_head(path).size_px
+        for _ in range(2):
+            square = random_square(rng, width, height)
+            rows.append(empty(name, *square, "val" if number % 10 == 9 else "train"))
+    return rows
+
+
+def random_square(rng, width: int, height: int) -> tuple[float, float, float]:
+    """Left, top and side of a square in a picture."""
+    side = rng.uniform(*EMPTY_SIDES) * min(width, height)
+    return rng.uniform(0, width - side), rng.uniform(0, height - side), side
+
+
+def empty(name: str, left: float, top: float, side: float, split: str) -> dict:
+    """A square without a hand: its corners in turn, of weight 0."""
+    corners = np.array([[left, top], [left + side, top + side]])
+    return row("empty", name, corners[np.arange(21) % 2], 0.0, True, split)
+
+
 def matrices(path: Path) -> dict[str, np.ndarray]:
     """The matrices of a calibration file: a line with a name and a colon, then rows of numbers."""
     found: dict[str, list] = {}
@@ -190,42 +267,9 @@ def labelled(folder: Path, out: Path, data: dict, splits) -> list[dict]:
     return rows
 
 
-def agreed(rows: list[dict], folder: Path, model: HandPose) -> list[dict]:
-    """Rows without the training photographs whose labels the model does not agree with."""
-
-    def agrees(one: dict) -> bool:
-        if one["split"] != "train":
-            return True
-        box = (*one["uv_px"].min(axis=0), *one["uv_px"].max(axis=0))
-        (hand,) = model.predict(picture_of(one, folder), box=box, side=side_of(one))
-        return errors_of_256(hand.uv_px, one["uv_px"]).mean() <= MAX_DISAGREEMENT_PX
-
-    kept = [one for one in rows if agrees(one)]
-    print(f"left out, since the model disagrees: {len(rows) - len(kept)} training photographs")
-    return kept
-
-
 def picture_of(one: dict, folder: Path) -> np.ndarray:
     """The picture of a hand, [H, W, 3] uint8 RGB."""
     return picture_files.read(folder / one["name"])
-
-
-def side_of(one: dict) -> str:
-    """Either "left" or "right"."""
-    return "right" if one["is_right"] else "left"
-
-
-def posed(one: dict, folder: Path, model: HandPose) -> dict[str, np.ndarray]:
-    """Joints in 3D and the camera of a hand."""
-    rgb, uv = picture_of(one, folder), one["uv_px"].astype(np.float64)
-    hand = model.look_around(rgb, uv, side_of(one), LOOKS)
-    height, width = rgb.shape[:2]
-    focal = FOCAL * max(height, width)
-    intrinsics = np.array(
-        [[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]]
-    )
-    in_mm = model.with_camera(dataclasses.replace(hand, uv_px=uv), intrinsics, BONE_MM)
-    return {"xyz_mm": in_mm.xyz_mm, "intrinsics": intrinsics}
 
 
 def composited(rows: list[dict], folder: Path, backgrounds: str) -> list[dict]:
@@ -320,9 +364,9 @@ def row(collection: str, name: str, uv_px, weight: float, is_right: bool, split:
     }
 
 
-def load(folder: Path) -> dict[str, np.ndarray]:
+def load(folder: Path, name: str = "pseudo_labels.npz") -> dict[str, np.ndarray]:
     """The arrays of a collection's label file."""
-    with np.load(folder / "pseudo_labels.npz", allow_pickle=False) as data:
+    with np.load(folder / name, allow_pickle=False) as data:
         return {name: data[name].copy() for name in data.files}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerashand.config.sections import Section, setting
+from kerashand.terms import TERMS
 
 DOMAINS = ("source", "target")
 LOOKS = ("source", "target", "varied")
@@ -82,6 +83,7 @@ class DataConfig(Section):
 class AugmentConfig(Section):
     """Half ranges of the random changes; `scale` and `shift` are fractions of the crop."""
 
+    mirrored: float = setting(0.0, low=0, high=1)
     rotation_deg: float = setting(30.0, low=0, high=180)
     scale: float = setting(0.15, low=0, below=1)
     shift: float = setting(0.06, low=0, high=0.5)
@@ -118,6 +120,7 @@ class RegressorConfig(Section):
     hidden_units: tuple[int, ...] = setting((512, 256), low=1, high=16384, count=2)
     dropout: float = setting(0.0, low=0, below=1)
     positions: bool = setting(True)
+    heads: bool = setting(False)
 
 
 @dataclass(frozen=True)
@@ -187,19 +190,19 @@ class OptimizerConfig(Section):
     clip_norm: float | None = setting(None, above=0)
 
 
-@dataclass(frozen=True)
-class LossWeightsConfig(Section):
-    """The factors of the losses in Eq. 7.
+LossWeightsConfig = dataclasses.make_dataclass(
+    "LossWeightsConfig",
+    [(term.name, float, setting(0.0, low=0)) for term in TERMS],
+    bases=(Section,),
+    frozen=True,
+    namespace={
+        "__module__": __name__,
+        "__doc__": """The factors of the losses in Eq. 7, as `kerashand.terms` lists them.
 
-    `bone_length`, not in the paper, teaches joint depth where only `uv` is labelled: a bone costs
-    what it is shorter or longer than bones of hands are.
-    """
-
-    heatmap: float = setting(0.0, low=0)
-    coordinate: float = setting(0.0, low=0)
-    joint_depth: float = setting(0.0, low=0)
-    bone_length: float = setting(0.0, low=0)
-    depth_map: float = setting(0.0, low=0)
+        A loss needs a label that one of the stage's lists names; it is 0 where it is missing.
+        """,
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,7 @@ class StageConfig(Section):
     target_share: float = setting(0.5, above=0, below=1)
     labels: LabelsConfig = field(default=LabelsConfig())
     optimizer: OptimizerConfig = field(default=OptimizerConfig())
-    loss_weights: LossWeightsConfig = field(default=LossWeightsConfig())
+    loss_weights: Section = field(default=LossWeightsConfig())
     rates: RatesConfig = field(default=RatesConfig())
     regularizer_input: str = setting("ground_truth", choices=("ground_truth", "predicted"))
 

@@ -25,6 +25,7 @@ class AugmentParameters:
     """Ranges of the augmentation; 0 switches one off.
 
     Attributes:
+        mirrored: share of hands that are shown as left ones.
         rotation_deg: turn, uniform in +- this.
         scale: zoom factor, uniform in 1 +- this, times that of the data set.
         shift: shift of the picture, uniform in +- this share of its side.
@@ -41,6 +42,7 @@ class AugmentParameters:
         blur_px: Gaussian blur of half of the pictures, standard deviation uniform in 0 to this.
     """
 
+    mirrored: float = 0.0
     rotation_deg: float = 30.0
     scale: float = 0.15
     shift: float = 0.06
@@ -69,7 +71,9 @@ def random_affine(
     *,
     zoom: float = 1.0,
 ):
-    """Affine maps [B, 3, 3] new-from-old pixels and the rotations [B, 3, 3] of the joints.
+    """Affine maps [B, 3, 3] new-from-old pixels and what they do to joints, [B, 3, 3].
+
+    That is a rotation about the optical axis, after a reflection where the hand is mirrored.
 
     Args:
         uv_px: [B, 21, 2] joints, for those that are shown upright; unlabelled ones are finite.
@@ -92,7 +96,18 @@ def random_affine(
         middle = tf.where(chosen, to_middle, middle)
     zoom = zoom * (1.0 + draws[1] * parameters.scale)
     shift = zoom * middle + draws[2:] * (parameters.shift * size_px)
-    return _affine(angle, zoom, shift, size_px)
+    affine, rotation = _affine(angle, zoom, shift, size_px)
+    if parameters.mirrored > 0:
+        chosen = (
+            tf.random.stateless_uniform([count], stream(seed, "mirrored")) < parameters.mirrored
+        )
+        sign = tf.where(chosen, -1.0, 1.0)
+        one, zero = tf.ones_like(sign), tf.zeros_like(sign)
+        edge = tf.where(chosen, size_px - 1.0, 0.0)
+        # The last step: a right hand that stands upright is a left one that stands upright.
+        affine = _matrix([[sign, zero, edge], [zero, one, zero], [zero, zero, one]]) @ affine
+        rotation = _matrix([[sign, zero, zero], [zero, one, zero], [zero, zero, one]]) @ rotation
+    return affine, rotation
 
 
 def upright_angle(uv_px: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,8 @@ The folder holds `labels.npz`, read without pickle, with N hands:
     is_right [N] bool    anatomical side; left hands are mirrored
     split [N] text       train, val or test
 
+A square without a hand is a row whose points all have weight 0: their box is the square.
+
 The kind `photos-xyz` reads two more, known or estimated:
 
     xyz_mm [N, 21, 3]    joints in the camera's frame
@@ -85,8 +87,10 @@ class PhotoSplit(CachedSplit):
 
     def _encode(self, labels: dict[str, np.ndarray], row: int) -> dict[str, bytes]:
         picture = picture_files.read(Path(self.path) / str(labels["name"][row]))
-        uv = labels["uv_px"][row]
-        if self.posed:
+        uv, weight = labels["uv_px"][row], labels["uv_weight"][row]
+        is_hand = bool((weight > 0).any())
+        posed = self.posed and is_hand
+        if posed:
             xyz, intrinsics = labels["xyz_mm"][row], labels["intrinsics"][row]
         else:
             xyz, intrinsics = filler_pose(self.size_px)
@@ -94,16 +98,18 @@ class PhotoSplit(CachedSplit):
             width = picture.shape[1]
             picture = picture[:, ::-1]
             uv, xyz, intrinsics = mirror(uv, xyz, intrinsics, width_px=width)
-        image, affine = crop_hand(picture, uv, labels["uv_weight"][row], size_px=self.size_px)
+        seen = weight if is_hand else np.ones(21)
+        image, affine = crop_hand(picture, uv, seen, size_px=self.size_px)
         uv = apply_affine(uv, affine)
-        if self.posed:
+        if posed:
             intrinsics = affine @ intrinsics
         depth = np.zeros((self.size_px, self.size_px), np.uint16)
         return {
             "image": encode_jpeg(image),
             "depth_mm": cv2.imencode(".png", depth)[1].tobytes(),
             "uv_px": uv.astype("<f4").tobytes(),
-            "uv_weight": labels["uv_weight"][row].astype("<f4").tobytes(),
+            "uv_weight": weight.astype("<f4").tobytes(),
+            "is_hand": np.float32(is_hand).tobytes(),
             "xyz_mm": xyz.astype("<f4").tobytes(),
             "intrinsics": intrinsics.astype("<f4").tobytes(),
         }
@@ -226,19 +232,25 @@ def _wrong_hands(labels: dict[str, np.ndarray], posed: bool) -> Iterator[tuple[n
     uv, weight = labels["uv_px"], labels["uv_weight"]
     yield ~np.isfinite(uv).all(axis=(1, 2)), "points that are not finite"
     yield ~((weight >= 0) & (weight <= 1)).all(axis=1), "weights outside 0..1"
-    yield (weight > 0).sum(axis=1) < 2, "fewer than two weighted points"
+    yield (weight > 0).sum(axis=1) == 1, "a single weighted point (none is a square without a hand)"
     span = np.ptp(uv, axis=1).max(axis=1)
     yield span < LEAST_HAND_PX, "points that span less than 4 pixels (they are counted in pixels)"
     if not posed:
         return
-    xyz, intrinsics = labels["xyz_mm"], labels["intrinsics"]
+    # Joints of a square without a hand are never read.
+    is_hand = (weight > 0).any(axis=1)[:, None, None]
+    xyz, intrinsics = (
+        np.where(is_hand, labels[name], filler)
+        for name, filler in zip(FIELDS_3D, filler_pose(1), strict=True)
+    )
     finite = np.isfinite(xyz).all(axis=(1, 2)) & np.isfinite(intrinsics).all(axis=(1, 2))
     yield ~finite, "joints or cameras that are not finite"
     yield ~(xyz[..., 2] > 0).all(axis=1), "joints behind the camera"
     extent = np.ptp(xyz, axis=1).max(axis=1)
-    wrong = (extent < HAND_MM[0]) | (extent > HAND_MM[1])
+    wrong = is_hand[:, 0, 0] & ((extent < HAND_MM[0]) | (extent > HAND_MM[1]))
     size = f"{extent[np.argmax(wrong)]:.3g} mm"
     yield wrong, f"a size that no hand has, such as {size} (are the units right?)"
     off = np.linalg.norm(px_from_cam(xyz, intrinsics) - uv, axis=2)
-    off = np.nanmedian(np.where(weight > 0, off, np.nan), axis=1)
-    yield off > MOST_OFF_SPANS * span, "joints that project beside their points (whose camera?)"
+    off = np.nanmedian(np.where((weight > 0) | ~is_hand[:, 0], off, np.nan), axis=1)
+    beside = is_hand[:, 0, 0] & (off > MOST_OFF_SPANS * span)
+    yield beside, "joints that project beside their points (whose camera?)"

@@ -300,12 +300,15 @@ def make_batch(
         )
     else:
         depth_map = depth_weight = tf.zeros((count, *2 * [geometry.depth_map_px], 1))
+    is_hand = raw.get("is_hand", tf.ones([count]))
     inside = tf.reduce_all((uv >= -0.5) & (uv <= side - 0.5), axis=-1)
     has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
     z_relative = relative_depth(xyz, scale_mm, depth_along=geometry.depth_along)
     batch = {
         "uv_px": uv,
         "uv_weight": tf.cast(inside, tf.float32) * raw.get("uv_weight", 1.0) * has_uv,
+        "is_right": tf.cast(tf.linalg.det(rotation) > 0, tf.float32),
+        "is_hand": is_hand,
         "z_relative": z_relative if has_xyz else tf.zeros_like(uv[..., 0]),
         "z_weight": tf.fill([count], has_xyz),
         "depth_map": depth_map * has_depth,

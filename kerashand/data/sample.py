@@ -19,11 +19,14 @@ RAW_SPEC = {
     "xyz_mm": "[21, 3] float32 camera frame",
     "intrinsics": "[3, 3] float32 of the crop",
     "uv_weight": "[21] float32, may be left out: 1",
+    "is_hand": "[] float32, 0 where the picture shows no hand; may be left out: 1",
 }
 BATCH_SPEC = {
     "image": "[B, S, S, 3] float32 RGB 0..255; the one key that may be left out (stage 2)",
     "uv_px": "[B, 21, 2] float32 pixels; filler: where augmentation put them",
     "uv_weight": "[B, 21] 1 = labelled and inside the image",
+    "is_right": "[B] 1 = the picture shows a right hand, 0 = a left one, mirrored by augmentation",
+    "is_hand": "[B] 0 = no hand is there; everything else is then filler",
     "z_relative": "[B, 21] bone lengths behind the wrist, along `depth_along`; filler 0",
     "z_weight": "[B]",
     "depth_map": "[B, D, D, 1] normalised depth, Eq. 4, along `depth_along`; filler 0",

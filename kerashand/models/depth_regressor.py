@@ -7,6 +7,10 @@ from kerashand.models.blocks import check_fraction, check_multiple
 
 NUM_CONVS = 2
 NUM_HIDDEN = 2
+HEADS = ("right", "hand", "precise")
+"""Questions: is it a right hand, is there a hand, and is this joint within `PRECISE_SHARE` of the
+picture's side of where the map puts it? Each is the logit of a probability."""
+PRECISE_SHARE = 0.05
 POSITION_GAIN = 4.0
 """Positions are brought to -2..2, where the other inputs of the first dense layer are too."""
 
@@ -19,6 +23,7 @@ def build_depth_regressor(
     hidden_units=(512, 256),
     dropout=0.0,
     positions=True,
+    heads=False,
     num_joints=21,
     name="depth_regressor",
 ):
@@ -37,13 +42,15 @@ def build_depth_regressor(
         dropout: rate after each hidden layer, 0 for none.
         positions: whether the fully connected layers also see the expectation of each map, which
             two convolutions on a coarse map blur. Not in the paper.
+        heads: whether the last hidden layer also answers the questions of `HEADS`. Not in the
+            paper.
         num_joints: K.
         name: name of the model.
 
     Returns:
-        A functional model, dict of ``heatmaps`` [B, h, w, K] and ``features`` [B, h, w, C] ->
-        ``z_relative`` [B, K] float32, in lengths of the scale bone. The root's value is subtracted
-        from all of them, so that joint 0 is exactly 0.
+        A functional model, dict of ``heatmaps`` [B, h, w, K] and ``features`` [B, h, w, C] -> dict
+        of ``z_relative`` [B, K] float32, in lengths of the scale bone, and the logits of the heads.
+        The root's value is subtracted from all of them, so that joint 0 is exactly 0.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -80,8 +87,12 @@ def build_depth_regressor(
     z = keras.layers.Dense(num_joints, dtype="float32", name=f"dense{NUM_HIDDEN + 1}")(x)
 
     # Outputs.
-    z_relative = z - z[:, :1]
-    return keras.Model({"heatmaps": heatmaps, "features": features}, z_relative, name=name)
+    outputs = {"z_relative": z - z[:, :1]}
+    if heads:
+        for head, units in {"right": 1, "hand": 1, "precise": num_joints}.items():
+            logit = keras.layers.Dense(units, dtype="float32", name=head)(x)
+            outputs[f"{head}_logit"] = logit[:, 0] if units == 1 else logit
+    return keras.Model({"heatmaps": heatmaps, "features": features}, outputs, name=name)
 
 
 def _normalised_relu(x, name):

@@ -176,8 +176,11 @@ def build_inference_model(
 
         - ``uv_px`` [B, K, 2]: expectation of the last map, pixels of the input image;
         - ``z_relative`` [B, K]: depth behind the root in lengths of the scale bone;
-        - ``confidence`` [B, K] in 0..1: peak of the map that the regressor sees, clipped; 1 means
-          as sharp as the training target, a uniform map gives about 0;
+        - ``confidence`` [B, K] in 0..1: with heads the probability that the joint is precise (see
+          `kerashand.models.depth_regressor.HEADS`); without, the peak of the map that the regressor
+          sees, clipped: 1 means as sharp as the training target, a uniform map gives about 0;
+        - ``right``, ``hand`` [B], with heads: probabilities that the picture shows a right hand,
+          and that it shows a hand;
         - ``heatmaps`` [B, h, w, K]: the last score map as the network gives it.
 
     Raises:
@@ -194,19 +197,17 @@ def build_inference_model(
     maps = stage_maps(outputs)[-1]
     uv_px = decode_expectation(normalise_maps(maps, decode), stride=stride)
     seen = regressor_inputs(maps, outputs["features"], decode)
-    confidence = keras.ops.clip(keras.ops.max(seen["heatmaps"], axis=(1, 2)), 0.0, 1.0)
+    answers = regressor(seen)
 
     # Outputs.
-    return keras.Model(
-        image,
-        {
-            "uv_px": uv_px,
-            "z_relative": regressor(seen),
-            "confidence": confidence,
-            "heatmaps": maps,
-        },
-        name=name,
-    )
+    told = {"uv_px": uv_px, "z_relative": answers["z_relative"], "heatmaps": maps}
+    if "precise_logit" in answers:
+        told["confidence"] = keras.ops.sigmoid(answers["precise_logit"])
+        told["right"] = keras.ops.sigmoid(answers["right_logit"])
+        told["hand"] = keras.ops.sigmoid(answers["hand_logit"])
+    else:
+        told["confidence"] = keras.ops.clip(keras.ops.max(seen["heatmaps"], axis=(1, 2)), 0.0, 1.0)
+    return keras.Model(image, told, name=name)
 
 
 def draw_depth(

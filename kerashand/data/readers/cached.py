@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 NO_WEIGHTS = np.ones(21, "<f4").tobytes()
+ONE = np.ones(1, "<f4").tobytes()
 
 
 def parse(
@@ -25,12 +26,14 @@ def parse(
     names += [*(["image"] if with_image else []), *(["depth_mm"] if with_depth else [])]
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
     spec["uv_weight"] = tf.io.FixedLenFeature([], tf.string, default_value=NO_WEIGHTS)
+    spec["is_hand"] = tf.io.FixedLenFeature([], tf.string, default_value=ONE)
     fields = tf.io.parse_single_example(record, spec)
     sample = {
         "uv_px": _floats(fields["uv_px"], (21, 2)),
         "xyz_mm": _floats(fields["xyz_mm"], (21, 3)),
         "intrinsics": _floats(fields["intrinsics"], (3, 3)),
         "uv_weight": _floats(fields["uv_weight"], (21,)),
+        "is_hand": _floats(fields["is_hand"], ()),
     }
     if with_depth:
         depth = tf.io.decode_png(fields["depth_mm"], channels=1, dtype=tf.uint16)
