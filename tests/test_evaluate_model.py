@@ -89,22 +89,6 @@ def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_scrip
     )
 
 
-def test_prepared_joints_in_3d_project_to_the_points(load_script, tmp_path):
-    script = load_script("tools/prepare_photographs.py")
-    sample = draw_sample("varied", "test", 0, 0, size_px=200)
-    cv2.imwrite(str(tmp_path / "hand.png"), sample.image[:, :, ::-1])
-    row = {"name": "hand.png", "uv_px": sample.uv_px, "is_right": True}
-    added = script.posed(row, tmp_path, HandPose.load())
-    projected = added["xyz_mm"] @ added["intrinsics"].T
-    np.testing.assert_allclose(projected[:, :2] / projected[:, 2:], sample.uv_px, atol=1e-3)
-    # The model's depth, in another camera and unit: alike, not the same.
-    depth = [
-        relative_depth(xyz, scale_from_joints(xyz, Oracle.scale_bone), depth_along="line_of_sight")
-        for xyz in (added["xyz_mm"], sample.xyz_mm.astype(np.float64))
-    ]
-    assert np.corrcoef(*depth)[0, 1] > 0.9
-
-
 def test_loose_boxes_are_about_the_same_middle(script):
     uv = np.array([[10.0, 20.0], [30.0, 60.0], *[[20.0, 40.0]] * 19])
     assert script.box_of(uv) == (10.0, 20.0, 30.0, 60.0)

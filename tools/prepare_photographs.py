@@ -146,8 +146,7 @@ def stereo(folder: Path, out: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
             if not good or frame % STEREO_EVERY:
                 continue
             name = f"stereo/{camera}_{frame:04d}.jpg"
-            bgr = shown.rgb[:, :, ::-1]
-            cv2.imwrite(str(out / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+            write_jpeg(out / name, shown.rgb)
             split = "train" if frame < 0.8 * count else "test"
             rows.append(row("stereo", name, data["uv"][camera, frame], 1.0, True, split))
             labeller_mm = 1000.0 * data["world"][camera, frame]
@@ -179,11 +178,15 @@ def clips(folder: Path, out: Path) -> list[dict]:
             if frame % CLIP_EVERY or frame not in row_of or data["score"][row_of[frame]] < 0.9:
                 continue
             place = f"clips/{Path(name).stem}_{frame:04d}.jpg"
-            bgr = shown.rgb[:, :, ::-1]
-            cv2.imwrite(str(out / place), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+            write_jpeg(out / place, shown.rgb)
             uv_px, weight = data["uv_px"][row_of[frame]], float(data["score"][row_of[frame]])
             rows.append(row("clips", place, uv_px, weight, True, split))
     return rows
+
+
+def write_jpeg(path: Path, rgb: np.ndarray) -> None:
+    """Write a frame of a clip."""
+    cv2.imwrite(str(path), rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
 
 
 def empty_squares(rows: list[dict], folder: Path) -> list[dict]:
