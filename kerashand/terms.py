@@ -69,7 +69,7 @@ def _weight_of_bones(batch: Mapping[str, Any]) -> Any:
     start, end = np.array(BONES).T
     weight = batch["uv_weight"]
     both = ops.take(weight, start, axis=1) * ops.take(weight, end, axis=1)
-    return both * (1.0 - batch["z_weight"])[:, None]
+    return both * ops.cast(batch["z_weight"] == 0, both.dtype)[:, None]
 
 
 def _weight_of_pictures(batch: Mapping[str, Any]) -> Any:

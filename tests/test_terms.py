@@ -71,7 +71,7 @@ def test_bones_teach_depth_where_it_is_not_labelled(rng):
     labelled = np.ones((4, 21))
     labelled[1, 8] = 0.0  # index_tip
     batch = floats(
-        uv_px=rng.uniform(4, 28, (4, 21, 2)), uv_weight=labelled, z_weight=[1.0, 0.0, 1.0, 0.0]
+        uv_px=rng.uniform(4, 28, (4, 21, 2)), uv_weight=labelled, z_weight=[1.0, 0.0, 0.25, 0.0]
     )
     expected = np.zeros((4, 20))
     expected[[1, 3]] = 1.0
