@@ -8,6 +8,7 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     training | exporting                   the three stages; files for other runtimes
     evaluation                             predictor + data set -> table and curves
     runtime                                runs an exported model
+    terms                                  the terms of the loss, each one entry
     models | data | losses | metrics | metrics_keras | metrics_detection | metrics_calibration |
         metrics_offsets | reference_curves | visualize
                                            components; they take plain arguments
@@ -20,8 +21,9 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     errors | progress | stderr | untrusted | replicas
                                            messages, limits, and other small pieces
 
-`config` stands beside the rows: only cli, training.run, evaluation and exporting read it. This
-module imports nothing, so that `import kerashand` is immediate.
+`config` stands beside the rows: only cli, training.run, training.stages, evaluation and exporting
+read it, and of the rows it reads `terms` alone. This module imports nothing, so that
+`import kerashand` is immediate.
 """
 
 __version__ = "0.1.0"

@@ -23,6 +23,7 @@ from kerashand.config.loading import _LATER
 from kerashand.config.rules import find_conflicts
 from kerashand.errors import UserError
 
+ALL_HEADS = "{handedness: 1, presence: 1, confidence: 1}"
 SETTINGS = ("weak", "source_only", "labels_2d", "full", "full_no_regularizer")
 
 
@@ -219,6 +220,39 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
         (
             ["stages.pretrain.loss_weights.bone_length=1"],
             r"loss_weights.bone_length: counts hands .*without `xyz`",
+        ),
+        (
+            ["stages.finetune.loss_weights.handedness=1"],
+            r"loss_weights.handedness: is about .*`model.regressor.heads: true` alone.*weight 1",
+        ),
+        (
+            [
+                "model.regressor.heads=true",
+                f"stages.pretrain.loss_weights={ALL_HEADS}",
+                "stages.pretrain.labels.source=[xyz]",
+                "stages.pretrain.loss_weights.heatmap=0",
+                "stages.pretrain.loss_weights.coordinate=0",
+                "stages.pretrain.loss_weights.presence=0",
+                "stages.pretrain.loss_weights.confidence=0",
+            ],
+            r"loss_weights.handedness: needs the label `uv`",
+        ),
+        (
+            [
+                "model.regressor.heads=true",
+                "model.initial_weights=null",
+                "stages.pretrain.loss_weights={handedness: 1, confidence: 1}",
+            ],
+            r"model.regressor.heads: is true, but the loss `presence` is 0 in every stage",
+        ),
+        (
+            [
+                "model.regressor.heads=true",
+                "stages.pretrain.loss_weights={heatmap: 0, coordinate: 0, joint_depth: 0, "
+                "confidence: 1}",
+            ],
+            r"rates.network: is 1, but no loss of this stage trains the network.*"
+            r"`stages.pretrain.loss_weights.presence`",
         ),
         (
             ["stages.finetune.regularizer_input=ground_truth"],

@@ -178,10 +178,11 @@ import json, sys
 import numpy as np
 from kerashand.config import load_config
 from kerashand.training.run import Run
+from kerashand.training.single_steps import stage_step
 
 run = Run(load_config("weak.yaml", sys.argv[1:]), dry_run=False)
 run.prepare()
-batches, _ = run.stage_step("finetune")
+batches, _ = stage_step(run, "finetune")
 for batch, _ in zip(batches, range(3)):
     here = run.strategy.experimental_local_results(batch["uv_px"])
     print(json.dumps(np.concatenate(here).sum((1, 2)).tolist()))

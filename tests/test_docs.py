@@ -1,5 +1,6 @@
 """Pages that are made from code are up to date, and what they say of the code is true."""
 
+import ast
 import contextlib
 import io
 import re
@@ -22,6 +23,38 @@ PAGES = sorted(
 def test_the_config_reference_is_what_the_code_says(load_script):
     tool = load_script("tools/write_config_reference.py")
     assert (ROOT / "docs" / "config.md").read_text(encoding="utf-8") == tool.page()
+
+
+STEP = re.compile(r"^(\d+)\. `(kerashand/[\w/]+\.py)` ((?:`[\w.]+`(?:, )?)+): ", re.MULTILINE)
+WALKS = sorted(ROOT.glob("docs/walk_*.md"))
+MOST_STEPS = 15
+
+
+def names_in(path):
+    """Functions, classes and constants of a file, and methods as Class.method."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{f.name}" for f in node.body if isinstance(f, ast.FunctionDef)}
+    return names
+
+
+@pytest.mark.parametrize("path", WALKS, ids=lambda path: path.stem)
+def test_walks_lead_through_functions_that_exist_and_never_back(path):
+    text = path.read_text(encoding="utf-8")
+    steps = STEP.findall(text)
+    numbers = [int(number) for number, _, _ in steps]
+    assert numbers == list(range(1, len(re.findall(r"^\d+\. ", text, re.MULTILINE)) + 1))
+    assert 5 <= len(steps) <= MOST_STEPS
+    files = [file for _, file, _ in steps]
+    assert len(set(files)) == len(files)
+    for _, file, functions in steps:
+        named = re.findall(r"`([\w.]+)`", functions)
+        assert set(named) <= names_in(ROOT / file), file
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,15 +1,28 @@
 """The finder: pictures, targets, losses, metrics, and one training that must find hands."""
 
+import csv
+import dataclasses
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kerashand import losses
 from kerashand.data import pictures as data
+from kerashand.errors import UserError
 from kerashand.metrics_detection import box_overlap, evaluate_finder, match_boxes
 from kerashand.models.finder import build_finder
 from kerashand.synthetic.pictures import draw_picture
-from kerashand.training.finder import cell_targets, train_finder
+from kerashand.training.checkpoint import load_state
+from kerashand.training.finder import (
+    LOSS_WEIGHTS,
+    FinderPictures,
+    FinderSettings,
+    train_finder,
+)
+from kerashand.training.finder_trainer import FinderTrainer, cell_targets
+from kerashand.training.steps import StepSettings
 
 # --------------------------------------------------------------------------------- pictures
 
@@ -207,15 +220,37 @@ def test_finder_starts_with_low_scores_and_boxes_about_their_cells(rng):
         build_finder(image_size_px=100)
 
 
-@pytest.mark.slow
-def test_training_finds_the_hands_it_has_seen_and_goes_on(tmp_path, monkeypatch):
-    """A network that learns eight pictures by heart; stopped halfway, it goes on."""
+SETTINGS = FinderSettings(image_size_px=96, width=0.5, epochs=5, steps_per_epoch=25)
+
+
+class Stop(keras.callbacks.Callback):
+    """Ctrl-C when so many steps are done."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.left = after
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def eight(tmp_path, monkeypatch):
+    """Eight drawn pictures, to train on and to validate with."""
     monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
-    pictures = data.DrawnPictures("train", 0, 8)
-    settings = {"image_size_px": 96, "width": 0.5, "steps_per_epoch": 25}
+    drawn = data.DrawnPictures("train", 0, 8)
+    return FinderPictures(sets=(drawn,), shares=(8,), validation=drawn)
+
+
+@pytest.mark.slow
+def test_training_finds_the_hands_it_has_seen_and_goes_on(eight, tmp_path):
+    """A network that learns eight pictures by heart; stopped halfway, it goes on."""
     run = tmp_path / "run"
-    train_finder([pictures], (8,), pictures, run, epochs=1, **settings)
-    network = train_finder([pictures], (8,), pictures, run, epochs=5, **settings)
+    with pytest.raises(KeyboardInterrupt, match="from finder, after epoch 1 of 5"):
+        train_finder(eight, run, settings=SETTINGS, callbacks=[Stop(30)])
+    network = train_finder(eight, run, settings=SETTINGS)
     images, hands = [], []
     for n in range(8):
         drawn = draw_picture("train", 0, n)
@@ -235,3 +270,67 @@ def test_training_finds_the_hands_it_has_seen_and_goes_on(tmp_path, monkeypatch)
                 at_hands.append(score[around].max())
         elsewhere.append(score[rest].mean())
     assert np.mean(at_hands) > np.mean(elsewhere) + 0.25
+    # What the run folder of every training holds.
+    for name in ("config.yaml", "versions.json", "log.csv", "tensorboard", "best_finder.npz",
+                 "weights_finder.npz", "history.png"):  # fmt: skip
+        assert (run / name).exists(), name
+    with (run / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == list("12345")
+    assert {"score", "box", "side", "val_loss"} <= set(rows[0])
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    other = dataclasses.replace(SETTINGS, width=1.0)
+    with pytest.raises(UserError, match=r"another configuration. There:\n  width: 0.5, not 1.0"):
+        train_finder(eight, run, settings=other)
+
+
+@pytest.mark.slow
+def test_a_finder_stopped_within_an_epoch_ends_like_an_unbroken_one(eight, tmp_path):
+    """Checkpoints within epochs, and the same pictures in the same order afterwards."""
+    settings = dataclasses.replace(SETTINGS, image_size_px=64, epochs=2, steps_per_epoch=4)
+    unbroken = train_finder(eight, tmp_path / "unbroken", settings=settings)
+    run = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt, match="after epoch 0 of 2 and 2 steps of the next"):
+        train_finder(eight, run, settings=settings, checkpoint_every=2, callbacks=[Stop(3)])
+    state = load_state(run / "checkpoint.npz")
+    assert (state["stage"], state["epoch"], state["step"]) == ("finder", 0, 2)
+    network = train_finder(eight, run, settings=settings, checkpoint_every=2)
+    for mine, theirs in zip(network.weights, unbroken.weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=2e-3, err_msg=mine.path)
+
+
+@pytest.mark.slow
+def test_a_finder_that_diverges_says_what_to_lower(eight, tmp_path):
+    settings = dataclasses.replace(
+        SETTINGS, image_size_px=64, steps_per_epoch=8, learning_rate=1e30
+    )
+    message = r"stopped in stage finder: .* is not finite.*Lower `--learning-rate`.*`--run-dir`"
+    with pytest.raises(UserError, match=message):
+        train_finder(eight, tmp_path, settings=settings)
+
+
+def test_micro_batches_of_pictures_without_hands_add_up(rng):
+    """Cells without a hand cost something in a part without any hand too."""
+    hands = np.full((4, data.MOST_HANDS, data.ROW), -1.0, np.float32)
+    hands[0, 0] = [10, 20, 30, 40, 1, 1]
+    hands[0, 1] = [40, 8, 60, 30, 0, 1]
+    batch = {"image": tf.constant(rng.uniform(0, 255, (4, 64, 64, 3)), tf.float32)}
+    batch |= cell_targets(tf.constant(hands), 8)
+    trainer = FinderTrainer(build_finder(image_size_px=64, width=0.5))
+    trainer.start_stage(StepSettings(loss_weights=LOSS_WEIGHTS, rates={"finder": 1.0}), {
+        "finder": keras.optimizers.Adam()
+    })  # fmt: skip
+    counts = trainer._label_counts(batch)
+    assert float(counts["score"]) == 2.0
+    whole = trainer._shares(batch, counts, training=False)
+    trainer.settings = dataclasses.replace(trainer.settings, micro_batches=2)
+    parts = [
+        trainer._shares(
+            {name: value[n::2] for name, value in batch.items()}, counts, training=False
+        )
+        for n in (0, 1)
+    ]
+    for name, value in whole.items():
+        np.testing.assert_allclose(parts[0][name] + parts[1][name], value, rtol=1e-5, err_msg=name)
+    assert float(parts[1]["score"]) > 0
+    assert float(parts[1]["box"]) == 0

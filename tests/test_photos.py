@@ -79,6 +79,29 @@ def test_what_is_not_labelled_has_no_weight(folder, tmp_path_factory):
     assert all(np.isfinite(value).all() for value in batch.values())
 
 
+def test_a_square_without_a_hand_is_a_row_of_weights_0(folder, tmp_path_factory):
+    weight = photos.load_labels(str(folder))["uv_weight"].copy()
+    weight[0] = 0.0
+    changed(folder, uv_weight=weight)
+    batch = batch_of(folder, tmp_path_factory.mktemp("cache"))
+    assert batch["is_hand"].tolist() == [0.0, 1.0]
+    assert (batch["uv_weight"][0] == 0).all()
+    assert batch["uv_weight"][1].sum() == 20
+    # The box of its points is the square: all of them lie inside, as those of a hand do.
+    inside = (batch["uv_px"] >= 0) & (batch["uv_px"] <= SIZE - 1)
+    assert inside[0].all()
+    assert batch["image"][0].max() > 200
+
+
+def test_a_single_weighted_point_is_no_hand(folder):
+    weight = np.zeros((4, 21), np.float32)
+    weight[1:3, 7] = 1.0
+    changed_labels = {**photos.load_labels(str(folder)), "uv_weight": weight}
+    write(folder, **changed_labels)
+    with pytest.raises(UserError, match=r"2 hands have .* a single weighted point.* row 1, p1.png"):
+        photos.load_labels(str(folder))
+
+
 def test_left_hands_are_mirrored(folder):
     labels = photos.load_labels(str(folder))
     chosen = photos.open_split(str(folder), "train", size_px=SIZE, samples=2)

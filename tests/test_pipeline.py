@@ -87,9 +87,10 @@ def test_contract(batches_of):
     batch = first(batches_of(WEAK))
     shapes = {
         "image": (8, SIZE, SIZE, 3), "uv_px": (8, 21, 2), "uv_weight": (8, 21),
+        "is_right": (8,), "is_hand": (8,),
         "z_relative": (8, 21), "z_weight": (8,), "depth_map": (8, CELLS, CELLS, 1),
         "depth_weight": (8, CELLS, CELLS, 1), "xyz_mm": (8, 21, 3), "intrinsics": (8, 3, 3),
-        "root_depth_mm": (8,), "scale_mm": (8,), "domain": (8,), "is_right": (8,), "is_hand": (8,),
+        "root_depth_mm": (8,), "scale_mm": (8,), "domain": (8,),
     }  # fmt: skip
     assert set(batch) == set(BATCH_SPEC) == set(shapes)
     for name, shape in shapes.items():
@@ -190,6 +191,36 @@ def test_moved_joints_project_to_moved_pixels(raw):
     norms = [np.linalg.norm(b["xyz_mm"], axis=-1) for b in (batch, raw)]
     np.testing.assert_allclose(*norms, rtol=1e-5)
     assert not np.allclose(affine[0], affine[1])  # each sample moves in its own way
+
+
+def test_mirrored_hands_are_reflected_with_their_joints(raw):
+    plain, _ = moved_batch(raw)
+    batch, _ = moved_batch(raw, dataclasses.replace(GEOMETRIC, mirrored=1.0))
+    assert (plain["is_right"] == 1).numpy().all()
+    assert (batch["is_right"] == 0).numpy().all()
+    assert (batch["is_hand"] == 1).numpy().all()
+    # The last step is a reflection about the middle of the picture: column u becomes S - 1 - u.
+    uv, image = plain["uv_px"].numpy(), plain["image"].numpy()
+    uv[..., 0] = SIZE - 1 - uv[..., 0]
+    np.testing.assert_allclose(batch["uv_px"], uv, atol=1e-3)
+    np.testing.assert_allclose(batch["image"], image[:, :, ::-1], atol=0.05)
+    weights = batch["depth_weight"].numpy(), plain["depth_weight"].numpy()[:, :, ::-1]
+    assert (weights[0] == weights[1]).mean() > 0.99  # the nearest of two pixels is another one
+    # Joints in 3D are a left hand's: x turns its sign, and the moved camera sees them at these
+    # pixels.
+    np.testing.assert_allclose(batch["xyz_mm"], plain["xyz_mm"] * [-1.0, 1.0, 1.0], atol=1e-3)
+    projected = px_from_cam(batch["xyz_mm"], batch["intrinsics"])
+    np.testing.assert_allclose(projected, batch["uv_px"], atol=2e-3)
+    np.testing.assert_allclose(batch["z_relative"], plain["z_relative"], atol=1e-5)
+
+
+def test_so_many_hands_are_mirrored_as_the_share_says():
+    parameters = dataclasses.replace(GEOMETRIC, mirrored=0.25)
+    uv = tf.zeros((2000, 21, 2))
+    _, rotation = augment.random_affine(uv, SIZE, parameters, KEY)
+    signs = np.linalg.det(rotation)
+    np.testing.assert_allclose(np.abs(signs), 1.0, rtol=1e-5)
+    assert 0.22 < (signs < 0).mean() < 0.28
 
 
 def test_batches_of_the_pipeline_project_too(batches_of):

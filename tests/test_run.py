@@ -17,9 +17,10 @@ from tiny_runs import TINY
 from kerashand.config import load_config
 from kerashand.errors import UserError
 from kerashand.files import LOCK_FILE, held
+from kerashand.training import loop
 from kerashand.training.callbacks import SaveEverySteps
 from kerashand.training.checkpoint import load_state
-from kerashand.training.run import Run, run
+from kerashand.training.run import run
 
 
 @pytest.fixture(scope="module")
@@ -189,8 +190,8 @@ class Poison(keras.callbacks.Callback):
 )
 def test_no_nan_reaches_a_checkpoint(batch, turn, step, cache, tmp_path, monkeypatch):
     """Whatever the order of the callbacks."""
-    ordered = Run._callbacks
-    monkeypatch.setattr(Run, "_callbacks", lambda *args: ordered(*args)[::turn])
+    ordered = loop._ordered
+    monkeypatch.setattr(loop, "_ordered", lambda *groups: ordered(*groups)[::turn])
     overrides = [*TINY, cache, "runtime.checkpoint_every_steps=1"]
     config = load_config("weak.yaml", overrides).with_run_dir(str(tmp_path))
     message = r"stage pretrain: .* is not finite.*The last checkpoint is whole \(stage 1 of 3"

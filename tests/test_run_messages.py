@@ -8,80 +8,97 @@ import pytest
 import tensorflow as tf
 from tiny_runs import TINY
 
-from kerashand.config import dump_yaml, load_config
+from kerashand.config import load_config
 from kerashand.errors import UserError
 from kerashand.training import callbacks
 from kerashand.training.callbacks import StageProgress
 from kerashand.training.checkpoint import save_checkpoint
-from kerashand.training.run import Run
+from kerashand.training.run import Run, plan_of
+from kerashand.training.run_folder import Plan, RunFolder
+from kerashand.training.single_steps import on_devices
 
 
 @pytest.fixture
-def run(tmp_path):
-    config = load_config("weak.yaml", TINY).with_run_dir(str(tmp_path / "tiny"))
-    return Run(config, dry_run=False)
+def config():
+    return load_config("weak.yaml", TINY)
 
 
-def kept(run, **state):
+@pytest.fixture
+def folder(config, tmp_path):
+    return RunFolder(tmp_path / "tiny", plan_of(config))
+
+
+def kept(folder, **state):
     """Write a checkpoint as if the run stood there."""
-    run.folder.mkdir()
-    (run.folder / "config.yaml").write_text(dump_yaml(run.config))
-    save_checkpoint(run.checkpoint, {"network/000": np.zeros(1)}, {**run.state, **state})
+    folder.path.mkdir()
+    (folder.path / "config.yaml").write_text(folder.plan.config)
+    save_checkpoint(folder.checkpoint, {"network/000": np.zeros(1)}, {**folder.state, **state})
 
 
-def test_where_a_run_goes_on(run, caplog):
-    kept(run, stage="regularizer", epoch=1, step=3)
+def test_where_a_run_goes_on(config, folder, caplog):
+    kept(folder, stage="regularizer", epoch=1, step=3)
+    run = Run(config.with_run_dir(str(folder.path)), dry_run=False)
     with caplog.at_level(logging.INFO):
-        run._open_folder()
-        run._say_start(run.folder / "lite_source.npz", "network")
-        run._run_stage("pretrain")
+        run.folder.open()
+        run.folder.say_start(folder.path / "lite_source.npz", "network")
+        run._train("pretrain")
     assert caplog.messages == [
-        f"going on from {run.checkpoint}: stage 2 of 3, regularizer, after epoch 1 of 2 and 3 "
+        f"going on from {folder.checkpoint}: stage 2 of 3, regularizer, after epoch 1 of 2 and 3 "
         "steps of the next",
         "stage 1 of 3, pretrain: done",
     ]
 
 
-def test_a_new_run_says_what_it_starts_from(run, caplog):
-    run.folder.mkdir()
+def test_a_new_run_says_what_it_starts_from(folder, caplog):
+    folder.path.mkdir()
     with caplog.at_level(logging.INFO):
-        run._open_folder()
-        run._say_start(run.folder / "lite_source.npz", "network")
+        folder.open()
+        folder.say_start(folder.path / "lite_source.npz", "network")
     assert caplog.messages == ["starting from lite_source.npz: network"]
 
 
-def test_ctrl_c_says_what_is_kept(run):
+def test_ctrl_c_says_what_is_kept(folder):
     anew = pytest.raises(KeyboardInterrupt, match="the same command begins anew")
-    with anew, run._saying_where_it_stopped():
+    with anew, folder.saying_where_it_stopped():
         raise KeyboardInterrupt
-    kept(run, epoch=1)
+    kept(folder, epoch=1)
     goes_on = pytest.raises(KeyboardInterrupt, match="stage 1 of 3, pretrain, after epoch 1 of 2")
-    with goes_on, run._saying_where_it_stopped():
+    with goes_on, folder.saying_where_it_stopped():
         raise KeyboardInterrupt
 
 
-def test_another_configuration_is_named_by_its_keys(run):
-    kept(run)
+def test_a_run_of_one_stage_does_not_count_stages():
+    plan = Plan(
+        key="x", config="", epochs={"finder": 4}, against_nan="", differences=lambda path: []
+    )
+    place = plan.place({"stage": "finder", "epoch": 1, "step": 1})
+    assert place == "finder, after epoch 1 of 4 and 1 step of the next"
+
+
+def test_another_configuration_is_named_by_its_keys(folder):
+    kept(folder)
     changes = ["seed=9", "data.source.train=16", "data.workers=2"]
-    config = load_config("weak.yaml", [*TINY, *changes]).with_run_dir(str(run.folder))
+    other = RunFolder(folder.path, plan_of(load_config("weak.yaml", [*TINY, *changes])))
     with pytest.raises(UserError, match="another configuration") as raised:
-        Run(config, dry_run=False)._load_state()
+        other.load()
     assert str(raised.value).splitlines()[1:3] == [
         "  seed: 0, not 9",
         "  data.source.train: 32, not 16",
     ]
     assert "workers" not in str(raised.value)
-    (run.folder / "config.yaml").unlink()
+    (folder.path / "config.yaml").unlink()
     with pytest.raises(UserError, match="another configuration"):
-        Run(config, dry_run=False)._load_state()
+        other.load()
 
 
-def test_steps_of_many_stages_are_no_retracing(run):
+def test_steps_of_many_stages_are_no_retracing():
     said = logging.handlers.BufferingHandler(100)
     logging.getLogger("tensorflow").addHandler(said)
     try:
         for number in range(8):
-            step = run._on_devices(lambda batch, n=number: {"loss": batch["x"] + n})
+            step = on_devices(
+                tf.distribute.get_strategy(), lambda batch, n=number: {"loss": batch["x"] + n}
+            )
             assert step({"x": tf.constant(1.0)})["loss"] == 1 + number
     finally:
         logging.getLogger("tensorflow").removeHandler(said)

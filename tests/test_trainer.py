@@ -4,33 +4,29 @@ import pytest
 import tensorflow as tf
 
 from kerashand.models.hand_pose import build_parts, draw_depth
+from kerashand.terms import TERMS
 from kerashand.training.optimizers import LossScale, build_optimizers, learning_rate
-from kerashand.training.trainer import (
-    LOSS_NAMES,
-    HandPoseTrainer,
-    StageSettings,
-    label_weight,
-)
-from kerashand.visualize.pages import HISTORY_PANELS
+from kerashand.training.trainer import HandPoseTrainer, StageSettings
 
 SIZE_PX = 32
+HEADS = {"handedness": 1.0, "presence": 1.0, "confidence": 1.0}
 OPTIMIZER = {
     "name": "adamw", "learning_rate_peak": 2e-3, "weight_decay": 0.0, "schedule": "constant",
     "warmup_steps": 0, "final_fraction": 0.0, "clip_norm": None, "steps": 100,
 }  # fmt: skip
 
 
-def make_parts():
+def make_parts(*, heads=False):
     return build_parts(
         lite={"width": 0.25, "stages": 2, "heatmap_stride": 8},
-        regressor={"conv_channels": (8, 8), "hidden_units": (16, 16)},
+        regressor={"conv_channels": (8, 8), "hidden_units": (16, 16), "heads": heads},
         decoder={"output_size_px": 32, "channels": (16, 16, 8, 8, 8), "dropout": 0.0},
         image_size_px=SIZE_PX,
     )
 
 
 def make_settings(**changes):
-    weights = dict.fromkeys(LOSS_NAMES, 0.0)
+    weights = dict.fromkeys((term.name for term in TERMS), 0.0)
     weights |= {"heatmap": 1.0, "joint_depth": 0.1, "depth_map": 1.0}
     rates = {"network": 1.0, "regressor": 1.0, "regularizer": 1.0}
     settings = {
@@ -65,8 +61,8 @@ def make_batch(rng, count=4):
     return {name: tf.constant(value, tf.float32) for name, value in batch.items()}
 
 
-def started(settings, **options):
-    trainer = HandPoseTrainer(make_parts(), **options)
+def started(settings, *, heads=False, **options):
+    trainer = HandPoseTrainer(make_parts(heads=heads), **options)
     trainer.start_stage(settings, build_optimizers(settings.rates, **OPTIMIZER))
     return trainer
 
@@ -89,16 +85,12 @@ def test_total_is_the_weighted_sum_of_the_losses(rng):
     assert float(logs["loss"]) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_every_loss_has_a_title_in_the_curves_of_a_training():
-    assert set(LOSS_NAMES) <= set(HISTORY_PANELS)
-
-
 def test_depth_loss_sends_no_gradient_into_the_2d_network(rng):
     settings = make_settings(loss_weights={"heatmap": 0.0, "joint_depth": 0.0})
     trainer = started(settings)
     batch = make_batch(rng)
     with tf.GradientTape() as tape:
-        loss = trainer._stage_losses(batch, training=True)["depth_map"]
+        loss = trainer._values(batch, training=True)["depth_map"]
     parts = (trainer.network, trainer.regressor, trainer.regularizer)
     gradients = tape.gradient(loss, [[v.value for v in p.trainable_variables] for p in parts])
     assert all(g is None for g in gradients[0])
@@ -116,30 +108,66 @@ def test_joint_depth_loss_reaches_the_2d_network(rng):
     assert changed(before, trainer.network)
 
 
-def test_bones_teach_depth_where_it_is_not_labelled(rng):
+def weak_batch(rng):
+    """Two of four samples without joint depth."""
+    return make_batch(rng) | {"z_weight": tf.constant([1.0, 0.0, 1.0, 0.0])}
+
+
+def test_bones_train_the_regressor(rng):
     trainer = started(make_settings(loss_weights={"joint_depth": 0.0, "bone_length": 1.0}))
-    batch = make_batch(rng)
-    batch["z_weight"] = tf.constant([1.0, 0.0, 0.25, 0.0])  # a mirrored hand counts less
-    weight = np.ones((4, 21), np.float32)
-    weight[1, 8] = 0.0  # index_tip
-    batch["uv_weight"] = tf.constant(weight)
-    expected = np.zeros((4, 20))
-    expected[[1, 3]] = 1.0
-    expected[1, 7] = 0.0
-    np.testing.assert_array_equal(label_weight(batch, "bone_length"), expected)
-
-    z = tf.Variable(rng.normal(size=(4, 21)), dtype=tf.float32)
-    with tf.GradientTape() as tape:
-        loss = trainer._bone_length_loss(batch, z)
-    slope = np.array(tape.gradient(loss, z))
-    assert (slope[[0, 2]] == 0).all()
-    assert (slope[[1, 3]] != 0).any(axis=1).all()
-    assert slope[1, 8] == 0
-
     before = snapshot(trainer.regressor)
-    logs = trainer.train_step(batch)
+    logs = trainer.train_step(weak_batch(rng))
     assert float(logs["bone_length"]) > 0
     assert changed(before, trainer.regressor)
+
+
+def test_heads_learn_of_hands_squares_and_labelled_joints(rng):
+    """Heads that answer everything with logit 2: right, a hand, and a precise joint."""
+    trainer = started(make_settings(loss_weights={"joint_depth": 0.0} | HEADS), heads=True)
+    for head in ("right", "hand", "precise"):
+        kernel, bias = trainer.regressor.get_layer(head).weights
+        kernel.assign(tf.zeros_like(kernel))
+        bias.assign(tf.fill(bias.shape, 2.0))
+    # A right hand; a mirrored one; a square without a hand; a hand of which one joint is labelled.
+    weight = np.ones((4, 21), np.float32)
+    weight[2] = weight[3, 1:] = 0.0
+    batch = make_batch(rng) | {
+        "is_right": tf.constant([1.0, 0.0, 1.0, 1.0]),
+        "is_hand": tf.constant([1.0, 1.0, 0.0, 1.0]),
+        "uv_weight": tf.constant(weight),
+        # Nowhere near: no joint is precise.
+        "uv_px": tf.fill((4, 21, 2), 300.0),
+    }
+    counts = {name: float(count) for name, count in trainer._label_counts(batch).items()}
+    assert {name: counts[name] for name in HEADS} == {
+        "handedness": 3.0, "presence": 4.0, "confidence": 43.0
+    }  # fmt: skip
+    sure, wrong = np.log1p(np.exp(-2.0)), np.log1p(np.exp(2.0))
+    logs = trainer.test_step(batch)
+    assert float(logs["handedness"]) == pytest.approx((2 * sure + wrong) / 3, rel=1e-5)
+    assert float(logs["presence"]) == pytest.approx((3 * sure + wrong) / 4, rel=1e-5)
+    assert float(logs["confidence"]) == pytest.approx(wrong, rel=1e-5)
+
+    before = snapshot(trainer.regressor)
+    trainer.train_step(batch)
+    assert changed(before, trainer.regressor)
+
+
+def test_each_loss_reaches_the_parts_that_it_is_said_to_train(rng):
+    trainer = started(make_settings(regularizer_input="predicted"), heads=True)
+    batch = weak_batch(rng)
+    parts = trainer.models
+    variables = {name: [v.value for v in m.trainable_variables] for name, m in parts.items()}
+    for term in TERMS:
+        with tf.GradientTape() as tape:
+            seen = trainer.look(batch, training=True)
+            loss = term.value(seen, term.weight(batch))
+        gradients = tape.gradient(loss, variables)
+        for name in term.trains:
+            slopes = [float(tf.reduce_max(tf.abs(g))) for g in gradients[name] if g is not None]
+            assert max(slopes, default=0.0) > 0, (term.name, name)
+        if "network" not in term.trains and term.name != "confidence":
+            assert all(g is None for g in gradients["network"]), term.name
 
 
 @pytest.mark.parametrize("frozen", ["network", "regularizer"])
@@ -323,17 +351,23 @@ def test_a_batch_without_labels_does_not_dilute_the_mean(rng):
     assert float(logs["joint_depth"]) == pytest.approx(alone, rel=1e-5)
 
 
-def test_micro_batches_add_up_to_the_batch(rng):
+@pytest.mark.parametrize("heads", [False, True])
+def test_micro_batches_add_up_to_the_batch(rng, heads):
     """Gradients of the regressor, which has no batch statistics; labels are unevenly spread."""
     batch = make_batch(rng, count=8)
     weight = np.ones((8, 21), np.float32)
     weight[::2] = 0.0
     batch |= {"uv_weight": tf.constant(weight), "z_weight": tf.constant([1.0] * 5 + [0.0] * 3)}
+    batch["is_hand"] = tf.constant([0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
     found = []
     keras.utils.set_random_seed(0)
-    parts = make_parts()
+    parts = make_parts(heads=heads)
     for count in (1, 4):
-        settings = make_settings(rates={"network": 0.0, "regularizer": 0.0}, micro_batches=count)
+        settings = make_settings(
+            rates={"network": 0.0, "regularizer": 0.0},
+            micro_batches=count,
+            loss_weights=HEADS if heads else {},
+        )
         trainer = HandPoseTrainer(parts)
         trainer.start_stage(settings, build_optimizers(settings.rates, **OPTIMIZER))
         variables = [variable.value for variable in trainer.regressor.trainable_variables]

@@ -7,6 +7,7 @@ import pytest
 from kerashand import visualize
 from kerashand.skeleton import JOINT_COLOURS
 from kerashand.synthetic.scene import draw_sample
+from kerashand.terms import history_panels
 from kerashand.visualize.images import MISSING_COLOUR, PAPER
 
 SIZE = 48
@@ -247,7 +248,7 @@ def test_history_names_quantities_units_and_stages(monkeypatch):
         {"stage": "pretrain", "epoch": 1, "loss": 9.0, "heatmap": 9.0, "error_mm": 40.0},
         {"stage": "regularizer", "epoch": 1, "loss": 0.1, "depth_map": 0.1},
     ]
-    visualize.figure_history(rows, "none.png")
+    visualize.figure_history(rows, "none.png", panels=history_panels())
     panels = figures[0].axes[:3]
     assert [(axes.get_title(), axes.get_ylabel()) for axes in panels] == [
         ("3D error of joints", "mm"),

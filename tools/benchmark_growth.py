@@ -25,7 +25,7 @@ from kerashand.data.pipeline import DomainSource, training_batches
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import open_split
 from kerashand.errors import UserError
-from kerashand.training.run import Run
+from kerashand.training.stages import batch_geometry
 
 BATCH = 32
 
@@ -80,7 +80,7 @@ def _row(args: argparse.Namespace) -> None:
 
     def batches(first_step: int):
         return training_batches(
-            [source], shares=[BATCH], geometry=Run(config, dry_run=True).geometry,
+            [source], shares=[BATCH], geometry=batch_geometry(config),
             parameters=AugmentParameters(**config.augment), seed=0, first_step=first_step,
         )  # fmt: skip
 

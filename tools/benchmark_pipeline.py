@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from kerashand.config import STAGES, load_config
 from kerashand.training.run import Run
+from kerashand.training.single_steps import stage_step
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     changes += [f"stages.{stage}.epochs=0" for stage in STAGES if stage != args.stage]
     run = Run(load_config(args.config, [*changes, *args.overrides]), dry_run=False)
     run.prepare()
-    batches, step = run.stage_step(args.stage)
+    batches, step = stage_step(run, args.stage)
     iterator = iter(batches)
     constant = next(iterator)
     for _ in range(5):

@@ -937,7 +937,7 @@ def tfrecord_case(work: Path) -> Case:
         try:
             for sample in tf.data.TFRecordDataset(str(path)).map(lambda r: parse(r, size_px=16)):
                 sample["image"].numpy()
-        except tf.errors.OpError as error:  # as `kerashand.training.run` does
+        except tf.errors.OpError as error:  # as `kerashand.training.loop` does
             raise UserError(str(error)[:100]) from error
 
     valid = dump([sample] * 3)

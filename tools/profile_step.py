@@ -31,6 +31,7 @@ with tensorflow_start():  # with the settings of the commands
     from own_process import measured_apart, memory_mb
 
     from kerashand.training.run import Run
+    from kerashand.training.single_steps import compiled_step, stage_step
 
 WARM_UP = 3
 PREFETCHED = 16
@@ -60,7 +61,7 @@ def profile(args: argparse.Namespace) -> None:
     config = configured(args)
     run = Run(config, dry_run=False)
     run.prepare()
-    batches, step = run.stage_step(args.stage)
+    batches, step = stage_step(run, args.stage)
     pipeline = iter(batches)
     parts = split_of(run, next(pipeline), step)
     parts = {"input": lambda: next(pipeline)["uv_px"], **parts}
@@ -168,7 +169,7 @@ def _row(args: argparse.Namespace) -> None:
     config = configured(args)
     run = Run(config, dry_run=True)
     run.build(initial_weights=False)  # of another width there are none
-    step = run.compiled_step(args.stage)
+    step = compiled_step(run, args.stage)
     batch = drawn_batch(config, args.stage)
     seconds = np.median(in_turns({"step": lambda: step(batch)["loss"]}, args)["step"])
     count = config.stages[args.stage].batch_size
@@ -186,6 +187,8 @@ def drawn_batch(config: Config, stage: str) -> dict[str, tf.Tensor]:
         "image": rng.uniform(0, 255, (count, side, side, 3)),
         "uv_px": uv,
         "uv_weight": np.ones((count, 21)),
+        "is_right": np.ones(count),
+        "is_hand": np.ones(count),
         "z_relative": rng.normal(0, 1, (count, 21)),
         "z_weight": np.ones(count),
         "depth_map": rng.uniform(0, 1, (count, cells, cells, 1)),

@@ -1,13 +1,13 @@
 """Train the finder, export it, and measure it on labelled photographs.
 
     python tools/train_finder.py --photographs photographs --backgrounds backgrounds \
-        --out runs/finder
+        --run-dir runs/finder
 
 Photographs come from tools/prepare_photographs.py, backgrounds without hands from
-tools/fetch_backgrounds.py. Stopped, the same command goes on. Writes finder.tflite and results.json
-into the folder. The results say of which split they are; choices are made on `val`. They are those
-of the finder alone; with joints that decide about doubtful hands, tools/evaluate_model.py measures
-whole pictures, on `--split val` to choose `--least-score`.
+tools/fetch_backgrounds.py. Stopped, the same command goes on. Beside what every run folder holds,
+it writes finder.tflite and results.json. The results say of which split they are; choices are made
+on `val`. They are those of the finder alone; with joints that decide about doubtful hands,
+tools/evaluate_model.py measures whole pictures, on `--split val` to choose `--least-score`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from kerashand.synthetic.pictures import draw_picture
 with tensorflow_start():
     from kerashand import exporting
     from kerashand.data.pictures import DrawnPictures, PhotographedPictures
-    from kerashand.training.finder import train_finder
+    from kerashand.training.finder import FinderPictures, FinderSettings, train_finder
 
 LOWEST_SCORE = 0.05
 WANTED_PRECISION = 0.95
@@ -44,13 +44,17 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
-    parser.add_argument("--out", type=Path, default=Path("runs/finder"))
+    parser.add_argument("--run-dir", type=Path, default=Path("runs/finder"))
     parser.add_argument("--drawn", type=int, default=16000, help="drawn pictures to train on")
     parser.add_argument("--photographed", type=int, default=8000, help="photographs likewise")
     parser.add_argument("--size", type=int, default=192, help="side of the network's input")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--steps", type=int, default=500, help="of an epoch")
+    parser.add_argument("--learning-rate", type=float, default=3e-3, help="the highest one")
+    parser.add_argument(
+        "--checkpoint-every", type=int, metavar="STEPS", help="beside those after each epoch"
+    )
     parser.add_argument(
         "--precision", default="float32", choices=("float32", "mixed_bfloat16", "mixed_float16"),
         help="of the training; bfloat16 is faster where the processor has it",
@@ -78,27 +82,32 @@ def train(args: argparse.Namespace) -> None:
         "digest": labels_digest(args.photographs),
         "backgrounds": args.backgrounds,
     }
-    network = train_finder(
-        [
+    pictures = FinderPictures(
+        sets=(
             DrawnPictures("train", args.seed, args.drawn, args.backgrounds),
             PhotographedPictures(split="train", samples=args.photographed, **photographed),
-        ],
-        (16, 16),
-        PhotographedPictures(split="val", samples=256, **photographed),
-        args.out,
+        ),
+        shares=(16, 16),
+        validation=PhotographedPictures(split="val", samples=256, **photographed),
+    )
+    settings = FinderSettings(
         image_size_px=args.size,
         width=args.width,
         epochs=args.epochs,
         steps_per_epoch=args.steps,
+        learning_rate=args.learning_rate,
         precision=args.precision,
         seed=args.seed,
+    )
+    network = train_finder(
+        pictures, args.run_dir, settings=settings, checkpoint_every=args.checkpoint_every
     )
     print(json.dumps(measure(network, args), indent=2))
 
 
 def measure(network, args: argparse.Namespace) -> dict:
     """Export; precision and recall at the threshold that the validation photographs ask for."""
-    path = args.out / "finder.tflite"
+    path = args.run_dir / "finder.tflite"
 
     def write(threshold: float) -> None:
         described = exporting.describe_finder(
@@ -136,7 +145,7 @@ def measure(network, args: argparse.Namespace) -> dict:
         "pictures without hands that show one": detection_summary(none, threshold)["empty_seen"],
         "drawn pictures": named(detection_summary(drawn, threshold)),
     }
-    write_text(args.out / "results.json", json.dumps(results, indent=2))
+    write_text(args.run_dir / "results.json", json.dumps(results, indent=2))
     return results
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from kerashand.config import LABELS_OF_KIND, STAGES, Config, packaged_configs
 from kerashand.config.sections import Limits, Section
+from kerashand.terms import TERMS, Term
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "config.md"
 PACKAGE = Path(__file__).resolve().parents[1] / "kerashand"
@@ -35,7 +36,7 @@ BUILT = {
     "losses": ("training/trainer.py", "StageSettings"),
 }
 """Path of a section -> file and name of what its keys are arguments of."""
-RENAMED = {"heatmap": "heatmap_loss"}
+RENAMED = {"losses.heatmap": "heatmap_loss"}
 """Keys that the trainer knows by another name."""
 WORDS = {int: "whole number", float: "number", bool: "true, false", str: "text"}
 
@@ -103,17 +104,29 @@ def _section(paths: list[str], section: Section) -> str:
     if not settings:
         return "\n".join(lines)
     meanings = described(*BUILT[paths[0]]) if paths[0] in BUILT else {}
+    if paths[0].endswith(".loss_weights"):
+        meanings = {term.name: _meaning(term) for term in TERMS}
     more = " meaning |" if meanings else ""
     lines += [f"| key | default | allowed |{more}", "|---|---|---|" + ("---|" if more else "")]
     hints = typing.get_type_hints(type(section))
     for field in settings:
         defaults = {path: _value(_at(path)[field.name]) for path in paths}
+        known_as = RENAMED.get(f"{paths[0]}.{field.name}", field.name)
         lines.append(
             f"| `{field.name}` | {_defaults(defaults)} | "
             f"{allowed(hints[field.name], field.metadata['limits'])} |"
-            + (f" {meanings[RENAMED.get(field.name, field.name)]} |" if meanings else "")
+            + (f" {meanings[known_as]} |" if meanings else "")
         )
     return "\n".join([*lines, ""])
+
+
+def _meaning(term: Term) -> str:
+    """What a term of the loss asks for, of whom, and what learns from it."""
+    label = f"`{term.label}`" + (f" without `{term.unless}`" if term.unless else "")
+    heads = " and `model.regressor.heads`" if term.needs_heads else ""
+    parts = ", ".join(f"the {part}" for part in term.trains)
+    meaning = term.meaning[0].upper() + term.meaning[1:]
+    return f"{meaning}. Needs {label}{heads}. Trains {parts}. Unit: {term.unit}"
 
 
 def _at(path: str) -> Any:

@@ -15,17 +15,27 @@ from kerashand.config.schema import STAGES, Config
 from kerashand.config.sections import ConfigError, Section, read_section
 from kerashand.errors import did_you_mean, shown
 from kerashand.files import user_path
+from kerashand.terms import TERMS
 from kerashand.yaml_files import YamlError, parse_yaml, read_yaml_file
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CONFIGS = _PACKAGE / "configs"
 _WEIGHTS = _PACKAGE / "weights"
+_FIRST_LOSSES = ("heatmap", "coordinate", "joint_depth", "bone_length", "depth_map")
 _LATER = {
     "data.shards": False,
     "data.source.wrist_from_palm": "hand3d",
     "data.target.wrist_from_palm": "hand3d",
     "model.lite.residuals": None,
+    "model.regressor.heads": False,
+    "augment.mirrored": 0.0,
     **{f"stages.{stage}.micro_batches": 1 for stage in STAGES},
+    **{
+        f"stages.{stage}.loss_weights.{term.name}": 0.0
+        for stage in STAGES
+        for term in TERMS
+        if term.name not in _FIRST_LOSSES
+    },
 }
 """Keys that came later: at these values older runs, which had none of them, can go on."""
 

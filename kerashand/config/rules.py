@@ -10,29 +10,10 @@ from kerashand.config.schema import (
     OptimizerConfig,
     StageConfig,
 )
+from kerashand.terms import PARTS, TERMS
 
 Finding = tuple[tuple[str, ...], str]
 """The dotted paths that a rule looked at, the one to blame first, and what is wrong."""
-
-_LABEL_OF_LOSS = {
-    "heatmap": "uv",
-    "coordinate": "uv",
-    "joint_depth": "xyz",
-    "bone_length": "uv",
-    "depth_map": "depth",
-    "handedness": "uv",
-    "presence": "uv",
-    "confidence": "uv",
-}
-_LOSSES_OF_PART = {
-    # No gradient of the depth-map loss reaches the 2D network (section 3.4).
-    "network": ("heatmap", "coordinate", "joint_depth", "bone_length", "handedness", "presence"),
-    "regressor": (
-        *("joint_depth", "bone_length", "depth_map"),
-        *("handedness", "presence", "confidence"),
-    ),
-    "regularizer": ("depth_map",),
-}
 
 
 def find_conflicts(config: Config) -> Iterator[Finding]:
@@ -50,6 +31,7 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
             yield from _batch_conflicts(config, stage, path)
             yield from _kind_conflicts(config, stage, path)
             yield from _label_conflicts(stage, path)
+            yield from _head_conflicts(config, stage, path)
             yield from _step_conflicts(config, name, path)
         else:
             yield (
@@ -59,6 +41,8 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
         yield from _rate_conflicts(stage, path)
         yield from _schedule_conflicts(stage.optimizer, f"{path}.optimizer")
     yield from _order_conflicts(config)
+    if active and config.model.regressor.heads and config.model.initial_weights is None:
+        yield from _untrained_heads(config, active)
 
 
 def find_data_conflicts(config: Config) -> Iterator[Finding]:
@@ -142,27 +126,24 @@ def _kind_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[F
             )
 
 
-def _labels_of(stage: StageConfig) -> set[str]:
-    return {label for domain in stage.domains for label in stage.labels[domain]}
-
-
 def _label_conflicts(stage: StageConfig, path: str) -> Iterator[Finding]:
     labels, weights = f"{path}.labels", f"{path}.loss_weights"
-    for loss, label in _LABEL_OF_LOSS.items():
-        if stage.loss_weights[loss] > 0 and label not in _labels_of(stage):
+    for term in TERMS:
+        weight, lists = stage.loss_weights[term.name], [stage.labels[d] for d in stage.domains]
+        with_label = [names for names in lists if term.label in names]
+        if weight > 0 and not with_label:
             yield (
-                (f"{weights}.{loss}", labels),
-                f"needs the label `{label}` in one of the lists of `{labels}`. "
-                f"Received: weight {stage.loss_weights[loss]:g}",
+                (f"{weights}.{term.name}", labels),
+                f"needs the label `{term.label}` in one of the lists of `{labels}`. "
+                f"Received: weight {weight:g}",
             )
-    weak = [d for d in stage.domains if {"uv", "xyz"} & set(stage.labels[d]) == {"uv"}]
-    if stage.loss_weights.bone_length > 0 and "uv" in _labels_of(stage) and not weak:
-        yield (
-            (f"{weights}.bone_length", labels),
-            "counts hands with the label `uv` and without `xyz` alone, which no list of "
-            f"`{labels}` asks for. Received: weight {stage.loss_weights.bone_length:g}",
-        )
-    if "depth" in stage.labels.target and stage.loss_weights.depth_map == 0:
+        elif weight > 0 and all(term.unless in names for names in with_label):
+            yield (
+                (f"{weights}.{term.name}", labels),
+                f"counts hands with the label `{term.label}` and without `{term.unless}` alone, "
+                f"which no list of `{labels}` asks for. Received: weight {weight:g}",
+            )
+    if "depth" in stage.labels.target and stage.loss_weights["depth_map"] == 0:
         yield (
             (f"{labels}.target", f"{weights}.depth_map"),
             f"names `depth`, but `{weights}.depth_map` is 0, so it would not be used",
@@ -170,12 +151,35 @@ def _label_conflicts(stage: StageConfig, path: str) -> Iterator[Finding]:
     needed = {"uv"} | ({"xyz"} if stage.regularizer_input == "ground_truth" else set())
     for domain in stage.domains:
         missing = needed - set(stage.labels[domain])
-        if stage.loss_weights.depth_map > 0 and "depth" in stage.labels[domain] and missing:
+        if stage.loss_weights["depth_map"] > 0 and "depth" in stage.labels[domain] and missing:
             advice = " (or set `regularizer_input: predicted`)" if "xyz" in missing else ""
             yield (
                 (f"{labels}.{domain}", f"{path}.regularizer_input", f"{weights}.depth_map"),
                 f"must name {' and '.join(f'`{m}`' for m in sorted(missing))} beside `depth`: "
                 f"the regularizer's input is made of it{advice}",
+            )
+
+
+def _head_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[Finding]:
+    for term in TERMS:
+        weight = stage.loss_weights[term.name]
+        if term.needs_heads and weight > 0 and not config.model.regressor.heads:
+            yield (
+                (f"{path}.loss_weights.{term.name}", "model.regressor.heads"),
+                "is about an answer of the regressor's heads, which it has with "
+                f"`model.regressor.heads: true` alone. Received: weight {weight:g}",
+            )
+
+
+def _untrained_heads(config: Config, active: list[str]) -> Iterator[Finding]:
+    for term in TERMS:
+        weights = [config.stages[name].loss_weights[term.name] for name in active]
+        if term.needs_heads and not any(weights):
+            losses = (f"stages.{name}.loss_weights.{term.name}" for name in active)
+            yield (
+                ("model.regressor.heads", *losses),
+                f"is true, but the loss `{term.name}` is 0 in every stage and "
+                "`model.initial_weights` is null: what that head says would stay random",
             )
 
 
@@ -207,7 +211,8 @@ def _rate_conflicts(stage: StageConfig, path: str) -> Iterator[Finding]:
     rates, weights = f"{path}.rates", f"{path}.loss_weights"
     if not any(stage.rates.values()):
         yield (rates, f"{path}.epochs"), "are all 0, so the stage would train nothing"
-    for part, losses in _LOSSES_OF_PART.items():
+    for part in PARTS:
+        losses = [term.name for term in TERMS if part in term.trains]
         names = ", ".join(f"`{weights}.{loss}`" for loss in losses)
         if stage.rates[part] > 0 and not any(stage.loss_weights[loss] for loss in losses):
             yield (
@@ -221,7 +226,7 @@ def _order_conflicts(config: Config) -> Iterator[Finding]:
     finetune = config.stages.finetune
     if (
         finetune.epochs > 0
-        and finetune.loss_weights.depth_map > 0
+        and finetune.loss_weights["depth_map"] > 0
         and finetune.rates.regularizer == 0
         and config.stages.regularizer.epochs == 0
         and config.model.initial_weights is None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerashand.config.sections import Section, setting
+from kerashand.terms import TERMS
 
 DOMAINS = ("source", "target")
 LOOKS = ("source", "target", "varied")
@@ -189,22 +190,19 @@ class OptimizerConfig(Section):
     clip_norm: float | None = setting(None, above=0)
 
 
-@dataclass(frozen=True)
-class LossWeightsConfig(Section):
-    """The factors of the losses in Eq. 7.
+LossWeightsConfig = dataclasses.make_dataclass(
+    "LossWeightsConfig",
+    [(term.name, float, setting(0.0, low=0)) for term in TERMS],
+    bases=(Section,),
+    frozen=True,
+    namespace={
+        "__module__": __name__,
+        "__doc__": """The factors of the losses in Eq. 7, as `kerashand.terms` lists them.
 
-    `bone_length`, not in the paper, teaches joint depth where only `uv` is labelled: a bone costs
-    what it is shorter or longer than bones of hands are.
-    """
-
-    heatmap: float = setting(0.0, low=0)
-    coordinate: float = setting(0.0, low=0)
-    joint_depth: float = setting(0.0, low=0)
-    bone_length: float = setting(0.0, low=0)
-    depth_map: float = setting(0.0, low=0)
-    handedness: float = setting(0.0, low=0)
-    presence: float = setting(0.0, low=0)
-    confidence: float = setting(0.0, low=0)
+        A loss needs a label that one of the stage's lists names; it is 0 where it is missing.
+        """,
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -232,7 +230,7 @@ class StageConfig(Section):
     target_share: float = setting(0.5, above=0, below=1)
     labels: LabelsConfig = field(default=LabelsConfig())
     optimizer: OptimizerConfig = field(default=OptimizerConfig())
-    loss_weights: LossWeightsConfig = field(default=LossWeightsConfig())
+    loss_weights: Section = field(default=LossWeightsConfig())
     rates: RatesConfig = field(default=RatesConfig())
     regularizer_input: str = setting("ground_truth", choices=("ground_truth", "predicted"))
 

@@ -150,6 +150,7 @@ def picture_batches(
     files: Sequence[Sequence[str]],
     shares: Sequence[int],
     *,
+    samples: Sequence[int],
     size_px: int,
     seed: int,
     first_step: int = 0,
@@ -159,13 +160,16 @@ def picture_batches(
     Args:
         files: shards of each set.
         shares: pictures of each set in a batch.
+        samples: pictures that each set holds.
         size_px: side S of the finder's input.
         seed: of order and augmentation.
         first_step: batches to leave out, for resuming.
     """
     streams = []
-    for number, (paths, share) in enumerate(zip(files, shares, strict=True)):
-        records = endless_records(list(paths), seed=[seed, number]).skip(first_step * share)
+    for number, (paths, share, held) in enumerate(zip(files, shares, samples, strict=True)):
+        records = endless_records(
+            list(paths), seed=[seed, number], skip=first_step * share, samples=held
+        )
         streams.append(
             records.map(as_written(parse), tf.data.AUTOTUNE).batch(share, drop_remainder=True)
         )

@@ -71,7 +71,6 @@ def evaluate_run(
     draws_depth: bool,
     pictures: int,
     folder: Path,
-    history: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Evaluate trained parts on every test set and draw the pictures of the target's (or the last).
 
@@ -84,7 +83,6 @@ def evaluate_run(
         draws_depth: whether the regularizer was trained.
         pictures: samples in each gallery; 0 draws none but the curves.
         folder: where pictures go.
-        history: rows of the training log.
 
     Returns:
         `conditions` in words, `split`, `image_size_px`, and `test` by domain: see
@@ -110,7 +108,7 @@ def evaluate_run(
         results["test"][domain] = summary(predictions, protocol)
     LOGGER.info("drawing curves and pictures into %s", folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _draw_curves(results, history, folder)
+    _draw_curves(results, folder)
     if pictures:
         _draw_samples(predictor, batches, results["test"][domain]["samples"], pictures, folder)
     return results
@@ -123,8 +121,8 @@ def _told(batches: tf.data.Dataset, advance) -> Iterator[Any]:
         advance(1)
 
 
-def _draw_curves(results: Mapping[str, Any], history: list[dict[str, Any]], folder: Path) -> None:
-    """Write the PCK of the test splits and the history of the training."""
+def _draw_curves(results: Mapping[str, Any], folder: Path) -> None:
+    """Write the PCK of the test splits."""
     curves = {
         domain: (np.array(r["thresholds_mm"]), np.array(r["pck"]), r["auc"])
         for domain, r in results["test"].items()
@@ -133,8 +131,6 @@ def _draw_curves(results: Mapping[str, Any], history: list[dict[str, Any]], fold
     if curves:  # else there is no test split in 3D
         title = f"3D PCK on the test splits ({results['protocol']})"
         visualize.figure_pck(curves, folder / "pck.png", title=title)
-    if history:
-        visualize.figure_history(history, folder / "history.png")
 
 
 def _draw_samples(

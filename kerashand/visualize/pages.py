@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -32,20 +33,6 @@ _DPI = 110
 _TRAINING, _VALIDATION = "o-", "s--"
 DRAWN_LEVEL = 0.02
 """Normalised depth above which the regularizer draws a hand, not the far end of the window."""
-
-HISTORY_PANELS = {
-    "error_mm": ("3D error of joints", "mm"),
-    "error_px": ("2D error of joints", "px of the network's input"),
-    "heatmap": ("loss of the heat maps", "sum over the network's stages"),
-    "coordinate": ("loss of the 2D joints", "smooth L1, px"),
-    "joint_depth": ("loss of the joints' depth", "smooth L1, scale bones"),
-    "bone_length": ("loss of the bones' lengths", "smooth L1, scale bones"),
-    "depth_map": ("loss of the depth maps", "L1, depth windows"),
-    "handedness": ("loss of the handedness", "cross entropy, nats"),
-    "presence": ("loss of the hand's presence", "cross entropy, nats"),
-    "confidence": ("loss of the joints' confidence", "cross entropy, nats"),
-}
-"""Name of a number in a training's log -> title of its panel, and unit; in this order."""
 
 
 def figure_skeletons(
@@ -192,7 +179,12 @@ def figure_pck(
     save_figure(figure, path)
 
 
-def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+def figure_history(
+    rows: Sequence[Mapping[str, Any]],
+    path: str | os.PathLike[str],
+    *,
+    panels: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> None:
     """Write the curves of a training: one panel a quantity, stages one after the other.
 
     `loss` is drawn only where it stands alone: else its parts are, and its sum is over other parts
@@ -202,6 +194,8 @@ def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[st
         rows: One an epoch and in order: `stage`, `epoch` (within the stage) and numbers. A
             `val_` name is drawn dashed beside the one without; what a row lacks is left out.
         path: Of the PNG file.
+        panels: Name of a number -> title of its panel, and unit. They come first and in this order;
+            other numbers follow under their names.
 
     Raises:
         ValueError: If there is no number to draw.
@@ -212,18 +206,21 @@ def figure_history(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[st
         if name not in ("stage", "epoch") and any(_is_number(row.get(name)) for row in rows)
     ]
     found = dict.fromkeys(name.removeprefix("val_") for name in names)
-    panels = [name for name in dict.fromkeys([*HISTORY_PANELS, *found]) if name in found]
-    if len(panels) > 1 and "loss" in panels:
-        panels.remove("loss")
-    if not panels:
+    shown = [name for name in dict.fromkeys([*panels, *found]) if name in found]
+    if len(shown) > 1 and "loss" in shown:
+        shown.remove("loss")
+    if not shown:
         raise ValueError(f"`rows` must hold numbers to draw. Received: {len(rows)} rows")
-    columns = min(len(panels), 3)
-    lines = -(-len(panels) // columns)
+    columns = min(len(shown), 3)
+    lines = -(-len(shown) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * lines), dpi=_DPI, layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False)
-    for panel, place in zip(panels, axes.flat, strict=False):
-        _draw_history_panel(place, rows, panel)
-    for place in axes.flat[len(panels) :]:
+    for name, place in zip(shown, axes.flat, strict=False):
+        _draw_history_panel(place, rows, name)
+        title, unit = panels.get(name, (name, ""))
+        place.set_title(title, fontsize=10)
+        place.set_ylabel(unit, fontsize=9)
+    for place in axes.flat[len(shown) :]:
         place.set_axis_off()
     figure.supxlabel(
         "epoch, all stages; each stage has its own data, so that errors of two are not of the same "
@@ -282,9 +279,6 @@ def _draw_history_panel(axes, rows: Sequence[Mapping[str, Any]], panel: str) -> 
     values = [row[n] for row in rows for n in (panel, f"val_{panel}") if _is_number(row.get(n))]
     if min(values) > 0 and max(values) > 20 * min(values):
         axes.set_yscale("log")
-    title, unit = HISTORY_PANELS.get(panel, (panel, ""))
-    axes.set_title(title, fontsize=10)
-    axes.set_ylabel(unit, fontsize=9)
     axes.margins(y=0.14)
     axes.set_xlim(0.5, len(rows) + 0.5)
     axes.xaxis.get_major_locator().set_params(integer=True)

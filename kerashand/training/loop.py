@@ -1,0 +1,143 @@
+"""The loop over the epochs of a stage: train, validate, log, keep the best, write checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerashand.data.readers import cached
+from kerashand.data.readers.decode import damaged_pictures
+from kerashand.data.readers.table import MEND, HandTable
+from kerashand.errors import TryAgainError, UserError, number_of
+from kerashand.training.callbacks import EpochLog, SaveEverySteps, StageProgress, StopOnNaN
+from kerashand.training.run_folder import RunFolder
+from kerashand.training.steps import TermsTrainer
+
+LOGGER = logging.getLogger(__name__)
+
+
+def train_stage(
+    trainer: TermsTrainer,
+    folder: RunFolder,
+    *,
+    steps: int,
+    samples: str,
+    batches: Callable[[int], Any],
+    validation: tf.data.Dataset,
+    checkpoint_every: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> None:
+    """Train the stage at which a folder stands, or what is left of it.
+
+    Each epoch is a `fit` of its own, so that one that goes on within an epoch has fewer steps.
+
+    Args:
+        trainer: its stage started, its variables those of the folder's checkpoint.
+        folder: of the run.
+        steps: of an epoch.
+        samples: what a step takes, in words.
+        batches: number of a step of the stage -> endless batches from that step on.
+        validation: one pass over held-out samples.
+        checkpoint_every: steps between checkpoints; None writes them after epochs alone.
+        callbacks: for every epoch, beside the loop's own.
+    """
+    stage, title = folder.state["stage"], folder.plan.title(folder.state["stage"])
+    epochs = folder.plan.epochs[stage]
+    if folder.state["epoch"] < epochs:
+        LOGGER.info(
+            "%s: %s of %s of %s. Its step is compiled first, which takes a while",
+            title, number_of(epochs, "epoch"), number_of(steps, "step"), samples,
+        )  # fmt: skip
+    else:
+        LOGGER.info("%s: done", title)
+    while folder.state["epoch"] < epochs:
+        epoch, step = folder.state["epoch"], folder.state["step"]
+        trainer.fit(
+            batches(epoch * steps + step),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            steps_per_epoch=steps - step,
+            validation_data=validation,
+            callbacks=_ordered(
+                _watching(folder),
+                callbacks,
+                _saving(trainer, folder, steps=steps, every=checkpoint_every),
+            ),
+            shuffle=False,
+            verbose=(1 if sys.stdout.isatty() else 2) if folder.writes else 0,
+        )
+        if folder.is_best(folder.state["history"][-1]["val_loss"]):
+            folder.save_weights(f"best_{stage}.npz", trainer.models)
+        folder.save(trainer.state_variables(), epoch=epoch + 1, step=0)
+    folder.save_weights(f"weights_{stage}.npz", trainer.models)
+
+
+def _ordered(*groups: Sequence[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:
+    """Callbacks in the order in which Keras calls them: what others do is saved after it."""
+    return [callback for group in groups for callback in group]
+
+
+def _watching(folder: RunFolder) -> list[keras.callbacks.Callback]:
+    """What is looked at and written down in an epoch."""
+    stage = folder.state["stage"]
+    shown = [StageProgress(folder.plan.epochs[stage])] if folder.writes else []
+    log = EpochLog(stage, folder.state["history"], folder.path if folder.writes else None)
+    return [*shown, StopOnNaN(), log]
+
+
+def _saving(
+    trainer: TermsTrainer, folder: RunFolder, *, steps: int, every: int | None
+) -> list[keras.callbacks.Callback]:
+    """The checkpoints within the next epoch."""
+    if every is None:
+        return []
+    first = folder.state["step"]
+
+    def save(step: int) -> None:
+        folder.save(trainer.state_variables(), step=first + step)
+
+    return [SaveEverySteps(every, save, last=steps - first)]
+
+
+@contextlib.contextmanager
+def naming_damage(
+    shards: Iterable[Path], tables: Iterable[HandTable] = (), *, alone: bool = True
+) -> Iterator[None]:
+    """Turn what TensorFlow says of a file that it cannot read into the file's name.
+
+    Args:
+        shards: files of the cache that the block reads.
+        tables: hands whose pictures it opens.
+        alone: whether no other process takes part.
+
+    Raises:
+        TryAgainError: where a process of several was lost.
+        UserError: with the damaged file.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if isinstance(error, tf.errors.UnavailableError) and not alone:
+            raise TryAgainError(
+                f"A worker was lost ({error.message.splitlines()[-1][:200]}). Start this "
+                "command again on every worker: it goes on from the last checkpoint."
+            ) from error
+        LOGGER.info("a batch could not be made; looking for the file")
+        if damaged := cached.damaged_shards([str(path) for path in shards]):
+            raise UserError(
+                f"{damaged[0]} is damaged or gone ({len(damaged)} such shards of the cache). "
+                "Delete what is left of it: the same command writes it again and goes on."
+            ) from error
+        damaged = [path for table in tables for path in damaged_pictures(table)]
+        if not damaged:
+            raise
+        raise UserError(
+            f"{damaged[0]} is damaged inside ({len(damaged)} such pictures). {MEND}"
+        ) from error
