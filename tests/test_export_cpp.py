@@ -4,6 +4,7 @@ Needs a C++17 compiler (CXX names another one than c++, g++ or clang++) and the 
 package ai-edge-litert.
 """
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -15,10 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model_writers import SIN, TILE, parts_of, with_lost_subgraphs, with_operator
 
 import kerashand
 from kerashand.runtime import HandPose
 from kerashand.runtime.crop import crop_from_image, cut
+from kerashand.runtime.model_file import with_description
 from kerashand.synthetic.pictures import draw_picture
 from kerashand.synthetic.scene import draw_sample
 
@@ -198,6 +201,31 @@ def test_crops_are_the_same(tmp_path, rng):
         np.testing.assert_array_equal(values, cut(rgb, affine, size), err_msg=f"{centre} {side_px}")
 
 
+DIGESTS = """
+#include <cstdio>
+#include "model_file.h"
+int main() {
+  for (size_t count : {0, 1, 55, 56, 63, 64, 119, 1000}) {
+    Bytes bytes(count);
+    for (size_t i = 0; i < count; ++i) bytes[i] = uint8_t(7 * i);
+    std::puts(sha256(bytes).c_str());
+  }
+}
+"""
+
+
+def test_checksums(tmp_path):
+    """Of lengths about those of a block of 64 bytes, of which the last 8 hold the length."""
+    (tmp_path / "digests.cpp").write_text(DIGESTS)
+    program = compiled(tmp_path / "digests.cpp", tmp_path / "digests", litert=False)
+    done = subprocess.run([program], capture_output=True, text=True, check=True)
+    for line, count in zip(
+        done.stdout.splitlines(), (0, 1, 55, 56, 63, 64, 119, 1000), strict=True
+    ):
+        content = bytes(7 * i % 256 for i in range(count))
+        assert line == hashlib.sha256(content).hexdigest()
+
+
 def exported(path, *, batch_axis=False, finite=True):
     """A file whose joints are constants, or no numbers, with another signature before them."""
     tf = pytest.importorskip("tensorflow")
@@ -205,7 +233,7 @@ def exported(path, *, batch_axis=False, finite=True):
     def outputs(image, factor):
         total = tf.reduce_sum(tf.cast(image, tf.float32))
         uv = tf.reshape(tf.range(42, dtype=tf.float32) * factor, [21, 2])
-        uv += total * 0.0 if finite else tf.math.log(-1.0 - total)
+        uv += total * 0.0 if finite else tf.sqrt(-1.0 - total)
         values = {"uv_px": uv, "z_relative": uv[:, 0] / 10.0, "confidence": uv[:, 1] / 100.0}
         return {name: value[None] for name, value in values.items()} if batch_axis else values
 
@@ -222,9 +250,7 @@ def exported(path, *, batch_axis=False, finite=True):
     signatures = {"a_first_one": model.others, "serving_default": model.joints}
     tf.saved_model.save(model, saved, signatures=signatures)
     converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[*signatures])
-    path.write_bytes(converter.convert())
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("kerashand.json", "{}")
+    path.write_bytes(with_description(converter.convert(), {}))
     return path
 
 
@@ -247,7 +273,13 @@ BAD = {
     "truncated": ({"model": "half.tflite"}, "half.tflite was not exported by kerashand or is cut"),
     "head of a model": ({"model": "head.tflite"}, "head.tflite was not exported by kerashand or"),
     "empty model": ({"model": "empty.tflite"}, "empty.tflite was not exported by kerashand or is"),
-    "no TFLite": ({"model": "zip.tflite"}, "zip.tflite is not a TFLite model"),
+    "no network": ({"model": "zip.tflite"}, "zip.tflite is damaged: it does not have the checksum"),
+    "other packing": ({"model": "deflated.tflite"}, "deflated.tflite was not exported by keras"),
+    "changed byte": ({"model": "changed.tflite"}, "changed.tflite is damaged: it does not have"),
+    "no checksum": ({"model": "unchecked.tflite"}, "unchecked.tflite is damaged: it does not have"),
+    "no TFLite": ({"model": "text.tflite"}, "text.tflite is not a TFLite model."),
+    "wrong structure": ({"model": "lost.tflite"}, "lost.tflite is not a TFLite model (LiteRT: "),
+    "operators": ({"model": "sine.tflite"}, "sine.tflite is not run: it holds an operator that"),
     "finder": ({"model": "hand_finder.tflite"}, "hand_finder.tflite is not a pose model of kera"),
     "no picture": ({"picture": "none.ppm"}, "none.ppm does not exist"),
     "no PPM": ({"picture": "text.ppm"}, "text.ppm is not a binary PPM picture"),
@@ -287,6 +319,19 @@ def folder(tmp_path_factory):
         shutil.copy(WEIGHTS / name, folder)
     with zipfile.ZipFile(folder / "zip.tflite", "w") as archive:
         archive.writestr("kerashand.json", "{}")
+    with zipfile.ZipFile(folder / "deflated.tflite", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("kerashand.json", "{}")
+    changed = bytearray(model)
+    changed[2_000_000] ^= 1
+    (folder / "changed.tflite").write_bytes(changed)
+    (folder / "unchecked.tflite").write_bytes(model.replace(b'"checksum"', b'"Checksum"'))
+    network, metadata = parts_of("hand_pose.tflite")
+    for name, content in {
+        "text": b"no network " * 100,
+        "lost": with_lost_subgraphs(network),
+        "sine": with_operator(network, TILE, SIN),
+    }.items():
+        (folder / f"{name}.tflite").write_bytes(with_description(content, metadata))
     return folder
 
 
@@ -309,7 +354,7 @@ def test_bad_input_is_told_in_one_line(program, folder, name):
     *before, line = done.stderr.splitlines()
     assert line.startswith(f"hand_pose: {message}")
     # LiteRT itself may have said something about a file that it cannot read.
-    assert not before or name == "no TFLite"
+    assert not before or name == "wrong structure"
 
 
 def test_usage(program):

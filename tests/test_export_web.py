@@ -5,6 +5,7 @@ of export/web/package.json (`npm install` there; KERASHAND_NODE_MODULES names an
 """
 
 import contextlib
+import hashlib
 import http.server
 import io
 import json
@@ -22,6 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from model_writers import SIN, TILE, parts_of, with_lost_subgraphs, with_operator
 
 import kerashand
 from kerashand import skeleton
@@ -431,11 +433,10 @@ def test_skeleton_is_that_of_the_package(run_page):
 
 def model_with(description, *, model=None, packing=zipfile.ZIP_DEFLATED) -> bytes:
     """A model file with another description; without `model` the packaged pose model."""
-    if model is None:
-        path = WEIGHTS / "hand_pose.tflite"
-        with zipfile.ZipFile(path) as archive:
-            start = archive.getinfo("kerashand.json").header_offset
-        model = path.read_bytes()[:start]
+    model = parts_of("hand_pose.tflite")[0] if model is None else model
+    if isinstance(description, dict):
+        checksum = {"bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()}
+        description = {**description, "checksum": checksum}
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a", packing) as archive:
         archive.writestr("other.txt", "not this one")
@@ -473,14 +474,21 @@ def two_signatures(side, folder) -> bytes:
 def test_model_files(run_page, pose):
     """Descriptions that are packed; files that are missing, damaged or of another kind."""
     described = dict(pose.backend.metadata)
+    network, _ = parts_of("hand_pose.tflite")
+    whole, half = model_with(described), len(network) // 2
+    stored = model_with(described, packing=zipfile.ZIP_STORED)
     files = {
         "packed.tflite": model_with(described),
-        "stored.tflite": model_with(described, packing=zipfile.ZIP_STORED),
+        "stored.tflite": stored,
         "bare.tflite": (WEIGHTS / "hand_pose.tflite").read_bytes()[:-900],
         "finder.tflite": model_with({**described, "task": "hand_finder"}),
         "size.tflite": model_with({**described, "image_size_px": 96}),
         "list.tflite": model_with([1]),
         "noise.tflite": model_with(described, model=b"\x00noise" * 400),
+        "broken.tflite": model_with(described, model=with_lost_subgraphs(network)),
+        "changed.tflite": whole[:half] + bytes([whole[half] ^ 64]) + whole[half + 1 :],
+        "unchecked.tflite": stored.replace(b'"checksum"', b'"Checksum"'),
+        "foreign.tflite": model_with(described, model=with_operator(network, TILE, SIN)),
     }
     answer = run_page(
         f"""
@@ -506,6 +514,11 @@ def test_model_files(run_page, pose):
     assert "does not hold what it says, a pose model for 96 px" in answer["size.tflite"]
     assert "its description is not an object" in answer["list.tflite"]
     assert "is not a model that LiteRT.js can load" in answer["noise.tflite"]
+    assert "is not a model that LiteRT.js can load" in answer["broken.tflite"]
+    assert "does not have the checksum" in answer["changed.tflite"]
+    assert "does not have the checksum" in answer["unchecked.tflite"]
+    assert "is not run: it holds operators" in answer["foreign.tflite"]
+    assert "(numbers 66)" in answer["foreign.tflite"]
     assert "is not there (404)" in answer["missing.tflite"]
 
 

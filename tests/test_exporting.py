@@ -19,7 +19,9 @@ from kerashand.exporting.parity import Limit
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.models.hand_pose import build_parts, load_parts_npz
 from kerashand.runtime import HandPose
-from kerashand.runtime.backends import METADATA_FILE, load_backend, open_backend, open_interpreter
+from kerashand.runtime.backends import load_backend, open_backend
+from kerashand.runtime.litert import open_interpreter
+from kerashand.runtime.model_file import METADATA_FILE
 
 SIZE = 32
 SCALE_BONE = "wrist_middle_mcp"
@@ -366,9 +368,16 @@ def test_a_file_carries_its_weights(precision, model, metadata, hands, tmp_path,
 
 
 def rewritten(path, **members):
-    """The same file with other members in its archive; None leaves one out."""
+    """The same file with other members in its archive; None leaves one out.
+
+    Another description keeps the checksum of the network.
+    """
     with zipfile.ZipFile(path) as archive:
         held = {name: archive.read(name) for name in archive.namelist()}
+    if METADATA_FILE in members:
+        checksum = json.loads(held[METADATA_FILE])["checksum"]
+        described = {**json.loads(members[METADATA_FILE]), "checksum": checksum}
+        members[METADATA_FILE] = json.dumps(described)
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.index(b"PK\x03\x04")])
     with zipfile.ZipFile(path, "a") as archive:

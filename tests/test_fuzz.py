@@ -6,7 +6,6 @@ import os
 import pickle
 import struct
 import sys
-import zipfile
 
 import cv2
 import numpy as np
@@ -21,8 +20,8 @@ from kerashand.data.photos import load_labels
 from kerashand.data.readers import freihand, rgbd, stb
 from kerashand.errors import UserError
 from kerashand.pickles import load_pickle
-from kerashand.runtime.backends import METADATA_FILE, load_backend, with_description
-from kerashand.runtime.hand_pose import FINDER_FILE, packaged_model
+from kerashand.runtime.backends import load_backend
+from kerashand.runtime.model_file import METADATA_FILE, with_description
 from kerashand.training.checkpoint import load_state, save_checkpoint
 from kerashand.untrusted import read_arrays, read_member
 from kerashand.yaml_files import YamlError, parse_yaml
@@ -339,16 +338,6 @@ def test_changed_byte_of_a_network(finder, tmp_path, place):
     path.write_bytes(data)
     with pytest.raises(UserError, match="does not have the checksum that the export wrote"):
         load_backend(path, task="hand_finder")
-
-
-def test_file_without_checksum_loads(finder, tmp_path):
-    content, metadata = finder
-    path = tmp_path / "a.tflite"
-    path.write_bytes(content)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(METADATA_FILE, json.dumps(metadata))
-    load_backend(path, task="hand_finder")
-    load_backend(packaged_model(FINDER_FILE), task="hand_finder")
 
 
 @pytest.mark.parametrize(

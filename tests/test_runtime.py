@@ -11,10 +11,11 @@ from kerashand.geometry.camera import HAND_MARGIN, apply_affine, px_from_cam
 from kerashand.geometry.pose import DEPTH_ALONG, relative_depth, scale_from_joints
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.runtime import HandPose
-from kerashand.runtime.backends import load_backend, with_description
+from kerashand.runtime.backends import load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder
 from kerashand.runtime.hand_pose import MOST_SEARCHES, Hand, fits, view_of_joints
+from kerashand.runtime.model_file import with_description
 from kerashand.runtime.smoothing import OneEuroFilter
 from kerashand.synthetic.scene import draw_sample
 

@@ -35,7 +35,8 @@ from kerashand.cli.arguments import exit_code
 from kerashand.config import load_config
 from kerashand.errors import UserError
 from kerashand.models.hand_pose import build_parts
-from kerashand.runtime.backends import BACKENDS, open_backend, open_interpreter
+from kerashand.runtime.backends import BACKENDS, open_backend
+from kerashand.runtime.litert import open_interpreter
 from kerashand.stderr import native_stderr_held
 
 WHEEL = "mediapipe==0.10.21"

@@ -803,8 +803,8 @@ def video_case(work: Path) -> Case:
 
 def _finder_content() -> tuple[bytes, dict[str, Any]]:
     """The network of the packaged finder, and its description."""
-    from kerashand.runtime.backends import METADATA_FILE
     from kerashand.runtime.hand_pose import FINDER_FILE, packaged_model
+    from kerashand.runtime.model_file import METADATA_FILE
 
     path = packaged_model(FINDER_FILE)
     with zipfile.ZipFile(path) as archive:
@@ -821,7 +821,7 @@ def _look(path: Path, picture: np.ndarray) -> None:
 
 def tflite_case(work: Path) -> Case:
     """A .tflite file, as --finder names it."""
-    from kerashand.runtime.backends import METADATA_FILE, with_description
+    from kerashand.runtime.model_file import METADATA_FILE, with_description
 
     content, metadata = _finder_content()
     metadata = {key: value for key, value in metadata.items() if key != "checksum"}
@@ -851,7 +851,7 @@ def onnx_case(work: Path) -> Case:
     import onnx
     from onnx import TensorProto, helper
 
-    from kerashand.runtime.backends import METADATA_FILE
+    from kerashand.runtime.model_file import METADATA_FILE
 
     metadata = {"task": "hand_finder", "image_size_px": 32, "threshold": 0.5}
     picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)

@@ -52,7 +52,7 @@ enum LiteRtTensorBufferLockMode { kLiteRtLockRead = 0, kLiteRtLockWrite = 1 };
 LiteRtStatus LiteRtCreateEnvironment(int, const LiteRtEnvOption*, LiteRtEnvironment*);
 void LiteRtDestroyEnvironment(LiteRtEnvironment);
 
-LiteRtStatus LiteRtCreateModelFromFile(LiteRtEnvironment, const char* path, LiteRtModel*);
+LiteRtStatus LiteRtCreateModelFromBuffer(LiteRtEnvironment, const void*, size_t, LiteRtModel*);
 void LiteRtDestroyModel(LiteRtModel);
 LiteRtStatus LiteRtGetNumModelSignatures(LiteRtModel, size_t*);
 LiteRtStatus LiteRtGetModelSignature(LiteRtModel, size_t, LiteRtSignature*);

@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -15,6 +14,7 @@
 
 #include "crop.h"
 #include "litert.h"
+#include "model_file.h"
 
 struct JointsOfCrop {
   Joints uv_px;  // pixels of the crop
@@ -25,8 +25,7 @@ struct JointsOfCrop {
 class PoseModel {
  public:
   // Throws std::runtime_error if the file is missing, damaged or another model.
-  explicit PoseModel(const std::string& path) : path_(path) {
-    checkEnd();
+  explicit PoseModel(const std::string& path) : path_(path), network_(networkIn(path)) {
     // Silent, as it would otherwise report every accelerator that this machine lacks.
     const LiteRtEnvOption options[] = {
         {kLiteRtEnvOptionTagMinLoggerSeverity, {kLiteRtAnyTypeInt, kLiteRtLogSeveritySilent}},
@@ -34,8 +33,10 @@ class PoseModel {
          {kLiteRtAnyTypeInt, kLiteRtHwAcceleratorCpu}}};
     make(environment_, "has no environment",
          [&](auto* made) { return LiteRtCreateEnvironment(2, options, made); });
+    // From memory: LiteRT verifies the structure of such a model, and not that of a file.
     make(model_, "is not a TFLite model", [&](auto* made) {
-      return LiteRtCreateModelFromFile(environment_.get(), path.c_str(), made);
+      return LiteRtCreateModelFromBuffer(environment_.get(), network_.data(), network_.size(),
+                                         made);
     });
     findSignature();
     readInput();
@@ -103,19 +104,6 @@ class PoseModel {
   void check(LiteRtStatus status, const std::string& what) const {
     if (status != kLiteRtStatusOk)
       throw std::runtime_error(path_ + " " + what + " (LiteRT: " + std::to_string(status) + ").");
-  }
-
-  // An export ends in a zip archive that describes it. A file that was cut short does not, and
-  // LiteRT can crash on one.
-  void checkEnd() const {
-    std::ifstream file(path_, std::ios::binary);
-    if (!file) throw std::runtime_error(path_ + " does not exist or cannot be read.");
-    constexpr int kEndOfZip = 22;  // bytes, without a comment
-    char end[kEndOfZip];
-    if (!file.seekg(-kEndOfZip, std::ios::end) || !file.read(end, kEndOfZip) ||
-        std::memcmp(end, "PK\5\6", 4) != 0)
-      throw std::runtime_error(path_ + " was not exported by kerashand or is cut short: it does "
-                                       "not end in a description.");
   }
 
   [[noreturn]] void refuse(const std::string& why) const {
@@ -229,6 +217,7 @@ class PoseModel {
 
   // Destroyed from the last to the first: buffers before the model that they belong to.
   std::string path_;
+  Bytes network_;  // of the model
   int size_px_ = 0;
   size_t signature_index_ = 0;
   Owned<LiteRtEnvironment, LiteRtDestroyEnvironment> environment_;

@@ -1,7 +1,7 @@
 /** Exported .tflite files, run by LiteRT.js on the CPU (WebAssembly). */
 
 import { UserError } from './errors.js';
-import { readDescription } from './model_file.js';
+import { checkedNetwork, readDescription } from './model_file.js';
 
 const SIGNATURE = 'serving_default';
 
@@ -62,10 +62,11 @@ export class Backend {
         `${name} is not ${TASKS[task].name}. It says that it is: ${description.task}`,
       );
     }
+    const network = await checkedNetwork(bytes, description, name);
     const runtime = await loadRuntime();
     let model;
     try {
-      model = await runtime.loadAndCompile(bytes, { accelerator: 'wasm' });
+      model = await runtime.loadAndCompile(network, { accelerator: 'wasm' });
     } catch (error) {
       console.error(error);
       throw new UserError(`${name} is not a model that LiteRT.js can load.`);

@@ -1,4 +1,7 @@
-/** What an exported .tflite file says about itself: a zip archive is appended to the model. */
+/**
+ * What an exported .tflite file says about itself, in a zip archive that is appended to the network,
+ * and whether it is what the export wrote, as in kerashand/runtime/model_file.py and operators.py.
+ */
 
 import { UserError } from './errors.js';
 
@@ -8,6 +11,12 @@ const ENTRY_MARK = 0x02014b50;
 const LOCAL_MARK = 0x04034b50;
 const END_BYTES = 22;
 const [STORED, DEFLATED] = [0, 8];
+/** Operators that networks of kerashand are made of; kerashand/runtime/operators.py names them. */
+const OPERATORS = new Set([
+  0, 2, 3, 4, 6, 9, 14, 17, 18, 19, 22, 23, 40, 41, 42, 45, 47, 53, 55, 57, 59, 69, 74, 75, 76, 82,
+  83, 98, 99, 114
+]);
+const CUSTOM_OPERATOR = 32;
 
 /**
  * The description in a model file.
@@ -33,6 +42,69 @@ export async function readDescription(bytes, name) {
     throw new UserError(`${name} is damaged: its description is not an object.`);
   }
   return description;
+}
+
+/**
+ * The network in a model file, if it is whole and made of operators that are used here.
+ *
+ * @param {Uint8Array} bytes the whole file
+ * @param {Object} description
+ * @param {string} name of the file, for messages
+ * @returns {Promise<Uint8Array>}
+ * @throws {UserError} if it does not have the checksum in the description, or holds other operators
+ */
+export async function checkedNetwork(bytes, description, name) {
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new UserError('Over http browsers do not check files: open this page over https.');
+  }
+  const { bytes: count, sha256 } = description.checksum ?? {};
+  const whole = Number.isInteger(count) && count >= 0 && count <= bytes.length;
+  const network = bytes.subarray(0, whole ? count : 0);
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', network));
+  const digits = [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (!whole || digits !== sha256) {
+    throw new UserError(
+      `${name} is damaged: it does not have the checksum that the export wrote. ` +
+        'Copy it again, as a whole.',
+    );
+  }
+  const foreign = [...operatorsIn(network, name)].filter((code) => !OPERATORS.has(code));
+  if (foreign.length) {
+    throw new UserError(
+      `${name} is not run: it holds operators that networks of kerashand do not use ` +
+        `(numbers ${foreign.slice(0, 10).join(', ')}).`,
+    );
+  }
+  return network;
+}
+
+/** Numbers of the operators that a network declares: a vector of tables in a FlatBuffers table. */
+function operatorsIn(network, name) {
+  const view = new DataView(network.buffer, network.byteOffset, network.byteLength);
+  const after = (place) => place + view.getUint32(place, true);
+  const fieldOf = (table, index) => {
+    const layout = table - view.getInt32(table, true);
+    const entry = 4 + 2 * index;
+    if (entry + 2 > view.getUint16(layout, true)) return 0;
+    const offset = view.getUint16(layout + entry, true);
+    return offset && table + offset;
+  };
+  const codes = new Set();
+  try {
+    const place = fieldOf(view.getUint32(0, true), 1);
+    if (!place) return codes;
+    const vector = after(place);
+    const end = vector + 4 + 4 * view.getUint32(vector, true);
+    for (let entry = vector + 4; entry < end; entry += 4) {
+      const [old, custom, now] = [0, 1, 3].map((index) => fieldOf(after(entry), index));
+      const code = Math.max(old ? view.getInt8(old) : 0, now ? view.getInt32(now, true) : 0);
+      codes.add(custom ? CUSTOM_OPERATOR : code);
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // an offset beyond the file
+    throw new UserError(`${name} is not a model that LiteRT.js can load.`);
+  }
+  return codes;
 }
 
 /**

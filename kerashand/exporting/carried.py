@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from kerashand.errors import UserError
 from kerashand.models.blocks import FusedBatchNormalization
 from kerashand.models.hand_pose import PART_NAMES, HandPoseParts, build_parts
-from kerashand.runtime.backends import check_content, open_interpreter, read_metadata
+from kerashand.runtime.litert import open_interpreter
+from kerashand.runtime.model_file import checked_network, read_metadata
 from kerashand.untrusted import read_arrays, read_member
 
 LOGGER = logging.getLogger(__name__)
@@ -61,11 +62,11 @@ def load_carried(path: Path) -> tuple[keras.Model, dict[str, Any]]:
         UserError: when the file is damaged, or carries no weights of a pose model.
     """
     metadata = read_metadata(path)
-    check_content(path, path.read_bytes(), metadata)
+    network = checked_network(path, path.read_bytes(), metadata)
     keras.config.set_dtype_policy("float32")
     parts = _parts_of(path, metadata)
     model = parts.build_inference_model()
-    for variable, value in _values(path, model):
+    for variable, value in _values(path, network, model):
         variable.assign(value)
     return model, metadata
 
@@ -80,10 +81,10 @@ def _parts_of(path: Path, metadata: Mapping[str, Any]) -> HandPoseParts:
         raise UserError(f"{path} says that it has an architecture that is none: {error}") from error
 
 
-def _values(path: Path, model: keras.Model) -> list[tuple[keras.Variable, NDArray]]:
+def _values(path: Path, network: bytes, model: keras.Model) -> list[tuple[keras.Variable, NDArray]]:
     """Each variable of a model with its value in a file; nothing if one does not fit."""
     arrays = _read_archive(path)
-    constants = dict(_constants(open_interpreter(path.read_bytes(), name=str(path), plain=True)))
+    constants = dict(_constants(open_interpreter(network, name=str(path), plain=True)))
     found = []
     for key, layer, variable, norm in _variables(model):
         if key not in arrays:

@@ -19,13 +19,8 @@ from kerashand.exporting.converters import needs_extra, quiet_stderr
 from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import Served, serve
 from kerashand.files import written_beside
-from kerashand.runtime.backends import (
-    JOINTS_SIGNATURE,
-    METADATA_FILE,
-    SAVED_MODEL_FILE,
-    depth_along,
-    with_description,
-)
+from kerashand.runtime.backends import JOINTS_SIGNATURE, SAVED_MODEL_FILE, depth_along
+from kerashand.runtime.model_file import METADATA_FILE, with_description
 
 LOGGER = logging.getLogger(__name__)
 PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")

@@ -15,7 +15,8 @@ import numpy as np
 from kerashand.errors import UserError
 from kerashand.exporting.converters import needs_extra, quiet_stderr
 from kerashand.exporting.hands import Hands
-from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE, open_interpreter
+from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
+from kerashand.runtime.litert import open_interpreter
 
 NETWORK = r"(^|.*[/;])(lite|cpm)(_\d+)*/"
 """Scope of the 2D network in names of operations."""

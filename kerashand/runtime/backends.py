@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,12 +12,17 @@ from numpy.typing import NDArray
 from kerashand.errors import UserError
 from kerashand.files import user_path
 from kerashand.geometry.pose import DEPTH_ALONG, OPTICAL_AXIS
+from kerashand.runtime.litert import Interpreters
+from kerashand.runtime.model_file import (
+    METADATA_FILE,
+    checked_network,
+    described,
+    not_loaded,
+    read_metadata,
+    undescribed,
+)
 from kerashand.stderr import native_stderr_held
-from kerashand.untrusted import parse_json, read_member
 
-METADATA_FILE = "kerashand.json"
-CHECKSUM = "checksum"
-"""In the description of a .tflite file: its bytes before the archive, and their SHA-256."""
 JOINTS_SIGNATURE, XYZ_SIGNATURE = "serving_default", "xyz_mm"
 """Names of the signatures of exported models; `xyz_mm` also takes a camera and a scale."""
 SAVED_MODEL_FILE = "saved_model.pb"
@@ -30,7 +31,7 @@ Outputs = dict[str, NDArray[np.float32]]
 
 
 class Backend(Protocol):
-    """A loaded file.
+    """A loaded file; several threads may run it at the same time.
 
     Attributes:
         metadata: what the export wrote about the model: `task`, `image_size_px`, `joint_names`,
@@ -54,22 +55,16 @@ class Backend(Protocol):
 
 
 class LiteRTBackend(Backend):
-    """A .tflite file on `ai-edge-litert`, or on the interpreter inside TensorFlow."""
+    """A .tflite file on LiteRT."""
 
     def __init__(self, path: Path, *, threads: int):
         self.metadata = read_metadata(path)
-        content = path.read_bytes()
-        check_content(path, content, self.metadata)
-        # The runners do not keep the interpreter alive.
-        self._interpreter = open_interpreter(content, name=str(path), threads=threads)
-        self.signatures = _joints_first(self._interpreter.get_signature_list())
-        try:
-            runners = {s: self._interpreter.get_signature_runner(s) for s in self.signatures}
-        except (ValueError, RuntimeError) as error:
-            raise _not_loaded(path, "LiteRT", error) from error
+        network = checked_network(path, path.read_bytes(), self.metadata)
+        self._interpreters = Interpreters(network, name=str(path), threads=threads)
+        runners = self._interpreters.runners
         if not runners:
-            raise _not_loaded(path, "LiteRT", "it has no signatures")
-        self._runners = runners
+            raise not_loaded(path, "LiteRT", "it has no signatures")
+        self.signatures = _joints_first(runners)
         first = runners[self.signatures[0]]
         inputs = first.get_input_details()
         self.input_shape = tuple(inputs["image"]["shape"].tolist()) if "image" in inputs else ()
@@ -78,7 +73,7 @@ class LiteRTBackend(Backend):
     def call(self, signature: str, inputs: Mapping[str, NDArray]) -> Outputs:
         """See `Backend.call`."""
         try:
-            return _of_one(self._runners[signature](**inputs))
+            return _of_one(self._interpreters.run(signature, inputs))
         except (ValueError, RuntimeError, TypeError) as error:
             raise _not_run("LiteRT", error) from error
 
@@ -102,10 +97,10 @@ class OnnxBackend(Backend):
             shapes = {value.name: tuple(value.shape) for value in session.get_inputs()}
             self._names = [value.name for value in session.get_outputs()]
         except Exception as error:  # onnxruntime raises classes of its own, without a common base
-            raise _not_loaded(path, "ONNX Runtime", error) from error
+            raise not_loaded(path, "ONNX Runtime", error) from error
         if METADATA_FILE not in held:
-            raise _undescribed(path)
-        self.metadata = _described(path, held[METADATA_FILE])
+            raise undescribed(path)
+        self.metadata = described(path, held[METADATA_FILE])
         self._session = session
         self.signatures = (XYZ_SIGNATURE if "intrinsics" in shapes else JOINTS_SIGNATURE,)
         self.input_shape = shapes.get("image", ())
@@ -125,9 +120,9 @@ class SavedModelBackend(Backend):
 
     def __init__(self, path: Path, *, threads: int):
         try:
-            self.metadata = _described(path, (path / METADATA_FILE).read_bytes())
+            self.metadata = described(path, (path / METADATA_FILE).read_bytes())
         except OSError as error:
-            raise _undescribed(path) from error
+            raise undescribed(path) from error
         try:
             import tensorflow as tf
         except ImportError as error:
@@ -140,9 +135,9 @@ class SavedModelBackend(Backend):
             self._loaded = tf.saved_model.load(str(path))
             functions = dict(self._loaded.signatures)
         except Exception as error:  # whatever TensorFlow meets in a damaged folder
-            raise _not_loaded(path, "TensorFlow", error) from error
+            raise not_loaded(path, "TensorFlow", error) from error
         if not functions:
-            raise _not_loaded(path, "TensorFlow", "it has no signatures")
+            raise not_loaded(path, "TensorFlow", "it has no signatures")
         self.signatures = _joints_first(functions)
         self._functions = functions
         first = functions[self.signatures[0]]
@@ -258,6 +253,11 @@ def checked(output: Mapping[str, NDArray], *, task: str) -> dict[str, NDArray[np
     return output
 
 
+def is_number(value: Any) -> bool:
+    """Whether this is a real number: no text, no truth value, no array."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
 def check_count(name: str, value: int) -> None:
     """Raise ValueError unless this is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
@@ -279,120 +279,8 @@ def depth_along(metadata: Mapping[str, Any]) -> str:
     return along
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """The description that the export appended to a .tflite file as a zip archive.
-
-    Raises:
-        UserError: If there is none.
-    """
-    try:
-        return _described(path, read_member(path, METADATA_FILE))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist.") from error
-    except (ValueError, KeyError) as error:
-        raise _undescribed(path) from error
-
-
-def with_description(
-    network: bytes, metadata: Mapping[str, Any], more: Mapping[str, bytes] | None = None
-) -> bytes:
-    """A .tflite file with an archive at its end that describes it.
-
-    Args:
-        network: what the converter gave.
-        metadata: the description; a checksum of the network is added.
-        more: other files of the archive, by name.
-    """
-    checksum = {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()}
-    described = json.dumps({**metadata, CHECKSUM: checksum}, indent=2)
-    with io.BytesIO(network) as file:
-        with zipfile.ZipFile(file, "a") as archive:
-            for name, held in {METADATA_FILE: described, **(more or {})}.items():
-                archive.writestr(zipfile.ZipInfo(name), held)  # without the time of day
-        return file.getvalue()
-
-
-def check_content(path: Path, content: bytes, metadata: Mapping[str, Any]) -> None:
-    """Compare the network with the checksum in the description; older files have none.
-
-    LiteRT does not check what it loads: a changed byte can end the process.
-
-    Raises:
-        UserError: if they differ.
-    """
-    if CHECKSUM not in metadata:
-        return
-    said = metadata[CHECKSUM] if isinstance(metadata[CHECKSUM], dict) else {}
-    count = said.get("bytes")
-    whole = isinstance(count, int) and 0 <= count <= len(content)
-    if not whole or hashlib.sha256(content[:count]).hexdigest() != said.get("sha256"):
-        raise UserError(
-            f"{path} is damaged: it does not have the checksum that the export wrote. Copy it "
-            "again, as a whole."
-        )
-
-
-def _undescribed(path: Path) -> UserError:
-    return UserError(f"{path} was not exported by kerashand: it holds no description.")
-
-
 def _not_run(runtime: str, why: object) -> UserError:
     return UserError(
         f"{runtime} cannot run a model: {str(why)[:300]}. Its file is damaged, or does not hold "
         "what it says."
     )
-
-
-def _not_loaded(path: Path | str, runtime: str, why: object) -> UserError:
-    return UserError(f"{path} is not a model that {runtime} can load: {str(why)[:300]}")
-
-
-def _described(path: Path, text: str | bytes) -> dict[str, Any]:
-    try:
-        described = parse_json(text)
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: its description is not JSON.") from error
-    if not isinstance(described, dict):
-        raise UserError(f"{path} is damaged: its description is {type(described).__name__}.")
-    return described
-
-
-def open_interpreter(
-    content: bytes, *, name: str = "the model", threads: int | None = None, plain: bool = False
-):
-    """A LiteRT interpreter, ready to run.
-
-    Args:
-        content: of a .tflite file.
-        name: of the file, for errors.
-        threads: None for the runtime's own choice.
-        plain: without XNNPACK, which hides the constants of a file.
-
-    Raises:
-        UserError: when this is no such file, or LiteRT is missing.
-    """
-    interpreter_class, resolvers = _litert()
-    kind = resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else resolvers.AUTO
-    try:
-        interpreter = interpreter_class(
-            model_content=content, num_threads=threads, experimental_op_resolver_type=kind
-        )
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise _not_loaded(name, "LiteRT", error) from error
-    return interpreter
-
-
-def _litert():
-    """The interpreter's class, and the enumeration of its resolvers of operations."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    except ImportError:
-        try:
-            import tensorflow
-
-            Interpreter = tensorflow.lite.Interpreter
-            OpResolverType = tensorflow.lite.experimental.OpResolverType
-        except (ImportError, AttributeError) as error:
-            raise UserError("A .tflite file needs LiteRT: pip install ai-edge-litert.") from error
-    return Interpreter, OpResolverType

@@ -3,19 +3,19 @@
 import Foundation
 import TensorFlowLite
 
-struct ModelError: LocalizedError {
-    let errorDescription: String?
-}
-
 final class LiteRTNetwork: Network {
     /// Pose models also have a signature that takes a camera, hence the name.
     private static let signature = "serving_default"
 
     let sizePx: Int
+    /// What the file says of itself.
+    let description: [String: Any]
     private let runner: SignatureRunner
 
     /// - Parameter outputs: names of the outputs that it must have.
     init(file: URL, outputs: [String]) throws {
+        // Before LiteRT sees it, which then verifies the structure of what it opens.
+        description = try ModelFile(file).description
         var options = Interpreter.Options()
         options.threadCount = 2
         let interpreter = try Interpreter(modelPath: file.path, options: options)
@@ -47,15 +47,16 @@ final class LiteRTNetwork: Network {
 extension HandPose {
     /// The two models of the app.
     static func load() throws -> HandPose {
-        let pose = try file("hand_pose")
-        let finder = try file("hand_finder")
-        let described = try description(of: finder)
+        let pose = try LiteRTNetwork(
+            file: file("hand_pose"), outputs: ["uv_px", "z_relative", "confidence"])
+        let boxes = try LiteRTNetwork(
+            file: file("hand_finder"), outputs: ["score", "box", "right"])
         return HandPose(
-            network: try LiteRTNetwork(file: pose, outputs: ["uv_px", "z_relative", "confidence"]),
+            network: pose,
             finder: Finder(
-                network: try LiteRTNetwork(file: finder, outputs: ["score", "box", "right"]),
-                threshold: Float(described["threshold"] as? Double ?? 0.5),
-                leastScore: described["least_score"] as? Double ?? 0))
+                network: boxes,
+                threshold: Float(boxes.description["threshold"] as? Double ?? 0.5),
+                leastScore: boxes.description["least_score"] as? Double ?? 0))
     }
 
     private static func file(_ name: String) throws -> URL {
@@ -64,38 +65,4 @@ extension HandPose {
         }
         return url
     }
-}
-
-/// What a file says about itself: kerashand.json in the zip archive at its end.
-func description(of file: URL) throws -> [String: Any] {
-    let bytes = [UInt8](try Data(contentsOf: file))
-    let missing = ModelError(errorDescription: "\(file.lastPathComponent) holds no description.")
-    func number(_ place: Int, _ count: Int) -> Int {
-        (0..<count).reduce(0) { $0 | Int(bytes[place + $1]) << (8 * $1) }
-    }
-    func matches(_ place: Int, _ signature: [UInt8]) -> Bool {
-        place >= 0 && place + signature.count <= bytes.count
-            && Array(bytes[place..<place + signature.count]) == signature
-    }
-    // The archive's end, of 22 bytes, is the last thing in the file: archives get no comment.
-    let end = bytes.count - 22
-    guard matches(end, [0x50, 0x4b, 5, 6]) else { throw missing }
-    var entry = number(end + 16, 4)
-    while matches(entry, [0x50, 0x4b, 1, 2]) {
-        let nameLength = number(entry + 28, 2)
-        let name = String(decoding: bytes[entry + 46..<entry + 46 + nameLength], as: UTF8.self)
-        if name == "kerashand.json" {
-            let header = number(entry + 42, 4)
-            let start = header + 30 + number(header + 26, 2) + number(header + 28, 2)
-            var content = Data(bytes[start..<start + number(entry + 20, 4)])
-            if number(entry + 10, 2) == 8 {  // deflated
-                content = try (content as NSData).decompressed(using: .zlib) as Data
-            }
-            guard let values = try JSONSerialization.jsonObject(with: content) as? [String: Any]
-            else { throw missing }
-            return values
-        }
-        entry += 46 + nameLength + number(entry + 30, 2) + number(entry + 32, 2)
-    }
-    throw missing
 }

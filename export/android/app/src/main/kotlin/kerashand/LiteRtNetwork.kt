@@ -1,35 +1,28 @@
 // A .tflite file that kerashand exported, run by LiteRT on the CPU.
 package kerashand
 
+import android.content.res.AssetManager
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
-import java.io.File
 import java.io.IOException
-import java.util.zip.ZipFile
 
 /** Pose models also have a signature that takes a camera, hence the name. */
 private const val SIGNATURE = "serving_default"
 
-/** What a file says about itself: JSON in a zip archive at its end. */
-class Description(private val text: String) {
-    fun number(name: String): Double? =
-        Regex("\"$name\"\\s*:\\s*([-+.0-9eE]+)").find(text)?.groupValues?.get(1)?.toDoubleOrNull()
-
-    companion object {
-        fun of(file: File): Description = ZipFile(file).use { archive ->
-            val entry = archive.getEntry("kerashand.json")
-                ?: throw IOException("$file holds no description")
-            Description(archive.getInputStream(entry).bufferedReader().readText())
-        }
-    }
-}
-
-class LiteRtNetwork(file: File, description: Description, outputNames: List<String>) :
+/**
+ * A model among the assets of the app.
+ *
+ * LiteRT reads an asset into memory and verifies its structure there; the path of a file it opens
+ * without that.
+ */
+class LiteRtNetwork(assets: AssetManager, name: String, outputNames: List<String>) :
     Network, AutoCloseable {
+    /** What it says of itself, checked before LiteRT sees it. */
+    val file = ModelFile(name, assets.open(name).use { it.readBytes() })
     override val sizePx =
-        description.number("image_size_px")?.toInt() ?: throw IOException("$file says no size")
+        file.number("image_size_px")?.toInt() ?: throw IOException("$name says no size")
     private val model =
-        CompiledModel.create(file.path, CompiledModel.Options(Accelerator.CPU))
+        CompiledModel.create(assets, name, CompiledModel.Options(Accelerator.CPU))
     private val input = model.createInputBuffer("image", SIGNATURE)
     private val outputs = outputNames.associateWith { model.createOutputBuffer(it, SIGNATURE) }
 
@@ -47,15 +40,19 @@ class LiteRtNetwork(file: File, description: Description, outputNames: List<Stri
     }
 }
 
-/** The two models, from files. */
-fun loadHandPose(poseFile: File, finderFile: File): HandPose {
-    val (pose, finder) = Description.of(poseFile) to Description.of(finderFile)
+/** The two models, among the assets of the app. */
+fun loadHandPose(
+    assets: AssetManager,
+    pose: String = "hand_pose.tflite",
+    finder: String = "hand_finder.tflite",
+): HandPose {
+    val boxes = LiteRtNetwork(assets, finder, listOf("score", "box", "right"))
     return HandPose(
-        LiteRtNetwork(poseFile, pose, listOf("uv_px", "z_relative", "confidence")),
+        LiteRtNetwork(assets, pose, listOf("uv_px", "z_relative", "confidence")),
         Finder(
-            LiteRtNetwork(finderFile, finder, listOf("score", "box", "right")),
-            threshold = finder.number("threshold") ?: 0.5,
-            leastScore = finder.number("least_score") ?: 0.0,
+            boxes,
+            threshold = boxes.file.number("threshold") ?: 0.5,
+            leastScore = boxes.file.number("least_score") ?: 0.0,
         ),
     )
 }

@@ -9,7 +9,6 @@ import android.os.Bundle
 import android.widget.Button
 import android.widget.LinearLayout
 import android.widget.TextView
-import java.io.File
 import java.util.concurrent.Executors
 import kotlin.math.max
 import kotlin.math.roundToInt
@@ -18,9 +17,7 @@ import kotlin.math.roundToInt
 class MainActivity : Activity() {
     // One thread, as the networks keep their buffers between runs.
     private val worker = Executors.newSingleThreadExecutor()
-    private val pose by lazy {
-        loadHandPose(copied("hand_pose.tflite"), copied("hand_finder.tflite"))
-    }
+    private val pose by lazy { loadHandPose(assets) }
     private lateinit var view: HandView
     private lateinit var status: TextView
 
@@ -103,11 +100,6 @@ class MainActivity : Activity() {
             rgb[3 * place + 2] = argb.toByte()
         }
         return Picture(width, height, rgb)
-    }
-
-    /** An asset as a file: descriptions are read from files. */
-    private fun copied(name: String): File = File(filesDir, name).also { file ->
-        assets.open(name).use { from -> file.outputStream().use { from.copyTo(it) } }
     }
 
     private companion object {
