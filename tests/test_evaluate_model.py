@@ -27,7 +27,7 @@ class Oracle(HandPose):
         uv, z = next(self.truths)
         self.sides.append(side)
         uv = np.asarray(uv, np.float64) + np.array([self.off_px, 0.0])
-        return [Hand(side, 1.0, box, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)))]
+        return [Hand(side, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)))]
 
 
 def rendered_truth(count):

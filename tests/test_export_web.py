@@ -420,6 +420,11 @@ def test_hands_through_a_video(run_page, pose, surest, wholes):
             [hand for _, hand in row], [hand for _, hand in expected], score_atol=0.04
         )
         assert worst[1] < 0.03
+        for (_, hand), (_, wanted) in zip(row, expected, strict=True):
+            joints = np.reshape(hand["uvPx"], (-1, 2))
+            assert hand["box"] == [*joints.min(axis=0), *joints.max(axis=0)]  # of those shown
+            assert wanted.box == (*wanted.uv_px.min(axis=0), *wanted.uv_px.max(axis=0))
+            assert hand["score"] == pytest.approx(np.mean(hand["jointScores"]), abs=1e-9)
     assert rows[0]
     assert not rows[-1]
 

@@ -287,7 +287,7 @@ def test_with_a_camera_depth_is_along_its_axis(along):
     camera = np.array([[200.0, 0, 64], [0, 200.0, 64], [0, 0, 1]])
     scale = scale_from_joints(xyz, "wrist_middle_mcp")
     seen = Hand(
-        "right", 1.0, (0, 0, 1, 1), px_from_cam(xyz, camera),
+        "right", px_from_cam(xyz, camera),
         relative_depth(xyz, scale, depth_along=along), np.ones(21), np.zeros((21, 3)),
     )  # fmt: skip
     pose = HandPose(TrueJoints(seen.uv_px, seen.z_relative), None)
@@ -388,7 +388,10 @@ def test_no_hand_is_an_answer():
 
 
 def test_joints_decide_about_a_doubtful_hand():
-    """0.9 x 0.5 is a hand, 0.6 x 0.5 is none; what the finder hardly sees is not looked at."""
+    """0.9 x 0.5 is a hand, 0.6 x 0.5 is none; what the finder hardly sees is not looked at.
+
+    The score of a hand is that of its joints, as in a box that is given.
+    """
     score, box, right = np.zeros((8, 8)), np.zeros((8, 8, 4)), np.ones((8, 8))
     for row, value in ((1, 0.9), (4, 0.6), (6, 0.4)):
         score[row, 4], box[row, 4] = value, (16, 8 * row, 24, 8 * row + 8)
@@ -398,7 +401,7 @@ def test_joints_decide_about_a_doubtful_hand():
     pose = HandPose(backend, Finder(answers))
     picture = np.zeros((SIZE, SIZE, 3), np.uint8)
     hands = pose.predict(picture, passes=1, max_hands=5)
-    assert [hand.score for hand in hands] == [pytest.approx(0.45)]
+    assert [hand.score for hand in hands] == [pytest.approx(0.5)]
     assert backend.looks == 2
     # Of four looks the doubtful one gets two; both are searched for, as no square fits.
     backend.looks = 0
@@ -545,7 +548,7 @@ def test_mistakes_in_a_batch(pictures, options, message):
         pose.predict_batch(pictures, **options)
 
 
-@pytest.mark.parametrize("fps", [0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("fps", [0, -1.0, np.nan, np.inf, "30", True, None])
 def test_a_stream_needs_a_rate(fps):
     pose = HandPose(TrueJoints(np.zeros((21, 2)), np.zeros(21)), None)
     with pytest.raises(ValueError, match="`fps` must be a positive number"):

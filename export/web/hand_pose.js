@@ -49,7 +49,8 @@ const [LEAST_BOX_PX, LARGEST_BOX] = [2, 4];
  *   zRelative: Float64Array,
  *   jointScores: Float64Array,
  * }} Hand
- *   score: 0..1, how sure it is that this is a hand with these joints;
+ *   score: 0..1, the mean of the joints', in a picture and in a video alike; the finder's is not in
+ *     it, and decides together with it whether there is a hand;
  *   box: around the joints, in pixels of the picture;
  *   uvPx: [K, 2] flat, pixels of the picture;
  *   zRelative: [K] depth behind the wrist in lengths of the scale bone;
@@ -89,13 +90,18 @@ export class HandPose {
     return new HandPose(backend, finderUrl ? await Finder.load(finderUrl) : null);
   }
 
-  /** Score from which on what the finder saw is a hand. */
+  /** The finder's score times that of the joints from which on it is a hand. */
   get leastScore() {
     return this.finder?.leastScore ?? 0;
   }
 
+  /** Whether what was found is a hand, by the finder's score and that of its joints. */
+  isHand(found, hand) {
+    return found.score * hand.score >= this.leastScore;
+  }
+
   /**
-   * What may be hands in a picture, the surest first. Their joints decide: `read`, `leastScore`.
+   * What may be hands in a picture, the surest first. Their joints decide: `read`, `isHand`.
    *
    * @param {import('./crop.js').Picture} picture
    * @param {number} maxHands
@@ -124,12 +130,10 @@ export class HandPose {
     const hands = [];
     for (const found of await this.find(picture, maxHands + SPARE_HANDS)) {
       const sided = side === 'auto' ? found : { ...found, side, right: null };
-      hands.push(await this.read(picture, sided, passes, this.leastScore));
+      const hand = await this.read(picture, sided, passes, this.leastScore);
+      if (this.isHand(found, hand)) hands.push(hand);
     }
-    return hands
-      .filter((hand) => hand.score >= this.leastScore)
-      .sort((first, second) => second.score - first.score)
-      .slice(0, maxHands);
+    return hands.sort((first, second) => second.score - first.score).slice(0, maxHands);
   }
 
   /**
@@ -138,23 +142,24 @@ export class HandPose {
    * @param {import('./crop.js').Picture} picture
    * @param {import('./finder.js').FoundHand} found
    * @param {number} passes
-   * @param {number} leastScore what two looks give less is not looked at again
+   * @param {number} leastScore what after two looks has less, times the finder's score, is not
+   *   looked at again
    * @returns {Promise<Hand>}
    */
   async read(picture, found, passes = 2, leastScore = 0) {
     const view = squareAround(found.box, HAND_MARGIN);
     let hand = await this.firstLook(picture, found, view);
-    if (passes > 1) hand = await this.settled(picture, view, hand, found.score);
+    if (passes > 1) hand = await this.settled(picture, view, hand);
     for (let number = 0; number < passes - 1; number += 1) {
-      if (number > 0 && hand.score < leastScore) break;
+      if (number > 0 && found.score * hand.score < leastScore) break;
       const around = this.viewOf(hand);
       const closer = {
         centre: around.centre,
         sidePx: CLOSER * around.sidePx,
         angleRad: around.angleRad + TURNS_RAD[number % TURNS_RAD.length],
       };
-      const again = await this.look(picture, closer, hand.side, found.score);
-      hand = blended(hand, again, found.score, EARLIER_LOOK + number);
+      const again = await this.look(picture, closer, hand.side);
+      hand = blended(hand, again, EARLIER_LOOK + number);
     }
     return hand;
   }
@@ -169,14 +174,14 @@ export class HandPose {
    */
   async follow(picture, last) {
     const view = this.viewOf(last);
-    return this.settled(picture, view, await this.look(picture, view, last.side, 1), 1);
+    return this.settled(picture, view, await this.look(picture, view, last.side));
   }
 
   /** The hand of a look at a view, looked for again until the view fits its joints. */
-  async settled(picture, view, hand, foundScore) {
+  async settled(picture, view, hand) {
     for (let search = 0; search < MOST_SEARCHES && !fits(view, hand.uvPx); search += 1) {
       view = this.viewOf(hand);
-      hand = await this.look(picture, view, hand.side, foundScore);
+      hand = await this.look(picture, view, hand.side);
     }
     return hand;
   }
@@ -194,14 +199,13 @@ export class HandPose {
   }
 
   /** Look where the finder says; with a doubtful side as both, and keep what fits better. */
-  async firstLook(picture, { side, score, right }, view) {
+  async firstLook(picture, { side, right }, view) {
     if (right === null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
-      return this.look(picture, view, side, score);
+      return this.look(picture, view, side);
     }
-    const asRight = await this.look(picture, view, 'right', score);
-    const asLeft = await this.look(picture, view, 'left', score);
-    const gain = mean(asRight.jointScores) - mean(asLeft.jointScores);
-    const odds = Math.log(right / (1 - right)) + SIDE_BY_JOINTS * gain;
+    const asRight = await this.look(picture, view, 'right');
+    const asLeft = await this.look(picture, view, 'left');
+    const odds = Math.log(right / (1 - right)) + SIDE_BY_JOINTS * (asRight.score - asLeft.score);
     return odds >= 0 ? asRight : asLeft;
   }
 
@@ -211,22 +215,14 @@ export class HandPose {
    * @param {import('./crop.js').Picture} picture
    * @param {import('./geometry.js').View} view
    * @param {'left' | 'right'} side a left hand is shown mirrored
-   * @param {number} foundScore 0..1
    * @returns {Promise<Hand>}
    */
-  async look(picture, view, side, foundScore) {
+  async look(picture, view, side) {
     const affine = cropFromImage(view, this.sizePx, side === 'left');
     const outputs = await this.backend.run(cut(picture, affine, this.sizePx));
     const uvPx = applyInverseAffine(outputs.uv_px, affine);
-    const jointScores = Float64Array.from(outputs.confidence);
-    return {
-      side,
-      score: foundScore * mean(jointScores),
-      box: boxOfJoints(uvPx),
-      uvPx,
-      zRelative: Float64Array.from(outputs.z_relative),
-      jointScores,
-    };
+    const [zRelative, jointScores] = [outputs.z_relative, outputs.confidence];
+    return handOf(side, uvPx, Float64Array.from(zRelative), Float64Array.from(jointScores));
   }
 
   needFinder(what) {
@@ -235,8 +231,17 @@ export class HandPose {
   }
 }
 
+/**
+ * A hand of joints, with the box and the score that follow from them.
+ *
+ * @returns {Hand}
+ */
+export function handOf(side, uvPx, zRelative, jointScores) {
+  return { side, score: mean(jointScores), box: boxOfJoints(uvPx), uvPx, zRelative, jointScores };
+}
+
 /** The mean of what was seen before, which counts so many looks, and of a look. */
-function blended(before, now, foundScore, beforeCounts) {
+function blended(before, now, beforeCounts) {
   const shares = now.jointScores.map((score, k) => {
     const first = beforeCounts * before.jointScores[k] ** 2 + LEAST_WEIGHT;
     const second = score ** 2 + LEAST_WEIGHT;
@@ -244,15 +249,8 @@ function blended(before, now, foundScore, beforeCounts) {
   });
   const mix = (a, b, per) => a.map((value, k) => value + shares[Math.floor(k / per)] * (b[k] - value));
   const uvPx = mix(before.uvPx, now.uvPx, 2);
-  const jointScores = mix(before.jointScores, now.jointScores, 1);
-  return {
-    side: now.side,
-    score: foundScore * mean(jointScores),
-    box: boxOfJoints(uvPx),
-    uvPx,
-    zRelative: mix(before.zRelative, now.zRelative, 1),
-    jointScores,
-  };
+  const zRelative = mix(before.zRelative, now.zRelative, 1);
+  return handOf(now.side, uvPx, zRelative, mix(before.jointScores, now.jointScores, 1));
 }
 
 function mean(values) {

@@ -4,10 +4,10 @@
  */
 
 import { boxOverlap, inPicture } from './geometry.js';
-import { SPARE_HANDS } from './hand_pose.js';
+import { handOf, SPARE_HANDS } from './hand_pose.js';
 
 const SEARCH_EVERY_FRAMES = 5;
-/** Mean score of the joints below which a hand is lost. */
+/** Score of a hand, which is the mean of its joints, below which it is lost. */
 const LEAST_JOINT_SCORE = 0.2;
 /** Searches in a row that do not see a hand where it is followed. */
 const MISSES_TO_LOSE = 2;
@@ -67,7 +67,7 @@ export class HandTracker {
       if (this.tracks.length === this.maxHands) break;
       if (this.tracks.some((track) => same(track.hand, candidate))) continue;
       const hand = await this.pose.read(picture, candidate);
-      if (hand.score >= Math.max(this.pose.leastScore, LEAST_JOINT_SCORE)) {
+      if (this.pose.isHand(candidate, hand) && hand.score >= LEAST_JOINT_SCORE) {
         const [left, top, right, bottom] = hand.box;
         this.tracks.push({
           number: this.nextNumber,
@@ -86,11 +86,8 @@ export class HandTracker {
 /** The hand as shown; the next crop is cut from the joints as they were measured. */
 function smoothed({ hand, unitPx, filterPosition, filterDepth }, seconds) {
   const position = hand.uvPx.map((value) => value / unitPx);
-  return {
-    ...hand,
-    uvPx: filterPosition(position, seconds).map((value) => value * unitPx),
-    zRelative: filterDepth(hand.zRelative, seconds),
-  };
+  const uvPx = filterPosition(position, seconds).map((value) => value * unitPx);
+  return handOf(hand.side, uvPx, filterDepth(hand.zRelative, seconds), hand.jointScores);
 }
 
 /**

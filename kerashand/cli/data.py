@@ -110,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="what gives the points (default: kerashand)",
     )  # fmt: skip
     label.add_argument(
-        "--least-score", type=float, default=0.5, help="hands below it are left out (default: 0.5)"
+        "--least-score", type=float, default=0.8, help="hands below it are left out (default: 0.8)"
     )
     label.set_defaults(run=run_label)
     return parser

@@ -19,8 +19,9 @@ ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
 """Length of the scale bone of a hand of middling size, where the user gives none."""
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
-SURE_SCORE = 0.5
-"""Below it a hand is called unsure and written in amber."""
+SURE_SCORE = 0.8
+"""Below it a hand is called unsure and written in amber. Of those in 450 labelled photographs these
+were 42 % of the hands whose joints are more than a tenth of the box off, and 9 % of the others."""
 LEAST_DRAWN_PX = 640
 """Pictures of about half this side and less are drawn enlarged by a whole number."""
 _MAX_HANDS, _MAX_THREADS = 16, 256

@@ -23,7 +23,14 @@ from kerashand.geometry.camera import (
 )
 from kerashand.geometry.pose import relative_depth, xyz_from_uv_z
 from kerashand.geometry.root_depth import relative_joints, solve_root_depth
-from kerashand.runtime.backends import Backend, check_count, checked, depth_along, load_backend
+from kerashand.runtime.backends import (
+    Backend,
+    check_count,
+    checked,
+    depth_along,
+    is_number,
+    load_backend,
+)
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.finder import Finder, FoundHand, side_of
 from kerashand.skeleton import MIDDLE_MCP, ROOT, SCALE_BONES
@@ -66,8 +73,6 @@ class Hand:
 
     Attributes:
         side: "left" or "right", anatomically.
-        score: 0..1, how sure it is that this is a hand with these joints.
-        box: left, top, right, bottom of the joints in pixels of the picture.
         uv_px: [21, 2] pixels of the picture.
         z_relative: [21] depth behind the wrist in lengths of the scale bone: along the camera's
             axis where intrinsics are given, else along the line of sight to the hand, as if that
@@ -81,14 +86,27 @@ class Hand:
     """
 
     side: str
-    score: float
-    box: Box
     uv_px: NDArray[np.float64]
     z_relative: NDArray[np.float64]
     joint_scores: NDArray[np.float64]
     xyz_relative: NDArray[np.float64]
     xyz_mm: NDArray[np.float64] | None = None
     root_depth_mm: float | None = None
+
+    @property
+    def score(self) -> float:
+        """0..1, the mean of `joint_scores`, in a picture and in a video alike.
+
+        The finder's score is not in it. It decides, together with this one, whether there is a hand
+        (`HandPose.is_hand`).
+        """
+        return float(self.joint_scores.mean())
+
+    @property
+    def box(self) -> Box:
+        """Left, top, right, bottom of the joints in pixels of the picture."""
+        (left, top), (right, bottom) = self.uv_px.min(axis=0), self.uv_px.max(axis=0)
+        return float(left), float(top), float(right), float(bottom)
 
 
 class HandPose:
@@ -139,13 +157,17 @@ class HandPose:
 
     @property
     def least_score(self) -> float:
-        """Score from which on what the finder saw is a hand."""
+        """The finder's score times that of the joints from which on it is a hand."""
         return 0.0 if self.finder is None else self.finder.least_score
+
+    def is_hand(self, found: FoundHand, hand: Hand) -> bool:
+        """Whether what was found is a hand, by the finder's score and that of its joints."""
+        return found.score * hand.score >= self.least_score
 
     def find(self, rgb: NDArray[np.uint8], *, max_hands: int = 2) -> list[FoundHand]:
         """What may be hands in a picture [H, W, 3] uint8 RGB, the surest first.
 
-        Their joints decide: `read`, and `least_score`.
+        Their joints decide: `read`, and `is_hand`.
         """
         check_picture(rgb)
         check_count("max_hands", max_hands)
@@ -197,11 +219,11 @@ class HandPose:
         if box is not None:
             given = self._given(rgb, box, side)
             return [self.read(rgb, given, passes=passes, root_depth_mm=root_depth_mm, **camera)]
-        hands = [
-            self.read(rgb, found, passes=passes, least_score=self.least_score, **camera)
-            for found in self._sided(rgb, side, max_hands)
-        ]
-        hands = [hand for hand in hands if hand.score >= self.least_score]
+        hands = []
+        for found in self._sided(rgb, side, max_hands):
+            hand = self.read(rgb, found, passes=passes, least_score=self.least_score, **camera)
+            if self.is_hand(found, hand):
+                hands.append(hand)
         return sorted(hands, key=lambda hand: -hand.score)[:max_hands]
 
     def predict_batch(
@@ -260,7 +282,7 @@ class HandPose:
         """
         from kerashand.runtime.tracker import HandTracker
 
-        if not 0 < fps < np.inf:
+        if not (is_number(fps) and 0 < fps < np.inf):
             raise ValueError(f"`fps` must be a positive number. Received: fps={fps!r}")
         tracker = HandTracker(self, **options)
         return (tracker.update(rgb, 1.0 / fps) for rgb in frames)
@@ -277,21 +299,20 @@ class HandPose:
     ) -> Hand:  # fmt: skip
         """The joints of a hand that was found; arguments as for `predict`.
 
-        What two looks give less than `least_score` is not looked at again.
+        What after two looks has less than `least_score`, times the finder's score, is not looked at
+        again.
         """
         view = (*square_around(found.box, margin=HAND_MARGIN), 0.0)
         result = self._first_look(rgb, found, view)
         if passes > 1:
-            result = self._settled(rgb, view, result, found.score)
+            result = self._settled(rgb, view, result)
         for number in range(passes - 1):
-            if number and result.score < least_score:
+            if number and found.score * result.score < least_score:
                 break
             centre, side_px, angle = view_of_joints(result.uv_px)
             angle += np.deg2rad(TURNS_DEG[number % len(TURNS_DEG)])
-            again = self._look(
-                rgb, centre, CLOSER * side_px, angle, side=result.side, found_score=found.score
-            )
-            result = self._blended(result, again, found.score, before_counts=EARLIER_LOOK + number)
+            again = self._look(rgb, centre, CLOSER * side_px, angle, side=result.side)
+            result = self._blended(result, again, before_counts=EARLIER_LOOK + number)
         return self.with_camera(result, intrinsics, scale_mm, root_depth_mm)
 
     def follow(self, rgb: NDArray[np.uint8], last: Hand) -> Hand:
@@ -302,16 +323,15 @@ class HandPose:
         """
         check_picture(rgb)
         view = view_of_joints(last.uv_px)
-        hand = self._look(rgb, *view, side=last.side, found_score=1.0)
-        return self._settled(rgb, view, hand, 1.0)
+        return self._settled(rgb, view, self._look(rgb, *view, side=last.side))
 
-    def _settled(self, rgb, view: View, hand: Hand, found_score: float) -> Hand:
+    def _settled(self, rgb, view: View, hand: Hand) -> Hand:
         """The hand of a look at a view, looked for again until the view fits its joints."""
         for _ in range(MOST_SEARCHES):
             if fits(view, hand.uv_px):
                 break
             view = view_of_joints(hand.uv_px)
-            hand = self._look(rgb, *view, side=hand.side, found_score=found_score)
+            hand = self._look(rgb, *view, side=hand.side)
         return hand
 
     def look_around(
@@ -333,18 +353,15 @@ class HandPose:
         check_picture(rgb)
         centre, side_px, angle = view_of_joints(uv_px)
         looks = [
-            self._look(
-                rgb, centre, factor * side_px, angle + np.deg2rad(turn_deg),
-                side=side, found_score=1.0,
-            )
+            self._look(rgb, centre, factor * side_px, angle + np.deg2rad(turn_deg), side=side)
             for turn_deg, factor in views
-        ]  # fmt: skip
+        ]
         scores = np.array([look.joint_scores for look in looks])
         share = np.square(scores) + LEAST_WEIGHT
         share /= share.sum(axis=0)
         uv = sum(part[:, None] * look.uv_px for part, look in zip(share, looks, strict=True))
         z = sum(part * look.z_relative for part, look in zip(share, looks, strict=True))
-        return self._hand(side, uv, z, (share * scores).sum(axis=0), 1.0)
+        return self._hand(side, uv, z, (share * scores).sum(axis=0))
 
     def with_camera(
         self, hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
@@ -384,14 +401,10 @@ class HandPose:
 
     def _first_look(self, rgb, hand: FoundHand, view: View) -> Hand:
         """Look where the finder says; with a doubtful side as both, and keep what fits better."""
-
-        def look(side: str) -> Hand:
-            return self._look(rgb, *view, side=side, found_score=hand.score)
-
         if hand.right is None or not SURE_SIDE < hand.right < 1.0 - SURE_SIDE:
-            return look(hand.side)
-        as_right, as_left = look("right"), look("left")
-        gain = as_right.joint_scores.mean() - as_left.joint_scores.mean()
+            return self._look(rgb, *view, side=hand.side)
+        as_right, as_left = (self._look(rgb, *view, side=side) for side in ("right", "left"))
+        gain = as_right.score - as_left.score
         odds = np.log(hand.right / (1.0 - hand.right)) + SIDE_BY_JOINTS * gain
         return as_right if odds >= 0.0 else as_left
 
@@ -402,20 +415,16 @@ class HandPose:
             )
         return self.finder
 
-    def _look(
-        self, rgb, centre, side_px: float, angle_rad: float, *, side: str, found_score: float
-    ):
+    def _look(self, rgb, centre, side_px: float, angle_rad: float, *, side: str) -> Hand:
         affine = crop_from_image(
             centre, side_px, self.size_px, angle_rad=angle_rad, mirrored=side == "left"
         )
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
         output = checked(output, task="hand_pose")
         uv = apply_inverse_affine(output["uv_px"], affine)
-        return self._hand(side, uv, output["z_relative"], output["confidence"], found_score)
+        return self._hand(side, uv, output["z_relative"], output["confidence"])
 
-    def _blended(
-        self, before: Hand, now: Hand, found_score: float, *, before_counts: float
-    ) -> Hand:
+    def _blended(self, before: Hand, now: Hand, *, before_counts: float) -> Hand:
         """The mean of what was seen before, which counts so many looks, and of a look.
 
         Each joint by the square of its score.
@@ -426,14 +435,11 @@ class HandPose:
         uv = before.uv_px + share[:, None] * (now.uv_px - before.uv_px)
         z_relative = before.z_relative + share * (now.z_relative - before.z_relative)
         scores = before.joint_scores + share * (now.joint_scores - before.joint_scores)
-        return self._hand(now.side, uv, z_relative, scores, found_score)
+        return self._hand(now.side, uv, z_relative, scores)
 
-    def _hand(self, side: str, uv, z_relative, scores, found_score: float) -> Hand:
-        low, high = uv.min(axis=0), uv.max(axis=0)
+    def _hand(self, side: str, uv, z_relative, scores) -> Hand:
         return Hand(
             side=side,
-            score=float(found_score * scores.mean()),
-            box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
             uv_px=uv,
             z_relative=z_relative,
             joint_scores=scores,
@@ -530,7 +536,5 @@ def check_camera(
                 f"Received: {matrix.tolist()}"
             )
     for name, value in (("scale_mm", scale_mm), ("root_depth_mm", root_depth_mm)):
-        if value is not None and not (
-            isinstance(value, (int, float, np.number)) and 0 < value < np.inf
-        ):
+        if value is not None and not (is_number(value) and 0 < value < np.inf):
             raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}")

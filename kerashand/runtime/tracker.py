@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.metrics_finder import box_overlap
+from kerashand.runtime.backends import check_count, is_number
 from kerashand.runtime.finder import in_picture
-from kerashand.runtime.hand_pose import SPARE_HANDS, Hand, HandPose, check_camera
+from kerashand.runtime.hand_pose import SPARE_HANDS, Hand, HandPose, check_camera, check_picture
 from kerashand.runtime.smoothing import OneEuroFilter
 
 SEARCH_EVERY_FRAMES = 5
 LEAST_JOINT_SCORE = 0.2
-"""Mean score of the joints below which a hand is lost."""
+"""Score of a hand, which is the mean of its joints, below which it is lost."""
 MISSES_TO_LOSE = 2
 """Searches in a row that do not see a hand where it is followed."""
 SAME_HAND = 0.3
@@ -37,13 +38,18 @@ class _Track:
 
 
 class HandTracker:
-    """Follows up to `max_hands` hands from frame to frame.
+    """Follows up to `max_hands` hands from frame to frame, of one video in one thread.
+
+    Several trackers, in several threads, may share a `HandPose`.
 
     Args:
         pose: with a finder.
         max_hands: most hands that are followed.
-        smooth: whether One-Euro filters smooth joints over time.
+        smooth: whether One-Euro filters smooth joints, and with them the box, over time.
         intrinsics, scale_mm: as for `HandPose.predict`.
+
+    Raises:
+        ValueError: If an argument is of a wrong type, shape or range.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class HandTracker:
         scale_mm: float | None = None,
     ):
         self.pose, self.max_hands, self.smooth = pose, max_hands, smooth
+        check_count("max_hands", max_hands)
         check_camera(intrinsics, scale_mm)
         self.intrinsics, self.scale_mm = intrinsics, scale_mm
         self._tracks: list[_Track] = []
@@ -67,8 +74,16 @@ class HandTracker:
 
         Args:
             rgb: [H, W, 3] uint8.
-            seconds: since the frame before; anything for the first.
+            seconds: since the frame before; 0 for the first.
+
+        Raises:
+            ValueError: If `rgb` is no picture, or `seconds` not a finite number of at least 0.
         """
+        check_picture(rgb)
+        if not (is_number(seconds) and 0 <= seconds < np.inf):
+            raise ValueError(
+                f"`seconds` must be a number of at least 0. Received: seconds={seconds!r}"
+            )
         followed = []
         for track in self._tracks:
             hand = self.pose.follow(rgb, track.hand)
@@ -94,7 +109,7 @@ class HandTracker:
             if any(box_overlap(track.hand.box, new.box) >= SAME_HAND for track in self._tracks):
                 continue
             hand = self.pose.read(rgb, new)
-            if hand.score >= max(self.pose.least_score, LEAST_JOINT_SCORE):
+            if self.pose.is_hand(new, hand) and hand.score >= LEAST_JOINT_SCORE:
                 left, top, right, bottom = hand.box
                 track = _Track(
                     self._next_number,

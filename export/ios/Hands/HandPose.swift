@@ -24,13 +24,14 @@ struct FoundHand {
 
 struct Hand {
     var side: Side
-    /// How sure it is that this is a hand with these joints, 0..1.
-    var score: Double
     /// Joints in pixels of the picture.
     var uvPx: [Point]
     /// Depths of the joints behind the wrist in lengths of wrist - middle MCP.
     var zRelative: [Double]
+    /// 0..1.
     var jointScores: [Double]
+    /// The mean of the joints', in a picture and in a video alike; the finder's is not in it.
+    var score: Double { mean(jointScores) }
 }
 
 /// The finder: for each cell of a map whether a hand's middle lies there, its box and its side.
@@ -97,37 +98,37 @@ struct HandPose {
     /// fingers up, further ones turned a little to either side; joints are the mean of all.
     func predict(_ picture: Picture, maxHands: Int = 2, passes: Int = 4) throws -> [Hand] {
         let found = try finder.find(picture).prefix(maxHands + HandPose.spareHands)
-        let hands = try found.map {
-            try read(picture, $0, passes: passes, leastScore: finder.leastScore)
+        var hands: [Hand] = []
+        for candidate in found {
+            let hand = try read(
+                picture, candidate, passes: passes, leastScore: finder.leastScore)
+            if candidate.score * hand.score >= finder.leastScore { hands.append(hand) }
         }
-        let sure = hands.filter { $0.score >= finder.leastScore }
-        return Array(sure.sorted { $0.score > $1.score }.prefix(maxHands))
+        return Array(hands.sorted { $0.score > $1.score }.prefix(maxHands))
     }
 
-    /// The joints of a hand; what two looks give less than `leastScore` is not looked at again.
+    /// The joints of a hand; what after two looks has less than `leastScore`, times the finder's
+    /// score, is not looked at again.
     func read(
         _ picture: Picture, _ found: FoundHand, passes: Int = 2, leastScore: Double = 0
     ) throws -> Hand {
         let given = CropView(squareAround: found.box, margin: handMargin)
         var hand = try firstLook(picture, found, given)
         if passes < 2 { return hand }
-        hand = try settled(picture, given, hand, foundScore: found.score)
+        hand = try settled(picture, given, hand)
         for number in 0..<(passes - 1) {
-            if number > 0 && hand.score < leastScore { break }
+            if number > 0 && found.score * hand.score < leastScore { break }
             var view = CropView(ofJoints: hand.uvPx)
             view.sidePx *= HandPose.closer
             view.angleRad += HandPose.turnsRad[number % HandPose.turnsRad.count]
-            let again = try look(picture, view, side: hand.side, foundScore: found.score)
-            let counts = HandPose.earlierLook + Double(number)
-            hand = blended(hand, again, foundScore: found.score, beforeCounts: counts)
+            let again = try look(picture, view, side: hand.side)
+            hand = blended(hand, again, beforeCounts: HandPose.earlierLook + Double(number))
         }
         return hand
     }
 
     /// The mean of what was seen before, which counts so many looks, and of a look.
-    private func blended(
-        _ before: Hand, _ now: Hand, foundScore: Double, beforeCounts: Double
-    ) -> Hand {
+    private func blended(_ before: Hand, _ now: Hand, beforeCounts: Double) -> Hand {
         let shares = zip(before.jointScores, now.jointScores).map { earlier, later in
             let first = beforeCounts * earlier * earlier + HandPose.leastWeight
             let second = later * later + HandPose.leastWeight
@@ -143,8 +144,6 @@ struct HandPose {
         }
         hand.zRelative = mean(before.zRelative, now.zRelative)
         hand.jointScores = mean(before.jointScores, now.jointScores)
-        let total = hand.jointScores.reduce(0, +)
-        hand.score = foundScore * total / Double(hand.jointScores.count)
         return hand
     }
 
@@ -152,18 +151,15 @@ struct HandPose {
     /// look more or a few where it has moved on.
     func follow(_ picture: Picture, _ last: Hand) throws -> Hand {
         let view = CropView(ofJoints: last.uvPx)
-        let hand = try look(picture, view, side: last.side, foundScore: 1)
-        return try settled(picture, view, hand, foundScore: 1)
+        return try settled(picture, view, try look(picture, view, side: last.side))
     }
 
     /// The hand of a look at a view, looked for again until the view fits its joints.
-    private func settled(
-        _ picture: Picture, _ view: CropView, _ hand: Hand, foundScore: Double
-    ) throws -> Hand {
+    private func settled(_ picture: Picture, _ view: CropView, _ hand: Hand) throws -> Hand {
         var (asked, seen) = (view, hand)
         for _ in 0..<HandPose.mostSearches where !asked.fits(seen.uvPx) {
             asked = CropView(ofJoints: seen.uvPx)
-            seen = try look(picture, asked, side: seen.side, foundScore: foundScore)
+            seen = try look(picture, asked, side: seen.side)
         }
         return seen
     }
@@ -174,30 +170,26 @@ struct HandPose {
     ) throws -> Hand {
         guard let right = found.right, right > HandPose.sureSide, right < 1 - HandPose.sureSide
         else {
-            return try look(picture, view, side: found.side, foundScore: found.score)
+            return try look(picture, view, side: found.side)
         }
-        let asRight = try look(picture, view, side: .right, foundScore: found.score)
-        let asLeft = try look(picture, view, side: .left, foundScore: found.score)
-        let gain = mean(asRight.jointScores) - mean(asLeft.jointScores)
+        let asRight = try look(picture, view, side: .right)
+        let asLeft = try look(picture, view, side: .left)
+        let gain = asRight.score - asLeft.score
         let odds = log(right / (1 - right)) + HandPose.sideByJoints * gain
         return odds >= 0 ? asRight : asLeft
     }
 
-    private func look(
-        _ picture: Picture, _ view: CropView, side: Side, foundScore: Double
-    ) throws -> Hand {
+    private func look(_ picture: Picture, _ view: CropView, side: Side) throws -> Hand {
         let map = cropFromImage(view, sizePx: network.sizePx, mirrored: side == .left)
         let outputs = try network.run(cut(picture, map, sizePx: network.sizePx))
         let uv = outputs["uv_px"] ?? []
-        let scores = (outputs["confidence"] ?? []).map(Double.init)
         return Hand(
             side: side,
-            score: foundScore * mean(scores),
             uvPx: (0..<jointCount).map {
                 map.back(Point(u: Double(uv[2 * $0]), v: Double(uv[2 * $0 + 1])))
             },
             zRelative: (outputs["z_relative"] ?? []).map(Double.init),
-            jointScores: scores)
+            jointScores: (outputs["confidence"] ?? []).map(Double.init))
     }
 }
 

@@ -29,11 +29,13 @@ class FoundHand(
  */
 class Hand(
     val side: Side,
-    val score: Double,
     val uvPx: List<Point>,
     val zRelative: List<Double>,
     val jointScores: List<Double>,
-)
+) {
+    /** The mean of the joints', in a picture and in a video alike; the finder's is not in it. */
+    val score get() = jointScores.average()
+}
 
 /** The finder: for each cell of a map whether a hand's middle lies there, its box and its side. */
 class Finder(private val network: Network, private val threshold: Double, val leastScore: Double) {
@@ -70,12 +72,16 @@ class HandPose(private val network: Network, private val finder: Finder) {
     fun predict(picture: Picture, maxHands: Int = 2, passes: Int = 4): List<Hand> =
         finder.find(picture)
             .take(maxHands + SPARE_HANDS)
-            .map { read(picture, it, passes, finder.leastScore) }
-            .filter { it.score >= finder.leastScore }
+            .map { it to read(picture, it, passes, finder.leastScore) }
+            .filter { (found, hand) -> found.score * hand.score >= finder.leastScore }
+            .map { (_, hand) -> hand }
             .sortedByDescending { it.score }
             .take(maxHands)
 
-    /** The joints of a hand; what two looks give less than `leastScore` is not looked at again. */
+    /**
+     * The joints of a hand; what after two looks has less than `leastScore`, times the finder's
+     * score, is not looked at again.
+     */
     fun read(
         picture: Picture,
         found: FoundHand,
@@ -84,20 +90,20 @@ class HandPose(private val network: Network, private val finder: Finder) {
     ): Hand {
         val view = squareAround(found.box, HAND_MARGIN)
         var hand = firstLook(picture, found, view)
-        if (passes > 1) hand = settled(picture, view, hand, found.score)
+        if (passes > 1) hand = settled(picture, view, hand)
         for (number in 0 until passes - 1) {
-            if (number > 0 && hand.score < leastScore) break
+            if (number > 0 && found.score * hand.score < leastScore) break
             val around = viewOfJoints(hand.uvPx)
             val turned = around.angleRad + TURNS_RAD[number % TURNS_RAD.size]
             val closer = View(around.centre, CLOSER * around.sidePx, turned)
-            val again = look(picture, closer, hand.side, found.score)
-            hand = blended(hand, again, found.score, EARLIER_LOOK + number)
+            val again = look(picture, closer, hand.side)
+            hand = blended(hand, again, EARLIER_LOOK + number)
         }
         return hand
     }
 
     /** The mean of what was seen before, which counts so many looks, and of a look. */
-    private fun blended(before: Hand, now: Hand, foundScore: Double, beforeCounts: Double): Hand {
+    private fun blended(before: Hand, now: Hand, beforeCounts: Double): Hand {
         val shares = List(JOINTS) {
             val first = beforeCounts * before.jointScores[it] * before.jointScores[it] + LEAST_WEIGHT
             val second = now.jointScores[it] * now.jointScores[it] + LEAST_WEIGHT
@@ -105,17 +111,15 @@ class HandPose(private val network: Network, private val finder: Finder) {
         }
         fun mean(a: List<Double>, b: List<Double>) =
             List(JOINTS) { a[it] + shares[it] * (b[it] - a[it]) }
-        val scores = mean(before.jointScores, now.jointScores)
         return Hand(
             side = now.side,
-            score = foundScore * scores.average(),
             uvPx = List(JOINTS) {
                 val a = before.uvPx[it]
                 val b = now.uvPx[it]
                 Point(a.u + shares[it] * (b.u - a.u), a.v + shares[it] * (b.v - a.v))
             },
             zRelative = mean(before.zRelative, now.zRelative),
-            jointScores = scores,
+            jointScores = mean(before.jointScores, now.jointScores),
         )
     }
 
@@ -125,16 +129,16 @@ class HandPose(private val network: Network, private val finder: Finder) {
      */
     fun follow(picture: Picture, last: Hand): Hand {
         val view = viewOfJoints(last.uvPx)
-        return settled(picture, view, look(picture, view, last.side, foundScore = 1.0), 1.0)
+        return settled(picture, view, look(picture, view, last.side))
     }
 
     /** The hand of a look at a view, looked for again until the view fits its joints. */
-    private fun settled(picture: Picture, view: View, hand: Hand, foundScore: Double): Hand {
+    private fun settled(picture: Picture, view: View, hand: Hand): Hand {
         var (asked, seen) = view to hand
         var searches = 0
         while (searches++ < MOST_SEARCHES && !fits(asked, seen.uvPx)) {
             asked = viewOfJoints(seen.uvPx)
-            seen = look(picture, asked, seen.side, foundScore)
+            seen = look(picture, asked, seen.side)
         }
         return seen
     }
@@ -143,26 +147,23 @@ class HandPose(private val network: Network, private val finder: Finder) {
     private fun firstLook(picture: Picture, found: FoundHand, view: View): Hand {
         val right = found.right
         if (right == null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
-            return look(picture, view, found.side, found.score)
+            return look(picture, view, found.side)
         }
-        val asRight = look(picture, view, Side.RIGHT, found.score)
-        val asLeft = look(picture, view, Side.LEFT, found.score)
-        val gain = asRight.jointScores.average() - asLeft.jointScores.average()
-        val odds = ln(right / (1 - right)) + SIDE_BY_JOINTS * gain
+        val asRight = look(picture, view, Side.RIGHT)
+        val asLeft = look(picture, view, Side.LEFT)
+        val odds = ln(right / (1 - right)) + SIDE_BY_JOINTS * (asRight.score - asLeft.score)
         return if (odds >= 0) asRight else asLeft
     }
 
-    private fun look(picture: Picture, view: View, side: Side, foundScore: Double): Hand {
+    private fun look(picture: Picture, view: View, side: Side): Hand {
         val map = cropFromImage(view, network.sizePx, mirrored = side == Side.LEFT)
         val outputs = network.run(cut(picture, map, network.sizePx))
         val uv = outputs.getValue("uv_px").map { it.toDouble() }
-        val scores = outputs.getValue("confidence").map { it.toDouble() }
         return Hand(
             side = side,
-            score = foundScore * scores.average(),
             uvPx = List(JOINTS) { map.back(Point(uv[2 * it], uv[2 * it + 1])) },
             zRelative = outputs.getValue("z_relative").map { it.toDouble() },
-            jointScores = scores,
+            jointScores = outputs.getValue("confidence").map { it.toDouble() },
         )
     }
 
