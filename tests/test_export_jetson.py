@@ -339,3 +339,10 @@ def test_engines_of_another_kind(run_tensorrt, tmp_path):
         run_tensorrt.TensorRTBackend(tmp_path / "small", tmp_path / "hand.json")
     with pytest.raises(UserError, match="cannot be read"):
         run_tensorrt.TensorRTBackend(tmp_path / "missing", tmp_path / "hand.json")
+
+
+def test_pictures_are_those_of_the_package(run_tensorrt, tmp_path):
+    """A camera of 12 bits: 255 x 2048 / 4095 = 127.5."""
+    (tmp_path / "a.pgm").write_bytes(b"P5 2 1 4095 \x08\x00\x0f\xff")
+    picture = run_tensorrt.read_picture(tmp_path / "a.pgm")
+    np.testing.assert_array_equal(picture, [[[128] * 3, [255] * 3]])

@@ -732,8 +732,9 @@ def labels_case(work: Path) -> Case:
         path.replace(folder / "labels.npz")
         load_labels(str(folder))
 
+    uv = np.array([row["uv_px"] for row in _points(np.random.default_rng(0), 2)], np.float32)
     arrays = {
-        "name": np.array(["a.jpg", "b.jpg"]), "uv_px": np.ones((2, 21, 2), np.float32),
+        "name": np.array(["a.jpg", "b.jpg"]), "uv_px": uv,
         "uv_weight": np.ones((2, 21), np.float32), "is_right": np.array([True, False]),
         "split": np.array(["train", "test"]),
     }  # fmt: skip

@@ -219,13 +219,17 @@ def _wrong_measures(found: Measure | None, table: HandTable, limits: Limits) -> 
     low, high = limits.length
     if not low <= found.palm_mm / stated <= high:
         yield (
-            f"wrist to middle knuckle measures {found.palm_mm:.3g} mm (median of {found.hands}), "
+            f"wrist to middle knuckle measures {_mm(found.palm_mm)} mm (median of {found.hands}), "
             f"recording.yaml says {stated:.0f} mm, and {HANDS}"
         )
     if not limits.distance_mm[0] <= found.distance_mm <= limits.distance_mm[1]:
-        yield f"hands are {found.distance_mm:.3g} mm away"
+        yield f"hands are {_mm(found.distance_mm)} mm away"
     if _behind(found, limits):
-        yield f"hands lie {-found.before_mm:.3g} mm behind what is around them"
+        yield f"hands lie {_mm(-found.before_mm)} mm behind what is around them"
+
+
+def _mm(length: float) -> str:
+    return f"{length:.0f}" if length >= 100.0 else f"{length:.3g}"
 
 
 def _stated_mm(table: HandTable) -> float:
