@@ -220,7 +220,7 @@ def test_finder_starts_with_low_scores_and_boxes_about_their_cells(rng):
         build_finder(image_size_px=100)
 
 
-SETTINGS = FinderSettings(image_size_px=96, width=0.5, epochs=5, steps_per_epoch=25)
+SETTINGS = FinderSettings(image_size_px=96, width=0.5, epochs=5, steps_per_epoch=29)
 
 
 class Stop(keras.callbacks.Callback):

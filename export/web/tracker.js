@@ -16,7 +16,7 @@ const [SAME_HAND, DOUBLED] = [0.3, 0.6];
 // Positions are smoothed in sides of the box in which the hand was found.
 const SMOOTHING = { minCutoffHz: 1.2, beta: 6 };
 const DEPTH_SMOOTHING = { minCutoffHz: 1, beta: 0.7 };
-const DERIVATIVE_CUTOFF_HZ = 2;
+const DERIVATIVE_CUTOFF_HZ = 1;
 
 /** Follows up to `maxHands` hands from frame to frame. */
 export class HandTracker {

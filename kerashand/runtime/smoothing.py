@@ -16,7 +16,7 @@ class OneEuroFilter:
     """
 
     def __init__(
-        self, *, min_cutoff_hz: float = 1.5, beta: float = 0.05, derivative_cutoff_hz: float = 2.0
+        self, *, min_cutoff_hz: float = 1.5, beta: float = 0.05, derivative_cutoff_hz: float = 1.0
     ):
         for name, value in (
             ("min_cutoff_hz", min_cutoff_hz), ("derivative_cutoff_hz", derivative_cutoff_hz),

@@ -101,6 +101,7 @@ def row_parser(
         "xyz_mm": tf.constant(crops.xyz_mm),
         "intrinsics": tf.constant(crops.intrinsics),
         "uv_weight": tf.constant(table.uv_weight, tf.float32),
+        "is_hand": tf.ones(len(table)),
     }
     picture_of = _picture_reader(table)
     affine = tf.constant(crops.affine @ _turns(table), tf.float32)
