@@ -206,7 +206,8 @@ def test_squares_without_a_hand_tell_what_is_taken_for_one(script, mixed):
     # What the brighter half says is right of both hands and of their mirror images.
     assert table["all"]["handedness"] == 1.0
     assert table["side: left"]["handedness_left_mirrored"] == 1.0
-    assert table["all"]["calibration_error"] == pytest.approx(0.2)  # 0.8 is said of joints that are right
+    # 0.8 is said of joints that are all right.
+    assert table["all"]["calibration_error"] == pytest.approx(0.2)
     text = script.text_of({"split": "val", "photographs": table})
     assert text.startswith("| photographs (val split) | hands |")
     assert "| empty | 0 |  |  |" in text
