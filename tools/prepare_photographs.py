@@ -15,7 +15,7 @@ Labels are a machine's: doubtful ones are left out or count less. Whole sequence
 one split, so that held-out photographs show hands and rooms that training has not seen. The
 training hands of `sign_digits`, which stand before a plain wall, are also shown before photographs
 without hands, in other light (`composited`). Squares of photographs in which no hand lies have
-points of weight 0 (`empty`). Of `stereo` the joints in 3D are written too, into `points_3d.npz`:
+points of weight 0 (`empty`), and so have squares of rendered forearms (`arms`). Of `stereo` the joints in 3D are written too, into `points_3d.npz`:
 nothing trains on them, tools/evaluate_model.py measures by them.
 """
 
@@ -34,7 +34,9 @@ import numpy as np
 from kerashand import picture_files
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
+from kerashand.synthetic import clutter, sensor
 from kerashand.synthetic.appearance import photograph_background
+from kerashand.synthetic.scene import LOOKS, draw_background, draw_hand
 from kerashand.video.film import Film
 
 MIN_SCORE = 0.6
@@ -51,6 +53,8 @@ CLIP_EVERY = 4
 EMPTY_SIDES = (0.15, 0.6)  # of the shorter side of a photograph: squares without a hand
 EMPTY_TRIES = 20
 EMPTY_OF = {"ti1k": 0.7, "clips": 0.7, "stereo": 0.5}  # share of a set's hands that give one
+ARMS = 1500
+ARM_PX = 192
 MAX_TIPS_OFF = 0.1  # between the machine's finger tips and people's, in sides of their box
 CUT_PX = 200  # longer side at which hands are cut out
 FINGER, AROUND, ARM = 0.24, 0.6, 1.3  # of wrist - middle MCP: widths of what may be a hand
@@ -83,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
             *clips(args.data / "clips", beside),
         ]
         rows += [*empty_squares(rows, beside), *empty_backgrounds(Path(args.backgrounds), beside)]
-        rows += composited(rows, beside, args.backgrounds)
+        rows += [*arms(beside, args.backgrounds), *composited(rows, beside, args.backgrounds)]
         rows = repeated(rows, args.repeat)
         labels = {key: np.array([row[key] for row in rows]) for key in rows[0]}
         np.savez_compressed(beside / LABELS_FILE, **labels)
@@ -227,6 +231,44 @@ def empty_backgrounds(folder: Path, out: Path) -> list[dict]:
             square = random_square(rng, width, height)
             rows.append(empty(name, *square, "val" if number % 10 == 9 else "train"))
     return rows
+
+
+def arms(out: Path, backgrounds: str) -> list[dict]:
+    """Rendered forearms with the hand beyond the picture, and patches of skin colour."""
+    (out / "arms").mkdir()
+    look, rows = LOOKS["varied"], []
+    for number in range(ARMS):
+        rng = np.random.default_rng([2, number])
+        image = np.clip(draw_background(look, rng, ARM_PX, backgrounds), 0.0, 1.0)
+        if rng.random() < 0.7:
+            image = clutter.add_skin_patches(image, rng)
+        if rng.random() < 0.8:
+            hand = draw_hand(
+                look, rng, ARM_PX, aim=lambda joints, rng=rng: at_the_arm(joints, rng), arm_mm=500.0
+            )
+            image = hand.rgb + (1.0 - hand.cover) * image
+        image = np.clip(image, 0.0, 1.0).astype(np.float32)
+        image = sensor.photograph(image, rng, strength=look.camera)
+        name = f"arms/{number:04d}.jpg"
+        write_jpeg(out / name, np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8))
+        split = "val" if number % 10 == 9 else "train"
+        rows.append(empty(name, 0.2 * ARM_PX, 0.2 * ARM_PX, 0.6 * ARM_PX, split))
+    return rows
+
+
+def at_the_arm(joints_mm: np.ndarray, rng) -> np.ndarray:
+    """Intrinsics of a square that shows the forearm and no joint but, at its edge, the wrist."""
+    plane = joints_mm[:, :2] / joints_mm[:, 2:]
+    along = plane[ROOT] - plane[MIDDLE_MCP]
+    along /= np.linalg.norm(along) + 1e-9
+    # Joints beyond the wrist would come into the square: no more than the farthest of them is moved.
+    reach = float(((plane - plane[ROOT]) @ along).max())
+    size = float(np.ptp(plane, axis=0).max())
+    side = size * rng.uniform(0.5, 1.3)
+    centre = plane[ROOT] + along * (reach + side * rng.uniform(0.75, 1.2))
+    focal = ARM_PX / side
+    offset = (ARM_PX - 1) / 2 - focal * centre
+    return np.array([[focal, 0.0, offset[0]], [0.0, focal, offset[1]], [0.0, 0.0, 1.0]])
 
 
 def random_square(rng, width: int, height: int) -> tuple[float, float, float]:

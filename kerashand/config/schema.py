@@ -99,6 +99,7 @@ class AugmentConfig(Section):
     cover: float = setting(0.0, low=0, high=1)
     faded: float = setting(0.0, low=0, high=1)
     blur_px: float = setting(0.0, low=0, high=16)
+    spectrum: float = setting(0.0, low=0, high=1)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class AugmentParameters:
         cover: share of pictures in which a rectangle of the next picture hides a part.
         faded: share of pictures that lose 0 to 75 % of their contrast, after `contrast`.
         blur_px: Gaussian blur of half of the pictures, standard deviation uniform in 0 to this.
+        spectrum: share of the source's pictures that take over the low frequencies' amplitudes of a
+            picture of the target.
     """
 
     mirrored: float = 0.0
@@ -62,6 +64,7 @@ class AugmentParameters:
     cover: float = 0.0
     faded: float = 0.0
     blur_px: float = 0.0
+    spectrum: float = 0.0
 
 
 NO_CHANGE = AugmentParameters(**{field.name: 0.0 for field in fields(AugmentParameters)})
@@ -366,3 +369,44 @@ def cover_parts(images: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
     columns, rows = hidden[0] & chosen[:, None], hidden[1]
     cover = rows[:, :, None] & columns[:, None, :]
     return tf.where(cover[..., None], tf.roll(images, -1, axis=0), images)
+
+
+SPECTRUM_PX = 16
+"""Side to which pictures are averaged before their low frequencies are exchanged."""
+SPECTRUM_REACH = (0.5, 4.5)
+"""Frequencies up to a random one of this range are exchanged, in periods a picture; 0 is the mean."""
+
+
+def swap_spectrum(
+    images: tf.Tensor, donors: tf.Tensor, chosen: tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
+    """Give pictures the low-frequency amplitudes of others, and leave their phases.
+
+    Light, colour and shading of a whole picture lie there, and what is to be seen does not: Fourier
+    domain adaptation (Yang and Soatto, CVPR 2020).
+
+    Args:
+        images: [B, S, S, 3] float 0..255.
+        donors: [B, S, S, 3] the picture that gives each its amplitudes.
+        chosen: [B] bool, which pictures change.
+        seed: stateless seed [2].
+    """
+    side = images.shape[1]
+    count = tf.shape(images)[0]
+
+    def small(pictures: tf.Tensor) -> tf.Tensor:
+        pooled = tf.image.resize(pictures, [SPECTRUM_PX] * 2, method="area")
+        return tf.transpose(pooled, (0, 3, 1, 2))
+
+    own = small(images)
+    spectrum = tf.signal.fft2d(tf.cast(own, tf.complex64))
+    other = tf.signal.fft2d(tf.cast(small(donors), tf.complex64))
+    frequency = tf.constant([min(k, SPECTRUM_PX - k) for k in range(SPECTRUM_PX)], tf.float32)
+    reach = tf.random.stateless_uniform((count, 1, 1, 1), seed, *SPECTRUM_REACH)
+    low = tf.maximum(frequency[:, None], frequency[None, :])[None, None] <= reach
+    amplitude = tf.where(low, tf.abs(other), tf.abs(spectrum))
+    unit = spectrum / tf.cast(tf.maximum(tf.abs(spectrum), 1e-3), tf.complex64)
+    changed = tf.math.real(tf.signal.ifft2d(unit * tf.cast(amplitude, tf.complex64)))
+    difference = tf.transpose(changed - own, (0, 2, 3, 1))
+    moved = images + tf.image.resize(difference, [side, side], method="bicubic")
+    return tf.where(chosen[:, None, None, None], tf.clip_by_value(moved, 0.0, 255.0), images)

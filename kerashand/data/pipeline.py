@@ -137,6 +137,10 @@ def training_batches(
         key = (seed, readers, number)
         parts += _streams(own, fewer, geometry, parameters, key, first_step, relief)
     mixed = tf.data.Dataset.zip(tuple(parts)).map(as_written(_joined), tf.data.AUTOTUNE)
+    if parameters.spectrum > 0 and len(domains) == 2:
+        mixed = mixed.enumerate(first_step).map(
+            _swapping_spectra(parameters.spectrum, seed, reader or 0), tf.data.AUTOTUNE
+        )
     return _sharded_by_rows(mixed.prefetch(4))
 
 
@@ -247,6 +251,25 @@ def _augmenting(domain, geometry, parameters, seed, relief):
         if relief and {"xyz", "depth"} <= set(domain.labels):
             batch |= _with_relief(batch, geometry, parameters, stream(key, "relief"))
         return batch
+
+    return prepare
+
+
+def _swapping_spectra(share: float, seed: int, reader: int):
+    """Pictures of the source in the light of pictures of the target of the same batch."""
+
+    @as_written
+    def prepare(step: tf.Tensor, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        key = stream(tf.stack([tf.constant(seed, tf.int64), step]), "spectrum", reader)
+        images, domain = batch["image"], batch["domain"]
+        targets = tf.where(domain == DOMAIN_NUMBERS["target"])[:, 0]
+        draws = tf.random.stateless_uniform((2, tf.shape(domain)[0]), key)
+        last = tf.shape(targets)[0] - 1
+        donor = tf.cast(draws[0] * tf.cast(last + 1, tf.float32), tf.int32)
+        donors = tf.gather(images, tf.gather(targets, tf.minimum(donor, last)))
+        chosen = (domain == DOMAIN_NUMBERS["source"]) & (draws[1] < share)
+        swapped = augment.swap_spectrum(images, donors, chosen, stream(key, "reach"))
+        return batch | {"image": swapped}
 
     return prepare
 

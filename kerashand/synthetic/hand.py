@@ -257,6 +257,8 @@ def sample_angles(
     angles = np.zeros((count, NUM_FINGERS, 4))
     # Curl 0 is straight, 1 a fist.
     if pose_range.apart:
+        chosen = rng.random((count, 1)) < EACH_ITS_OWN
+        curl = np.where(chosen, _folded_or_straight(rng, count), curl)
         angles[:, :, FLEX_1:] = _flexions_apart(rng, curl)
     else:  # Knuckle and middle joint share it unequally.
         share = rng.uniform(0.6, 1.0, (count, NUM_FINGERS, 2))
@@ -269,7 +271,7 @@ def sample_angles(
     angles += noise * np.array([0.5, 1.0, 1.0, 0.7])
     angles = np.clip(angles, FINGER_MIN_DEG, FINGER_MAX_DEG)
     # Tendons tie neighbours together: outwards from the middle finger, knuckles follow.
-    for finger, neighbour, apart_deg in ((1, 2, 65.0), (3, 2, 45.0), (4, 3, 45.0)):
+    for finger, neighbour, apart_deg in TENDONS_APART if pose_range.apart else TENDONS:
         middle = angles[:, neighbour, FLEX_1]
         angles[:, finger, FLEX_1] = np.clip(
             angles[:, finger, FLEX_1], middle - apart_deg, middle + apart_deg
@@ -280,6 +282,11 @@ def sample_angles(
     wrist = np.clip(rng.normal(0.0, limit / 2, (count, 2)), -limit, limit) * [1.0, 0.5]
     return np.deg2rad(angles), np.deg2rad(wrist)
 
+
+TENDONS = ((1, 2, 65.0), (3, 2, 45.0), (4, 3, 45.0))
+"""Finger, neighbour, and the most by which their knuckles bend apart (degrees)."""
+TENDONS_APART = ((1, 2, 90.0), (3, 2, 60.0), (4, 3, 75.0))
+"""As `TENDONS` where fingers are shown one by one: an index or a little finger alone stands out."""
 
 # Active ranges of motion of a healthy adult, rounded: abduction, MCP, PIP, DIP.
 FINGER_MIN_DEG = np.array([-14.0, -20.0, -3.0, -5.0])
@@ -361,6 +368,17 @@ def _wide_curls(rng: np.random.Generator, count: int) -> np.ndarray:
     own = rng.beta(0.7, 0.9, (count, NUM_FINGERS))
     together = rng.uniform(0.0, 1.0, (count, 1))
     return together * common + (1.0 - together) * own
+
+
+EACH_ITS_OWN = 0.35
+"""Share of hands with `apart` of which every finger is either straight or folded."""
+
+
+def _folded_or_straight(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Curl [N, 5]: thumbs-up, fists, one finger, any others; each finger without its neighbours."""
+    folded = rng.random((count, NUM_FINGERS)) < rng.uniform(0.2, 1.0, (count, 1))
+    off = np.abs(rng.normal(0.0, 0.1, (count, NUM_FINGERS)))
+    return np.clip(np.where(folded, 1.0 - off, off), 0.0, 1.0)
 
 
 # Curl of thumb, index, middle, ring, little in gestures that people show to a camera.

@@ -32,7 +32,7 @@ from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normal
 DOMAINS = ("source", "target", "varied")
 SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
-GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 5}
+GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 6}
 """Raised when the samples of a look change, so that cached ones are not taken for them."""
 ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
