@@ -1,4 +1,4 @@
-"""Metrics of detection: precision, recall and average precision of boxes, and the side.
+"""Metrics of detection: precision, recall and average precision of boxes, and the handedness.
 
 NumPy only. A box is right when it overlaps the box of a hand that no surer box took, by at least
 `MIN_OVERLAP` of their union (0.5, as in PASCAL VOC).
@@ -37,26 +37,26 @@ class Matches:
     Attributes:
         score: [F] 0..1.
         is_hand: [F] bool.
-        side_right: [F] bool, whether the side of the hand is right too.
+        same_handedness: [F] bool, whether the handedness of the hand is right too.
         hands: how many there are.
         hand: [F] number of the hand that a box is of, -1 for none.
     """
 
     score: NDArray[np.float64]
     is_hand: NDArray[np.bool_]
-    side_right: NDArray[np.bool_]
+    same_handedness: NDArray[np.bool_]
     hands: int
     hand: NDArray[np.int64]
 
     def of_hands(self, chosen: ArrayLike) -> Matches:
         """What became of some hands, a mask [T]; boxes that are of no hand or of others drop out.
 
-        Recall and the side then are those of these hands; precision says nothing.
+        Recall and the handedness then are those of these hands; precision says nothing.
         """
         mask = np.asarray(chosen, bool)
         kept = np.isin(self.hand, np.flatnonzero(mask))
         return Matches(
-            self.score[kept], self.is_hand[kept], self.side_right[kept], int(mask.sum()),
+            self.score[kept], self.is_hand[kept], self.same_handedness[kept], int(mask.sum()),
             self.hand[kept],
         )  # fmt: skip
 
@@ -64,9 +64,9 @@ class Matches:
 def match_boxes(
     boxes: ArrayLike,
     scores: ArrayLike,
-    sides: Sequence[str],
+    handedness: Sequence[str],
     true_boxes: ArrayLike,
-    true_sides: Sequence[str],
+    true_handedness: Sequence[str],
     *,
     min_overlap: float = MIN_OVERLAP,
 ) -> Matches:
@@ -75,16 +75,16 @@ def match_boxes(
     Args:
         boxes: [F, 4].
         scores: [F].
-        sides: F of "left", "right".
+        handedness: F of "left", "right".
         true_boxes: [T, 4].
-        true_sides: T of "left", "right".
+        true_handedness: T of "left", "right".
         min_overlap: below which a box is of no hand.
     """
     found = np.asarray(boxes, np.float64).reshape(-1, 4)
     truth = np.asarray(true_boxes, np.float64).reshape(-1, 4)
     score = np.asarray(scores, np.float64).reshape(-1)
     order = np.argsort(-score, kind="stable")
-    side_right, hand = np.zeros(len(found), bool), np.full(len(found), -1)
+    same_handedness, hand = np.zeros(len(found), bool), np.full(len(found), -1)
     free = np.ones(len(truth), bool)
     for place, number in enumerate(order):
         overlaps = np.where(free, box_overlap(found[number], truth), 0.0)
@@ -92,43 +92,43 @@ def match_boxes(
             taken = int(overlaps.argmax())
             free[taken] = False
             hand[place] = taken
-            side_right[place] = sides[number] == true_sides[taken]
-    return Matches(score[order], hand >= 0, side_right, len(truth), hand)
+            same_handedness[place] = handedness[number] == true_handedness[taken]
+    return Matches(score[order], hand >= 0, same_handedness, len(truth), hand)
 
 
 @dataclass(frozen=True)
-class FinderResult:
+class DetectorResult:
     """Curves over thresholds of the score.
 
     Attributes:
         thresholds: [N] ascending.
         precision: [N] share of the boxes at or above the threshold that are hands; 1 without any.
         recall: [N] share of the hands that have one.
-        side_accuracy: [N] share of those whose side is right; NaN without any.
+        handedness_accuracy: [N] share of those whose handedness is right; NaN without any.
         average_precision: area under the precision that recall r is reached with at best.
     """
 
     thresholds: NDArray[np.float64]
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
-    side_accuracy: NDArray[np.float64]
+    handedness_accuracy: NDArray[np.float64]
     average_precision: float
 
 
 def match_hands(found: Sequence[Any], boxes: ArrayLike, is_right: Sequence[bool]) -> Matches:
-    """`match_boxes` for what was found in a picture: objects with `box`, `score` and `side`."""
+    """`match_boxes` for detections in a picture, which have `box`, `score` and `handedness`."""
     return match_boxes(
         [hand.box for hand in found],
         [hand.score for hand in found],
-        [hand.side for hand in found],
+        [hand.handedness for hand in found],
         boxes,
         ["right" if right else "left" for right in is_right],
     )
 
 
-def evaluate_finder(
+def evaluate_detector(
     matches: Sequence[Matches], thresholds: Sequence[float] = tuple(np.arange(1, 20) / 20)
-) -> FinderResult:
+) -> DetectorResult:
     """Precision and recall over pictures.
 
     Raises:
@@ -139,7 +139,7 @@ def evaluate_finder(
         raise ValueError("`matches` must hold a hand: recall is not defined without one.")
     score = np.concatenate([m.score for m in matches])
     is_hand = np.concatenate([m.is_hand for m in matches])
-    side_right = np.concatenate([m.side_right for m in matches])
+    same_handedness = np.concatenate([m.same_handedness for m in matches])
     rows = []
     for threshold in thresholds:
         above = score >= threshold
@@ -148,17 +148,17 @@ def evaluate_finder(
             (
                 right / above.sum() if above.any() else 1.0,
                 right / hands,
-                (above & side_right).sum() / right if right else np.nan,
+                (above & same_handedness).sum() / right if right else np.nan,
             )
         )
-    precision, recall, side = np.array(rows, np.float64).T
+    precision, recall, handedness = np.array(rows, np.float64).T
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(is_hand[order])
     best = np.maximum.accumulate((hits / np.arange(1, len(hits) + 1))[::-1])[::-1]
-    return FinderResult(
+    return DetectorResult(
         thresholds=np.asarray(thresholds, np.float64),
         precision=precision,
         recall=recall,
-        side_accuracy=side,
+        handedness_accuracy=handedness,
         average_precision=float((best * is_hand[order]).sum() / hands),
     )

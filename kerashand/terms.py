@@ -125,7 +125,7 @@ def _depth_map(seen: Any, weight: Any) -> Any:
 
     from kerashand.losses import depth_map_l1
 
-    measured, drawn = seen.batch["depth_map"], seen.draw()
+    measured, drawn = seen.batch["depth_map"], seen.generated_depth()
     if seen.settings.depth_pixels == "overlap":
         both = ops.logical_and(measured > HAND_LEVEL, drawn > HAND_LEVEL)
         weight = weight * ops.cast(ops.stop_gradient(both), weight.dtype)

@@ -61,10 +61,11 @@ import numpy as np
 
 from kerashand import visualize
 from kerashand.runtime import HandPose
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 picture = np.concatenate(
-    [draw_sample("varied", "test", 0, number, size_px=256).image for number in (1017, 1011)], axis=1
+    [render_sample("varied", "test", 0, number, size_px=256).image for number in (1017, 1011)],
+    axis=1,
 )
 
 
@@ -82,7 +83,7 @@ show(picture)
 # %% [markdown]
 # ## Joints
 #
-# Here a box and the handedness (`side`) are given. Without them the detector looks for hands. A hand
+# Here a box and the handedness (`handedness`) are given. Without them the detector looks for hands. A hand
 # has a handedness, a score, joints in pixels, and depth behind the wrist in lengths of wrist - middle
 # knuckle. With intrinsics and that length it also has millimetres.
 
@@ -90,13 +91,16 @@ show(picture)
 pose = HandPose.load()
 half = picture.shape[1] // 2
 hands = [
-    pose.predict(picture, box=(left + 24, 24, left + half - 24, 232), side="right")[0]
+    pose.predict(picture, box=(left + 24, 24, left + half - 24, 232), handedness="right")[0]
     for left in (0, half)
 ]
 overlay = picture
 for hand in hands:
-    overlay = visualize.draw_skeleton(overlay, hand.uv_px, scale=1)
-    print(f"{hand.side}, score {hand.score:.2f}, depth behind the wrist:", hand.z_relative.round(2))
+    overlay = visualize.plot_skeleton(overlay, hand.uv_px, scale=1)
+    print(
+        f"{hand.handedness}, score {hand.score:.2f}, depth behind the wrist:",
+        hand.z_relative.round(2),
+    )
 show(overlay)
 
 # %% [markdown]
@@ -125,7 +129,7 @@ with tensorflow_start():  # without its notes
 
 from kerashand.geometry.heatmaps import normalise_maps
 from kerashand.runtime.crop import crop_from_image, cut
-from kerashand.runtime.hand_pose import CLOSER, view_of_joints
+from kerashand.runtime.views import view_of_joints
 
 model, description = load_exportable("lite")
 size = description["image_size_px"]
@@ -135,7 +139,7 @@ outputs = model(crop[None].astype("float32"))
 maps = np.asarray(normalise_maps(outputs["heatmaps"], "softmax"))[0]
 
 figure, places = plt.subplots(1, 6, figsize=(12, 2.4))
-places[0].imshow(visualize.draw_skeleton(crop, np.asarray(outputs["uv_px"])[0]))
+places[0].imshow(visualize.plot_skeleton(crop, np.asarray(outputs["uv_px"])[0]))
 places[0].set_title("second look")
 for place, joint in zip(places[1:], (0, 4, 8, 12, 20), strict=True):
     place.imshow(crop, extent=(-0.5, size - 0.5, size - 0.5, -0.5))

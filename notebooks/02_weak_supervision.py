@@ -68,13 +68,18 @@ import numpy as np
 
 from kerashand import visualize
 from kerashand.cli.startup import tensorflow_start
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 with tensorflow_start():  # without its notes
     import keras
 
     from kerashand.config import find_initial_weights, load_config
-    from kerashand.models.hand_pose import build_parts, draw_depth, load_parts_npz, save_parts_npz
+    from kerashand.models.hand_pose import (
+        build_parts,
+        generate_depth_map,
+        load_parts_npz,
+        save_parts_npz,
+    )
     from kerashand.training.run import run
 
 
@@ -87,7 +92,7 @@ def show(picture, width=12):
 
 
 for domain in ("source", "target"):
-    samples = [draw_sample(domain, "train", 0, number, size_px=128) for number in range(4)]
+    samples = [render_sample(domain, "train", 0, number, size_px=128) for number in range(4)]
     show(visualize.sample_sheet(samples, scale=2, samples_per_row=2))
 
 # %% [markdown]
@@ -125,7 +130,7 @@ save_parts_npz("runs/stage1.npz", trained)  # without the regularizer, which is 
 # After each epoch the regularizer makes the depth maps of four hands of the test split from their true joints.
 
 # %%
-seen = [draw_sample("source", "test", 0, number, size_px=96) for number in (1, 4, 6, 9)]
+seen = [render_sample("source", "test", 0, number, size_px=96) for number in (1, 4, 6, 9)]
 palm = np.array([np.linalg.norm(s.xyz_mm[9] - s.xyz_mm[10]) for s in seen])  # middle MCP - PIP
 true_uv = np.stack([s.uv_px for s in seen]).astype("float32")
 true_z = np.stack([(s.xyz_mm[:, 2] - s.xyz_mm[0, 2]) / p for s, p in zip(seen, palm, strict=True)])
@@ -139,7 +144,7 @@ class Drawn(keras.callbacks.Callback):
         self.rows = []
 
     def on_epoch_end(self, epoch, logs=None):
-        maps = draw_depth(
+        maps = generate_depth_map(
             self.model.parts.regularizer, true_uv, true_z.astype("float32"),
             image_size_px=96, half_width_scales=5.0,
         )  # fmt: skip
@@ -223,8 +228,8 @@ for name in ("skeletons", "depth_maps"):
 # %%
 load_parts_npz("runs/with_depth/weights_finetune.npz", parts.models)
 model = parts.build_inference_model()
-sample = draw_sample("target", "test", 0, 3, size_px=96)
+sample = render_sample("target", "test", 0, 3, size_px=96)
 pose = model(sample.image[None].astype("float32"))
-show(visualize.draw_skeleton(sample.image, np.asarray(pose["uv_px"][0]), scale=4), width=4)
+show(visualize.plot_skeleton(sample.image, np.asarray(pose["uv_px"][0]), scale=4), width=4)
 depth = np.asarray(pose["z_relative"][0])
 print("depth behind the wrist in lengths of middle MCP - PIP:", depth.round(2))

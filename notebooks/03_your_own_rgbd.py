@@ -76,7 +76,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from kerashand import visualize
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 FRAMES = 24 if SMOKE else 600
 WIDTH, HEIGHT, FOCAL = 640, 480, 600.0
@@ -96,7 +96,7 @@ def record(folder):
     )
     truth = {}
     for number in range(FRAMES):
-        sample = draw_sample("target", "train", 7, number, size_px=224)
+        sample = render_sample("target", "train", 7, number, size_px=224)
         # A hand of another size at another distance gives the same picture.
         scale = PALM_MM / np.linalg.norm(sample.xyz_mm[9] - sample.xyz_mm[0])
         turn = CAMERA @ np.linalg.inv(sample.intrinsics)
@@ -214,7 +214,7 @@ def errors_mm(folder):
             (crop @ CAMERA)[None], true[:1, 2], np.array([bone]),
             depth_along=config.model.depth_along,
         )[0]  # fmt: skip
-        if row["side"] == "right":  # a hand that was labelled as a left one is not counted
+        if row["handedness"] == "right":  # a hand that was labelled as a left one is not counted
             found.append(np.linalg.norm(xyz - true, axis=1).mean())
     return np.array(found)
 
@@ -240,8 +240,8 @@ pose = HandPose.load("adapted.tflite")
 row = held_out[0]
 picture = picture_files.read(pictures.colour_path(row["frame"]))
 uv = np.array(row["uv_px"])
-hand = pose.predict(picture, box=(*uv.min(axis=0), *uv.max(axis=0)), side=row["side"])[0]
-plt.imshow(visualize.draw_skeleton(picture, hand.uv_px, scale=1))
+hand = pose.predict(picture, box=(*uv.min(axis=0), *uv.max(axis=0)), side=row["handedness"])[0]
+plt.imshow(visualize.plot_skeleton(picture, hand.uv_px, scale=1))
 plt.axis("off")
 plt.show()
 print("depth behind the wrist:", hand.z_relative.round(2))

@@ -142,14 +142,14 @@ plt.show()
 # %%
 from kerashand import visualize
 from kerashand.runtime import HandPose
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
-picture = draw_sample("varied", "test", 0, 1017, size_px=256).image
+picture = render_sample("varied", "test", 0, 1017, size_px=256).image
 figure, places = plt.subplots(1, 3, figsize=(10, 3.6))
 for place, name in zip(places, ("tflite fp16", "tflite int8", "onnx fp16"), strict=True):
     pose = HandPose.load(FILES[name])
-    hand = pose.predict(picture, box=(24, 24, 232, 232), side="right")[0]
-    place.imshow(visualize.draw_skeleton(picture, hand.uv_px, scale=1))
+    hand = pose.predict(picture, box=(24, 24, 232, 232), handedness="right")[0]
+    place.imshow(visualize.plot_skeleton(picture, hand.uv_px, scale=1))
     place.set_title(name)
     place.axis("off")
     print(f"{name}: depth behind the wrist:", hand.z_relative[[4, 8, 12, 16, 20]].round(3))

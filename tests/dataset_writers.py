@@ -37,9 +37,9 @@ class View:
             self.faces,
         )
 
-    def right_handed(self, side) -> View:
+    def right_handed(self, handedness) -> View:
         """Mirrored, if it is a left hand."""
-        if side == "right":
+        if handedness == "right":
             return self
         flip = [-1.0, 1.0, 1.0]
         return View(self.joints * flip, self.vertices * flip, self.faces[:, ::-1])
@@ -62,7 +62,7 @@ class View:
         return projected[:, :2] / projected[:, 2:]
 
 
-def draw_view(rng, *, side="right", distance_mm=450.0) -> View:
+def render_view(rng, *, handedness="right", distance_mm=450.0) -> View:
     """A hand with its palm or back to the camera, fingers up."""
     mesh = load_hand("makehuman")
     rest, rest_joints = sample_shape(mesh, rng, length_mm=(170.0, 190.0))
@@ -75,7 +75,7 @@ def draw_view(rng, *, side="right", distance_mm=450.0) -> View:
     centre = joints.mean(axis=0)
     place = np.array([*rng.uniform(-40.0, 40.0, 2), distance_mm])
     vertices, joints, faces = (vertices - centre) @ turn.T, (joints - centre) @ turn.T, mesh.faces
-    if side == "left":
+    if handedness == "left":
         vertices, joints = vertices * [-1.0, 1.0, 1.0], joints * [-1.0, 1.0, 1.0]
         faces = faces[:, ::-1]
     return View(joints + place, vertices + place, faces)
@@ -99,13 +99,13 @@ def write_rhd(root: Path, rng, *, train=6, test=3) -> dict[str, list[tuple[View,
     for folder, count in (("training", train), ("evaluation", test)):
         annotations, views = {}, []
         for number in range(count):
-            side = ("right", "left")[number % 2]
-            view = draw_view(rng, side=side, distance_mm=420.0)
+            handedness = ("right", "left")[number % 2]
+            view = render_view(rng, handedness=handedness, distance_mm=420.0)
             rgb, depth, mask = view.render(camera, (320, 320))
             name = f"{number:05d}.png"
             write_picture(root / folder / "color" / name, rgb)
-            numbers = np.where(mask, {"left": 7, "right": 25}[side], 1).astype(np.uint8)
-            numbers[:5, :5] = {"left": 20, "right": 3}[side]  # a bit of the other hand
+            numbers = np.where(mask, {"left": 7, "right": 25}[handedness], 1).astype(np.uint8)
+            numbers[:5, :5] = {"left": 20, "right": 3}[handedness]  # a bit of the other hand
             write_picture(root / folder / "mask" / name, numbers)
             coded = np.round(depth / 5000.0 * 65535.0).astype(int)
             picture = np.zeros((320, 320, 3), np.uint8)
@@ -116,12 +116,12 @@ def write_rhd(root: Path, rng, *, train=6, test=3) -> dict[str, list[tuple[View,
             joints = np.zeros((42, 3), np.float32)
             joints[:] = (5.0, 5.0, 1.0)
             uv_vis = np.zeros((42, 3), np.float32)
-            first = {"left": 0, "right": 21}[side]
+            first = {"left": 0, "right": 21}[handedness]
             joints[first : first + 21] = view.joints[chain] / 1000.0
             uv_vis[first : first + 21, :2] = view.pixels(camera)[chain]
             uv_vis[first : first + 21, 2] = 1.0
             annotations[number] = {"uv_vis": uv_vis, "xyz": joints, "K": camera.astype(np.float32)}
-            views.append((view, side))
+            views.append((view, handedness))
         with open(root / folder / f"anno_{folder}.pickle", "wb") as file:
             pickle.dump(annotations, file)
         written[folder] = views
@@ -146,7 +146,7 @@ def write_stb(root: Path, rng, *, frames=2) -> dict[str, list[View]]:
     for sequence in [f"B{n}{kind}" for n in range(1, 7) for kind in ("Counting", "Random")]:
         views, sk, bb = [], [], []
         for number in range(frames):
-            view = draw_view(rng, side="left", distance_mm=700.0)
+            view = render_view(rng, handedness="left", distance_mm=700.0)
             in_depth = view.moved(STB_TURN, STB_SHIFT)  # X_colour = R^T (X_depth - t)
             folder = root / "images" / sequence
             write_picture(folder / f"SK_color_{number}.png", view.render(STB_COLOUR, (640, 480))[0])
@@ -186,7 +186,7 @@ def write_freihand(root: Path, rng, *, train=5, test=3, backgrounds=2) -> dict[s
     for part, count, versions in (("training", train, backgrounds), ("evaluation", test, 1)):
         views, cameras = [], []
         for number in range(count):
-            view = draw_view(rng, distance_mm=600.0)
+            view = render_view(rng, distance_mm=600.0)
             camera = np.array([[480.0, 0, 112.0], [0, 481.0, 111.0], [0, 0, 1.0]])
             # Turn the camera so that the hand is in the middle, as in the data set's crops.
             middle = view.joints.mean(axis=0)
@@ -223,8 +223,8 @@ def write_rgbd(root: Path, rng, *, frames=10, registered=False) -> list[tuple[Vi
     """A recording with points; depth from its own camera, or registered to the colour camera."""
     views, lines = [], []
     for number in range(frames):
-        side = ("right", "left")[number % 2]
-        view = draw_view(rng, side=side, distance_mm=600.0)
+        handedness = ("right", "left")[number % 2]
+        view = render_view(rng, handedness=handedness, distance_mm=600.0)
         name = f"{number:04d}"
         write_picture(root / "colour" / f"{name}.png", view.render(RGBD_COLOUR, (640, 480))[0])
         if registered:
@@ -234,8 +234,8 @@ def write_rgbd(root: Path, rng, *, frames=10, registered=False) -> list[tuple[Vi
             depth = own.render(RGBD_DEPTH, (424, 240))[1]
         write_picture(root / "depth" / f"{name}.png", np.round(depth).astype(np.uint16))
         uv = view.pixels(RGBD_COLOUR).round(2).tolist()
-        lines.append(json.dumps({"frame": name, "side": side, "uv_px": uv}))
-        views.append((view, side))
+        lines.append(json.dumps({"frame": name, "handedness": handedness, "uv_px": uv}))
+        views.append((view, handedness))
     (root / "points.jsonl").write_text("\n".join(lines) + "\n")
     colour = "{width: 640, height: 480, fx: 600, fy: 600, cx: 320, cy: 240}"
     depth = "{width: 424, height: 240, fx: 380, fy: 380, cx: 212, cy: 120, unit_mm: 1.0}"

@@ -8,7 +8,7 @@ from kerashand.geometry.bones import BONE_RANGES, bone_lengths, bone_range
 from kerashand.geometry.pose import scale_from_joints
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.skeleton import BONES, SCALE_BONES
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 START, END = np.array(BONES).T
 
@@ -20,7 +20,7 @@ def true_lengths(xyz):
 @pytest.fixture(scope="module")
 def hands_mm():
     return np.stack(
-        [draw_sample("varied", "test", 0, index, size_px=32).xyz_mm for index in range(12)]
+        [render_sample("varied", "test", 0, index, size_px=32).xyz_mm for index in range(12)]
     )
 
 

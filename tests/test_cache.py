@@ -11,7 +11,7 @@ import pytest
 from kerashand.data import cache
 from kerashand.data.cache import Split, cache_root, ensure_splits, write_shard
 from kerashand.errors import UserError
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_records_hold_the_samples(sample_cache):
 
     for domain, files in sample_cache.files.items():
         stored = parse(records(files[1])[3], size_px=sample_cache.size_px)
-        drawn = draw_sample(domain, "train", 0, 16 + 3, size_px=sample_cache.size_px)
+        drawn = render_sample(domain, "train", 0, 16 + 3, size_px=sample_cache.size_px)
         for name in ("depth_mm", "uv_px", "xyz_mm", "intrinsics"):
             np.testing.assert_array_equal(stored[name], getattr(drawn, name), err_msg=name)
         # JPEG: near, not equal.

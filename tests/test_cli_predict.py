@@ -18,10 +18,10 @@ from kerashand import exporting
 from kerashand.cli import drawing, predict
 from kerashand.cli.media import read_picture
 from kerashand.config import load_config
-from kerashand.models.finder import build_finder
+from kerashand.models.detector import build_detector
 from kerashand.models.hand_pose import build_parts
 from kerashand.runtime import HandPose
-from kerashand.runtime.finder import FoundHand
+from kerashand.runtime.detector import Detection
 from kerashand.runtime.hand_pose import Hand
 from kerashand.runtime.tracker import HandTracker
 from kerashand.skeleton import JOINT_COLOURS
@@ -31,7 +31,7 @@ SIZE = 32
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A pose model and a finder that sees a hand everywhere (threshold 0), as files."""
+    """A pose model and a detector that sees a hand everywhere (threshold 0), as files."""
     import keras
 
     keras.utils.set_random_seed(1)
@@ -41,10 +41,10 @@ def models(tmp_path_factory):
     exporting.export(
         parts.build_inference_model(), folder / "pose.tflite", "tflite", metadata=described
     )
-    finder = build_finder(image_size_px=64, width=0.5)
+    detector = build_detector(image_size_px=64, width=0.5)
     for name, threshold in (("finds", 0.0), ("nothing", 0.99)):
-        described = exporting.describe_finder(image_size_px=64, threshold=threshold)
-        exporting.export(finder, folder / f"{name}.tflite", "tflite", metadata=described)
+        described = exporting.describe_detector(image_size_px=64, threshold=threshold)
+        exporting.export(detector, folder / f"{name}.tflite", "tflite", metadata=described)
     return folder
 
 
@@ -56,8 +56,13 @@ def picture(tmp_path, rng):
     return path
 
 
-def run(models, *arguments, finder="finds"):
-    files = ["--model", str(models / "pose.tflite"), "--finder", str(models / f"{finder}.tflite")]
+def run(models, *arguments, detector="finds"):
+    files = [
+        "--model",
+        str(models / "pose.tflite"),
+        "--detector",
+        str(models / f"{detector}.tflite"),
+    ]
     return predict.main([*map(str, arguments), *files])
 
 
@@ -82,17 +87,17 @@ def test_a_picture_gives_joints_a_drawing_and_json(models, picture, capsys):
 def test_a_camera_gives_millimetres_in_its_frame(models, picture, capsys):
     lines = picture.with_name("hands.jsonl")
     camera = ["--intrinsics", "200,200,79.5,59.5", "--scale-mm", "45"]
-    box = ["--box", "20,20,100,110", "--side", "left"]
+    box = ["--box", "20,20,100,110", "--handedness", "left"]
     assert run(models, picture, *camera, *box, "--json", lines, "--no-drawing") == 0
     assert "the wrist is" in capsys.readouterr().out
     (hand,) = json.loads(lines.read_text())["hands"]
-    assert hand["side"] == "left"
+    assert hand["handedness"] == "left"
     assert hand["xyz_camera_mm"][0][2] == pytest.approx(hand["root_depth_mm"], abs=0.01)
     assert not picture.with_name("photo_pose.png").exists()
 
 
 def test_no_hand_is_an_answer(models, picture, capsys):
-    assert run(models, picture, finder="nothing") == 0
+    assert run(models, picture, detector="nothing") == 0
     assert "photo.jpg: no hand" in capsys.readouterr().out
     drawing = cv2.imread(str(picture.with_name("photo_pose.png")))
     plain = cv2.resize(cv2.imread(str(picture)), (640, 480), interpolation=cv2.INTER_CUBIC)
@@ -103,7 +108,7 @@ def test_no_hand_is_an_answer(models, picture, capsys):
 def test_a_small_picture_is_drawn_enlarged(score, words):
     uv_px = np.stack([np.linspace(20, 60, 21), np.linspace(70, 30, 21)], axis=1)
     hand = Hand(
-        side="right", uv_px=uv_px, joint_scores=np.full(21, score), z_relative=np.zeros(21),
+        handedness="right", uv_px=uv_px, confidence=np.full(21, score), z_relative=np.zeros(21),
         xyz_relative=np.zeros((21, 3)),
     )  # fmt: skip
     drawn = drawing.draw(np.full((100, 100, 3), 200, np.uint8), [(0, hand)])
@@ -268,7 +273,7 @@ sys.exit(predict.main(sys.argv[2:]))
 def test_a_stopped_call_keeps_what_it_has(models, tmp_path, sent, code):
     write_video(tmp_path / "a.avi")
     write_video(tmp_path / "b.avi")
-    files = ["--model", models / "pose.tflite", "--finder", models / "finds.tflite"]
+    files = ["--model", models / "pose.tflite", "--detector", models / "finds.tflite"]
     done = subprocess.run(
         [sys.executable, "-c", STOPPED, sent, "a.avi", "b.avi", "--json", "h.jsonl", *files],
         capture_output=True, text=True, check=False, cwd=tmp_path,
@@ -386,9 +391,12 @@ def test_hidden_files_of_a_folder_are_no_inputs(models, picture, tmp_path):
         (["camera:x"], "A camera is camera:0"),
         (["https://example.org/a.jpg"], "is an address: download it first"),
         (["n" * 300 + ".jpg"], "File name too long"),
-        (["photo.jpg", "--box", "nan,0,5,5", "--side", "left"], "4 finite numbers"),
-        (["photo.jpg", "--box", "500,500,600,600", "--side", "left"], "must meet the picture"),
-        (["photo.jpg", "--box", "0,0,1e8,1e8", "--side", "left"], "4 pictures wide or high"),
+        (["photo.jpg", "--box", "nan,0,5,5", "--handedness", "left"], "4 finite numbers"),
+        (
+            ["photo.jpg", "--box", "500,500,600,600", "--handedness", "left"],
+            "must meet the picture",
+        ),
+        (["photo.jpg", "--box", "0,0,1e8,1e8", "--handedness", "left"], "4 pictures wide or high"),
         (["photo.jpg", "clip.avi", "--box", "1,1,9,9"], "--box is for pictures"),
         (["photo.jpg", "--out", "kept"], "--out: kept/photo_pose.png is a folder"),
         (["photo.jpg", "--show"], "--show is for videos and cameras. Received: the picture photo"),
@@ -567,16 +575,16 @@ class Scripted(HandPose):
 
     def find(self, rgb, *, max_hands=2):
         self.searches += 1
-        return [FoundHand(box, "right", 1.0) for box in self.script[self.frame]][:max_hands]
+        return [Detection(box, "right", 1.0) for box in self.script[self.frame]][:max_hands]
 
     def _look(self, rgb, centre, side_px, angle_rad, *, side):
         boxes = self.script[self.frame]
         near = min(boxes, default=None, key=lambda b: abs((b[0] + b[2]) / 2 - centre[0]))
-        hand = super()._look(rgb, centre, side_px, angle_rad, side=side)
+        hand = super()._look(rgb, centre, side_px, angle_rad, handedness=side)
         if near is None:
-            return dataclasses.replace(hand, joint_scores=np.zeros(21))
+            return dataclasses.replace(hand, confidence=np.zeros(21))
         uv = np.linspace(near[:2], near[2:], 21)
-        return dataclasses.replace(hand, joint_scores=np.full(21, 0.9), uv_px=uv)
+        return dataclasses.replace(hand, confidence=np.full(21, 0.9), uv_px=uv)
 
 
 def test_a_hand_keeps_its_number_until_it_is_gone(models):

@@ -179,8 +179,8 @@ def test_overrides_are_yaml_values_and_come_last_in_order():
         ("stages.pretrain.labels.source=[uv, xy]", r"Received: 'xy'. Did you mean `xyz`"),
         ("stages.pretrain.labels.source=uv", r"must be a list of uv, xyz, depth. Received: 'uv'"),
         ("stages.pretrain.labels.source=[uv, uv, xyz]", r"names an entry twice"),
-        ("model.decoder.channels=[8, 8]", r"model.decoder.channels: must have 5 entries"),
-        ("model.decoder.output_size_px=48", r"a multiple of 32.*Received: 48"),
+        ("model.regularizer.channels=[8, 8]", r"model.regularizer.channels: must have 5 entries"),
+        ("model.regularizer.output_size_px=48", r"a multiple of 32.*Received: 48"),
         ("data.image_size_px=250", r"^data.image_size_px: .*a multiple of 8.*Received: 250"),
         ("augment=3", r"^augment: must be a mapping"),
         ("augmnt.noise=3", r"^augmnt: unknown key.*Did you mean `augment`"),
@@ -480,7 +480,7 @@ def test_initial_weights_are_a_file_or_packaged(tmp_path):
     [
         ("model.lite", "kerashand.models.lite.build_lite"),
         ("model.regressor", "kerashand.models.depth_regressor.build_depth_regressor"),
-        ("model.decoder", "kerashand.models.depth_decoder.build_depth_decoder"),
+        ("model.regularizer", "kerashand.models.depth_regularizer.build_depth_regularizer"),
         ("augment", "kerashand.data.augment.AugmentParameters"),
     ],
 )

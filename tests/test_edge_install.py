@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kerashand.runtime import HandPose
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 ROOT = Path(__file__).parents[1]
 EDGE = ("numpy", "ai-edge-litert")
@@ -30,7 +30,8 @@ k = [[500.0, 0.0, 128.0], [0.0, 500.0, 128.0], [0.0, 0.0, 1.0]]
 (same,) = pose.predict_batch([picture], max_hands=1, intrinsics=k, scale_mm=90.0)[0]
 frames = list(pose.stream([picture] * 3, max_hands=1, smooth=False))
 print(json.dumps({
-    "absent": absent, "seconds": seconds, "uv_px": hand.uv_px.tolist(), "side": hand.side,
+    "absent": absent, "seconds": seconds, "uv_px": hand.uv_px.tolist(),
+    "handedness": hand.handedness,
     "again": same.uv_px.tolist(), "xyz_mm": same.xyz_mm.tolist(),
     "numbers": [[number for number, _ in hands] for hands in frames],
 }))
@@ -55,7 +56,7 @@ def edge_python(tmp_path_factory):
 
 @pytest.mark.slow
 def test_hands_without_tensorflow_in_a_second(edge_python, tmp_path):
-    sample = draw_sample("varied", "test", 0, 3, size_px=256)
+    sample = render_sample("varied", "test", 0, 3, size_px=256)
     np.save(tmp_path / "picture.npy", sample.image)
     (tmp_path / "program.py").write_text(PROGRAM)
 
@@ -71,7 +72,7 @@ def test_hands_without_tensorflow_in_a_second(edge_python, tmp_path):
     first = results[0]
     assert len(first["absent"]) == 7
     (hand, *_) = HandPose.load().predict(sample.image, max_hands=1)
-    assert first["side"] == hand.side
+    assert first["handedness"] == hand.handedness
     np.testing.assert_allclose(first["uv_px"], hand.uv_px, atol=0.05)
     np.testing.assert_allclose(first["again"], first["uv_px"], atol=1e-3)
     assert np.isfinite(first["xyz_mm"]).all()

@@ -10,7 +10,7 @@ import pytest
 from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE, boxed_pictures
 from kerashand.geometry.pose import relative_depth, scale_from_joints
 from kerashand.runtime.hand_pose import Hand, HandPose
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 
 @pytest.fixture(scope="module")
@@ -22,21 +22,21 @@ class Oracle(HandPose):
     """Answers with `uv_px` and `z_relative` of the next picture, moved right by some pixels."""
 
     scale_bone, depth_along = "wrist_middle_mcp", "optical_axis"
-    finder = None
+    detector = None
 
     def __init__(self, truths, off_px=0.0):
-        self.truths, self.off_px, self.sides = iter(truths), off_px, []
+        self.truths, self.off_px, self.handedness = iter(truths), off_px, []
 
-    def predict(self, rgb, *, box, side, passes=1):
+    def predict(self, rgb, *, box, handedness, passes=1):
         uv, z = next(self.truths)
-        self.sides.append(side)
+        self.handedness.append(handedness)
         uv = np.asarray(uv, np.float64) + np.array([self.off_px, 0.0])
-        return [Hand(side, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)))]
+        return [Hand(handedness, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)))]
 
 
 def rendered_truth(count):
     for index in range(count):
-        sample = draw_sample("varied", "test", 0, index, size_px=256)
+        sample = render_sample("varied", "test", 0, index, size_px=256)
         scale = scale_from_joints(sample.xyz_mm, Oracle.scale_bone)
         yield sample.uv_px, relative_depth(sample.xyz_mm, scale)
 
@@ -64,7 +64,7 @@ def test_prepared_hands_are_repeated_in_training_alone(load_script):
 
 def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_script, tmp_path):
     script = load_script("tools/prepare_photographs.py")
-    sample = draw_sample("target", "test", 0, 4, size_px=100)
+    sample = render_sample("target", "test", 0, 4, size_px=100)
     hand = sample.mask > 0
     wall = np.where(hand[..., None], sample.image, (225, 225, 232)).astype(np.uint8)
     cover = script.cut_out(wall, sample.uv_px)
@@ -100,7 +100,7 @@ def test_loose_boxes_are_about_the_same_middle(script):
 
 
 def test_photographs_by_group(script, tmp_path):
-    samples = [draw_sample("target", "test", 0, index, size_px=128) for index in range(3)]
+    samples = [render_sample("target", "test", 0, index, size_px=128) for index in range(3)]
     for number, sample in enumerate(samples):
         cv2.imwrite(str(tmp_path / f"{number}.png"), sample.image[:, :, ::-1])
     uv = np.stack([sample.uv_px for sample in samples])
@@ -115,27 +115,27 @@ def test_photographs_by_group(script, tmp_path):
     )
     model = Oracle(((points, np.zeros(21)) for points in uv), off_px=2.0)
     table = script.photographs(model, tmp_path, "test", 1)
-    assert model.sides == ["right", "left"]
+    assert model.handedness == ["right", "left"]
     assert table["all"]["hands"] == table["a"]["hands"] == 2
-    assert table["side: left"]["hands"] == 1
+    assert table["handedness: left"]["hands"] == 1
     boxes = np.ptp(uv[:2], axis=1).max(axis=1)
     assert table["all"]["mean_px"] == pytest.approx(np.mean(2.0 * 256 / (1.3 * boxes)), rel=1e-5)
     assert table["all"]["pck"] == 1.0
-    assert "side: left" in script.text_of({"photographs": table})
+    assert "handedness: left" in script.text_of({"photographs": table})
 
 
 class Chooser(HandPose):
     """Knows pictures by the grey of their corner: what is found in each, and how sure it is.
 
-    The side in a box is that of the half of the box which is brighter.
+    The handedness in a box is that of the half of the box which is brighter.
     """
 
-    scale_bone, depth_along, finder, least_score = "wrist_middle_mcp", "optical_axis", True, 0.5
+    scale_bone, depth_along, detector, least_score = "wrist_middle_mcp", "optical_axis", True, 0.5
 
     def __init__(self, found):
         self.found = found
 
-    def predict(self, rgb, *, box=None, side="auto", passes=1, max_hands=2):
+    def predict(self, rgb, *, box=None, handedness="auto", passes=1, max_hands=2):
         corner = int(rgb[0, 0, 0])
         if box is None:
             return [self.hand(rgb, where, "auto", 0.9) for where in self.found.get(corner, ())]
@@ -143,17 +143,17 @@ class Chooser(HandPose):
         corners = np.array(
             [[left, top], [right, bottom], [(left + right) / 2, (top + bottom) / 2]], np.float64
         )
-        return [self.hand(rgb, box, side, SURE[corner // 10], corners[[0, 1] + [2] * 19])]
+        return [self.hand(rgb, box, handedness, SURE[corner // 10], corners[[0, 1] + [2] * 19])]
 
-    def hand(self, rgb, box, side, score, uv=None):
+    def hand(self, rgb, box, handedness, score, uv=None):
         left, top, right, bottom = (round(float(value)) for value in box)
-        if side == "auto":
+        if handedness == "auto":
             cut = rgb[max(top, 0) : bottom, max(left, 0) : right].mean(axis=(0, 2))
             half = len(cut) // 2
-            side = "right" if cut[:half].mean() > cut[half:].mean() else "left"
+            handedness = "right" if cut[:half].mean() > cut[half:].mean() else "left"
         if uv is None:
             uv = np.array(box, np.float64).reshape(2, 2)[np.arange(21) % 2]
-        return Hand(side, uv, np.zeros(21), np.full(21, score), np.zeros((21, 3)))
+        return Hand(handedness, uv, np.zeros(21), np.full(21, score), np.zeros((21, 3)))
 
 
 SURE = {1: 0.8, 2: 0.8, 5: 0.6, 6: 0.1}
@@ -205,7 +205,7 @@ def test_squares_without_a_hand_tell_what_is_taken_for_one(script, mixed):
     assert table["empty"] == {"hands": 0, "empty_squares": 3, "empty_seen": pytest.approx(2 / 3)}
     # What the brighter half says is right of both hands and of their mirror images.
     assert table["all"]["handedness"] == 1.0
-    assert table["side: left"]["handedness_left_mirrored"] == 1.0
+    assert table["handedness: left"]["handedness_left_mirrored"] == 1.0
     # 0.8 is said of joints that are all right.
     assert table["all"]["calibration_error"] == pytest.approx(0.2)
     text = script.text_of({"split": "val", "photographs": table})
@@ -218,7 +218,7 @@ def test_whole_pictures_by_set_side_and_mirror_image(script, mixed):
     row = script.whole_pictures(Chooser(WHERE), args)
     # Two photographs with hands, two of the folder's own without, and two of the package.
     assert (row["photographs"], row["without hands"]) == (2, 4)
-    assert row["recall"] == row["side"] == 1.0
+    assert row["recall"] == row["handedness"] == 1.0
     assert row["precision"] == pytest.approx(2 / 3)
     assert row["share_of_empty_with_a_hand"] == 0.25
     groups = row["groups"]
@@ -226,20 +226,26 @@ def test_whole_pictures_by_set_side_and_mirror_image(script, mixed):
         "pictures": 2, "hands": 0, "empty_pictures": 2, "empty_seen": 0.0,
     }  # fmt: skip
     assert set(groups) == {
-        "all", "a", "b", "empty", "side: left", "side: right", "mirrored", "mirrored, a",
-        "mirrored, b", "mirrored, empty", "mirrored, side: left", "mirrored, side: right",
+        "all", "a", "b", "empty", "handedness: left", "handedness: right", "mirrored",
+        "mirrored, a", "mirrored, b", "mirrored, empty", "mirrored, handedness: left",
+        "mirrored, handedness: right",
         "other pictures",
     }  # fmt: skip
     assert groups["empty"]["empty_seen"] == 0.5
-    assert groups["side: left"] == {"pictures": 1, "hands": 1, "recall": 1.0, "handedness": 1.0}
+    assert groups["handedness: left"] == {
+        "pictures": 1,
+        "hands": 1,
+        "recall": 1.0,
+        "handedness": 1.0,
+    }
     # The right hand's mirror image is found, and left; that of the left one is missed.
     assert groups["mirrored"]["recall"] == 0.5
-    assert groups["mirrored, side: left"]["recall"] == 1.0
-    assert groups["mirrored, side: left"]["handedness"] == 1.0
-    assert groups["mirrored, side: right"]["recall"] == 0.0
+    assert groups["mirrored, handedness: left"]["recall"] == 1.0
+    assert groups["mirrored, handedness: left"]["handedness"] == 1.0
+    assert groups["mirrored, handedness: right"]["recall"] == 0.0
     text = script.text_of({"split": "val", "whole pictures": row})
     assert "Whole pictures (val split), 2 photographs and 4 without hands: precision 0.667" in text
-    assert "| mirrored, side: right | 1 | 1 |  | 0.000 |" in text
+    assert "| mirrored, handedness: right | 1 | 1 |  | 0.000 |" in text
 
 
 def test_pictures_say_their_sets_and_may_hold_no_hand(mixed):
@@ -272,7 +278,7 @@ def seen_half_as_deep(xyz_mm):
 
 def test_photographs_in_3d(script, tmp_path):
     """Rendered hands written as if two cameras had given them; the split is kept."""
-    samples = [draw_sample("varied", "test", 0, index, size_px=128) for index in range(3)]
+    samples = [render_sample("varied", "test", 0, index, size_px=128) for index in range(3)]
     for number, sample in enumerate(samples):
         cv2.imwrite(str(tmp_path / f"{number}.png"), sample.image[:, :, ::-1])
     np.savez(

@@ -17,7 +17,7 @@ from kerashand.metrics import depth_slope
 from kerashand.metrics_calibration import calibration
 from kerashand.metrics_detection import match_boxes
 from kerashand.metrics_offsets import joint_offsets, with_offsets, without_offsets
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 
 def turns(rng, count):
@@ -324,7 +324,7 @@ def test_a_keras_model_with_heads_answers_all_questions(rng):
     for heads in (True, False):
         parts = build_parts(
             lite={"width": 0.25, "stages": 1}, regressor={**small, "heads": heads},
-            decoder={"output_size_px": 32, "channels": (16, 16, 8, 8, 8)}, image_size_px=32,
+            regularizer={"output_size_px": 32, "channels": (16, 16, 8, 8, 8)}, image_size_px=32,
         )  # fmt: skip
         predictor = of_model(
             parts.build_inference_model(), name="m", image_size_px=32, depth_map_px=8,
@@ -361,7 +361,7 @@ def test_samples_are_numbered_by_hands_alone(rng):
 def test_a_view_is_told_from_the_labels():
     seen = set()
     for index in range(20):
-        sample = draw_sample("target", "test", 0, index, size_px=64)
+        sample = render_sample("target", "test", 0, index, size_px=64)
         wrist, index_mcp, little = sample.xyz_mm[[0, 5, 17]]
         palm = np.dot(np.cross(little - wrist, index_mcp - wrist), wrist) > 0
         groups = groups_of(sample.image, sample.uv_px, True)

@@ -22,8 +22,8 @@ import kerashand
 from kerashand.runtime import HandPose
 from kerashand.runtime.crop import crop_from_image, cut
 from kerashand.runtime.model_file import with_description
-from kerashand.synthetic.pictures import draw_picture
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.pictures import render_picture
+from kerashand.synthetic.scene import render_sample
 
 CPP = Path(__file__).parents[1] / "export" / "cpp"
 WEIGHTS = Path(kerashand.__file__).parent / "weights"
@@ -100,20 +100,20 @@ def run(program, *words):
     return subprocess.run([program, *words], capture_output=True, text=True, check=False)
 
 
-def told(program, model, picture, box, side, *rest):
-    """What the program says about a hand: its side, its score, and arrays by name."""
-    done = run(program, model, picture, ",".join(map(repr, box)), side, *map(str, rest))
+def told(program, model, picture, box, handedness, *rest):
+    """What the program says about a hand: its handedness, its score, and arrays by name."""
+    done = run(program, model, picture, ",".join(map(repr, box)), handedness, *map(str, rest))
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     joints = {name: np.array([joint[name] for joint in answer["joints"]]) for name in PRINTED}
-    return answer["side"], answer["score"], joints
+    return answer["handedness"], answer["score"], joints
 
 
 def assert_same(answer, hand):
-    side, score, joints = answer
-    assert side == hand.side
+    handedness, score, joints = answer
+    assert handedness == hand.handedness
     assert score == pytest.approx(hand.score, abs=PRINTED["confidence"])
-    true = {"uv_px": hand.uv_px, "z_relative": hand.z_relative, "confidence": hand.joint_scores}
+    true = {"uv_px": hand.uv_px, "z_relative": hand.z_relative, "confidence": hand.confidence}
     for name, atol in PRINTED.items():
         np.testing.assert_allclose(joints[name], true[name], atol=atol, rtol=0, err_msg=name)
 
@@ -121,31 +121,34 @@ def assert_same(answer, hand):
 @pytest.mark.parametrize(("index", "size_px"), [(0, 192), (1, 320), (2, 640), (3, 256), (4, 900)])
 def test_joints_of_rendered_hands(program, pose, tmp_path, index, size_px):
     """Right hands and left ones; small, large, and so large that pixels are averaged."""
-    sample = draw_sample("varied", "test", 0, index, size_px=size_px)
-    rgb, uv, side = sample.image, sample.uv_px, "right"
+    sample = render_sample("varied", "test", 0, index, size_px=size_px)
+    rgb, uv, handedness = sample.image, sample.uv_px, "right"
     if index % 2:
-        rgb, uv, side = rgb[:, ::-1], uv * [-1, 1] + [size_px - 1, 0], "left"
+        rgb, uv, handedness = rgb[:, ::-1], uv * [-1, 1] + [size_px - 1, 0], "left"
     rgb = np.ascontiguousarray(rgb)
     box = [float(value) for value in (*uv.min(axis=0), *uv.max(axis=0))]
     path = write_ppm(tmp_path / "hand.ppm", rgb)
     for passes in (1, 2, 3, 5):
-        expected = pose.predict(rgb, box=box, side=side, passes=passes)[0]
-        assert_same(told(program, MODEL, path, box, side, passes), expected)
+        expected = pose.predict(rgb, box=box, handedness=handedness, passes=passes)[0]
+        assert_same(told(program, MODEL, path, box, handedness, passes), expected)
     # In so large a box the first look only tells where to look next.
     loose = [-0.5, -0.5, size_px - 0.5, size_px - 0.5]
-    assert_same(told(program, MODEL, path, loose, side), pose.predict(rgb, box=loose, side=side)[0])
+    assert_same(
+        told(program, MODEL, path, loose, handedness),
+        pose.predict(rgb, box=loose, handedness=handedness)[0],
+    )
 
 
 @pytest.fixture(scope="module")
 def whole():
-    """A picture with a photograph behind its hands, not square, and boxes with sides."""
+    """A picture with a photograph behind its hands, not square, and boxes with handedness."""
     for index in range(20):
-        picture = draw_picture("test", 0, index, size_px=480)
+        picture = render_picture("test", 0, index, size_px=480)
         if len(picture.boxes) > 1:
-            sides = ["right" if right else "left" for right in picture.is_right]
+            handedness = ["right" if right else "left" for right in picture.is_right]
             boxes = [[float(value) for value in box] for box in picture.boxes]
             return np.ascontiguousarray(picture.image[:, :440]), list(
-                zip(boxes, sides, strict=True)
+                zip(boxes, handedness, strict=True)
             )
     raise AssertionError("no picture with two hands")
 
@@ -155,21 +158,33 @@ def test_joints_in_a_whole_picture(program, pose, tmp_path, whole):
     rgb, hands = whole
     path = write_ppm(tmp_path / "whole.ppm", rgb)
     beyond = ([-60.0, 300.5, 120.25, 530.0], "right")
-    for box, side in [*hands, beyond]:
-        assert_same(told(program, MODEL, path, box, side), pose.predict(rgb, box=box, side=side)[0])
+    for box, handedness in [*hands, beyond]:
+        assert_same(
+            told(program, MODEL, path, box, handedness),
+            pose.predict(rgb, box=box, handedness=handedness)[0],
+        )
 
 
 def test_comments_in_a_ppm(program, pose, tmp_path, whole):
-    rgb, [(box, side), *_] = whole
+    rgb, [(box, handedness), *_] = whole
     path = write_ppm(
         tmp_path / "a b.ppm", rgb, head="P6 # made by\n#hand\n{width}\t{height}\r255\n"
     )
-    assert_same(told(program, MODEL, path, box, side), pose.predict(rgb, box=box, side=side)[0])
+    assert_same(
+        told(program, MODEL, path, box, handedness),
+        pose.predict(rgb, box=box, handedness=handedness)[0],
+    )
 
 
 def test_time_of_a_look(program, tmp_path, whole):
-    rgb, [(box, side), *_] = whole
-    words = (MODEL, write_ppm(tmp_path / "a.ppm", rgb), ",".join(map(str, box)), side, "--time")
+    rgb, [(box, handedness), *_] = whole
+    words = (
+        MODEL,
+        write_ppm(tmp_path / "a.ppm", rgb),
+        ",".join(map(str, box)),
+        handedness,
+        "--time",
+    )
     done = run(program, *words)
     assert done.returncode == 0
     assert json.loads(done.stdout)
@@ -280,7 +295,10 @@ BAD = {
     "no TFLite": ({"model": "text.tflite"}, "text.tflite is not a TFLite model."),
     "wrong structure": ({"model": "lost.tflite"}, "lost.tflite is not a TFLite model (LiteRT: "),
     "operators": ({"model": "sine.tflite"}, "sine.tflite is not run: it holds an operator that"),
-    "finder": ({"model": "hand_finder.tflite"}, "hand_finder.tflite is not a pose model of kera"),
+    "detector": (
+        {"model": "hand_detector.tflite"},
+        "hand_detector.tflite is not a pose model of kera",
+    ),
     "no picture": ({"picture": "none.ppm"}, "none.ppm does not exist"),
     "no PPM": ({"picture": "text.ppm"}, "text.ppm is not a binary PPM picture"),
     "a folder": ({"picture": "folder"}, "folder is not a binary PPM picture"),
@@ -294,7 +312,7 @@ BAD = {
     "endless": ({"box": "-inf,5,6,6"}, "The box must be 2 pixels to 4 pictures large"),
     "three numbers": ({"box": "1,2,3"}, "The box must be LEFT,TOP,RIGHT,BOTTOM. Received: 1,2,3"),
     "five numbers": ({"box": "1,2,3,4,5"}, "The box must be LEFT,TOP,RIGHT,BOTTOM. Received: 1"),
-    "side": ({"side": "Left"}, "The side must be left or right. Received: Left"),
+    "handedness": ({"handedness": "Left"}, "The handedness must be left or right. Received: Left"),
     "passes": ({"passes": "0"}, "The passes must be 1 to 9. Received: 0"),
     "no passes": ({"passes": "two"}, "The passes must be 1 to 9. Received: two"),
 }
@@ -315,7 +333,7 @@ def folder(tmp_path_factory):
     (folder / "half.tflite").write_bytes(model[: len(model) // 2])
     (folder / "head.tflite").write_bytes(model[:1000])
     (folder / "empty.tflite").touch()
-    for name in ("hand_pose.tflite", "hand_finder.tflite"):
+    for name in ("hand_pose.tflite", "hand_detector.tflite"):
         shutil.copy(WEIGHTS / name, folder)
     with zipfile.ZipFile(folder / "zip.tflite", "w") as archive:
         archive.writestr("kerashand.json", "{}")
@@ -342,7 +360,7 @@ def test_bad_input_is_told_in_one_line(program, folder, name):
         "model": "hand_pose.tflite",
         "picture": "good.ppm",
         "box": "5,5,40,40",
-        "side": "left",
+        "handedness": "left",
         "passes": "2",
     }
     words = (words | changed).values()
@@ -381,7 +399,7 @@ def test_program_of_the_readme(tmp_path, pose):
     shutil.copy(MODEL, tmp_path)
     done = subprocess.run([program], cwd=tmp_path, capture_output=True, text=True, check=True)
     rgb = np.zeros((480, 640, 3), np.uint8)
-    [hand] = pose.predict(rgb, box=(120, 80, 310, 290), side="right")
+    [hand] = pose.predict(rgb, box=(120, 80, 310, 290), handedness="right")
     u, v = pose.follow(rgb, hand).uv_px[0]
     said = re.fullmatch(r"wrist at (.*), (.*)\n", done.stdout)
     np.testing.assert_allclose([float(said[1]), float(said[2])], [u, v], atol=0.06)

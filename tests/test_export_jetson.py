@@ -13,7 +13,7 @@ from kerashand.errors import UserError
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 DESCRIPTION = {"task": "hand_pose", "image_size_px": 4}
 
@@ -319,11 +319,11 @@ def run_tensorrt(load_script, monkeypatch, tmp_path):
 
 def test_an_engine_gives_the_hands_of_the_runtime(run_tensorrt, tmp_path, capsys):
     """Buffers, addresses and outputs; TensorRT and the GPU are stand-ins."""
-    sample = draw_sample("varied", "test", 5, 0, size_px=192)
+    sample = render_sample("varied", "test", 5, 0, size_px=192)
     backend = run_tensorrt.TensorRTBackend(tmp_path / "engine", tmp_path / "hand.json")
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
-    (hand,) = HandPose(backend, None).predict(sample.image, box=box, side="left")
-    (expected,) = HandPose.load().predict(sample.image, box=box, side="left")
+    (hand,) = HandPose(backend, None).predict(sample.image, box=box, handedness="left")
+    (expected,) = HandPose.load().predict(sample.image, box=box, handedness="left")
     np.testing.assert_allclose(hand.uv_px, expected.uv_px, atol=1e-4)
     np.save(tmp_path / "hand.npy", sample.image)
     arguments = ["--description", str(tmp_path / "hand.json"), "--picture", f"{tmp_path}/hand.npy"]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from kerashand.errors import UserError
 from kerashand.runtime import HandPose
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 PROGRAM = Path(__file__).parents[1] / "export" / "python" / "hand_on_camera.py"
 HIDDEN = ("tensorflow", "keras", "cv2", "av", "PIL", "matplotlib", "yaml", "rich", "onnxruntime")
@@ -46,7 +46,7 @@ def pose():
 def picture(pose):
     """A rendered hand that is found, in 480 x 640 pixels."""
     for index in range(40):
-        sample = draw_sample("varied", "test", 5, index, size_px=192)
+        sample = render_sample("varied", "test", 5, index, size_px=192)
         if (sample.mask > 0).mean() > 0.2:
             hand = cv2.resize(sample.image, (480, 480), interpolation=cv2.INTER_CUBIC)
             rgb = np.pad(hand, [(0, 0), (80, 80), (0, 0)], mode="edge")
@@ -66,7 +66,7 @@ def check_hands(line, expected):
     hands = json.loads(line)["hands"]
     assert len(hands) == len(expected)
     for hand, wanted in zip(hands, expected, strict=True):
-        assert hand["side"] == wanted.side
+        assert hand["handedness"] == wanted.handedness
         np.testing.assert_allclose(hand["score"], wanted.score, atol=1e-4)
         np.testing.assert_allclose(hand["box"], wanted.box, atol=0.01)
         np.testing.assert_allclose(hand["uv_px"], wanted.uv_px, atol=0.01)

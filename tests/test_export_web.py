@@ -30,8 +30,8 @@ from kerashand import skeleton
 from kerashand.runtime import HandPose
 from kerashand.runtime.crop import crop_from_image, cut
 from kerashand.runtime.tracker import HandTracker
-from kerashand.synthetic.pictures import draw_picture
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.pictures import render_picture
+from kerashand.synthetic.scene import render_sample
 
 WEB = Path(__file__).parents[1] / "export" / "web"
 WEIGHTS = Path(kerashand.__file__).parent / "weights"
@@ -71,7 +71,7 @@ async function pictureOf(name) {
 }
 async function loadPose() {
   const { HandPose } = await import('/hand_pose.js');
-  return HandPose.load('/models/hand_pose.tflite', '/models/hand_finder.tflite');
+  return HandPose.load('/models/hand_pose.tflite', '/models/hand_detector.tflite');
 }
 function plain(hand) {
   return Object.fromEntries(Object.entries(hand).map(
@@ -244,21 +244,21 @@ def samples():
     """Pictures of one hand with their boxes and sides: small, large, turned, right and left."""
     rows = []
     for index, size_px in enumerate((192, 320, 640, 256)):
-        sample = draw_sample("varied", "test", 0, index, size_px=size_px)
-        picture, uv, side = sample.image, sample.uv_px, "right"
+        sample = render_sample("varied", "test", 0, index, size_px=size_px)
+        picture, uv, handedness = sample.image, sample.uv_px, "right"
         if index % 2:
             picture, uv = picture[:, ::-1], uv * [-1, 1] + [size_px - 1, 0]
-            side = "left"
+            handedness = "left"
         box = [float(value) for value in (*uv.min(axis=0), *uv.max(axis=0))]
-        rows.append((np.ascontiguousarray(picture), box, side))
+        rows.append((np.ascontiguousarray(picture), box, handedness))
     return rows
 
 
 @pytest.fixture(scope="module")
 def wholes():
     """Whole pictures: drawn ones, hands before a wall, two of them, and a wall without any."""
-    drawn = [draw_picture("test", 0, index, size_px=480).image for index in range(3)]
-    hands = [draw_sample("varied", "test", 0, index, size_px=400).image for index in (2, 6, 8)]
+    drawn = [render_picture("test", 0, index, size_px=480).image for index in range(3)]
+    hands = [render_sample("varied", "test", 0, index, size_px=400).image for index in (2, 6, 8)]
     walls = [np.full((480, 640, 3), 200, np.uint8) for _ in hands]
     for wall, hand in zip(walls, hands, strict=True):
         wall[40:440, 120:520] = hand
@@ -274,36 +274,36 @@ def surest(pose, wholes):
 
 def differences(hands, expected, *, score_atol=0.02):
     """Largest differences: of joints in pixels, of joints in boxes, of depth, of scores."""
-    assert [hand["side"] for hand in hands] == [hand.side for hand in expected]
+    assert [hand["handedness"] for hand in hands] == [hand.handedness for hand in expected]
     rows = [np.zeros(4)]
     for hand, true in zip(hands, expected, strict=True):
         assert hand["score"] == pytest.approx(true.score, abs=score_atol)
         left, top, right, bottom = true.box
         pixels = np.abs(np.reshape(hand["uvPx"], (-1, 2)) - true.uv_px).max()
         depth = np.abs(np.array(hand["zRelative"]) - true.z_relative).max()
-        scores = np.abs(np.array(hand["jointScores"]) - true.joint_scores).max()
+        scores = np.abs(np.array(hand["jointScores"]) - true.confidence).max()
         rows.append([pixels, pixels / max(right - left, bottom - top), depth, scores])
     return np.max(rows, axis=0)
 
 
 def test_joints_in_a_given_box(run_page, pose, samples):
-    """With the side given and without, one, two, four looks, in boxes that fit and in the picture.
+    """Handedness given or not, one, two, four passes, in boxes that fit and in the picture.
 
     The pixels of a first look are the same to the last bit. The second follows from joints that
     differ in the sixth digit; a pixel rounded the other way can move a joint by tenths of a pixel,
     in the Python runtime too.
     """
     settings = [
-        {"picture": number, "box": box, "side": asked, "passes": passes}
-        for number, (_, box, side) in enumerate(samples)
-        for asked, passes in ((side, 1), (side, 2), (side, 4), ("auto", 2))
+        {"picture": number, "box": box, "handedness": asked, "passes": passes}
+        for number, (_, box, handedness) in enumerate(samples)
+        for asked, passes in ((handedness, 1), (handedness, 2), (handedness, 4), ("auto", 2))
     ]
     settings += [
         {
-            "picture": number, "side": side, "passes": 2,
+            "picture": number, "handedness": handedness, "passes": 2,
             "box": [-0.5, -0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5],
         }
-        for number, (picture, _, side) in enumerate(samples)
+        for number, (picture, _, handedness) in enumerate(samples)
     ]  # fmt: skip
     answer = run_page(
         f"""
@@ -322,7 +322,7 @@ def test_joints_in_a_given_box(run_page, pose, samples):
     )
     rows = []
     for hands, setting in zip(answer["hands"], settings, strict=True):
-        asked = {name: setting[name] for name in ("box", "side", "passes")}
+        asked = {name: setting[name] for name in ("box", "handedness", "passes")}
         rows.append(differences(hands, pose.predict(samples[setting["picture"]][0], **asked)))
     fitting, loose = np.array(rows[: -len(samples)]), np.array(rows[-len(samples) :])
     passes = np.array([setting["passes"] for setting in settings[: -len(samples)]])
@@ -486,7 +486,7 @@ def test_model_files(run_page, pose):
         "packed.tflite": model_with(described),
         "stored.tflite": stored,
         "bare.tflite": (WEIGHTS / "hand_pose.tflite").read_bytes()[:-900],
-        "finder.tflite": model_with({**described, "task": "hand_finder"}),
+        "detector.tflite": model_with({**described, "task": "hand_detector"}),
         "size.tflite": model_with({**described, "image_size_px": 96}),
         "list.tflite": model_with([1]),
         "noise.tflite": model_with(described, model=b"\x00noise" * 400),
@@ -515,7 +515,7 @@ def test_model_files(run_page, pose):
     )
     assert answer["packed.tflite"] == answer["stored.tflite"] == described
     assert "holds no description" in answer["bare.tflite"]
-    assert "is not a pose model. It says that it is: hand_finder" in answer["finder.tflite"]
+    assert "is not a pose model. It says that it is: hand_detector" in answer["detector.tflite"]
     assert "does not hold what it says, a pose model for 96 px" in answer["size.tflite"]
     assert "its description is not an object" in answer["list.tflite"]
     assert "is not a model that LiteRT.js can load" in answer["noise.tflite"]
@@ -574,14 +574,14 @@ def test_the_page(run_page, pose, surest):
           return error !== answer.text && error;
         });
         answer.missing = shownError(await openPage('?pose=models/none.tflite'));
-        answer.other = shownError(await openPage('?pose=models/hand_finder.tflite'));
+        answer.other = shownError(await openPage('?pose=models/hand_detector.tflite'));
         return answer;
         """,
         pngs([picture]),
     )
     noun = "hands" if len(expected) > 1 else "hand"
     assert answer["status"].startswith(f"{len(expected)} {noun} in 640 x 480 px, ")
-    assert answer["captions"][0].startswith(f"1 {hand.side} 0.")
+    assert answer["captions"][0].startswith(f"1 {hand.handedness} 0.")
     assert len(answer["captions"]) == len(expected)
     assert [row[0].replace(" ", "_") for row in answer["cells"]] == list(skeleton.JOINT_NAMES)
     told = np.array([row[1:3] for row in answer["cells"]], float)
@@ -593,7 +593,7 @@ def test_the_page(run_page, pose, surest):
     assert answer["text"] == "notes.txt is not a picture that this browser can read."
     assert answer["webcam"] == "No webcam was found."
     assert "models/none.tflite is not there (404)" in answer["missing"]
-    assert "hand_finder.tflite is not a pose model" in answer["other"]
+    assert "hand_detector.tflite is not a pose model" in answer["other"]
 
 
 def test_the_webcam(run_page, surest, tmp_path):

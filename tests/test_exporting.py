@@ -520,7 +520,7 @@ def test_a_crash_leaves_what_was_there(model, metadata, hands, tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "hand_finder"}, "is not a pose model. It says that it is: hand_finder"),
+        ({"task": "hand_detector"}, "is not a pose model. It says that it is: hand_detector"),
         ({"image_size_px": 64}, "does not hold what it says"),
         ({"image_size_px": None}, "does not hold what it says"),
         ({"scale_bone": "tail"}, "measures depth by tail"),
@@ -567,7 +567,7 @@ def test_one_call_for_all_formats(exported, rng):
     results = {}
     for form in SUFFIXES:
         pose = HandPose.load(exported(form)[0])
-        (results[form],) = pose.predict(picture, box=(20, 10, 60, 50), side="left", passes=1)
+        (results[form],) = pose.predict(picture, box=(20, 10, 60, 50), handedness="left", passes=1)
     for form, hand in results.items():
         np.testing.assert_allclose(hand.uv_px, results["tflite"].uv_px, atol=0.02, err_msg=form)
         np.testing.assert_allclose(hand.z_relative, results["tflite"].z_relative, atol=1e-3)

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from kerashand.models import depth_decoder, hand_pose
+from kerashand.models import depth_regularizer, hand_pose
 from kerashand.models.blocks import FusedBatchNormalization
 from kerashand.models.cpm import build_cpm
-from kerashand.models.depth_decoder import build_depth_decoder
 from kerashand.models.depth_regressor import build_depth_regressor
+from kerashand.models.depth_regularizer import build_depth_regularizer
 from kerashand.models.hand_pose import build_parts, grow_parts_npz, save_parts_npz
 from kerashand.models.lite import build_lite
 
@@ -60,8 +60,8 @@ def small_regressor(**options):
     return build_depth_regressor(**{**arguments, "hidden_units": (16, 8), **options})
 
 
-def small_decoder(**options):
-    return build_depth_decoder(
+def small_regularizer(**options):
+    return build_depth_regularizer(
         **{"output_size_px": 32, "channels": (16, 16, 8, 8, 8), "dropout": 0.0, **options}
     )
 
@@ -71,7 +71,7 @@ def small_parts(**options):
         **{
             "lite": {"width": 0.25, "stages": 2},
             "regressor": {"conv_channels": (8, 8), "hidden_units": (16, 8)},
-            "decoder": {"output_size_px": 32, "channels": (16, 16, 8, 8, 8)},
+            "regularizer": {"output_size_px": 32, "channels": (16, 16, 8, 8, 8)},
             "image_size_px": 32,
             **options,
         }
@@ -99,7 +99,7 @@ CASES = {
     "lite_separable": (lambda: small_lite(block="separable"), LITE_SHAPES),
     "regressor": (small_regressor, {"z_relative": (21,)}),
     "regressor_heads": (lambda: small_regressor(heads=True), HEADS_SHAPES),
-    "decoder": (small_decoder, (32, 32, 1)),
+    "regularizer": (small_regularizer, (32, 32, 1)),
     "inference": (small_inference, JOINED_SHAPES),
 }
 OTHER_SIZES = {
@@ -111,10 +111,13 @@ OTHER_SIZES = {
         lambda: small_lite(image_size_px=72, stages=1),
         {"heatmaps_0": (9, 9, 21), "features": (9, 9, 80)},
     ),
-    "decoder_64": (lambda: small_decoder(output_size_px=64), (64, 64, 1)),
-    "decoder_vector": (lambda: small_decoder(encoding="vector"), (32, 32, 1)),
-    "decoder_vector_64": (lambda: small_decoder(encoding="vector", output_size_px=64), (64, 64, 1)),
-    "decoder_128": (lambda: small_decoder(output_size_px=128), (128, 128, 1)),
+    "decoder_64": (lambda: small_regularizer(output_size_px=64), (64, 64, 1)),
+    "decoder_vector": (lambda: small_regularizer(encoding="vector"), (32, 32, 1)),
+    "decoder_vector_64": (
+        lambda: small_regularizer(encoding="vector", output_size_px=64),
+        (64, 64, 1),
+    ),
+    "decoder_128": (lambda: small_regularizer(output_size_px=128), (128, 128, 1)),
 }
 each_model = pytest.mark.parametrize("case", CASES)
 
@@ -355,7 +358,7 @@ def test_regressor_units_do_not_die_together():
 def test_spots_stand_at_the_joints_and_carry_their_depth():
     joints = np.full((1, 21, 3), 0.5, np.float32)
     joints[0, 7] = [(2 + 0.5) / 8, (5 + 0.5) / 8, 0.75]  # the centre of column 2, row 5
-    spots = np.asarray(depth_decoder._spots(joints, 8, 0))
+    spots = np.asarray(depth_regularizer._spots(joints, 8, 0))
     assert spots.shape == (1, 8, 8, 42)
     assert np.unravel_index(spots[0, :, :, 7].argmax(), (8, 8)) == (5, 2)
     assert spots[0, 5, 2, 7] == pytest.approx(1.0)
@@ -364,11 +367,11 @@ def test_spots_stand_at_the_joints_and_carry_their_depth():
 
 
 def test_points_between_lie_evenly_on_the_bones():
-    weights = depth_decoder.points_between(2)
+    weights = depth_regularizer.points_between(2)
     assert weights.shape == (40, 21)
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
     line = np.arange(21, dtype=np.float32)
-    start, end = depth_decoder.BONES[3]
+    start, end = depth_regularizer.BONES[3]
     np.testing.assert_allclose(
         (weights @ line)[6:8], [start + (end - start) / 3, start + 2 * (end - start) / 3], rtol=1e-6
     )
@@ -376,7 +379,7 @@ def test_points_between_lie_evenly_on_the_bones():
 
 @pytest.mark.parametrize("encoding", ["vector", "heatmaps"])
 def test_decoder_starts_alive_and_positive(encoding, seeds):
-    model = build_depth_decoder(encoding=encoding)
+    model = build_depth_regularizer(encoding=encoding)
     depth_unit = np.asarray(model(random_inputs(model, batch=4), training=True))
     assert depth_unit.shape == (4, 64, 64, 1)
     assert depth_unit.min() >= 0.0
@@ -420,14 +423,14 @@ def test_decoder_starts_alive_and_positive(encoding, seeds):
             r"`dropout` must lie in \[0, 1\). Received: dropout=1.0",
         ),
         (
-            lambda: build_depth_decoder(output_size_px=48, encoding="vector"),
+            lambda: build_depth_regularizer(output_size_px=48, encoding="vector"),
             "`output_size_px` must be a multiple of 32. Received: output_size_px=48",
         ),
         (
-            lambda: build_depth_decoder(output_size_px=48),
+            lambda: build_depth_regularizer(output_size_px=48),
             "`output_size_px` must be `grid_cells` times .* output_size_px=48, grid_cells=16",
         ),
-        (lambda: build_depth_decoder(channels=(8, 8)), "`channels` must hold 5 sizes"),
+        (lambda: build_depth_regularizer(channels=(8, 8)), "`channels` must hold 5 sizes"),
         (
             lambda: hand_pose.build_parts(network="big"),
             "`network` must be one of 'lite', 'cpm'. Received: network='big'",
@@ -510,7 +513,7 @@ def test_npz_loads_chosen_parts(tmp_path):
     for one, other in zip(before, parts.regressor.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match="`only` must name parts of"):
-        hand_pose.load_parts_npz(tmp_path / "w.npz", parts.models, only=["decoder"])
+        hand_pose.load_parts_npz(tmp_path / "w.npz", parts.models, only=["regularizer"])
 
 
 def _write(path, arrays):

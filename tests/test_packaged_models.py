@@ -12,7 +12,7 @@ from kerashand.cli import predict
 from kerashand.errors import UserError
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 WEIGHTS = Path(kerashand.__file__).parent / "weights"
 PICTURES = 24
@@ -25,14 +25,14 @@ def pose():
 
 @pytest.fixture(scope="module")
 def samples():
-    return [draw_sample("varied", "test", 5, index, size_px=192) for index in range(PICTURES)]
+    return [render_sample("varied", "test", 5, index, size_px=192) for index in range(PICTURES)]
 
 
 def test_all_weights_together_are_small():
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 10_000_000
 
 
-@pytest.mark.parametrize("name", ["hand_pose.tflite", "hand_finder.tflite"])
+@pytest.mark.parametrize("name", ["hand_pose.tflite", "hand_detector.tflite"])
 def test_a_damaged_byte_is_noticed(name, tmp_path):
     content = bytearray((WEIGHTS / name).read_bytes())
     content[len(content) // 3] ^= 1
@@ -46,13 +46,13 @@ def test_joints_of_rendered_hands(pose, samples):
     """Right hands, and the same mirrored as left ones, at equal errors."""
     errors = []
     for number, sample in enumerate(samples):
-        picture, uv, side = sample.image, sample.uv_px, "right"
+        picture, uv, handedness = sample.image, sample.uv_px, "right"
         if number % 2:
             picture, uv = np.ascontiguousarray(picture[:, ::-1]), uv * [-1, 1] + [191, 0]
-            side = "left"
+            handedness = "left"
         box = (*uv.min(axis=0), *uv.max(axis=0))
-        (hand,) = pose.predict(picture, box=box, side=side)
-        assert hand.side == side
+        (hand,) = pose.predict(picture, box=box, handedness=handedness)
+        assert hand.handedness == handedness
         assert np.isfinite(hand.xyz_relative).all()
         size = max(box[2] - box[0], box[3] - box[1])
         errors.append(np.linalg.norm(hand.uv_px - uv, axis=1).mean() / size)
@@ -66,7 +66,7 @@ def test_depth_of_rendered_hands(pose, samples):
     predicted, true = [], []
     for sample in samples:
         box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
-        (hand,) = pose.predict(sample.image, box=box, side="right")
+        (hand,) = pose.predict(sample.image, box=box, handedness="right")
         scale = np.linalg.norm(sample.xyz_mm[9] - sample.xyz_mm[0])
         predicted.append(hand.z_relative)
         true.append((sample.xyz_mm[:, 2] - sample.xyz_mm[0, 2]) / scale)
@@ -82,7 +82,7 @@ def test_millimetres_of_rendered_hands(pose, samples):
         box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
         scale = float(np.linalg.norm(sample.xyz_mm[9] - sample.xyz_mm[0]))
         (hand,) = pose.predict(
-            sample.image, box=box, side="right", intrinsics=sample.intrinsics, scale_mm=scale,
+            sample.image, box=box, handedness="right", intrinsics=sample.intrinsics, scale_mm=scale,
             root_depth_mm=float(sample.xyz_mm[0, 2]),
         )  # fmt: skip
         assert hand.root_depth_mm == pytest.approx(sample.xyz_mm[0, 2])

@@ -53,8 +53,8 @@ def overlap(a, b):
 
 def assert_hands(samples, views, **arguments):
     assert len(samples) == len(views)
-    for sample, (view, side) in zip(samples, views, strict=True):
-        view = view.right_handed(side)
+    for sample, (view, handedness) in zip(samples, views, strict=True):
+        view = view.right_handed(handedness)
         np.testing.assert_allclose(sample["xyz_mm"], view.joints, atol=0.05)
         projected = px_from_cam(sample["xyz_mm"].astype(np.float64), sample["intrinsics"])
         np.testing.assert_allclose(projected, sample["uv_px"], atol=0.05)
@@ -68,7 +68,7 @@ def test_rhd(data):
         table = rhd.read(root, split)
         assert not find_problems(table)
         check_depth(table)
-        assert table.is_right.tolist() == [side == "right" for _, side in views[folder]]
+        assert table.is_right.tolist() == [handedness == "right" for _, handedness in views[folder]]
         assert_hands(samples_of(table), views[folder])
 
 
@@ -139,9 +139,9 @@ def test_rgbd(tmp_path, registered):
     table = tables["train"]
     assert not find_problems(table)
     assert table.labels == ("uv", "depth")
-    for sample, (view, side) in zip(samples_of(table), views[:8], strict=True):
+    for sample, (view, handedness) in zip(samples_of(table), views[:8], strict=True):
         # The depth of the wrist comes from the depth picture and the size of the hand.
         assert sample["xyz_mm"][0, 2] == pytest.approx(view.joints[0, 2], abs=15.0)
         bone = np.linalg.norm(sample["xyz_mm"][9] - sample["xyz_mm"][0])
         assert bone == pytest.approx(np.linalg.norm(view.joints[9] - view.joints[0]), rel=0.12)
-        assert_pictures_agree(sample, view.right_handed(side), off_mm=1.5)
+        assert_pictures_agree(sample, view.right_handed(handedness), off_mm=1.5)

@@ -44,7 +44,7 @@ SMALL = [
     *(f"stages.{s}.steps_per_epoch=2" for s in ("pretrain", "regularizer", "finetune")),
     *(f"stages.{s}.batch_size=4" for s in ("pretrain", "regularizer", "finetune")),
     "model.network=lite",
-    "model.decoder.encoding=heatmaps",
+    "model.regularizer.encoding=heatmaps",
 ]
 
 
@@ -380,8 +380,9 @@ DAMAGE = {
         "rgbd", first_line(lambda row: row.update(uv_px=row["uv_px"][:20])),
         r"line 1: `uv_px` must hold 21 points .* Received: shape \(20, 2\)",
     ),
-    "recording with no side": (
-        "rgbd", first_line(lambda row: row.update(side="both")), r"`side` must be left or right",
+    "recording with no handedness": (
+        "rgbd", first_line(lambda row: row.update(handedness="both")),
+        r"`handedness` must be left or right",
     ),
     "recording with NaN points": (
         "rgbd", first_line(lambda row: row["uv_px"].__setitem__(3, [float("nan"), 3.0])),

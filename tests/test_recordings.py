@@ -153,7 +153,7 @@ def test_frames_without_points_are_filled_in(folder, predictor, capsys):
     rows = lines(folder)
     assert rows[:4] == kept
     assert [row["frame"] for row in rows[4:]] == ["0004", "0005", "0008", "0009"]
-    assert rows[-1]["side"] == "left"
+    assert rows[-1]["handedness"] == "left"
     assert rows[-1]["uv_px"][0] == [300.12, 300.12]
     assert rows[-1]["uv_px"][9] == [300.12, 225.12]
     assert "hands in 4 of 6 frames without points, 4 had some" in capsys.readouterr().out
@@ -316,7 +316,8 @@ def test_unknown_keys_of_points(folder, capsys):
     (folder / "points.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     assert main(["check", str(folder)]) == 2
     assert (
-        "points.jsonl, line 4: unknown key `weights`. Did you mean `weight`? Allowed: frame, side"
+        "points.jsonl, line 4: unknown key `weights`. Did you mean `weight`? "
+        "Allowed: frame, handedness"
     ) in capsys.readouterr().err
 
 
@@ -366,8 +367,8 @@ def mediapipe(monkeypatch, tmp_path):
         def detect(self, image):
             assert image["data"].shape == (480, 640, 3)
             points = [SimpleNamespace(x=0.5 - 0.01 * k, y=0.25) for k in range(21)]
-            side = SimpleNamespace(category_name="Left", score=0.98)
-            return SimpleNamespace(hand_landmarks=[points], handedness=[[side]])
+            handedness = SimpleNamespace(category_name="Left", score=0.98)
+            return SimpleNamespace(hand_landmarks=[points], handedness=[[handedness]])
 
     vision = SimpleNamespace(HandLandmarker=Landmarker, HandLandmarkerOptions=dict)
     python = SimpleNamespace(BaseOptions=dict, vision=vision)
@@ -389,7 +390,7 @@ def test_mediapipe_fills_in_points(folder, mediapipe):
     assert by_mediapipe(folder, "--model", mediapipe) == 0
     rows = lines(folder)
     assert len(rows) == 10
-    assert rows[0]["side"] == "left"
+    assert rows[0]["handedness"] == "left"
     assert rows[0]["uv_px"][0] == [319.5, 119.5]
     assert rows[0]["uv_px"][20] == [191.5, 119.5]
     assert rows[0]["weight"] == [1.0] * 21
@@ -399,7 +400,7 @@ def test_what_mediapipe_needs_is_said(folder, mediapipe, monkeypatch, capsys):
     for arguments, text in (
         ([], "needs `--model hand_landmarker.task`"),
         (["--model", "nowhere.task"], "nowhere.task does not exist"),
-        (["--model", mediapipe, "--finder", mediapipe], "takes no --finder"),
+        (["--model", mediapipe, "--detector", mediapipe], "takes no --detector"),
     ):
         assert by_mediapipe(folder, *arguments) == 2
         assert text in capsys.readouterr().err

@@ -23,7 +23,7 @@ from kerashand.reports.assessment import (
     palm_angle_deg,
 )
 from kerashand.skeleton import JOINT_NAMES
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 SIZE, COUNT, SCALE_MM, HALF_WIDTH = 64, 12, 80.0, 2.5  # the last one of what models draw
 CAMERA = np.array([[300.0, 0.0, 31.5], [0.0, 300.0, 31.5], [0.0, 0.0, 1.0]])
@@ -107,7 +107,11 @@ def test_errors_by_hand(rows):
 def test_depth_maps_by_hand(rows):
     """Drawn 0.25 of 400 mm everywhere; measured 0 on the left half, and nothing of sample 0."""
     rows["own_depth_weight"][1:, :, :16] = 1.0
-    drawn = {"draw": lambda uv_px, z_relative: np.full((len(uv_px), 32, 32, 1), 0.25, np.float32)}
+    drawn = {
+        "generate_depth": lambda uv_px, z_relative: np.full(
+            (len(uv_px), 32, 32, 1), 0.25, np.float32
+        )
+    }
     result = assessed(rows, **drawn)
     assert np.isnan(result.arrays["depth_map_mm"][0])
     np.testing.assert_allclose(result.arrays["depth_map_mm"][1:], 100.0)
@@ -140,7 +144,7 @@ def test_rendered_palms_lie_on_their_side():
     """The convention on real renders: where the palm is seen, the angle is below 90 degrees."""
     angles = []
     for number in range(12):
-        sample = draw_sample("target", "test", 0, number, size_px=32)
+        sample = render_sample("target", "test", 0, number, size_px=32)
         xyz, uv = sample.xyz_mm, sample.uv_px
         # Seen from the palm, a right hand's index lies clockwise of its little finger.
         a, b = uv[5] - uv[0], uv[17] - uv[0]
@@ -165,17 +169,17 @@ def test_joints_behind_what_was_measured_are_hidden(rows):
 
 def test_models_are_judged_alike_whatever_they_draw(tmp_path):
     """A file has no depth window, a run has one; to both the same joints are hidden."""
-    overrides = ["data.target={look: varied, test: 6}", f"data.cache_dir={tmp_path}"]
+    overrides = ["data.target={style: varied, test: 6}", f"data.cache_dir={tmp_path}"]
     data = load_config("weak", [*overrides, "data.image_size_px=64"], trains=False).data
     zeros = {"z_relative": (21,), "confidence": (21,), "uv_px": (21, 2)}
 
     def run(images):
         return {name: np.zeros((len(images), *shape)) for name, shape in zeros.items()}
 
-    def draw(uv_px, z_relative):
+    def generate_depth(uv_px, z_relative):
         return np.full((len(uv_px), 32, 32, 1), 0.5)
 
-    narrow = {"half_width_scales": 0.5, "depth_map_px": 32, "draw": draw}
+    narrow = {"half_width_scales": 0.5, "depth_map_px": 32, "generate_depth": generate_depth}
     results = []
     for options in ({}, narrow):
         predictor = Predictor("model", run, 64, "wrist_middle_mcp", **options)
@@ -264,7 +268,7 @@ def test_offsets_of_joints_in_the_report(rng):
 def test_kinds_of_hands_in_the_report(rng):
     result = assessed(many(rng), off_px=3.0)
     assert "view: palm" in result.groups
-    assert not any(name.startswith("side") for name in result.groups)
+    assert not any(name.startswith("handedness") for name in result.groups)
     assert sum(row["samples"] for name, row in result.groups.items() if "view" in name) == 45
     assert "m: Worst group of at least 15 hands: " in findings.sentences([result], ["m"])[0]
     text = page.report([result], versions={}, command="c")
@@ -407,7 +411,7 @@ class Page(html.parser.HTMLParser):
 
 def test_the_page_needs_no_other_file(rows):
     rows["own_depth_weight"][:] = 1.0
-    drawn = {"draw": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
+    drawn = {"generate_depth": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
     first = assessed(rows, name="<b>one</b>", **drawn)
     second = assessed(rows, name="<b>one</b>", off_px=1.0)
     text = page.report(
@@ -430,7 +434,7 @@ def test_the_page_needs_no_other_file(rows):
 def test_pictures_of_a_sample_say_what_they_show(rows):
     """The window is 400 mm wide; 2 px of 64 are 8 of 256."""
     rows["own_depth_weight"][:] = 1.0
-    drawn = {"draw": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
+    drawn = {"generate_depth": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
     result = assessed(rows, off_px=2.0, **drawn)
     text = page.report([result], versions={}, command="c", origin=", the data of a run")
     assert "<p>On hands of noise, the data of a run.</p>" in text
@@ -453,7 +457,7 @@ def test_pictures_of_a_sample_say_what_they_show(rows):
 
 
 def test_a_run_and_what_stands_beside_it_are_measured_on_its_data(tmp_path):
-    config = load_config("weak", ["data.target={test: 7, look: varied}", "data.cache_dir=kept"])
+    config = load_config("weak", ["data.target={test: 7, style: varied}", "data.cache_dir=kept"])
     (tmp_path / "config.yaml").write_text(dump_yaml(config))
     run = str(tmp_path)
     for models in ([run], ["lite", run], [run, "runs/other"]):
@@ -461,14 +465,14 @@ def test_a_run_and_what_stands_beside_it_are_measured_on_its_data(tmp_path):
         data, domain, origin = command._data(arguments, [m for m in models if m != "lite"], 1000)
         assert (data, domain, origin) == (config.data, "target", f", the data of {run}")
         assert subjects.in_words(data, domain, 1000) == (
-            "7 rendered hands (look varied, test split)"
+            "7 rendered hands (style varied, test split)"
         )
     data, domain, origin = command._data(command.build_parser().parse_args(["lite"]), [], 50)
     assert subjects.in_words(data, domain, 50, split="val") == (
-        "50 rendered hands (look target, val split)"
+        "50 rendered hands (style target, val split)"
     )
     assert origin == ""
-    assert subjects.in_words(data, domain, 50) == "50 rendered hands (look target, test split)"
+    assert subjects.in_words(data, domain, 50) == "50 rendered hands (style target, test split)"
 
 
 @pytest.mark.slow
@@ -477,7 +481,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
     arguments = ["--data", "varied", "--samples", "9", "--gallery", "1"]
     assert command.main(["lite", *arguments, "--json", "a.json", "--csv", "a.csv"]) == 0
-    assert "On 9 rendered hands (look varied, test split)." in capsys.readouterr().out
+    assert "On 9 rendered hands (style varied, test split)." in capsys.readouterr().out
     assert len(Page((tmp_path / "report.html").read_text()).hands) == 3
     assert command.main(["a.json", "lite", *arguments, "--out", "b.html"]) == 0
     printed = capsys.readouterr().out
@@ -487,7 +491,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert "On 9 rendered hands" in capsys.readouterr().out
     assert command.main(["a.json", "lite", *arguments[:2], "--samples", "5"]) == 2
     error = capsys.readouterr().err
-    assert "a.json on 9 rendered hands (look varied, test split) by cai2018" in error
+    assert "a.json on 9 rendered hands (style varied, test split) by cai2018" in error
     assert "lite on 5 rendered hands" in error
     assert not list(tmp_path.glob("*.part*"))
 

@@ -255,5 +255,5 @@ def test_a_report_on_a_run(unbroken, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"{numbers['auc']:.3f}" in printed
     assert f" {numbers['depth_map_mm']:.1f}\nOn {numbers['samples']} rendered hands" in printed
-    assert f"(look target, test split), the data of {folder}." in printed
+    assert f"(style target, test split), the data of {folder}." in printed
     assert page.read_text().count('alt="generated depth"') == 3

@@ -69,10 +69,10 @@ def test_ctrl_c_says_what_is_kept(folder):
 
 def test_a_run_of_one_stage_does_not_count_stages():
     plan = Plan(
-        key="x", config="", epochs={"finder": 4}, against_nan="", differences=lambda path: []
+        key="x", config="", epochs={"detector": 4}, against_nan="", differences=lambda path: []
     )
-    place = plan.place({"stage": "finder", "epoch": 1, "step": 1})
-    assert place == "finder, after epoch 1 of 4 and 1 step of the next"
+    place = plan.place({"stage": "detector", "epoch": 1, "step": 1})
+    assert place == "detector, after epoch 1 of 4 and 1 step of the next"
 
 
 def test_another_configuration_is_named_by_its_keys(folder):

@@ -13,13 +13,17 @@ from kerashand.geometry.root_depth import relative_joints
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
-from kerashand.runtime.finder import Finder
-from kerashand.runtime.hand_pose import MOST_SEARCHES, Hand, fits, view_of_joints
+from kerashand.runtime.detector import Detector
+from kerashand.runtime.hand import Hand
 from kerashand.runtime.model_file import with_description
+from kerashand.runtime.recipe import Recipe
 from kerashand.runtime.smoothing import OneEuroFilter
-from kerashand.synthetic.scene import draw_sample
+from kerashand.runtime.views import fits, view_of_joints
+from kerashand.synthetic.scene import render_sample
 
 SIZE = 64
+JOINTS = ("uv_px", "z_relative", "confidence")
+RECIPE = Recipe()
 
 
 def smooth_picture(rng, height=90, width=140):
@@ -82,6 +86,8 @@ class TrueJoints:
     The picture's colours encode positions: red is column, green is row, both times 1.
     """
 
+    outputs = frozenset(JOINTS)
+
     def __init__(self, uv_px, z_relative, mirrored=False):
         self.metadata = {"task": "hand_pose", "image_size_px": SIZE, "scale_bone": "middle_mcp_pip"}
         self.uv_px, self.z_relative, self.seen = uv_px, z_relative, []
@@ -106,7 +112,7 @@ class TrueJoints:
 @pytest.fixture
 def scene():
     """A sample, and a picture of its size whose colours are positions."""
-    sample = draw_sample("source", "train", 0, 3, size_px=256)
+    sample = render_sample("source", "train", 0, 3, size_px=256)
     axis = np.arange(256, dtype=np.uint8)
     coded = np.stack([np.tile(axis, (256, 1)), np.tile(axis[:, None], (1, 256))], axis=2)
     picture = np.concatenate([coded, np.zeros((256, 256, 1), np.uint8)], axis=2)
@@ -115,19 +121,24 @@ def scene():
     return sample, picture, z_relative, float(scale)
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("handedness", ["left", "right"])
 @pytest.mark.parametrize("passes", [1, 2])
-def test_joints_come_back_to_the_picture(scene, side, passes):
+def test_joints_come_back_to_the_picture(scene, handedness, passes):
     sample, picture, z_relative, scale = scene
     pose = HandPose(TrueJoints(sample.uv_px, z_relative), None)
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
-    (hand,) = pose.predict(picture, box=box, side=side, passes=passes)
+    (hand,) = pose.predict(picture, box=box, handedness=handedness, passes=passes)
     np.testing.assert_allclose(hand.uv_px, sample.uv_px, atol=0.5)
     np.testing.assert_allclose(hand.box, box, atol=0.5)
-    assert hand.side == side
+    assert hand.handedness == handedness
     assert hand.xyz_mm is None
     (hand,) = pose.predict(
-        picture, box=box, side=side, intrinsics=sample.intrinsics, scale_mm=scale, passes=passes
+        picture,
+        box=box,
+        handedness=handedness,
+        intrinsics=sample.intrinsics,
+        scale_mm=scale,
+        passes=passes,
     )
     np.testing.assert_allclose(px_from_cam(hand.xyz_mm, sample.intrinsics), hand.uv_px, atol=1e-6)
     assert hand.root_depth_mm == pytest.approx(sample.xyz_mm[0, 2], rel=0.1)
@@ -142,61 +153,40 @@ def enlarged(box, factor, shift=0.0):
 
 
 @pytest.mark.parametrize(
-    ("factor", "shift", "looks"),
+    ("factor", "shift", "runs"),
     [(1.0, 0.0, 2), (1.2, 0.0, 2), (1.0, 0.1, 2), (1.6, 0.0, 3), (0.6, 0.0, 3), (1.0, 0.3, 3)],
 )
-def test_a_box_that_does_not_fit_costs_a_look(scene, factor, shift, looks):
+def test_a_box_that_does_not_fit_costs_a_pass(scene, factor, shift, runs):
     sample, picture, z_relative, _ = scene
     uv = 96.0 + 0.25 * sample.uv_px  # far from the edges, beyond which colours are mirrored
     given = enlarged((*uv.min(axis=0), *uv.max(axis=0)), factor, shift)
-    for passes, expected in ((1, 1), (2, looks), (3, looks + 1)):
+    for passes, expected in ((1, 1), (2, runs), (3, runs + 1)):
         backend = TrueJoints(uv, z_relative)
-        (hand,) = HandPose(backend, None).predict(picture, box=given, side="right", passes=passes)
+        (hand,) = HandPose(backend, None).predict(
+            picture, box=given, handedness="right", passes=passes
+        )
         assert len(backend.seen) == expected
         np.testing.assert_allclose(hand.uv_px, uv, atol=0.5)
 
 
-@pytest.mark.parametrize(("moved", "looks"), [(0.0, 1), (0.1, 1), (0.4, 2)])
-def test_a_hand_that_moved_on_is_looked_for_again(scene, moved, looks):
+@pytest.mark.parametrize(("moved", "runs"), [(0.0, 1), (0.1, 1), (0.4, 2)])
+def test_a_hand_that_moved_on_costs_a_pass_more(scene, moved, runs):
     sample, picture, z_relative, _ = scene
     uv = 96.0 + 0.25 * sample.uv_px
     box = (*uv.min(axis=0), *uv.max(axis=0))
     backend = TrueJoints(uv, z_relative)
     pose = HandPose(backend, None)
-    (last,) = pose.predict(picture, box=box, side="right")
+    (last,) = pose.predict(picture, box=box, handedness="right")
     backend.seen.clear()
     shift = moved * max(box[2] - box[0], box[3] - box[1]) * HAND_MARGIN
     hand = pose.follow(
         picture, dataclasses.replace(last, uv_px=last.uv_px + np.array([shift, 0.0]))
     )
-    assert len(backend.seen) == looks
+    assert len(backend.seen) == runs
     np.testing.assert_allclose(hand.uv_px, uv, atol=0.5)
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_looks_around_a_hand_are_averaged_by_their_scores(scene, side):
-    sample, picture, z_relative, _ = scene
-    uv = 96.0 + 0.25 * sample.uv_px
-
-    class Doubting(TrueJoints):
-        """Sure of its first look; of the second half as sure, and a bone farther away."""
-
-        def run(self, images):
-            number = len(self.seen)
-            seen = super().run(images)
-            seen["confidence"] = np.full(21, (0.8, 0.4)[number])
-            return seen | {"z_relative": self.z_relative + number}
-
-    backend = Doubting(uv, z_relative)
-    mean = HandPose(backend, None).look_around(picture, uv, side, [(-20.0, 1.0), (20.0, 1.2)])
-    assert mean.side == side
-    np.testing.assert_allclose(mean.uv_px, uv, atol=0.5)
-    # 0.4 squared counts a quarter of 0.8 squared.
-    np.testing.assert_allclose(mean.z_relative, z_relative + 0.2, atol=1e-4)
-    np.testing.assert_allclose(mean.joint_scores, 0.72, atol=1e-4)
-
-
-def test_a_look_that_never_fits_comes_to_an_end():
+def test_passes_that_never_fit_come_to_an_end():
     class Runaway(TrueJoints):
         """Sees the hand a quarter as large as it looks, each time."""
 
@@ -208,8 +198,8 @@ def test_a_look_that_never_fits_comes_to_an_end():
     uv = np.random.default_rng(0).uniform(0, 256, (21, 2))
     backend = Runaway(uv, np.zeros(21))
     picture = np.zeros((256, 256, 3), np.uint8)
-    HandPose(backend, None).predict(picture, box=(0, 0, 255, 255), side="left")
-    assert len(backend.seen) == 1 + MOST_SEARCHES + 3
+    HandPose(backend, None).predict(picture, box=(0, 0, 255, 255), handedness="left")
+    assert len(backend.seen) == RECIPE.passes + RECIPE.extra_passes
 
 
 def test_what_fits():
@@ -220,18 +210,18 @@ def test_what_fits():
         (0.74, 0.0, False), (1.0, 0.14, True), (1.0, 0.16, False),
     ):  # fmt: skip
         view = (np.array([20.0 + shift * factor * side, 30.0]), factor * side, 0.0)
-        assert fits(view, uv) is expected
+        assert fits(view, uv, RECIPE) is expected
 
 
-def test_further_looks_see_the_fingers_up_and_turned_a_little(scene):
+def test_further_passes_see_the_fingers_up_and_turned_a_little(scene):
     sample, picture, z_relative, _ = scene
     pose = HandPose(TrueJoints(sample.uv_px, z_relative), None)
-    look, views = pose._look, []
-    pose._look = lambda rgb, *view, **options: views.append(view) or look(rgb, *view, **options)
+    run, views = pose._pass, []
+    pose._pass = lambda rgb, view, handedness: views.append(view) or run(rgb, view, handedness)
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
-    pose.predict(picture, box=box, side="right", passes=5)
+    pose.predict(picture, box=box, handedness="right", passes=5)
     uv = sample.uv_px.astype(float)
-    centre, side_px, angle = view_of_joints(uv)
+    centre, side_px, angle = view_of_joints(uv, margin=HAND_MARGIN)
     assert [view[2] for view in views] == pytest.approx(
         [0.0, *(angle + np.deg2rad([0.0, -10.0, 10.0, 0.0]))], abs=0.01
     )
@@ -248,36 +238,36 @@ def test_further_looks_see_the_fingers_up_and_turned_a_little(scene):
 
 
 @pytest.mark.parametrize(
-    ("passes", "depth", "score"), [(2, 0.5, 0.6), (3, 1.25, 0.63541), (4, 2.25, 0.79427)]
+    ("passes", "depth", "score"), [(2, 0.5, 0.6), (3, 1.25, 0.58284), (4, 2.25, 0.69142)]
 )
-def test_looks_are_averaged_by_their_scores(scene, passes, depth, score):
-    """Each weighs as much as what was seen before, so that halves are added.
+def test_passes_are_averaged_by_their_confidence(scene, passes, depth, score):
+    """The first counts a quarter; each of the others as much as all before it.
 
-    0.25 x 0.8^2 = 0.4^2; 1.25 x 0.6^2 = 0.67082^2; 2.25 x 0.63541^2 = 0.95312^2.
+    0.25 x 0.8^2 = 0.4^2 = 0.16; 0.56569^2 = 0.32; 0.8^2 = 0.64.
     """
     sample, picture, _, _ = scene
     backend = TrueJoints(sample.uv_px, np.zeros(21))
-    seen = [(0.0, 0.8), (1.0, 0.4), (2.0, 0.67082), (3.25, 0.95312)]
-    first_run, looks = backend.run, iter(seen)
+    seen = [(0.0, 0.8), (1.0, 0.4), (2.0, 0.56569), (3.25, 0.8)]
+    first_run, answers = backend.run, iter(seen)
 
     def run(images):
-        depth, score = next(looks)
+        depth, score = next(answers)
         return first_run(images) | {
             "z_relative": np.full(21, depth), "confidence": np.full(21, score),
         }  # fmt: skip
 
     backend.run = run
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
-    (hand,) = HandPose(backend, None).predict(picture, box=box, side="right", passes=passes)
+    (hand,) = HandPose(backend, None).predict(picture, box=box, handedness="right", passes=passes)
     np.testing.assert_allclose(hand.z_relative, depth, atol=1e-4)
-    np.testing.assert_allclose(hand.joint_scores, score, atol=1e-4)
+    np.testing.assert_allclose(hand.confidence, score, atol=1e-4)
     assert hand.score == pytest.approx(score, abs=1e-4)
     np.testing.assert_allclose(hand.uv_px, sample.uv_px, atol=0.5)
 
 
 @pytest.mark.parametrize("along", DEPTH_ALONG)
 def test_with_a_camera_depth_is_along_its_axis(along):
-    sample = draw_sample("varied", "test", 0, 5, size_px=128)
+    sample = render_sample("varied", "test", 0, 5, size_px=128)
     # 25 degrees beside the axis.
     turn = np.radians(25.0)
     rotation = np.array(
@@ -288,7 +278,7 @@ def test_with_a_camera_depth_is_along_its_axis(along):
     scale = scale_from_joints(xyz, "wrist_middle_mcp")
     seen = Hand(
         "right", px_from_cam(xyz, camera),
-        relative_depth(xyz, scale, depth_along=along), np.ones(21), np.zeros((21, 3)),
+        relative_depth(xyz, scale, depth_along=along), np.ones(21), np.zeros((21, 3)), 1.0,
     )  # fmt: skip
     pose = HandPose(TrueJoints(seen.uv_px, seen.z_relative), None)
     pose.scale_bone, pose.depth_along = "wrist_middle_mcp", along
@@ -305,7 +295,7 @@ def test_with_a_camera_depth_is_along_its_axis(along):
 
 
 def test_relative_joints_of_a_far_hand_are_true():
-    sample = draw_sample("source", "train", 0, 5, size_px=256)
+    sample = render_sample("source", "train", 0, 5, size_px=256)
     xyz = sample.xyz_mm.astype(float)
     scale = np.linalg.norm(xyz[9] - xyz[0])
     true = (xyz - xyz[0]) / scale
@@ -320,7 +310,7 @@ def test_relative_joints_of_a_far_hand_are_true():
     [
         (np.zeros((8, 8), np.uint8), {}, r"`rgb` must be an array \[H, W, 3\]. Received: \(8, 8\)"),
         (np.zeros((8, 8, 3)), {}, "`rgb` must hold uint8 .* Received: float64"),
-        (np.zeros((8, 8, 3), np.uint8), {"side": "top"}, "Received: side='top'"),
+        (np.zeros((8, 8, 3), np.uint8), {"handedness": "top"}, "Received: handedness='top'"),
         (np.zeros((8, 8, 3), np.uint8), {"box": (1, 2, 3)}, "left, top, right, bottom"),
         (np.zeros((8, 8, 3), np.uint8), {"box": (5, 2, 3, 9)}, "left < right"),
         (np.zeros((0, 8, 3), np.uint8), {}, "an empty array"),
@@ -348,24 +338,24 @@ def test_relative_joints_of_a_far_hand_are_true():
 def test_bad_arguments(scene, picture, arguments, message):
     pose = HandPose(TrueJoints(scene[0].uv_px, scene[2]), None)
     with pytest.raises(ValueError, match=message):
-        pose.predict(picture, **{"side": "right", **arguments})
+        pose.predict(picture, **{"handedness": "right", **arguments})
 
 
-# --------------------------------------------------------------------------------- the finder
+# --------------------------------------------------------------------------------- the detector
 
 
 class Answers:
-    """A finder's backend that answers the same whatever it sees."""
+    """A detector's backend that answers the same whatever it sees."""
 
     def __init__(self, score, box, right):
-        self.metadata = {"task": "hand_finder", "image_size_px": SIZE, "threshold": 0.5}
-        self.output = {"score": score, "box": box, "right": right}
+        self.metadata = {"task": "hand_detector", "image_size_px": SIZE, "threshold": 0.5}
+        self.output = {"score": score, "box": box, "p_right": right}
 
     def run(self, images):
         return self.output
 
 
-def test_finder_gives_boxes_of_the_picture_and_drops_doubles():
+def test_detector_gives_boxes_of_the_picture_and_drops_doubles():
     score, box, right = np.zeros((8, 8)), np.zeros((8, 8, 4)), np.zeros((8, 8))
     for row, column, value, corners, is_right in (
         (2, 2, 0.9, (8, 8, 24, 24), 1.0),
@@ -374,88 +364,138 @@ def test_finder_gives_boxes_of_the_picture_and_drops_doubles():
         (6, 1, 0.4, (2, 44, 14, 58), 0.0),  # below the threshold
     ):
         score[row, column], box[row, column], right[row, column] = value, corners, is_right
-    finder = Finder(Answers(score, box, right))
-    hands = finder.find(np.zeros((128, 128, 3), np.uint8), max_hands=5)
-    assert [(hand.side, hand.score) for hand in hands] == [("right", 0.9), ("left", 0.7)]
-    # The picture has two pixels for each of the finder's: p' = 2 (p + 0.5) - 0.5.
+    detector = Detector(Answers(score, box, right))
+    hands = detector.detect(np.zeros((128, 128, 3), np.uint8), max_hands=5)
+    assert [(hand.handedness, hand.score) for hand in hands] == [("right", 0.9), ("left", 0.7)]
+    # The picture has two pixels for each of the detector's: p' = 2 (p + 0.5) - 0.5.
     np.testing.assert_allclose(hands[0].box, (16.5, 16.5, 48.5, 48.5))
 
 
 def test_no_hand_is_an_answer():
-    nothing = Finder(Answers(np.zeros((8, 8)), np.zeros((8, 8, 4)), np.zeros((8, 8))))
+    nothing = Detector(Answers(np.zeros((8, 8)), np.zeros((8, 8, 4)), np.zeros((8, 8))))
     backend = TrueJoints(np.zeros((21, 2)), np.zeros(21))
     assert HandPose(backend, nothing).predict(np.zeros((50, 80, 3), np.uint8)) == []
 
 
-def test_joints_decide_about_a_doubtful_hand():
-    """0.9 x 0.5 is a hand, 0.6 x 0.5 is none; what the finder hardly sees is not looked at.
+def one_detection(p_right, *, score=0.9):
+    """A detector that sees a hand in the box (16, 16, 48, 48)."""
+    scores, box = np.zeros((8, 8)), np.zeros((8, 8, 4))
+    scores[4, 4], box[4, 4] = score, (16, 16, 48, 48)
+    return Detector(Answers(scores, box, np.full((8, 8), p_right)))
 
-    The score of a hand is that of its joints, as in a box that is given.
+
+class BrightLeft:
+    """A pose model that takes a crop for a right hand if it is brighter on its left.
+
+    Its joints lie where they should in the crop, and it counts its runs.
     """
-    score, box, right = np.zeros((8, 8)), np.zeros((8, 8, 4)), np.ones((8, 8))
-    for row, value in ((1, 0.9), (4, 0.6), (6, 0.4)):
-        score[row, 4], box[row, 4] = value, (16, 8 * row, 24, 8 * row + 8)
-    backend = SurerOfLeft()  # 0.5 of pictures that are dark throughout
-    answers = Answers(score, box, right)
-    answers.metadata["least_score"] = 0.31
-    pose = HandPose(backend, Finder(answers))
-    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
-    hands = pose.predict(picture, passes=1, max_hands=5)
-    assert [hand.score for hand in hands] == [pytest.approx(0.5)]
-    assert backend.looks == 2
-    # Of four looks the doubtful one gets two; both are searched for, as no square fits.
-    backend.looks = 0
-    pose.predict(picture, max_hands=5)
-    assert backend.looks == (4 + MOST_SEARCHES) + (2 + MOST_SEARCHES)
-    # A box says that there is one.
-    (hand,) = pose.predict(picture, box=(16, 8, 24, 16), side="right", passes=1)
-    assert hand.score == pytest.approx(0.5)
 
+    outputs = frozenset({*JOINTS, "p_right", "p_hand"})
 
-class SurerOfLeft:
-    """A pose model that is surer of a crop that is brighter on its left, and counts its looks."""
-
-    def __init__(self):
+    def __init__(self, p_hand=0.9, sure=0.9):
         self.metadata = {"image_size_px": SIZE, "scale_bone": "middle_mcp_pip"}
-        self.looks = 0
+        self.p_hand, self.sure, self.runs = p_hand, sure, 0
 
     def run(self, images):
-        self.looks += 1
+        self.runs += 1
         half = SIZE // 2
         bright = images[0, :, :half].mean() > images[0, :, half:].mean()
-        points = np.stack([np.arange(21.0), np.arange(21.0) ** 2 / 21], axis=1) + 10.0
+        reach = SIZE / HAND_MARGIN / 2
+        uv = np.full((21, 2), (SIZE - 1) / 2)
+        uv[0, 1], uv[12, 1] = uv[0, 1] + reach, uv[12, 1] - reach
         return {
-            "uv_px": points,
-            "z_relative": np.zeros(21),
-            "confidence": np.full(21, 0.9 if bright else 0.5),
-        }
+            "uv_px": uv, "z_relative": np.full(21, float(bright)), "confidence": np.full(21, 0.7),
+            "p_right": np.array(self.sure if bright else 1.0 - self.sure),
+            "p_hand": np.array(self.p_hand),
+        }  # fmt: skip
+
+
+def bright(where):
+    """A picture that is brighter on one half; its mirror image is that of the other hand."""
+    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
+    half = SIZE // 2
+    picture[:, : half if where == "left" else SIZE] = 200
+    if where == "right":
+        picture[:, :half] = 0
+    return picture
+
+
+@pytest.mark.parametrize("true", ["right", "left"])
+@pytest.mark.parametrize(("p_right", "told"), [(0.9, "right"), (0.1, "left")])
+def test_the_pose_model_says_the_handedness(true, p_right, told):
+    """A pass that saw the wrong one does not count, and costs a pass more."""
+    backend = BrightLeft()
+    pose = HandPose(backend, one_detection(p_right))
+    picture = bright("left" if true == "right" else "right")
+    (hand,) = pose.predict(picture)
+    assert hand.handedness == true
+    assert hand.p_right == pytest.approx(0.9 if true == "right" else 0.1, abs=1e-6)
+    assert backend.runs == 2 + (told != true)
+    # Every pass that counts saw the hand as a right one: mirrored if it is a left one.
+    np.testing.assert_allclose(hand.z_relative, 1.0)
+    (hand,) = pose.predict(picture, passes=1)
+    assert hand.handedness == true
+
+
+def test_a_handedness_that_is_given_stays():
+    backend = BrightLeft()
+    pose = HandPose(backend, one_detection(0.9))
+    (hand,) = pose.predict(bright("left"), handedness="left")
+    assert (hand.handedness, hand.p_right, backend.runs) == ("left", None, 2)
+    (hand,) = pose.predict(bright("left"), box=(16, 16, 48, 48), handedness="left")
+    assert hand.handedness == "left"
+
+
+def test_a_box_needs_no_detector_where_the_model_says_the_handedness():
+    (hand,) = HandPose(BrightLeft(), None).predict(bright("right"), box=(16, 16, 48, 48))
+    assert hand.handedness == "left"
+    headless = TrueJoints(np.zeros((21, 2)), np.zeros(21))
+    with pytest.raises(UserError, match="A box without a handedness needs a detector"):
+        HandPose(headless, None).predict(bright("right"), box=(16, 16, 48, 48))
 
 
 @pytest.mark.parametrize(
-    # Scores 0.9 and 0.5 are odds of exp(24 x 0.4) for one side: they outweigh a doubtful finder,
-    # not a sure one, which saves the second look.
-    ("right", "mirrored", "side", "looks"),
+    ("p_hand", "hands", "runs"),
+    [(0.5, 1, 2), (0.3, 0, 1)],  # 0.9 x 0.5 is a hand, 0.9 x 0.3 is none and has no second pass
+)
+def test_the_pose_model_decides_whether_it_is_a_hand(p_hand, hands, runs):
+    backend, detector = BrightLeft(p_hand=p_hand), one_detection(0.9)
+    detector.least_score = 0.31
+    pose = HandPose(backend, detector)
+    found = pose.predict(bright("left"))
+    assert (len(found), backend.runs) == (hands, runs)
+    assert all(hand.score == pytest.approx(p_hand) for hand in found)
+    # A box says that there is one.
+    (hand,) = pose.predict(bright("left"), box=(16, 16, 48, 48))
+    assert hand.score == pytest.approx(p_hand)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
     [
-        (0.9, False, "right", 2),
-        (0.9, True, "left", 2),
-        (0.1, False, "right", 2),
-        (0.99, True, "right", 1),
-        (0.01, False, "left", 1),
+        ({"pases": 2}, "may hold margin, passes"),
+        ({"passes": 0}, "`recipe.passes` of a model is out of range. Received: 0"),
+        ({"passes": 1.5}, "out of range"),
+        ({"passes": 1000}, "out of range"),
+        ({"margin": float("nan")}, "out of range"),
+        ({"turns_deg": []}, "out of range"),
+        ({"turns_deg": ["a"]}, "out of range"),
+        ("none", "may hold"),
     ],
 )
-def test_a_doubtful_side_is_told_by_the_joints(right, mirrored, side, looks):
-    score, box = np.zeros((8, 8)), np.zeros((8, 8, 4))
-    score[4, 4], box[4, 4] = 0.9, (16, 16, 48, 48)
-    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
-    picture[:, : SIZE // 2] = 200  # a right hand's crop shows it as it is, a left one's mirrored
-    if mirrored:
-        picture = np.ascontiguousarray(picture[:, ::-1])
-    backend = SurerOfLeft()
-    pose = HandPose(backend, Finder(Answers(score, box, np.full((8, 8), right))))
-    (hand,) = pose.predict(picture, passes=1)
-    assert (hand.side, backend.looks) == (side, looks)
-    (hand,) = pose.predict(picture, passes=1, box=(16, 16, 48, 48))
-    assert hand.side == side
+def test_a_recipe_of_nonsense_is_refused(recipe, message):
+    with pytest.raises(UserError, match=message):
+        Recipe.of({"recipe": recipe})
+
+
+def test_the_recipe_is_read_from_the_file():
+    backend = BrightLeft()
+    backend.metadata["recipe"] = {"passes": 4, "turns_deg": [0.0]}
+    HandPose(backend, one_detection(0.9)).predict(bright("left"))
+    assert backend.runs == 4
+    recipe = Recipe(passes=3, turns_deg=(5.0,))
+    assert Recipe.of({"recipe": recipe.to_dict()}) == recipe
+    assert Recipe.of({}) == Recipe()
 
 
 # ------------------------------------------------------------------------------------ the rest
@@ -493,7 +533,7 @@ def test_values_that_are_not_numbers_are_an_error(scene):
     backend = TrueJoints(sample.uv_px, np.full(21, np.nan))
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
     with pytest.raises(UserError, match="z_relative that are not numbers: its file is damaged"):
-        HandPose(backend, None).predict(picture, box=box, side="right")
+        HandPose(backend, None).predict(picture, box=box, handedness="right")
 
 
 def test_the_runtime_needs_neither_tensorflow_nor_opencv():
@@ -512,10 +552,10 @@ def test_a_batch_of_pictures_of_several_sizes(scene):
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
     pose = HandPose(TrueJoints(sample.uv_px, np.zeros(21)), None)
     pictures, boxes = [picture, picture[:250, :240]], [box, box]
-    results = pose.predict_batch(pictures, boxes=boxes, sides=["right", "left"], passes=1)
+    results = pose.predict_batch(pictures, boxes=boxes, handedness=["right", "left"], passes=1)
     for hands, rgb, side in zip(results, pictures, ("right", "left"), strict=True):
-        (alone,) = pose.predict(rgb, box=box, side=side, passes=1)
-        assert hands[0].side == side
+        (alone,) = pose.predict(rgb, box=box, handedness=side, passes=1)
+        assert hands[0].handedness == side
         np.testing.assert_array_equal(hands[0].uv_px, alone.uv_px)
 
 
@@ -523,21 +563,25 @@ def test_a_batch_of_pictures_of_several_sizes(scene):
     ("pictures", "options", "message"),
     [
         ([], {}, "must hold at least one"),
-        ([np.zeros((8, 8, 3), np.uint8)], {"boxes": []}, "1 pictures, 0 boxes, 1 sides"),
-        ([np.zeros((8, 8, 3), np.uint8)], {"sides": ["left"] * 2}, "1 boxes, 2 sides"),
+        (
+            [np.zeros((8, 8, 3), np.uint8)],
+            {"boxes": []},
+            "1 pictures, 0 boxes, 1 times `handedness`",
+        ),
+        ([np.zeros((8, 8, 3), np.uint8)], {"handedness": ["left"] * 2}, "1 boxes, 2 sides"),
         (
             [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)],
-            {"boxes": [(0, 0, 8, 8)] * 2, "sides": "left", "passes": 1},
+            {"boxes": [(0, 0, 8, 8)] * 2, "handedness": "left", "passes": 1},
             r"picture 1: `rgb` must be an array \[H, W, 3\]\. Received: \(8, 8\)",
         ),
         (
             [np.full((8, 8, 3), np.nan, np.float32)],
-            {"boxes": [(0, 0, 8, 8)], "sides": "left"},
+            {"boxes": [(0, 0, 8, 8)], "handedness": "left"},
             "picture 0: `rgb` must hold uint8 of 0..255. Received: float32",
         ),
         (
             [np.zeros((3, 8, 8), np.uint8)],
-            {"boxes": [(0, 0, 8, 8)], "sides": "left"},
+            {"boxes": [(0, 0, 8, 8)], "handedness": "left"},
             r"picture 0: .* Received: \(3, 8, 8\)",
         ),
     ],

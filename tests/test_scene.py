@@ -8,7 +8,7 @@ import pytest
 from kerashand.geometry.camera import px_from_cam
 from kerashand.synthetic.appearance import thicken_sleeve
 from kerashand.synthetic.hand import load_hand_with_anatomical_tips
-from kerashand.synthetic.scene import DOMAINS, LOOKS, SPLITS, HandSample, draw_sample
+from kerashand.synthetic.scene import DOMAINS, SPLITS, STYLES, HandSample, render_sample
 
 SIZE = 64
 COUNT = 60
@@ -16,7 +16,9 @@ COUNT = 60
 
 @pytest.fixture(scope="module")
 def samples():
-    return {d: [draw_sample(d, "test", 3, i, size_px=SIZE) for i in range(COUNT)] for d in DOMAINS}
+    return {
+        d: [render_sample(d, "test", 3, i, size_px=SIZE) for i in range(COUNT)] for d in DOMAINS
+    }
 
 
 @pytest.fixture(params=DOMAINS)
@@ -37,7 +39,7 @@ def palm_faces_camera(sample):
 
 
 def test_contract(domain):
-    sample = draw_sample(domain, "train", 0, 0, size_px=SIZE)
+    sample = render_sample(domain, "train", 0, 0, size_px=SIZE)
     expected = {
         "image": ((SIZE, SIZE, 3), np.uint8),
         "depth_mm": ((SIZE, SIZE), np.uint16),
@@ -53,23 +55,23 @@ def test_contract(domain):
 
 
 def test_a_sample_is_a_function_of_its_arguments(domain):
-    first = draw_sample(domain, "train", 0, 5, size_px=SIZE)
-    draw_sample(domain, "train", 0, 6, size_px=SIZE)
+    first = render_sample(domain, "train", 0, 5, size_px=SIZE)
+    render_sample(domain, "train", 0, 6, size_px=SIZE)
     np.random.default_rng().random()
-    assert_equal(first, draw_sample(domain, "train", 0, 5, size_px=SIZE))
+    assert_equal(first, render_sample(domain, "train", 0, 5, size_px=SIZE))
 
 
 def test_a_new_process_draws_the_same():
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        jobs = [pool.submit(draw_sample, d, "val", 1, 9, size_px=SIZE) for d in DOMAINS]
+        jobs = [pool.submit(render_sample, d, "val", 1, 9, size_px=SIZE) for d in DOMAINS]
         for domain, job in zip(DOMAINS, jobs, strict=True):
-            assert_equal(job.result(), draw_sample(domain, "val", 1, 9, size_px=SIZE))
+            assert_equal(job.result(), render_sample(domain, "val", 1, 9, size_px=SIZE))
 
 
 def test_index_seed_split_and_domain_all_count():
     drawn = [
-        draw_sample(*arguments, size_px=SIZE)
+        render_sample(*arguments, size_px=SIZE)
         for arguments in (
             ("source", "train", 0, 0), ("source", "train", 0, 1), ("source", "train", 1, 0),
             ("source", "val", 0, 0), ("target", "train", 0, 0),
@@ -82,7 +84,7 @@ def test_index_seed_split_and_domain_all_count():
 
 
 def test_pose_and_place_do_not_depend_on_the_size(domain):
-    small, large = (draw_sample(domain, "train", 0, 2, size_px=s) for s in (48, 96))
+    small, large = (render_sample(domain, "train", 0, 2, size_px=s) for s in (48, 96))
     np.testing.assert_allclose(small.xyz_mm, large.xyz_mm)
     np.testing.assert_allclose((small.uv_px + 0.5) * 2 - 0.5, large.uv_px, atol=1e-3)
 
@@ -209,7 +211,7 @@ def test_hands_are_right_hands(samples, domain):
 
 
 def test_hand_lengths_are_those_of_the_domain(samples, domain):
-    low, high = LOOKS[domain].hand_length_mm
+    low, high = STYLES[domain].hand_length_mm
     for sample in samples[domain]:
         chain = sample.xyz_mm[[0, 9, 10, 11, 12]]
         length = np.linalg.norm(np.diff(chain, axis=0), axis=1).sum()
@@ -225,11 +227,11 @@ def test_the_hand_stands_out_and_pictures_differ(samples, domain):
 @pytest.mark.parametrize("arguments", [("real", "train"), ("source", "valid")])
 def test_unknown_names(arguments):
     with pytest.raises(ValueError, match=f"Received: domain='{arguments[0]}'"):
-        draw_sample(*arguments, 0, 0)
+        render_sample(*arguments, 0, 0)
 
 
 def test_names_are_those_of_the_config():
     from kerashand import config
 
-    assert tuple(config.LOOKS) == DOMAINS
+    assert tuple(config.STYLES) == DOMAINS
     assert SPLITS == ("train", "val", "test")

@@ -17,8 +17,8 @@ from kerashand.runtime.litert import Interpreters
 from kerashand.runtime.model_file import checked_network, read_metadata
 from kerashand.runtime.tracker import HandTracker
 from kerashand.stderr import native_stderr_held
-from kerashand.synthetic.pictures import draw_picture
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.pictures import render_picture
+from kerashand.synthetic.scene import render_sample
 
 THREADS = 4
 SIZE = 32
@@ -28,7 +28,7 @@ SIZE = 32
 def pictures():
     """Pictures with hands of all sizes and without."""
     return [
-        np.ascontiguousarray(draw_picture("test", 0, index, size_px=320).image)
+        np.ascontiguousarray(render_picture("test", 0, index, size_px=320).image)
         for index in range(12)
     ]
 
@@ -36,7 +36,7 @@ def pictures():
 @pytest.fixture(scope="module")
 def clips():
     """Two short videos: a hand that moves right, and another one that moves left."""
-    hands = [draw_sample("varied", "test", 0, index, size_px=192).image for index in (2, 6)]
+    hands = [render_sample("varied", "test", 0, index, size_px=192).image for index in (2, 6)]
     return [
         [np.roll(np.pad(hand, [(30, 30), (60, 60), (0, 0)], mode="edge"), way * step, axis=1)
          for step in range(12)]
@@ -62,8 +62,8 @@ def assert_same(hands, expected):
     """The same hands to the last bit."""
     assert len(hands) == len(expected)
     for hand, wanted in zip(hands, expected, strict=True):
-        assert hand.side == wanted.side
-        for name in ("uv_px", "z_relative", "joint_scores", "xyz_relative"):
+        assert hand.handedness == wanted.side
+        for name in ("uv_px", "z_relative", "confidence", "xyz_relative"):
             np.testing.assert_array_equal(getattr(hand, name), getattr(wanted, name), err_msg=name)
 
 
@@ -89,7 +89,7 @@ def test_pictures_with_files_of_other_formats(form, pictures, small_model, tmp_p
     pose = HandPose.load(path)
 
     def predict(rgb):
-        return pose.predict(rgb, box=(40, 40, 280, 280), side="right")
+        return pose.predict(rgb, box=(40, 40, 280, 280), handedness="right")
 
     expected = [predict(rgb) for rgb in pictures]
     with ThreadPoolExecutor(THREADS) as threads:

@@ -5,7 +5,7 @@ import pytest
 
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.runtime import HandPose
-from kerashand.runtime.finder import Finder
+from kerashand.runtime.detector import Detector
 from kerashand.runtime.tracker import HandTracker
 
 SIZE = 64
@@ -32,7 +32,7 @@ class Joints:
 
 
 class OneHand:
-    """A finder that sees one hand, in a box of the picture."""
+    """A detector that sees one hand, in a box of the picture."""
 
     def __init__(self, score, box=(16.0, 16.0, 48.0, 48.0)):
         self.metadata = {
@@ -48,40 +48,40 @@ class OneHand:
         return self.output
 
 
-def pose_of(joints, finder_score):
-    return HandPose(joints, Finder(OneHand(finder_score)))
+def pose_of(joints, detector_score):
+    return HandPose(joints, Detector(OneHand(detector_score)))
 
 
 def test_the_score_is_that_of_the_joints_in_every_frame_and_in_a_picture():
-    """A finder that is sure by 0.6 alone changes nothing of a hand whose joints have 0.9."""
-    pose = pose_of(Joints(0.9), finder_score=0.6)
+    """A detector that is sure by 0.6 alone changes nothing of a hand whose joints have 0.9."""
+    pose = pose_of(Joints(0.9), detector_score=0.6)
     tracker = HandTracker(pose)
     scores = [hand.score for _ in range(7) for _, hand in tracker.update(FRAME, 0.04)]
     assert scores == pytest.approx([0.9] * 7)
     assert [hand.score for hand in pose.predict(FRAME)] == pytest.approx([0.9])
-    (given,) = pose.predict(FRAME, box=(16, 16, 48, 48), side="right")
+    (given,) = pose.predict(FRAME, box=(16, 16, 48, 48), handedness="right")
     assert given.score == pytest.approx(0.9)
 
 
-@pytest.mark.parametrize(("finder", "joints", "hands"), [(0.5, 0.7, 1), (0.5, 0.5, 0)])
-def test_what_is_a_hand_is_the_same_in_a_picture_and_a_video(finder, joints, hands):
-    """0.5 x 0.7 reaches the 0.3 of the finder's file, 0.5 x 0.5 does not."""
-    pose = pose_of(Joints(joints), finder)
+@pytest.mark.parametrize(("detector", "joints", "hands"), [(0.5, 0.7, 1), (0.5, 0.5, 0)])
+def test_what_is_a_hand_is_the_same_in_a_picture_and_a_video(detector, joints, hands):
+    """0.5 x 0.7 reaches the 0.3 of the detector's file, 0.5 x 0.5 does not."""
+    pose = pose_of(Joints(joints), detector)
     assert len(pose.predict(FRAME)) == hands
     assert len(HandTracker(pose).update(FRAME, 0.0)) == hands
 
 
 def test_a_followed_hand_is_lost_by_its_joints():
     """Found with 0.9; followed while joints have 0.2, lost at 0.19 and found anew by nobody."""
-    tracker = HandTracker(pose_of(Joints(0.9, 0.9, 0.2, 0.19), finder_score=0.6), smooth=False)
+    tracker = HandTracker(pose_of(Joints(0.9, 0.9, 0.2, 0.19), detector_score=0.6), smooth=False)
     # Two looks at what was found, and one a frame.
     assert [len(tracker.update(FRAME, 0.04)) for _ in range(3)] == [1, 1, 0]
 
 
 def test_the_box_shown_is_that_of_the_joints_shown():
     joints = Joints(0.9)
-    tracker = HandTracker(pose_of(joints, finder_score=0.9))
-    raw = HandTracker(pose_of(joints, finder_score=0.9), smooth=False)
+    tracker = HandTracker(pose_of(joints, detector_score=0.9))
+    raw = HandTracker(pose_of(joints, detector_score=0.9), smooth=False)
     at_rest = joints.uv_px
     for step in range(4):
         joints.uv_px = at_rest + np.array([0.5 * step, 0.0])

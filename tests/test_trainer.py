@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerashand.models.hand_pose import build_parts, draw_depth
+from kerashand.models.hand_pose import build_parts, generate_depth_map
 from kerashand.terms import TERMS
 from kerashand.training.optimizers import LossScale, build_optimizers, learning_rate
 from kerashand.training.trainer import HandPoseTrainer, StageSettings
@@ -20,7 +20,7 @@ def make_parts(*, heads=False):
     return build_parts(
         lite={"width": 0.25, "stages": 2, "heatmap_stride": 8},
         regressor={"conv_channels": (8, 8), "hidden_units": (16, 16), "heads": heads},
-        decoder={"output_size_px": 32, "channels": (16, 16, 8, 8, 8), "dropout": 0.0},
+        regularizer={"output_size_px": 32, "channels": (16, 16, 8, 8, 8), "dropout": 0.0},
         image_size_px=SIZE_PX,
     )
 
@@ -160,7 +160,7 @@ def test_each_loss_reaches_the_parts_that_it_is_said_to_train(rng):
     variables = {name: [v.value for v in m.trainable_variables] for name, m in parts.items()}
     for term in TERMS:
         with tf.GradientTape() as tape:
-            seen = trainer.look(batch, training=True)
+            seen = trainer.style(batch, training=True)
             loss = term.value(seen, term.weight(batch))
         gradients = tape.gradient(loss, variables)
         for name in term.trains:
@@ -269,7 +269,7 @@ def test_drawn_depth_follows_eq_5():
 
     uv = tf.fill([1, 21, 2], 15.5)
     z = tf.concat([tf.zeros((1, 1)), tf.fill((1, 20), -1.0)], axis=1)
-    draw_depth(spy, uv, z, image_size_px=32, half_width_scales=5.0)
+    generate_depth_map(spy, uv, z, image_size_px=32, half_width_scales=5.0)
     np.testing.assert_allclose(seen["joints"][0, 0], [0.5, 0.5, 0.5])
     np.testing.assert_allclose(seen["joints"][0, 1], [0.5, 0.5, 0.6], rtol=1e-6)
 

@@ -6,7 +6,7 @@ import pytest
 
 from kerashand import visualize
 from kerashand.skeleton import JOINT_COLOURS
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 from kerashand.terms import history_panels
 from kerashand.visualize.images import MISSING_COLOUR, PAPER
 
@@ -15,7 +15,7 @@ SIZE = 48
 
 @pytest.fixture(scope="module")
 def samples():
-    return [draw_sample("target", "train", 0, i, size_px=SIZE) for i in range(3)]
+    return [render_sample("target", "train", 0, i, size_px=SIZE) for i in range(3)]
 
 
 def read(path):
@@ -33,7 +33,7 @@ def coloured(image, colour, tolerance=40):
 def test_skeleton_is_drawn_where_the_joints_are():
     uv = np.tile([[10.0, 30.0]], (21, 1))
     uv[17:] = [[35.0, 12.0]] * 4  # the little finger alone, away from the rest
-    picture = visualize.draw_skeleton(np.zeros((SIZE, SIZE, 3)), uv, scale=6)
+    picture = visualize.plot_skeleton(np.zeros((SIZE, SIZE, 3)), uv, scale=6)
     assert picture.shape == (6 * SIZE, 6 * SIZE, 3)
     assert picture.dtype == np.uint8
     found = coloured(picture, JOINT_COLOURS[20])
@@ -44,7 +44,7 @@ def test_skeleton_is_drawn_where_the_joints_are():
 @pytest.mark.parametrize("scale", [1, 4])
 def test_skeleton_leaves_its_input_alone(samples, scale):
     image = samples[0].image.copy()
-    picture = visualize.draw_skeleton(image, samples[0].uv_px, scale=scale)
+    picture = visualize.plot_skeleton(image, samples[0].uv_px, scale=scale)
     np.testing.assert_array_equal(image, samples[0].image)
     assert picture.shape == (scale * SIZE, scale * SIZE, 3)
     assert np.abs(picture.astype(int).mean() - image.mean()) > 0.1
@@ -52,7 +52,7 @@ def test_skeleton_leaves_its_input_alone(samples, scale):
 
 @pytest.mark.parametrize("place", [-1e4, 1e9, 0.0])
 def test_skeleton_far_outside_or_in_a_point(place):
-    picture = visualize.draw_skeleton(np.zeros((SIZE, SIZE, 3)), np.full((21, 2), place))
+    picture = visualize.plot_skeleton(np.zeros((SIZE, SIZE, 3)), np.full((21, 2), place))
     assert picture.shape == (3 * SIZE, 3 * SIZE, 3)
 
 

@@ -136,7 +136,7 @@ def ours(folder: Path) -> list[tuple[str, Path]]:
     """The packaged model in each format and precision that one thread can be asked of."""
     model, metadata = exporting.load_exportable("lite")
     hands = exporting.rendered_hands(
-        metadata["look"], "train", 64, size_px=metadata["image_size_px"],
+        metadata["style"], "train", 64, size_px=metadata["image_size_px"],
         scale_bone=metadata["scale_bone"],
     )  # fmt: skip
     files = []

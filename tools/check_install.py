@@ -27,10 +27,10 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 DRAW = """
 from pathlib import Path
 import cv2
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 from kerashand.video import Frame
 from kerashand.video.writing import film_writer
-rgb = draw_sample("varied", "test", 0, 3, size_px=256).image
+rgb = render_sample("varied", "test", 0, 3, size_px=256).image
 cv2.imwrite("hand.png", rgb[:, :, ::-1])
 with film_writer(Path("film.mp4"), size_px=(256, 256), fps=30.0) as write:
     for number in range(5):

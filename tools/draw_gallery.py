@@ -14,7 +14,7 @@ import numpy as np
 
 from kerashand import visualize
 from kerashand.runtime import HandPose
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"
 JPEG_QUALITY = 75
@@ -30,7 +30,7 @@ def main() -> None:
     save("hand_3d", turned())
     for domain in DOMAINS:
         samples = [
-            draw_sample(domain, "test", 0, FIRST[domain] + number, size_px=128)
+            render_sample(domain, "test", 0, FIRST[domain] + number, size_px=128)
             for number in range(2)
         ]
         save(f"domain_{domain}", visualize.sample_sheet(samples, scale=2, samples_per_row=1))
@@ -40,7 +40,7 @@ def joints() -> np.ndarray:
     """The picture of the README with its joints."""
     drawing = picture = read("hand.jpg")
     for hand in HandPose.load().predict(picture):
-        drawing = visualize.draw_skeleton(drawing, hand.uv_px, scale=1)
+        drawing = visualize.plot_skeleton(drawing, hand.uv_px, scale=1)
     return drawing
 
 

@@ -13,7 +13,7 @@ model sees a hand where none is. Where the folder holds joints in 3D (two clips 
 machine's points in two cameras), they are measured like rendered hands, and beside them the depth
 that the machine itself sees in one of the pictures. Rendered hands have a known camera and one
 known bone: their table gives 3D errors with the true root depth, and the error of the root depth
-that is solved for. Whole pictures, of which the finder tells where hands are, are measured on the
+that is solved for. Whole pictures, of which the detector tells where hands are, are measured on the
 photographs, on their mirror images, and on as many cut-outs of the backgrounds, which hold no
 hands.
 """
@@ -44,7 +44,7 @@ from kerashand.metrics import SHOWN_PX
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand_pose import LARGEST_BOX
 from kerashand.synthetic.appearance import empty_pictures
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 SPLITS = ("val", "test", "train")
 PROTOCOL = "cai2018"
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     """Print the tables and write results.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help=".tflite or .onnx (default: the packaged one)")
-    parser.add_argument("--finder", type=Path, help="likewise")
+    parser.add_argument("--detector", type=Path, help="likewise")
     parser.add_argument("--photographs", type=Path, help="folder of labelled photographs")
     parser.add_argument(
         "--split", default=SPLITS[0], choices=SPLITS,
@@ -86,12 +86,12 @@ def evaluate(args: argparse.Namespace) -> None:
             raise UserError(f"--{flag} must be at least {low}. Received: {value}")
     if not 1.0 <= args.loose <= LARGEST_BOX:
         raise UserError(f"--loose must be 1 to {LARGEST_BOX}. Received: {args.loose}")
-    model = HandPose.load(args.model, finder=args.finder)
+    model = HandPose.load(args.model, detector=args.detector)
     given = {"passes": args.passes, "loose": args.loose}
     results: dict = {"split": args.split, **given}
     if args.photographs:
         results["photographs"] = photographs(model, args.photographs, args.split, **given)
-        if model.finder is not None:
+        if model.detector is not None:
             results["whole pictures"] = whole_pictures(model, args)
         if (args.photographs / POINTS_3D_FILE).is_file():
             points = points_in_3d(args.photographs, args.split)
@@ -127,7 +127,7 @@ def photographs(
 ) -> dict[str, Numbers]:
     """The numbers of the squares of a split by group, "all" first."""
     predictions, groups = on_squares(
-        model, folder, split, passes=passes, loose=loose, asks_side=model.finder is not None
+        model, folder, split, passes=passes, loose=loose, asks_handedness=model.detector is not None
     )
     return {name: named(row) for name, row in by_group(predictions, groups).items()}
 
@@ -145,7 +145,7 @@ def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict[str, Any]:
         "without hands": row["empty_pictures"],
         "precision": row["precision"],
         "recall": row["recall"],
-        "side": row.get("handedness", float("nan")),
+        "handedness": row.get("handedness", float("nan")),
         "share_of_empty_with_a_hand": row["empty_seen"],
         "groups": groups,
     }
@@ -180,9 +180,9 @@ def rendered(
     loose: float = 1.0,
     split: str = "test",
 ) -> dict:
-    """3D errors on a split of the look `varied`."""
+    """3D errors on a split of the style `varied`."""
     samples = (
-        draw_sample("varied", split, 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
+        render_sample("varied", split, 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
         for index in range(count)
     )
     return errors_3d(model, ((s.image, s.xyz_mm, s.intrinsics) for s in samples), passes, loose)
@@ -200,13 +200,13 @@ def errors_3d(
         uv = px_from_cam(xyz_mm, intrinsics)
         scale_mm = scale_from_joints(xyz_mm, model.scale_bone)
         hand = model.predict(
-            np.ascontiguousarray(picture), box=box_of(uv, loose), side="right", passes=passes
+            np.ascontiguousarray(picture), box=box_of(uv, loose), handedness="right", passes=passes
         )[0]
         values = {
             "uv_px": hand.uv_px,
             "uv_true_px": uv,
             "side_px": square_px(uv),
-            "confidence": hand.joint_scores,
+            "confidence": hand.confidence,
             "xyz_true_mm": xyz_mm,
             "xyz_mm": model.with_camera(hand, intrinsics, scale_mm, xyz_mm[0, 2]).xyz_mm,
             "xyz_solved_mm": model.with_camera(hand, intrinsics, scale_mm).xyz_mm,
@@ -294,7 +294,7 @@ def text_of(results: dict) -> str:
         lines += [
             f"Whole pictures{split}, {row['photographs']} photographs and {row['without hands']} "
             f"without hands: precision {row['precision']:.3f}, recall {row['recall']:.3f}, side "
-            f"right in {row['side']:.3f} of the hands found; "
+            f"right in {row['handedness']:.3f} of the hands found; "
             f"{row['share_of_empty_with_a_hand']:.1%} of the pictures without hands show one.",
             "",
             *markdown(f"whole pictures{split}", TABLE_WHOLE, row["groups"]),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "docs" / "figures"
 WEIGHTS = {
     "hand_pose.tflite": "pose model: crop of one hand to 21 joints",
-    "hand_finder.tflite": "detector: whole picture to boxes of hands",
+    "hand_detector.tflite": "detector: whole picture to boxes of hands",
     "lite_source.npz": "starting weights of `weak.yaml`",
 }
 """Files of kerashand/weights and what they are."""
@@ -21,8 +21,8 @@ GROUPS = {
     "fingers": "set: fingers",
     "sign_digits": "set: sign_digits",
     "stereo": "set: the two clips",
-    "side: left": "handedness: left",
-    "side: right": "handedness: right",
+    "handedness: left": "handedness: left",
+    "handedness: right": "handedness: right",
 }
 """Groups of tools/evaluate_model.py that pages call otherwise."""
 SETTINGS = {
@@ -174,7 +174,7 @@ SPEED_COLUMNS = {
 }  # fmt: skip
 FILE_COLUMNS = {"file": "title code", "what it is": "what text", "MB": "mb mb"}
 TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str]]] = {
-    "files": (lambda: _files(["hand_pose.tflite", "hand_finder.tflite"]), FILE_COLUMNS),
+    "files": (lambda: _files(["hand_pose.tflite", "hand_detector.tflite"]), FILE_COLUMNS),
     "all-files": (lambda: _files(WEIGHTS), FILE_COLUMNS),
     "training": (
         lambda: results("training")["weak"]["minutes"],

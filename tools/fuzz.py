@@ -404,7 +404,7 @@ def _points(rng: np.random.Generator, frames: int = 6) -> list[dict]:
     joints = [(0.0, 0.0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)]
     uv = np.array(joints) * (92.0 * 60.0 / 500.0) + [30.0, 35.0]
     return [
-        {"frame": f"{n:03d}", "side": ("left", "right")[n % 2],
+        {"frame": f"{n:03d}", "handedness": ("left", "right")[n % 2],
          "uv_px": (uv + rng.uniform(-1.0, 1.0, (21, 2))).round(1).tolist()}
         for n in range(frames)
     ]  # fmt: skip
@@ -827,12 +827,12 @@ def video_case(work: Path) -> Case:
     return Case(".mp4", call, valid, bombs=bombs)
 
 
-def _finder_content() -> tuple[bytes, dict[str, Any]]:
-    """The network of the packaged finder, and its description."""
-    from kerashand.runtime.hand_pose import FINDER_FILE, packaged_model
+def _detector_content() -> tuple[bytes, dict[str, Any]]:
+    """The network of the packaged detector, and its description."""
+    from kerashand.runtime.hand_pose import DETECTOR_FILE, packaged_model
     from kerashand.runtime.model_file import METADATA_FILE
 
-    path = packaged_model(FINDER_FILE)
+    path = packaged_model(DETECTOR_FILE)
     with zipfile.ZipFile(path) as archive:
         first = min(info.header_offset for info in archive.infolist())
         metadata = json.loads(archive.read(METADATA_FILE))
@@ -840,16 +840,16 @@ def _finder_content() -> tuple[bytes, dict[str, Any]]:
 
 
 def _look(path: Path, picture: np.ndarray) -> None:
-    from kerashand.runtime.finder import Finder
+    from kerashand.runtime.detector import Detector
 
-    Finder.load(path).find(picture, max_hands=2)
+    Detector.load(path).find(picture, max_hands=2)
 
 
 def tflite_case(work: Path) -> Case:
-    """A .tflite file, as --finder names it."""
+    """A .tflite file, as --detector names it."""
     from kerashand.runtime.model_file import METADATA_FILE, with_description
 
-    content, metadata = _finder_content()
+    content, metadata = _detector_content()
     metadata = {key: value for key, value in metadata.items() if key != "checksum"}
     picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
     whole = with_description(content, metadata)
@@ -873,13 +873,13 @@ def tflite_case(work: Path) -> Case:
 
 
 def onnx_case(work: Path) -> Case:
-    """An .onnx file, as --finder names it."""
+    """An .onnx file, as --detector names it."""
     import onnx
     from onnx import TensorProto, helper
 
     from kerashand.runtime.model_file import METADATA_FILE
 
-    metadata = {"task": "hand_finder", "image_size_px": 32, "threshold": 0.5}
+    metadata = {"task": "hand_detector", "image_size_px": 32, "threshold": 0.5}
     picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
 
     def dump(value: Any, *, cells: int = 2, external: bool = False) -> bytes:

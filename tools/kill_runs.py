@@ -36,7 +36,7 @@ TRAIN = [
     "data.source={train: 64, val: 8, test: 8}", "data.target={train: 64, val: 8, test: 8}",
     "model.lite={width: 0.25, stages: 1}", "evaluation.pictures=2",
     "model.regressor={conv_channels: [8, 8], hidden_units: [16, 16]}",
-    "model.decoder={output_size_px: 32, channels: [16, 16, 8, 8, 8]}",
+    "model.regularizer={output_size_px: 32, channels: [16, 16, 8, 8, 8]}",
     "runtime.checkpoint_every_steps=2",
     *(f"stages.{s}.epochs=3" for s in STAGES), *(f"stages.{s}.steps_per_epoch=10" for s in STAGES),
 ]  # fmt: skip

@@ -28,7 +28,7 @@ from kerashand.cli.startup import tensorflow_start
 from kerashand.config import Config, load_config
 from kerashand.errors import UserError
 from kerashand.visualize.files import save_figure
-from kerashand.visualize.images import draw_skeleton, draw_skeleton_3d
+from kerashand.visualize.images import draw_skeleton_3d, plot_skeleton
 from kerashand.visualize.pages import curve_colour, style_curves, write_page
 
 PAPER_STB_AUC = {"source_only": 0.667, "labels_2d": 0.807, "weak": 0.889}
@@ -265,7 +265,9 @@ def figure_8(runs: Runs, samples: Sequence[int], out: Path) -> None:
         raise UserError(f"None of the samples {list(samples)} has joints in 3D and a depth map.")
     depth = np.stack([s["xyz_true_mm"][:, 2] - s["xyz_true_mm"][0, 2] for s in shown])
     scale = np.array([s["scale_mm"] for s in shown])
-    drawn = predictor.draw(np.stack([s["uv_true_px"] for s in shown]), depth / scale[:, None])
+    drawn = predictor.generate_depth(
+        np.stack([s["uv_true_px"] for s in shown]), depth / scale[:, None]
+    )
     visualize.figure_depth_maps(
         np.stack([s["image"] for s in shown]), np.stack([s["measured"] for s in shown]),
         np.stack([s["measured_weight"] for s in shown]), drawn[..., 0], out,
@@ -319,7 +321,7 @@ def overlay(shown: Mapping) -> np.ndarray:
     """The picture with the predicted joints."""
     image = shown["image"]
     scale = max(round(SIDE_PX / image.shape[0]), 1)
-    return draw_skeleton(image, shown["uv_px"], scale=scale)
+    return plot_skeleton(image, shown["uv_px"], scale=scale)
 
 
 def error_text(shown: Mapping) -> str:

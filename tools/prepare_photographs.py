@@ -15,8 +15,9 @@ Labels are a machine's: doubtful ones are left out or count less. Whole sequence
 one split, so that held-out photographs show hands and rooms that training has not seen. The
 training hands of `sign_digits`, which stand before a plain wall, are also shown before photographs
 without hands, in other light (`composited`). Squares of photographs in which no hand lies have
-points of weight 0 (`empty`), and so have squares of rendered forearms (`arms`). Of `stereo` the joints in 3D are written too, into `points_3d.npz`:
-nothing trains on them, tools/evaluate_model.py measures by them.
+points of weight 0 (`empty`), and so have squares of rendered forearms (`arms`). Of `stereo` the
+joints in 3D are written too, into `points_3d.npz`: nothing trains on them, tools/evaluate_model.py
+measures by them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
 from kerashand.synthetic import clutter, sensor
 from kerashand.synthetic.appearance import photograph_background
-from kerashand.synthetic.scene import LOOKS, draw_background, draw_hand
+from kerashand.synthetic.scene import STYLES, render_background, render_hand
 from kerashand.video.film import Film
 
 MIN_SCORE = 0.6
@@ -44,7 +45,7 @@ MIN_BOX_SHARE = 0.12  # of the picture: a smaller "hand" is a mistake of the lab
 MAX_REPROJECTION_PX = 6.0
 STEREO_EVERY = 2  # frames of a clip are nearly alike
 STEREO_UNIT_MM = 40.0  # of the calibration, nearly
-WRONG_SIDES = (  # by eye, among those in which a model fits the points better as the other side
+WRONG_HANDEDNESS = (  # by eye, among those that a model fits better as the other hand
     *("train_0242.jpg", "train_0327.jpg", "train_0446.jpg", "train_0529.jpg", "valid_0633.jpg"),
 )
 TI1K_LEFT = 860  # pictures with lower numbers show left hands alone
@@ -103,9 +104,9 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def fingers(folder: Path, out: Path) -> list[dict]:
-    """Photographs of many people in rooms; pictures that look alike go to one split."""
+    """Photographs of many people in rooms; pictures that style alike go to one split."""
     data = load(folder)
-    data["is_right"] ^= np.isin(data["name"], WRONG_SIDES)
+    data["is_right"] ^= np.isin(data["name"], WRONG_HANDEDNESS)
     groups = alike([folder / "images" / str(name) for name in data["name"]])
     splits = {group: split_of(number) for number, group in enumerate(dict.fromkeys(groups))}
     return labelled(folder, out, data, [splits[group] for group in groups])
@@ -236,14 +237,14 @@ def empty_backgrounds(folder: Path, out: Path) -> list[dict]:
 def arms(out: Path, backgrounds: str) -> list[dict]:
     """Rendered forearms with the hand beyond the picture, and patches of skin colour."""
     (out / "arms").mkdir()
-    look, rows = LOOKS["varied"], []
+    look, rows = STYLES["varied"], []
     for number in range(ARMS):
         rng = np.random.default_rng([2, number])
-        image = np.clip(draw_background(look, rng, ARM_PX, backgrounds), 0.0, 1.0)
+        image = np.clip(render_background(look, rng, ARM_PX, backgrounds), 0.0, 1.0)
         if rng.random() < 0.7:
             image = clutter.add_skin_patches(image, rng)
         if rng.random() < 0.8:
-            hand = draw_hand(
+            hand = render_hand(
                 look, rng, ARM_PX, aim=lambda joints, rng=rng: at_the_arm(joints, rng), arm_mm=500.0
             )
             image = hand.rgb + (1.0 - hand.cover) * image
@@ -261,7 +262,7 @@ def at_the_arm(joints_mm: np.ndarray, rng) -> np.ndarray:
     plane = joints_mm[:, :2] / joints_mm[:, 2:]
     along = plane[ROOT] - plane[MIDDLE_MCP]
     along /= np.linalg.norm(along) + 1e-9
-    # Joints beyond the wrist would come into the square: no more than the farthest of them is moved.
+    # The square lies beyond the joint that is farthest towards the elbow.
     reach = float(((plane - plane[ROOT]) @ along).max())
     size = float(np.ptp(plane, axis=0).max())
     side = size * rng.uniform(0.5, 1.3)

@@ -179,7 +179,7 @@ def _row(args: argparse.Namespace) -> None:
 def drawn_batch(config: Config, stage: str) -> dict[str, tf.Tensor]:
     """A batch of `kerashand.data.sample.BATCH_SPEC` of random numbers, fully labelled."""
     count, side = config.stages[stage].batch_size, config.data.image_size_px
-    cells = config.model.decoder.output_size_px
+    cells = config.model.regularizer.output_size_px
     rng = np.random.default_rng(0)
     uv = rng.uniform(0, side - 1, (count, 21, 2))
     camera = np.tile([[side, 0, side / 2], [0, side, side / 2], [0, 0, 1.0]], (count, 1, 1))

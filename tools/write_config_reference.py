@@ -32,7 +32,7 @@ BUILT = {
     "augment": ("data/augment.py", "AugmentParameters"),
     "model.lite": ("models/lite.py", "build_lite"),
     "model.regressor": ("models/depth_regressor.py", "build_depth_regressor"),
-    "model.decoder": ("models/depth_decoder.py", "build_depth_decoder"),
+    "model.regularizer": ("models/depth_regularizer.py", "build_depth_regularizer"),
     "losses": ("training/trainer.py", "StageSettings"),
 }
 """Path of a section -> file and name of what its keys are arguments of."""

@@ -57,7 +57,7 @@ inline Hand lookAgain(PoseModel& model, const Picture& picture, const Hand& last
   View view = viewOfJoints(last.uv_px);
   view.side_px *= kCloser;
   view.angle_rad += kTurns[number % std::size(kTurns)];
-  return look(model, picture, view, last.side);
+  return look(model, picture, view, last.handedness);
 }
 
 // What the first look counts beside the next, and what gives two scores of 0 a mean.
@@ -65,7 +65,7 @@ constexpr double kEarlierLook = 0.25, kLeastWeight = 1e-6;
 
 // The mean of what was seen before, which counts so many looks, and of a look.
 inline Hand blended(const Hand& before, const Hand& now, double before_counts) {
-  Hand hand{now.side, 0.0, {}, {}, {}};
+  Hand hand{now.handedness, 0.0, {}, {}, {}};
   for (int i = 0; i < kJoints; ++i) {
     const double first = before_counts * before.confidence[i] * before.confidence[i] + kLeastWeight;
     const double second = now.confidence[i] * now.confidence[i] + kLeastWeight;
@@ -87,7 +87,7 @@ constexpr int kMostSearches = 3;
 inline Hand settled(PoseModel& model, const Picture& picture, View view, Hand hand) {
   for (int search = 0; search < kMostSearches && !fits(view, hand.uv_px); ++search) {
     view = viewOfJoints(hand.uv_px);
-    hand = look(model, picture, view, hand.side);
+    hand = look(model, picture, view, hand.handedness);
   }
   return hand;
 }
@@ -95,7 +95,7 @@ inline Hand settled(PoseModel& model, const Picture& picture, View view, Hand ha
 // The hand of the frame before in the next one of a video.
 inline Hand follow(PoseModel& model, const Picture& picture, const Hand& last) {
   const View view = viewOfJoints(last.uv_px);
-  return settled(model, picture, view, look(model, picture, view, last.side));
+  return settled(model, picture, view, look(model, picture, view, last.handedness));
 }
 
 // The hand in a box, in pixels of the picture.

@@ -76,7 +76,7 @@ int passesFrom(const std::string& text) {
 
 void print(const Hand& hand) {
   std::printf("{\"side\": \"%s\", \"score\": %.6f, \"joints\": [",
-              hand.side == Side::kLeft ? "left" : "right", hand.score);
+              hand.handedness == Side::kLeft ? "left" : "right", hand.score);
   for (int i = 0; i < kJoints; ++i)
     std::printf("%s\n  {\"uv_px\": [%.4f, %.4f], \"z_relative\": %.6f, \"confidence\": %.6f}",
                 i ? "," : "", hand.uv_px[i].u, hand.uv_px[i].v, hand.z_relative[i],

@@ -21,8 +21,8 @@ from kerashand.errors import UserError
 from kerashand.files import read_text
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import JOINTS_SIGNATURE, Backend, Outputs
-from kerashand.runtime.finder import Finder
-from kerashand.runtime.hand_pose import FINDER_FILE, packaged_model
+from kerashand.runtime.detector import Detector
+from kerashand.runtime.hand_pose import DETECTOR_FILE, packaged_model
 from kerashand.runtime.tracker import HandTracker
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
@@ -144,9 +144,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the hands of each frame as JSON lines."""
-    # The finder stays on the CPU: while a hand is followed it runs on every fifth frame alone.
-    finder = Finder.load(packaged_model(FINDER_FILE))
-    pose = HandPose(TensorRTBackend(arguments.engine, arguments.description), finder)
+    # The detector stays on the CPU: while a hand is followed it runs on every fifth frame alone.
+    detector = Detector.load(packaged_model(DETECTOR_FILE))
+    pose = HandPose(TensorRTBackend(arguments.engine, arguments.description), detector)
     if arguments.picture is not None:
         rgb = read_picture(arguments.picture)
         start = time.perf_counter()

@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     source.add_argument("--camera", type=int, metavar="NUMBER", help="0 is the first camera")
     source.add_argument("--picture", type=Path, help="a picture, or .npy: uint8 RGB [H, W, 3]")
     parser.add_argument("--model", type=Path, help="an exported pose model (default: the packaged)")
-    parser.add_argument("--finder", type=Path, help="a finder (default: the packaged)")
+    parser.add_argument("--detector", type=Path, help="a detector (default: the packaged)")
     parser.add_argument("--threads", type=_count, default=1, help="of the runtime (default: 1)")
     parser.add_argument("--max-hands", type=_count, default=2, help="default: 2")
     parser.add_argument(
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Look at frames until they end, somebody stops it or `frames` is reached."""
-    pose = HandPose.load(arguments.model, finder=arguments.finder, threads=arguments.threads)
+    pose = HandPose.load(arguments.model, detector=arguments.detector, threads=arguments.threads)
     if arguments.picture is not None:
         frames = [Frame(read_picture(arguments.picture), 0.0, 0.0)] * (arguments.frames or 1)
         tracker = None
@@ -94,7 +94,7 @@ def line_of(frame: int, hands: list[tuple[int, Hand]], *, milliseconds: float) -
         "hands": [
             {
                 "number": number,
-                "side": hand.side,
+                "handedness": hand.handedness,
                 "score": round(hand.score, 4),
                 "box": [round(value, 2) for value in hand.box],
                 "uv_px": hand.uv_px.round(2).tolist(),

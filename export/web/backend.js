@@ -8,7 +8,7 @@ const SIGNATURE = 'serving_default';
 /** What a file says it is -> what that is called, and the outputs that it has. */
 const TASKS = {
   hand_pose: { name: 'a pose model', outputs: ['uv_px', 'z_relative', 'confidence'] },
-  hand_finder: { name: 'a finder', outputs: ['score', 'box', 'right'] },
+  hand_detector: { name: 'a detector', outputs: ['score', 'box', 'right'] },
 };
 
 let liteRt = null;

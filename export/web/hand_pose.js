@@ -1,15 +1,15 @@
 /**
- * Hands in a picture: boxes from the finder or given, joints from the pose model, as in
+ * Hands in a picture: boxes from the detector or given, joints from the pose model, as in
  * kerashand/runtime/hand_pose.py.
  *
- *     const pose = await HandPose.load('models/hand_pose.tflite', 'models/hand_finder.tflite');
+ *     const pose = await HandPose.load('models/hand_pose.tflite', 'models/hand_detector.tflite');
  *     const hands = await pose.predict(context.getImageData(0, 0, width, height));
  */
 
 import { Backend } from './backend.js';
 import { cut } from './crop.js';
 import { UserError } from './errors.js';
-import { Finder, sideOf } from './finder.js';
+import { Detector, handednessOf } from './detector.js';
 import {
   applyInverseAffine,
   boxOfJoints,
@@ -23,7 +23,7 @@ import { NUM_JOINTS } from './skeleton.js';
 
 /** How many more than asked for are looked at: joints decide which of them are hands. */
 export const SPARE_HANDS = 2;
-/** The finder's word on the side is taken where it is surer than this. */
+/** The detector's word on the side is taken where it is surer than this. */
 const SURE_SIDE = 0.05;
 /** Logarithm of the odds that a difference of 1 in the mean score of the joints stands for. */
 const SIDE_BY_JOINTS = 24;
@@ -49,7 +49,7 @@ const [LEAST_BOX_PX, LARGEST_BOX] = [2, 4];
  *   zRelative: Float64Array,
  *   jointScores: Float64Array,
  * }} Hand
- *   score: 0..1, the mean of the joints', in a picture and in a video alike; the finder's is not in
+ *   score: 0..1, the mean of the joints', in a picture and in a video alike; the detector's is not in
  *     it, and decides together with it whether there is a hand;
  *   box: around the joints, in pixels of the picture;
  *   uvPx: [K, 2] flat, pixels of the picture;
@@ -57,15 +57,15 @@ const [LEAST_BOX_PX, LARGEST_BOX] = [2, 4];
  *   jointScores: [K] 0..1
  */
 
-/** The pose model with the finder, ready to run on pictures. */
+/** The pose model with the detector, ready to run on pictures. */
 export class HandPose {
   /**
    * @param {Backend} backend
-   * @param {Finder | null} finder without one every picture needs a box and a side
+   * @param {Detector | null} detector without one every picture needs a box and a side
    */
-  constructor(backend, finder) {
+  constructor(backend, detector) {
     this.backend = backend;
-    this.finder = finder;
+    this.detector = detector;
     this.sizePx = backend.sizePx;
     this.jointNames = backend.description.joint_names;
     this.scaleBone = backend.description.scale_bone;
@@ -77,25 +77,25 @@ export class HandPose {
    * Load exported models.
    *
    * @param {string} poseUrl
-   * @param {string | null} finderUrl
+   * @param {string | null} detectorUrl
    * @returns {Promise<HandPose>}
    * @throws {UserError} if a file is missing, damaged or of another kind
    */
-  static async load(poseUrl, finderUrl) {
+  static async load(poseUrl, detectorUrl) {
     const backend = await Backend.load(poseUrl, 'hand_pose');
     const names = backend.description.joint_names;
     if (names?.length !== NUM_JOINTS || !names.includes('wrist') || !names.includes('middle_mcp')) {
       throw new UserError(`${backend.name} has joints that this page does not know.`);
     }
-    return new HandPose(backend, finderUrl ? await Finder.load(finderUrl) : null);
+    return new HandPose(backend, detectorUrl ? await Detector.load(detectorUrl) : null);
   }
 
-  /** The finder's score times that of the joints from which on it is a hand. */
+  /** The detector's score times that of the joints from which on it is a hand. */
   get leastScore() {
-    return this.finder?.leastScore ?? 0;
+    return this.detector?.leastScore ?? 0;
   }
 
-  /** Whether what was found is a hand, by the finder's score and that of its joints. */
+  /** Whether what was found is a hand, by the detector's score and that of its joints. */
   isHand(found, hand) {
     return found.score * hand.score >= this.leastScore;
   }
@@ -105,10 +105,10 @@ export class HandPose {
    *
    * @param {import('./crop.js').Picture} picture
    * @param {number} maxHands
-   * @returns {Promise<import('./finder.js').FoundHand[]>}
+   * @returns {Promise<import('./detector.js').Detection[]>}
    */
   async find(picture, maxHands) {
-    return this.needFinder('A picture without a box').find(picture, maxHands);
+    return this.needDetector('A picture without a box').find(picture, maxHands);
   }
 
   /**
@@ -140,9 +140,9 @@ export class HandPose {
    * The joints of a hand that was found.
    *
    * @param {import('./crop.js').Picture} picture
-   * @param {import('./finder.js').FoundHand} found
+   * @param {import('./detector.js').Detection} found
    * @param {number} passes
-   * @param {number} leastScore what after two looks has less, times the finder's score, is not
+   * @param {number} leastScore what after two looks has less, times the detector's score, is not
    *   looked at again
    * @returns {Promise<Hand>}
    */
@@ -158,7 +158,7 @@ export class HandPose {
         sidePx: CLOSER * around.sidePx,
         angleRad: around.angleRad + TURNS_RAD[number % TURNS_RAD.length],
       };
-      const again = await this.look(picture, closer, hand.side);
+      const again = await this.look(picture, closer, hand.handedness);
       hand = blended(hand, again, EARLIER_LOOK + number);
     }
     return hand;
@@ -174,14 +174,14 @@ export class HandPose {
    */
   async follow(picture, last) {
     const view = this.viewOf(last);
-    return this.settled(picture, view, await this.look(picture, view, last.side));
+    return this.settled(picture, view, await this.look(picture, view, last.handedness));
   }
 
   /** The hand of a look at a view, looked for again until the view fits its joints. */
   async settled(picture, view, hand) {
     for (let search = 0; search < MOST_SEARCHES && !fits(view, hand.uvPx); search += 1) {
       view = this.viewOf(hand);
-      hand = await this.look(picture, view, hand.side);
+      hand = await this.look(picture, view, hand.handedness);
     }
     return hand;
   }
@@ -194,11 +194,11 @@ export class HandPose {
   async given(picture, box, side) {
     checkBox(box, picture);
     if (side !== 'auto') return { box, side, score: 1, right: null };
-    const right = await this.needFinder('A box without a side').rightIn(picture, box);
-    return { box, side: sideOf(right), score: 1, right };
+    const right = await this.needDetector('A box without a side').rightIn(picture, box);
+    return { box, side: handednessOf(right), score: 1, right };
   }
 
-  /** Look where the finder says; with a doubtful side as both, and keep what fits better. */
+  /** Look where the detector says; with a doubtful side as both, and keep what fits better. */
   async firstLook(picture, { side, right }, view) {
     if (right === null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
       return this.look(picture, view, side);
@@ -225,9 +225,9 @@ export class HandPose {
     return handOf(side, uvPx, Float64Array.from(zRelative), Float64Array.from(jointScores));
   }
 
-  needFinder(what) {
-    if (this.finder === null) throw new UserError(`${what} needs a finder.`);
-    return this.finder;
+  needDetector(what) {
+    if (this.detector === null) throw new UserError(`${what} needs a detector.`);
+    return this.detector;
   }
 }
 
@@ -250,7 +250,7 @@ function blended(before, now, beforeCounts) {
   const mix = (a, b, per) => a.map((value, k) => value + shares[Math.floor(k / per)] * (b[k] - value));
   const uvPx = mix(before.uvPx, now.uvPx, 2);
   const zRelative = mix(before.zRelative, now.zRelative, 1);
-  return handOf(now.side, uvPx, zRelative, mix(before.jointScores, now.jointScores, 1));
+  return handOf(now.handedness, uvPx, zRelative, mix(before.jointScores, now.jointScores, 1));
 }
 
 function mean(values) {

@@ -209,7 +209,7 @@ async function start() {
   try {
     pose = await HandPose.load(
       given.get('pose') ?? 'models/hand_pose.tflite',
-      given.get('finder') ?? 'models/hand_finder.tflite',
+      given.get('detector') ?? 'models/hand_detector.tflite',
     );
   } catch (error) {
     say('');

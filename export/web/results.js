@@ -22,7 +22,7 @@ export class ResultTables {
     while (this.parent.children.length < numbered.length) this.parent.append(this.newTable());
     numbered.forEach(({ number, hand }, index) => {
       const table = this.parent.children[index].querySelector('table');
-      table.caption.textContent = labelOf(number, hand.side, hand.score);
+      table.caption.textContent = labelOf(number, hand.handedness, hand.score);
       [...table.tBodies[0].rows].forEach(({ cells }, joint) => {
         cells[1].textContent = hand.uvPx[2 * joint].toFixed(1);
         cells[2].textContent = hand.uvPx[2 * joint + 1].toFixed(1);
@@ -74,7 +74,7 @@ export function asJson(numbered, { width, height }, { jointNames, scaleBone }) {
     scale_bone: scaleBone,
     hands: numbered.map(({ number, hand }) => ({
       number,
-      side: hand.side,
+      side: hand.handedness,
       score: rounded(hand.score, 4),
       box: hand.box.map((value) => rounded(value, 2)),
       uv_px: jointNames.map((_, joint) => [

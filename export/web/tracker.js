@@ -21,7 +21,7 @@ const DERIVATIVE_CUTOFF_HZ = 1;
 /** Follows up to `maxHands` hands from frame to frame. */
 export class HandTracker {
   /**
-   * @param {import('./hand_pose.js').HandPose} pose with a finder
+   * @param {import('./hand_pose.js').HandPose} pose with a detector
    * @param {number} maxHands
    */
   constructor(pose, maxHands) {
@@ -87,7 +87,7 @@ export class HandTracker {
 function smoothed({ hand, unitPx, filterPosition, filterDepth }, seconds) {
   const position = hand.uvPx.map((value) => value / unitPx);
   const uvPx = filterPosition(position, seconds).map((value) => value * unitPx);
-  return handOf(hand.side, uvPx, filterDepth(hand.zRelative, seconds), hand.jointScores);
+  return handOf(hand.handedness, uvPx, filterDepth(hand.zRelative, seconds), hand.jointScores);
 }
 
 /**

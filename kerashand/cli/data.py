@@ -14,7 +14,7 @@ from kerashand.cli.arguments import (
     writing,
 )
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import COUNTED_KINDS, LOOKS, load_config, packaged_configs
+from kerashand.config import COUNTED_KINDS, STYLES, load_config, packaged_configs
 from kerashand.errors import UserError
 from kerashand.files import user_path
 
@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         "depth, warm is near, dark is background and grey was not measured.",
         allow_abbrev=False,
     )
-    sheet.add_argument("--domain", required=True, choices=LOOKS)
+    sheet.add_argument("--domain", required=True, choices=STYLES)
     sheet.add_argument("--split", default="train", choices=_SPLITS)
     sheet.add_argument("--seed", type=int, default=0, help="of the generator (default: 0)")
     sheet.add_argument("--first", type=int, default=0, help="number of the first sample")
@@ -104,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--model", metavar="FILE",
         help="pose model (default: the packaged one), or MediaPipe's hand_landmarker.task",
     )  # fmt: skip
-    label.add_argument("--finder", metavar="FILE", help="finder (default: the packaged one)")
+    label.add_argument("--detector", metavar="FILE", help="detector (default: the packaged one)")
     label.add_argument(
         "--with", dest="predictor", default="kerashand", choices=_PREDICTORS,
         help="what gives the points (default: kerashand)",
@@ -142,11 +142,11 @@ def run_sheet(arguments: argparse.Namespace) -> None:
     if out.suffix.lower() != ".png":
         raise UserError(f"--out must name a .png file. Received: {arguments.out!r}")
     from kerashand import visualize  # these load OpenCV and Matplotlib
-    from kerashand.synthetic.scene import draw_sample
+    from kerashand.synthetic.scene import render_sample
 
     numbers = range(arguments.first, arguments.first + arguments.count)
     samples = [
-        draw_sample(arguments.domain, arguments.split, arguments.seed, n, size_px=arguments.size)
+        render_sample(arguments.domain, arguments.split, arguments.seed, n, size_px=arguments.size)
         for n in numbers
     ]
     scale = max(round(256 / arguments.size), 1)

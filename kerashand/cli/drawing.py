@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 
-from kerashand.visualize.images import draw_skeleton, enlarge
+from kerashand.visualize.images import enlarge, plot_skeleton
 
 SURE_SCORE = 0.8
 """Below it a hand is called unsure and written in amber."""
@@ -21,12 +21,12 @@ def draw(rgb, numbered):
     drawing = enlarge(rgb, scale)
     places = [(hand.uv_px + 0.5) * scale - 0.5 for _, hand in numbered]
     for uv_px in reversed(places):
-        drawing = draw_skeleton(drawing, uv_px, scale=1)
+        drawing = plot_skeleton(drawing, uv_px, scale=1)
     height, width = drawing.shape[:2]
     size = max(height / 1000.0, 0.5)
     thick = max(round(1.5 * size), 1)
     for (number, hand), uv_px in zip(numbered, places, strict=True):
-        text = f"{number} {hand.side} {hand.score:.2f}"
+        text = f"{number} {hand.handedness} {hand.score:.2f}"
         (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
         left = int(min(max(uv_px[:, 0].min(), 0), max(width - wide - 4, 0)))
         # Above the hand, or below where there is no room.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import COUNTED_KINDS, LOOKS, load_config
+from kerashand.config import COUNTED_KINDS, STYLES, load_config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.errors import UserError
 from kerashand.files import user_path, write_text
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--data", default=DOMAIN, metavar="NAME",
-        help=f"{', '.join(LOOKS)}: rendered hands of that look; KIND=FOLDER with a KIND of "
+        help=f"{', '.join(STYLES)}: rendered hands of that style; KIND=FOLDER with a KIND of "
         f"{', '.join(COUNTED_KINDS)}. With a run folder among the models, `target` and `source` "
         "are the data of its configuration (of the first run's), for all models (default: target)",
     )  # fmt: skip
@@ -154,9 +154,9 @@ def _check(arguments: argparse.Namespace) -> None:
 def _chosen(data: str, arguments: argparse.Namespace, samples: int) -> DomainConfig:
     """What `--data` names."""
     kind, separator, folder = data.partition("=")
-    if not separator and kind in LOOKS:
+    if not separator and kind in STYLES:
         return DomainConfig(
-            kind="synthetic", look=kind, val=samples, test=samples,
+            kind="synthetic", style=kind, val=samples, test=samples,
             backgrounds=arguments.backgrounds,
         )  # fmt: skip
     if separator and kind in COUNTED_KINDS and folder:
@@ -164,7 +164,7 @@ def _chosen(data: str, arguments: argparse.Namespace, samples: int) -> DomainCon
             raise UserError(f"--data: the folder {folder} does not exist.")
         return DomainConfig(kind=kind, path=folder, train=None, val=None, test=None)
     raise UserError(
-        f"--data is one of {', '.join(LOOKS)}, or KIND=FOLDER with a KIND of "
+        f"--data is one of {', '.join(STYLES)}, or KIND=FOLDER with a KIND of "
         f"{', '.join(COUNTED_KINDS)}. Received: {data}"
     )
 

@@ -84,7 +84,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
     def hands(split: str, count: int) -> exporting.Hands:
         return exporting.rendered_hands(
-            metadata["look"], split, count, size_px=metadata["image_size_px"],
+            metadata["style"], split, count, size_px=metadata["image_size_px"],
             scale_bone=metadata["scale_bone"], backgrounds=arguments.backgrounds,
             depth_along=depth_along(metadata),
         )  # fmt: skip

@@ -67,11 +67,12 @@ def records_of(
     for number, hand in numbered:
         record = {
             "number": number,
-            "side": hand.side,
+            "handedness": hand.handedness,
+            "p_right": None if hand.p_right is None else round(hand.p_right, 4),
             "score": round(hand.score, 4),
             "box": [round(value, 2) for value in hand.box],
             "uv_px": _rounded(hand.uv_px, 2),
-            "joint_scores": _rounded(hand.joint_scores, 4),
+            "confidence": _rounded(hand.confidence, 4),
             "z_relative": _rounded(hand.z_relative, 4),
             "xyz_about_wrist_mm": _rounded(hand.xyz_relative * scale_mm, 2),
             "scale_bone": scale_bone,

@@ -50,8 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
         "the upright picture (--box=-5,... if the first number is negative)",
     )  # fmt: skip
     parser.add_argument(
-        "--side", default="auto", choices=("auto", "left", "right"),
-        help="pictures: the anatomical side of the hands (default: as the finder says)",
+        "--handedness", default="auto", choices=("auto", "left", "right"),
+        help="pictures: the anatomical side of the hands (default: as the detector says)",
     )  # fmt: skip
     parser.add_argument(
         "--max-hands", type=int, default=2, metavar="N", help=f"1 to {_MAX_HANDS} (default: 2)"
@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-smoothing", action="store_true", help="videos: joints as measured")
     parser.add_argument("--show", action="store_true", help="videos: show them while they run")
     parser.add_argument("--model", metavar="FILE", help="another pose model, .tflite or .onnx")
-    parser.add_argument("--finder", metavar="FILE", help="another finder, .tflite or .onnx")
+    parser.add_argument("--detector", metavar="FILE", help="another detector, .tflite or .onnx")
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="of the runtime (default: 1)"
     )
@@ -127,7 +127,7 @@ class _Prediction:
         )
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
-        for flag, given in (("--box", self.box), ("--side", arguments.side != "auto")):
+        for flag, given in (("--box", self.box), ("--handedness", arguments.handedness != "auto")):
             if given and (films := [job.name for job in planned if job.is_film]):
                 raise UserError(f"{flag} is for pictures. Received: the video {films[0]}")
         if any(job.is_film and job.target is not None for job in planned):
@@ -135,7 +135,7 @@ class _Prediction:
 
             check_encoder()
         self.pose = HandPose.load(
-            arguments.model, finder=arguments.finder, threads=arguments.threads
+            arguments.model, detector=arguments.detector, threads=arguments.threads
         )
         self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
         # Every joint of one picture; of several, and beside JSON in the terminal, hands alone.
@@ -180,7 +180,7 @@ class _Prediction:
             hands = self.pose.predict(
                 rgb,
                 box=self.box,
-                side=self.arguments.side,
+                handedness=self.arguments.handedness,
                 intrinsics=self.intrinsics,
                 scale_mm=self.arguments.scale_mm,
                 max_hands=self.arguments.max_hands,
@@ -211,7 +211,7 @@ class _Prediction:
         unsure = "" if hand.score >= SURE_SCORE else " (unsure)"
         away = hand.root_depth_mm
         far = "" if away is None else f"; the wrist is {away:.0f} mm away"
-        return f"  hand {number}: {hand.side}, score {hand.score:.2f}{unsure}{far}"
+        return f"  hand {number}: {hand.handedness}, score {hand.score:.2f}{unsure}{far}"
 
     def _table(self, hand) -> str:
         """The joints of a hand in pixels and millimetres."""

@@ -194,7 +194,7 @@ def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[
     weight = labels["uv_weight"][row]
     uv = labels["uv_px"][row]
     crop, affine = photos.crop_hand(picture, uv, weight, size_px=SHEET_PX)
-    return [visualize.draw_skeleton(crop, apply_affine(uv, affine), scale=1)]
+    return [visualize.plot_skeleton(crop, apply_affine(uv, affine), scale=1)]
 
 
 def _panels(table: HandTable, row: int) -> list[np.ndarray]:
@@ -205,13 +205,13 @@ def _panels(table: HandTable, row: int) -> list[np.ndarray]:
     size = (SHEET_PX, SHEET_PX)
     crop = cv2.warpAffine(picture_files.read(table.images[row]), affine[:2], size)
     points = apply_affine(table.uv_px[row].astype(np.float64), affine)
-    panels = [visualize.draw_skeleton(crop, points, scale=1)]
+    panels = [visualize.plot_skeleton(crop, points, scale=1)]
     if table.depths is not None:
         depth = cv2.warpAffine(depth_seen(table, row), affine[:2], size, flags=cv2.INTER_NEAREST)
         root = table.xyz_mm[row, 0, 2]
         shown = np.clip(0.5 + (root - depth) / (2 * DEPTH_HALF_WINDOW_MM), 0.0, 1.0)
         coloured = visualize.colour_depth(shown, depth > 0)
-        panels.append(visualize.draw_skeleton(coloured, points, scale=1))
+        panels.append(visualize.plot_skeleton(coloured, points, scale=1))
     return panels
 
 
@@ -281,23 +281,23 @@ def _read_rgb(path: Path, size_px: tuple[int, int]) -> np.ndarray:
 
 
 def _own_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitStack):
-    model = HandPose.load(arguments.model, finder=arguments.finder)
+    model = HandPose.load(arguments.model, detector=arguments.detector)
 
     def predict(rgb: np.ndarray) -> dict | None:
         hands = model.predict(rgb, max_hands=1)
         if not hands:
             return None
-        return _row(hands[0].side, hands[0].score, hands[0].uv_px, hands[0].joint_scores)
+        return _row(hands[0].handedness, hands[0].score, hands[0].uv_px, hands[0].confidence)
 
     return predict
 
 
 def _mediapipe_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitStack):
     """MediaPipe's Hand Landmarker, which names sides as they are, not as in a mirror."""
-    if arguments.model is None or arguments.finder is not None:
+    if arguments.model is None or arguments.detector is not None:
         raise UserError(
             "--with mediapipe needs `--model hand_landmarker.task`, a file that MediaPipe's Hand "
-            "Landmarker page offers, and takes no --finder."
+            "Landmarker page offers, and takes no --detector."
         )
     if not user_path(arguments.model).is_file():
         raise UserError(f"--model: {arguments.model} does not exist.")
@@ -326,15 +326,15 @@ def _mediapipe_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitS
             return None
         size = np.array(rgb.shape[1::-1], float)
         uv = np.array([[point.x, point.y] for point in found.hand_landmarks[0]]) * size - 0.5
-        side = found.handedness[0][0]
-        return _row(side.category_name.lower(), side.score, uv, np.ones(21))
+        handedness = found.handedness[0][0]
+        return _row(handedness.category_name.lower(), handedness.score, uv, np.ones(21))
 
     return predict
 
 
-def _row(side: str, score: float, uv_px: np.ndarray, weight: np.ndarray) -> dict:
+def _row(handedness: str, score: float, uv_px: np.ndarray, weight: np.ndarray) -> dict:
     return {
-        "side": side,
+        "handedness": handedness,
         "score": round(float(score), 4),
         "uv_px": np.round(uv_px, 2).tolist(),
         "weight": np.round(np.clip(weight, 0.0, 1.0), 3).tolist(),

@@ -53,13 +53,13 @@ def find_data_conflicts(config: Config) -> Iterator[Finding]:
             ("data.image_size_px", "model.lite.heatmap_stride", "model.network"),
             f"must be a multiple of `model.lite.heatmap_stride`. Received: {size}, stride {stride}",
         )
-    decoder = config.model.decoder
-    ratio = decoder.output_size_px / decoder.grid_cells
-    if decoder.encoding == "heatmaps" and ratio not in (1, 2, 4, 8, 16, 32):
+    regularizer = config.model.regularizer
+    ratio = regularizer.output_size_px / regularizer.grid_cells
+    if regularizer.encoding == "heatmaps" and ratio not in (1, 2, 4, 8, 16, 32):
         yield (
-            ("model.decoder.grid_cells", "model.decoder.output_size_px"),
-            "`model.decoder.output_size_px` must be 1, 2, 4, 8, 16 or 32 times as large. "
-            f"Received: {decoder.grid_cells}, output {decoder.output_size_px}",
+            ("model.regularizer.grid_cells", "model.regularizer.output_size_px"),
+            "`model.regularizer.output_size_px` must be 1, 2, 4, 8, 16 or 32 times as large. "
+            f"Received: {regularizer.grid_cells}, output {regularizer.output_size_px}",
         )
     for domain in ("source", "target"):
         data = config.data[domain]
@@ -82,7 +82,7 @@ def find_data_conflicts(config: Config) -> Iterator[Finding]:
                 f"is null, but kind {data.kind} reads a folder: name it, as in "
                 f"`--set data.{domain}.path=FOLDER`",
             )
-        for name in ("look", "backgrounds"):
+        for name in ("style", "backgrounds"):
             if data.kind != "synthetic" and data[name] is not None:
                 yield (
                     (f"data.{domain}.{name}", f"data.{domain}.kind"),

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerashand.config.sections import Section, setting
+from kerashand.networks import NETWORKS
 from kerashand.terms import TERMS
 
 DOMAINS = ("source", "target")
-LOOKS = ("source", "target", "varied")
+STYLES = ("source", "target", "varied")
 """What rendered hands can look like."""
 STAGES = ("pretrain", "regularizer", "finetune")
 """In the order in which they run."""
@@ -38,7 +39,7 @@ _MAX_SEED = 2**31 - 1
 class DomainConfig(Section):
     """Where one domain's samples come from, and how many each split has.
 
-    `look` is what rendered hands look like, null is the domain's own name; `backgrounds` is a
+    `style` is what rendered hands look like, null is the domain's own name; `backgrounds` is a
     folder of photographs to stand behind them, null are the few in the package. Data sets on disk
     (all kinds but `synthetic`) are read from `path`; null of them is all that a split holds, and
     `max_bad_share` of their hands may be left out as damaged. STB labels the palm, and
@@ -47,7 +48,7 @@ class DomainConfig(Section):
 
     kind: str = setting("synthetic", choices=tuple(LABELS_OF_KIND))
     path: str | None = setting(None)
-    look: str | None = setting(None, choices=LOOKS)
+    style: str | None = setting(None, choices=STYLES)
     backgrounds: str | None = setting(None)
     train: int | None = setting(12000, low=1)
     val: int | None = setting(256, low=1)
@@ -125,7 +126,7 @@ class RegressorConfig(Section):
 
 
 @dataclass(frozen=True)
-class DecoderConfig(Section):
+class RegularizerConfig(Section):
     """The depth regularizer: six transposed convolutions, whose last has one channel.
 
     The paper's `vector` encoding makes `output_size_px / 32` pixels from one and doubles five
@@ -144,11 +145,11 @@ class DecoderConfig(Section):
 class ModelConfig(Section):
     """The networks; `lite` is read only if `network` names it."""
 
-    network: str = setting("lite", choices=("lite", "cpm"))
+    network: str = setting("lite", choices=tuple(NETWORKS))
     lite: LiteConfig = field(default=LiteConfig())
     decode: str = setting("softmax", choices=("softmax", "relu"))
     regressor: RegressorConfig = field(default=RegressorConfig())
-    decoder: DecoderConfig = field(default=DecoderConfig())
+    regularizer: RegularizerConfig = field(default=RegularizerConfig())
     scale_bone: str = setting("middle_mcp_pip", choices=("middle_mcp_pip", "wrist_middle_mcp"))
     depth_along: str = setting("optical_axis", choices=("optical_axis", "line_of_sight"))
     half_width_scales: float = setting(5.0, above=0, high=100)
@@ -342,7 +343,7 @@ class Config(Section):
             "network": model.network,
             "lite": model.lite,
             "regressor": model.regressor,
-            "decoder": model.decoder,
+            "regularizer": model.regularizer,
             "image_size_px": self.data.image_size_px,
             "decode": model.decode,
             "depth_along": model.depth_along,

@@ -374,7 +374,7 @@ def cover_parts(images: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
 SPECTRUM_PX = 16
 """Side to which pictures are averaged before their low frequencies are exchanged."""
 SPECTRUM_REACH = (0.5, 4.5)
-"""Frequencies up to a random one of this range are exchanged, in periods a picture; 0 is the mean."""
+"""Frequencies up to one of this range are exchanged, in periods a picture; 0 is the mean."""
 
 
 def swap_spectrum(

@@ -31,7 +31,7 @@ from kerashand.errors import UserError
 from kerashand.files import remove_stale, user_path, written_beside
 from kerashand.progress import progress
 from kerashand.synthetic.appearance import picture_files
-from kerashand.synthetic.scene import GENERATOR_VERSIONS, draw_sample
+from kerashand.synthetic.scene import GENERATOR_VERSIONS, render_sample
 
 LOGGER = logging.getLogger(__name__)
 RECORD_LENGTH_BYTES, RECORD_FRAME_BYTES = 8, 16
@@ -88,7 +88,7 @@ class Split(CachedSplit):
     """Rendered samples: all that their content depends on, and how many.
 
     Attributes:
-        domain: the look of the hands: source, target or varied.
+        domain: the style of the hands: source, target or varied.
         split: train, val or test.
         seed: of the generator.
         backgrounds: folder of photographs to stand behind the hands; None for the packed ones.
@@ -112,7 +112,7 @@ class Split(CachedSplit):
         """Draw and compress samples."""
         encoded = []
         for index in range(first, first + count):
-            sample = draw_sample(
+            sample = render_sample(
                 self.domain, self.split, self.seed, index, size_px=self.size_px,
                 backgrounds=self.backgrounds,
             )  # fmt: skip

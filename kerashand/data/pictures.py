@@ -1,4 +1,4 @@
-"""Whole pictures with boxes for the finder: drawn ones and photographs, cached and as batches.
+"""Whole pictures with boxes for the detector: drawn ones and photographs, cached and as batches.
 
 A stored picture holds up to `MOST_HANDS` rows of left, top, right, bottom, right (1 or 0), weight:
 1 = a hand, 0 = neither a hand nor none, -1 = no entry.
@@ -22,7 +22,7 @@ from kerashand.data.pipeline import as_written, endless_records
 from kerashand.data.streams import stream
 from kerashand.geometry.camera import apply_affine, crop_affine
 from kerashand.synthetic.appearance import photograph_background
-from kerashand.synthetic.pictures import DRAWN_VERSION, PICTURES_VERSION, draw_picture
+from kerashand.synthetic.pictures import PICTURES_VERSION, RENDERED_VERSION, render_picture
 from kerashand.synthetic.scene import SPLITS
 
 MOST_HANDS = 4
@@ -32,7 +32,7 @@ SMALLEST_PHOTOGRAPH = 0.3
 """Share of the canvas that a photograph takes at least, when it is set into another picture."""
 EMPTY_SHARE = 0.12
 """Of the pictures made of photographs, those that are backgrounds without hands."""
-PHOTOGRAPHS_SEED = 1001  # apart from those of `draw_sample` and `draw_picture`
+PHOTOGRAPHS_SEED = 1001  # apart from those of `render_sample` and `render_picture`
 MOST_ZOOM = 1.5
 UPSIDE_DOWN, TURNED = 0.2, 0.3
 """Shares of pictures that are reflected from top to bottom, and about the diagonal: together with
@@ -44,7 +44,7 @@ COLOURS = AugmentParameters(
 
 
 @dataclass(frozen=True)
-class DrawnPictures(CachedSplit):
+class RenderedPictures(CachedSplit):
     """Pictures of `kerashand.synthetic.pictures`."""
 
     split: str
@@ -58,13 +58,13 @@ class DrawnPictures(CachedSplit):
         """Folder of its shards below the root of the cache."""
         name = f"{self.split}-{self.size_px}px-seed{self.seed}"
         name += backgrounds_suffix(self.backgrounds)
-        return f"pictures-v{DRAWN_VERSION}/{name}"
+        return f"pictures-v{RENDERED_VERSION}/{name}"
 
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
         """Draw and compress pictures."""
         encoded = []
         for index in range(first, first + count):
-            picture = draw_picture(
+            picture = render_picture(
                 self.split, self.seed, index, size_px=self.size_px, backgrounds=self.backgrounds
             )
             rows = np.column_stack([picture.boxes, picture.is_right, picture.weight])
@@ -161,7 +161,7 @@ def picture_batches(
         files: shards of each set.
         shares: pictures of each set in a batch.
         samples: pictures that each set holds.
-        size_px: side S of the finder's input.
+        size_px: side S of the detector's input.
         seed: of order and augmentation.
         first_step: batches to leave out, for resuming.
     """

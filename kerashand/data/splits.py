@@ -55,7 +55,7 @@ def open_split(
             posed=chosen["kind"] == photos.POSED,
         )  # fmt: skip
     return Split(
-        chosen["look"] or domain, split, data["seed"], size_px, count, chosen["backgrounds"]
+        chosen["style"] or domain, split, data["seed"], size_px, count, chosen["backgrounds"]
     )
 
 

@@ -39,7 +39,7 @@ WORST_BY = {
 
 
 def groups_of(rgb: NDArray, uv_px: NDArray, is_right: bool) -> list[str]:
-    """What a labelled hand counts as: its side, view, pose and brightness.
+    """What a labelled hand counts as: its handedness, view, pose and brightness.
 
     Args:
         rgb: [H, W, 3] of 0..255.
@@ -56,7 +56,7 @@ def groups_of(rgb: NDArray, uv_px: NDArray, is_right: bool) -> list[str]:
     reach = np.linalg.norm(uv_px - uv_px[ROOT], axis=1)
     straight = tuple(bool(reach[first + 3] > reach[first + 1]) for first in KNUCKLES)
     return [
-        f"side: {'right' if is_right else 'left'}",
+        f"handedness: {'right' if is_right else 'left'}",
         f"view: {view}",
         f"pose: {POSES.get(straight, 'some fingers')}",
         f"skin in the picture: {_brightness(rgb, uv_px)}",

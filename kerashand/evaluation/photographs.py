@@ -1,7 +1,7 @@
 """A pose model of the runtime on labelled photographs: squares around hands, and whole pictures.
 
-Photographs are those of `kerashand.data.photos`. Their labels are in 2D, of both sides, and some
-squares hold no hand.
+Photographs are those of `kerashand.data.photos`. Their labels are in 2D, of left
+and right hands, and some squares hold no hand.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kerashand.runtime import HandPose
 
 MOST_HANDS = 4
 MIRRORED, OTHERS = "mirrored", "other pictures"
-SIDES = ("left", "right")
+HANDEDNESSES = ("left", "right")
 
 
 def box_of(uv_px: NDArray, loose: float = 1.0) -> tuple[float, ...]:
@@ -46,12 +46,13 @@ def on_squares(
     *,
     passes: int = 1,
     loose: float = 1.0,
-    asks_side: bool = True,
+    asks_handedness: bool = True,
 ) -> tuple[Predictions, list[set[str]]]:
     """Run a model on the labelled squares of a split, whose boxes are given.
 
-    Joints are those with the true side given. The side is asked for beside that, of the picture and
-    of its mirror image. A square without a hand is run like a right hand, for the score alone.
+    Joints are those with the true handedness given. Beside that the model is asked for the
+    handedness, of the picture and of its mirror image. A square without a hand is
+    run like a right hand, for the score alone.
 
     Args:
         model: of the runtime.
@@ -59,7 +60,7 @@ def on_squares(
         split: train, val or test.
         passes: see `HandPose.predict`.
         loose: boxes so many times as large as the hands.
-        asks_side: whether the model can tell the side of a hand in a box.
+        asks_handedness: whether the model can tell the handedness of a hand in a box.
 
     Returns:
         Predictions on N squares, and N sets of groups: `ALL`, the collection, and for hands those
@@ -78,15 +79,15 @@ def on_squares(
         weight, is_right = labels["uv_weight"][row], bool(labels["is_right"][row])
         is_hand = bool((weight > 0).any())
         box = box_of(uv, loose)
-        side = "right" if is_right or not is_hand else "left"
-        hand = model.predict(rgb, box=box, side=side, passes=passes)[0]
+        handedness = "right" if is_right or not is_hand else "left"
+        hand = model.predict(rgb, box=box, handedness=handedness, passes=passes)[0]
         values = {
             "uv_px": hand.uv_px, "uv_true_px": uv, "uv_weight": weight, "side_px": square_px(uv),
-            "confidence": hand.joint_scores, "is_hand": is_hand, "is_right": is_right,
+            "confidence": hand.confidence, "is_hand": is_hand, "is_right": is_right,
             "p_hand": hand.score,
         }  # fmt: skip
-        if asks_side:
-            values |= _sides_asked(model, rgb, box, is_hand=is_hand, passes=passes)
+        if asks_handedness:
+            values |= _handedness_asked(model, rgb, box, is_hand=is_hand, passes=passes)
         for name, value in values.items():
             columns.setdefault(name, []).append(value)
         collection = [str(labels["set"][row])] if "set" in labels else []
@@ -98,18 +99,22 @@ def on_squares(
     return Predictions(least_hand=model.least_score, **arrays), groups
 
 
-def _sides_asked(
+def _handedness_asked(
     model: HandPose, rgb: NDArray, box: tuple[float, ...], *, is_hand: bool, passes: int
 ) -> dict[str, float]:
-    """What a model says of the side of a hand, and of that of its mirror image."""
+    """What a model says of the handedness of a hand, and of that of its mirror image."""
     if not is_hand:
         return {"p_right": 0.5, "p_right_mirrored": 0.5}
     flipped = np.ascontiguousarray(rgb[:, ::-1])
     said = [
-        model.predict(picture, box=where, side="auto", passes=passes)[0].side
+        model.predict(picture, box=where, handedness="auto", passes=passes)[0]
         for picture, where in ((rgb, box), (flipped, tuple(mirrored_boxes(box, rgb.shape[1]))))
     ]
-    return {"p_right": float(said[0] == "right"), "p_right_mirrored": float(said[1] == "right")}
+    if model.has_heads:
+        p_right, p_right_mirrored = (hand.p_right for hand in said)
+    else:
+        p_right, p_right_mirrored = (float(hand.handedness == "right") for hand in said)
+    return {"p_right": p_right, "p_right_mirrored": p_right_mirrored}
 
 
 def mirrored_boxes(boxes: NDArray | tuple[float, ...], width_px: int) -> NDArray[np.float64]:
@@ -133,7 +138,8 @@ def on_whole_pictures(
     Returns:
         `detection_summary` by group: `ALL` (the photographs and the other pictures), `OTHERS`,
         `MIRRORED` (the photographs), and of the photographs and of their mirror images each
-        collection and each side that they show. Of a side precision says nothing and is left out.
+        collection and each handedness that they show. For left or right hands alone precision
+        says nothing and is left out.
     """
 
     def matched(rgb: NDArray, boxes=(), is_right=()) -> Matches:
@@ -148,10 +154,10 @@ def on_whole_pictures(
             (MIRRORED, f"{MIRRORED}, ", matched(flipped, flipped_boxes, ~is_right), ~is_right),
         ):
             parts = {whole: one} | {f"{prefix}{name}": one for name in sets}
-            for side in SIDES:
-                of_side = one.of_hands(right == (side == "right"))
-                if of_side.hands:
-                    parts[f"{prefix}side: {side}"] = of_side
+            for handedness in HANDEDNESSES:
+                of_handedness = one.of_hands(right == (handedness == "right"))
+                if of_handedness.hands:
+                    parts[f"{prefix}handedness: {handedness}"] = of_handedness
             for name, matches in parts.items():
                 found.setdefault(name, []).append(matches)
     if others := [matched(rgb) for rgb in empty]:
@@ -160,7 +166,7 @@ def on_whole_pictures(
     names = sorted(found, key=lambda name: (name != ALL, name))
     rows = {name: detection_summary(found[name]) for name in names}
     for name, row in rows.items():
-        if "side: " in name:
+        if "handedness: " in name:
             for key in ("precision", "average_precision"):
                 row.pop(key, None)
     return rows

@@ -35,8 +35,8 @@ class Predictor:
         scale_bone: the unit of relative depth.
         half_width_scales: of the window of the depth maps that it draws.
         depth_map_px: side D of these.
-        draw: `uv_px`, `z_relative` -> depth maps [B, D, D, 1]; None where no regularizer is. It
-            gets the labelled points with the predicted depth, as in training.
+        generate_depth: `uv_px`, `z_relative` -> depth maps [B, D, D, 1]; None where no
+            regularizer is. It gets the labelled points with the predicted depth, as in training.
         depth_along: what relative depth is measured along.
     """
 
@@ -46,7 +46,7 @@ class Predictor:
     scale_bone: str
     half_width_scales: float = JUDGED_SCALES
     depth_map_px: int = JUDGED_MAP_PX
-    draw: Callable[[NDArray, NDArray], NDArray] | None = None
+    generate_depth: Callable[[NDArray, NDArray], NDArray] | None = None
     depth_along: str = OPTICAL_AXIS
 
 
@@ -188,8 +188,8 @@ def _of_batch(predictor: Predictor, batch: Arrays) -> Arrays:
     }
     if "right" in output:
         mirrored = np.ascontiguousarray(batch["image"][:, :, ::-1])
-        row["p_right"] = output["right"]
-        row["p_right_mirrored"] = np.asarray(predictor.run(mirrored)["right"], np.float64)
+        row["p_right"] = output["p_right"]
+        row["p_right_mirrored"] = np.asarray(predictor.run(mirrored)["p_right"], np.float64)
         row["p_hand"] = output["hand"]
     return row
 
@@ -197,9 +197,9 @@ def _of_batch(predictor: Predictor, batch: Arrays) -> Arrays:
 def _depth_l1(predictor: Predictor, batch: Arrays, z_relative: NDArray) -> NDArray[np.float64]:
     """[B] mean difference of generated and measured maps in windows, NaN where there is none."""
     measured, weight, _ = measured_depth(predictor, batch)
-    if predictor.draw is None or not weight.any():
+    if predictor.generate_depth is None or not weight.any():
         return np.full(len(weight), np.nan)
-    drawn = predictor.draw(batch["uv_px"], z_relative)
+    drawn = predictor.generate_depth(batch["uv_px"], z_relative)
     return depth_map_errors(drawn, measured, weight)
 
 
@@ -215,7 +215,7 @@ def measured_depth(
     Returns:
         Depth maps and weights [B, D, D, 1], and the width [B] of the window in mm.
     """
-    draws = predictor.draw is not None
+    draws = predictor.generate_depth is not None
     own = draws and OWN_MAP in batch
     names = (OWN_MAP, OWN_WEIGHT) if own else ("depth_map", "depth_weight")
     half_width = predictor.half_width_scales if draws else JUDGED_SCALES

@@ -19,7 +19,7 @@ from kerashand.evaluation.summary import summary
 from kerashand.evaluation.tables import COLUMNS, aligned_lines, cells, held_columns
 from kerashand.geometry.pose import OPTICAL_AXIS
 from kerashand.metrics import PROTOCOLS
-from kerashand.models.hand_pose import HandPoseParts, draw_depth
+from kerashand.models.hand_pose import HandPoseParts, generate_depth_map
 from kerashand.progress import progress
 
 LOGGER = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ def of_model(
 ) -> Predictor:
     """An inference model of Keras, with the depth regularizer that was trained with it, if any."""
 
-    def draw(uv_px: Any, z_relative: Any) -> Any:
-        return draw_depth(
+    def generate_depth(uv_px: Any, z_relative: Any) -> Any:
+        return generate_depth_map(
             regularizer, tf.cast(uv_px, tf.float32), tf.cast(z_relative, tf.float32),
             image_size_px=image_size_px, half_width_scales=half_width_scales,
         ).numpy()  # fmt: skip
@@ -57,7 +57,7 @@ def of_model(
     return Predictor(
         name=name, run=run, image_size_px=image_size_px, scale_bone=scale_bone,
         depth_along=depth_along, half_width_scales=half_width_scales, depth_map_px=depth_map_px,
-        draw=None if regularizer is None else draw,
+        generate_depth=None if regularizer is None else generate_depth,
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def evaluate_run(
     protocol: str,
     scale_bone: str,
     half_width_scales: float,
-    draws_depth: bool,
+    has_regularizer: bool,
     pictures: int,
     folder: Path,
 ) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def evaluate_run(
         protocol: name in `kerashand.metrics.PROTOCOLS`.
         scale_bone: bone whose true length gave the scale.
         half_width_scales: window of the depth maps in scale bones.
-        draws_depth: whether the regularizer was trained.
+        has_regularizer: whether the regularizer was trained.
         pictures: samples in each gallery; 0 draws none but the curves.
         folder: where pictures go.
 
@@ -91,7 +91,7 @@ def evaluate_run(
     predictor = of_model(
         parts.build_inference_model(), name="trained", image_size_px=parts.image_size_px,
         scale_bone=scale_bone, half_width_scales=half_width_scales, depth_along=parts.depth_along,
-        regularizer=parts.regularizer if draws_depth else None,
+        regularizer=parts.regularizer if has_regularizer else None,
     )  # fmt: skip
     results: dict[str, Any] = {
         "protocol": protocol,

@@ -61,7 +61,7 @@ def _pictures(
     output, xyz = outputs_of(predictor, batch)
     drawn = None
     if predictor.draw is not None:
-        drawn = predictor.draw(batch["uv_px"], output["z_relative"])[..., 0]
+        drawn = predictor.generate_depth(batch["uv_px"], output["z_relative"])[..., 0]
     results, (measured, weight, window_mm) = [], measured_depth(predictor, batch)
     for row, (number, group) in enumerate(named):
         has_xyz = batch["z_weight"][row] > 0

@@ -16,7 +16,7 @@ from kerashand.evaluation.errors import (
 )
 from kerashand.evaluation.predictions import Predictions
 from kerashand.metrics import PROTOCOLS, depth_slope, evaluate_pose, joint_errors_mm
-from kerashand.metrics_detection import Matches, evaluate_finder
+from kerashand.metrics_detection import Matches, evaluate_detector
 from kerashand.metrics_offsets import joint_offsets, without_offsets
 from kerashand.skeleton import ROOT
 
@@ -46,8 +46,8 @@ def summary(predictions: Predictions, protocol: str | None = None) -> Numbers:
         - `hands_above_15px`: share of hands that are lost, see `errors.LOST_PX`;
         - `procrustes_mm`: mean error after Procrustes; `depth_slope`;
         - `calibration_error` of the confidence of joints;
-        - `handedness`: share of pictures whose side is right; `handedness_right`,
-          `handedness_left`: of hands of this side, as they are; with `_mirrored` their mirror
+        - `handedness`: share of pictures whose handedness is right; `handedness_right`,
+          `handedness_left`: of hands of this handedness, as they are; with `_mirrored` their mirror
           images; `handedness_worst`: the lowest of these;
         - `hands_seen`: share of hands that the model says are hands; `empty_seen`: share of the
           `empty_squares` without a hand of which it says the same;
@@ -136,9 +136,9 @@ def _handedness(hands: Predictions) -> Numbers:
         correct["_mirrored"] = (hands.p_right_mirrored < EVEN_ODDS) == is_right
     numbers = {"handedness": float(np.mean(list(correct.values())))}
     parts = {
-        f"handedness_{side}{how}": float(right[chosen].mean())
+        f"handedness_{handedness}{how}": float(right[chosen].mean())
         for how, right in correct.items()
-        for side, chosen in (("right", is_right), ("left", ~is_right))
+        for handedness, chosen in (("right", is_right), ("left", ~is_right))
         if chosen.any()
     }
     return numbers | {"handedness_worst": min(parts.values())} | parts
@@ -166,21 +166,21 @@ def detection_summary(matches: Sequence[Matches], threshold: float = 0.0) -> Num
 
     Returns:
         `pictures`, `hands`; where there are hands `precision`, `recall` and `average_precision`;
-        where one was found `handedness`, the share of the hands found whose side is right; where
-        there are pictures without hands `empty_pictures`, and `empty_seen`, the share of them that
-        show one.
+        where one was found `handedness`, the share of the hands found whose handedness is
+        right; where there are pictures without hands `empty_pictures`, and
+        `empty_seen`, the share of them that show one.
     """
     empty = [one for one in matches if not one.hands]
     numbers: Numbers = {"pictures": len(matches), "hands": sum(one.hands for one in matches)}
     if numbers["hands"]:
-        result = evaluate_finder(matches, [threshold])
+        result = evaluate_detector(matches, [threshold])
         numbers |= {
             "precision": float(result.precision[0]),
             "recall": float(result.recall[0]),
             "average_precision": result.average_precision,
         }
-        if np.isfinite(result.side_accuracy[0]):
-            numbers["handedness"] = float(result.side_accuracy[0])
+        if np.isfinite(result.handedness_accuracy[0]):
+            numbers["handedness"] = float(result.handedness_accuracy[0])
     if empty:
         seen = [bool((one.score >= threshold).any()) for one in empty]
         numbers |= {"empty_pictures": len(empty), "empty_seen": float(np.mean(seen))}

@@ -7,7 +7,7 @@ keeps the weights in it readable, and `parity` runs it again and compares.
 
 from kerashand import keras_setup  # noqa: F401  before anything here imports Keras
 from kerashand.exporting.carried import load_carried
-from kerashand.exporting.description import describe, describe_finder
+from kerashand.exporting.description import describe, describe_detector
 from kerashand.exporting.formats import FORMATS, PRECISIONS, PRECISIONS_OF, check_precision, export
 from kerashand.exporting.hands import Hands, rendered_hands
 from kerashand.exporting.models import load_exportable, load_model, load_run, save_weights
@@ -25,7 +25,7 @@ __all__ = [
     "check_precision",
     "checked_export",
     "describe",
-    "describe_finder",
+    "describe_detector",
     "export",
     "load_carried",
     "load_exportable",

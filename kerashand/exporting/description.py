@@ -7,22 +7,30 @@ from typing import Any
 from kerashand import __version__
 from kerashand.config import Config, config_hash
 from kerashand.geometry.pose import LINE_OF_SIGHT, OPTICAL_AXIS
+from kerashand.runtime import recipe
 from kerashand.skeleton import JOINT_NAMES
 
-FALLBACK_LOOK = "varied"
+FALLBACK_STYLE = "varied"
 DEPTH_IN_WORDS = {
     OPTICAL_AXIS: "the optical axis",
     LINE_OF_SIGHT: "the line of sight to the middle finger's MCP joint",
 }
 
 
+HEADS_IN_WORDS = {
+    "p_right": "[] 0..1: the crop shows a right hand",
+    "p_hand": "[] 0..1: the crop shows a hand",
+}
+
+
 def describe(config: Config) -> dict[str, Any]:
     """The description of a pose model that was trained with a configuration.
 
-    `architecture` holds the arguments of `kerashand.models.hand_pose.build_parts`, `look` the
+    `architecture` holds the arguments of `kerashand.models.hand_pose.build_parts`, `style` the
     rendered hands on which exports are checked.
     """
     architecture = config.parts_arguments()
+    heads = config.model.regressor.heads
     return {
         "task": "hand_pose",
         "kerashand": __version__,
@@ -39,9 +47,10 @@ def describe(config: Config) -> dict[str, Any]:
             "z_relative": "[21] depth behind the wrist in lengths of the scale bone, along "
             + DEPTH_IN_WORDS[config.model.depth_along],
             "confidence": "[21] 0..1",
+            **(HEADS_IN_WORDS if heads else {}),
         },
         "signatures": {
-            "serving_default": "image -> uv_px, z_relative, confidence",
+            "serving_default": "image -> all outputs",
             "xyz_mm": "image, intrinsics [3, 3] of the input, root_depth_mm [], scale_mm [] -> "
             "these and xyz_mm [21, 3] in the camera's frame: x right, y down, z away",
         },
@@ -50,31 +59,32 @@ def describe(config: Config) -> dict[str, Any]:
             name: value if isinstance(value, (str, int)) else dict(value)
             for name, value in architecture.items()
         },
-        "look": _look_of(config),
+        "style": _style_of(config),
+        recipe.KEY: recipe.Recipe().to_dict(),
     }
 
 
-def _look_of(config: Config) -> str:
+def _style_of(config: Config) -> str:
     """The rendered hands that are nearest to what a model will see."""
     for domain in ("target", "source"):
         chosen = getattr(config.data, domain)
         if chosen.kind == "synthetic":
-            return chosen.look or domain
-    return FALLBACK_LOOK
+            return chosen.style or domain
+    return FALLBACK_STYLE
 
 
-def describe_finder(
+def describe_detector(
     *, image_size_px: int, threshold: float, least_score: float = 0.0
 ) -> dict[str, Any]:
-    """The description of a finder.
+    """The description of a detector.
 
     Args:
         image_size_px: side of its input.
         threshold: score from which on a cell may be a hand.
-        least_score: this score times the mean score of the joints, from which on it is one.
+        least_score: this score times that of the pose model, from which on it is a hand.
     """
     return {
-        "task": "hand_finder",
+        "task": "hand_detector",
         "kerashand": __version__,
         "image_size_px": image_size_px,
         "threshold": threshold,
@@ -84,6 +94,6 @@ def describe_finder(
         "outputs": {
             "score": "[h, w] 0..1: the middle of a hand's box lies in this cell",
             "box": "[h, w, 4] left, top, right, bottom of its joints in pixels of the input",
-            "right": "[h, w] 0..1: it is a right hand",
+            "p_right": "[h, w] 0..1: it is a right hand",
         },
     }

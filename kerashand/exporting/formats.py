@@ -44,7 +44,7 @@ def export(
     """Write a model beside `path`, check it there, then rename.
 
     Args:
-        model: of `load_exportable`, or a finder.
+        model: of `load_exportable`, or a detector.
         path: the file, or for a SavedModel the folder, to write.
         form: one of `FORMATS`.
         metadata: written into the file (SavedModel: beside its graph) as JSON; its `task` says
@@ -62,7 +62,7 @@ def export(
     """
     check_precision(form, precision)
     if precision == "int8" and metadata["task"] != "hand_pose":
-        raise UserError("int8 exists for pose models; a finder can be dynamic_int8.")
+        raise UserError("int8 exists for pose models; a detector can be dynamic_int8.")
     described = {**metadata, "format": form, "precision": precision}
     served = serve(model, metadata["task"], depth_along=depth_along(metadata))
     if form == "saved_model":

@@ -10,8 +10,10 @@ import re
 
 import numpy as np
 
-FIRST_LAYER = r".*(down2_conv|cpm(_\d+)*/conv1_1(_\d+)*/)"
-"""Of `lite` and of the CPM."""
+from kerashand.networks import NETWORKS
+
+FIRST_LAYERS = sorted({spec.first_layer for spec in NETWORKS.values()})
+FIRST_LAYER = rf".*/({'|'.join(FIRST_LAYERS)})(_\d+)*/"
 KERNEL_INPUT = 1
 """Place of the kernel among the inputs of a TFLite operation that has one."""
 EMPTY_BUFFER = 0

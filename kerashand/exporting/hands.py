@@ -16,10 +16,10 @@ from kerashand.progress import progress
 from kerashand.runtime.backends import XYZ_SIGNATURE
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.skeleton import ROOT
-from kerashand.synthetic.scene import draw_sample
+from kerashand.synthetic.scene import render_sample
 
 LOGGER = logging.getLogger(__name__)
-DRAWN_PX = 256
+RENDERED_PX = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Hands:
 
 
 def rendered_hands(
-    look: str, split: str, count: int, *, size_px: int, scale_bone: str, seed: int = 0,
+    style: str, split: str, count: int, *, size_px: int, scale_bone: str, seed: int = 0,
     backgrounds: str | None = None, depth_along: str = OPTICAL_AXIS,
 ) -> Hands:  # fmt: skip
     """The first hands of a split of rendered ones.
 
     Args:
-        look: a domain of `kerashand.synthetic.scene`.
+        style: a domain of `kerashand.synthetic.scene`.
         split: train, val or test.
         count: how many.
         size_px: side S of the crops.
@@ -85,8 +85,13 @@ def rendered_hands(
     LOGGER.info("rendering %d hands of the %s split", count, split)
     with progress("rendering hands", count, "hands") as advance:
         for index in range(count):
-            sample = draw_sample(
-                look, split, seed, index, size_px=max(DRAWN_PX, size_px), backgrounds=backgrounds
+            sample = render_sample(
+                style,
+                split,
+                seed,
+                index,
+                size_px=max(RENDERED_PX, size_px),
+                backgrounds=backgrounds,
             )
             box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
             affine = crop_from_image(*square_around(box, margin=HAND_MARGIN), size_px)
@@ -96,6 +101,6 @@ def rendered_hands(
             advance(1)
     return Hands(
         np.array(images), np.array(intrinsics, np.float64), np.array(joints, np.float64),
-        scale_bone, f"{count} rendered hands, look {look}, {split} split, seed {seed}",
+        scale_bone, f"{count} rendered hands, style {style}, {split} split, seed {seed}",
         depth_along,
     )  # fmt: skip

@@ -71,7 +71,7 @@ def load_run(folder: Path) -> tuple[keras.Model, Config]:
 
 
 def run_regularizer(folder: Path, config: Config) -> keras.Model | None:
-    """The depth decoder of a run folder; None where the run neither trained nor used one."""
+    """The depth regularizer of a run folder; None where the run neither trained nor used one."""
     stages, weights = config.stages, _last_weights(folder, config)
     used = stages.finetune.epochs and stages.finetune.loss_weights["depth_map"] > 0
     started_with = _untrained(config) and "regularizer" in parts_in_npz(weights)

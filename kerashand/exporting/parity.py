@@ -24,7 +24,7 @@ from kerashand.evaluation.predictions import Predictions
 from kerashand.evaluation.summary import summary
 from kerashand.exporting.formats import export, write
 from kerashand.exporting.hands import Hands
-from kerashand.exporting.served import OUTPUTS, Served, image_spec
+from kerashand.exporting.served import Served, image_spec, pose_outputs
 from kerashand.files import write_text
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.models.hand_pose import PART_NAMES, regressor_inputs, stage_maps
@@ -171,7 +171,7 @@ def compare(model: keras.Model, backend: Backend, hands: Hands) -> dict[str, Any
     for signature, outputs in after.items():
         outputs.setdefault("xyz_mm", in_3d(outputs, hands))
         difference[signature] = {
-            **{name: _apart(outputs[name], before[name]) for name in ("z_relative", "confidence")},
+            **{name: _apart(outputs[name], before[name]) for name in before if name != "uv_px"},
             "uv_px": _apart(outputs["uv_px"], before["uv_px"], vectors=True),
             "xyz_mm": _apart(outputs["xyz_mm"], xyz_before, vectors=True),
         }
@@ -194,12 +194,13 @@ def compare(model: keras.Model, backend: Backend, hands: Hands) -> dict[str, Any
 
 
 def reference(model: keras.Model, hands: Hands) -> dict[str, NDArray[np.float32]]:
-    """What the Keras model gives: `OUTPUTS` with a leading axis of hands."""
+    """What the Keras model gives: its `pose_outputs` with a leading axis of hands."""
+    names = pose_outputs(model)
     batches = [
         model(hands.images[start : start + BATCH].astype(np.float32), training=False)
         for start in range(0, len(hands), BATCH)
     ]
-    return {name: np.concatenate([np.asarray(b[name]) for b in batches]) for name in OUTPUTS}
+    return {name: np.concatenate([np.asarray(b[name]) for b in batches]) for name in names}
 
 
 def in_3d(outputs: Mapping[str, NDArray], hands: Hands) -> NDArray[np.float64]:

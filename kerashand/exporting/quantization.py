@@ -12,13 +12,15 @@ from typing import Any
 from kerashand.errors import UserError
 from kerashand.exporting.converters import quiet_stderr
 from kerashand.exporting.hands import Hands
+from kerashand.networks import NETWORKS
 from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
 from kerashand.runtime.litert import open_interpreter
 
-NETWORK = r"(^|.*[/;])(lite|cpm)(_\d+)*/"
+NETWORK = rf"(^|.*[/;])({'|'.join(NETWORKS)})(_\d+)*/"
 """Scope of the 2D network in names of operations."""
-SCORE_MAPS = r".*(heatmaps_\d|score\d)"
-"""Not in 8 bits: the expectation over a map and the regressor live of small differences."""
+SCORE_LAYERS = sorted({layer for spec in NETWORKS.values() for layer in spec.score_layers})
+SCORE_MAPS = rf".*({'|'.join(SCORE_LAYERS)})\d"
+"""Not in 8 bits, and neither is most of the regressor."""
 REGRESSOR = r".*depth_regressor(_\d+)*/"
 
 

@@ -8,9 +8,10 @@ import keras
 import tensorflow as tf
 
 from kerashand.geometry.pose import OPTICAL_AXIS, xyz_from_uv_z
-from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE
+from kerashand.runtime.backends import HEADS, JOINTS_SIGNATURE, XYZ_SIGNATURE
 
 OUTPUTS = ("uv_px", "z_relative", "confidence")
+"""Of every pose model; those with heads also have `kerashand.runtime.backends.HEADS`."""
 SIGNATURES = (JOINTS_SIGNATURE, XYZ_SIGNATURE)
 
 Outputs = Mapping[str, tf.Tensor]
@@ -41,6 +42,11 @@ def image_spec(model: keras.Model) -> tf.TensorSpec:
     return tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")
 
 
+def pose_outputs(model: keras.Model) -> tuple[str, ...]:
+    """Names of the outputs that the files of a pose model have."""
+    return (*OUTPUTS, *sorted(HEADS & set(model.output)))
+
+
 def serve(model: keras.Model, task: str, *, depth_along: str = OPTICAL_AXIS) -> Served:
     """The signatures of a task, a key of `kerashand.runtime.backends.TASKS`.
 
@@ -51,13 +57,15 @@ def serve(model: keras.Model, task: str, *, depth_along: str = OPTICAL_AXIS) -> 
     """
     if task == "hand_pose":
         return _serve_pose(model, depth_along)
-    return {"hand_finder": _serve_finder}[task](model)
+    return {"hand_detector": _serve_detector}[task](model)
 
 
 def _serve_pose(model: keras.Model, depth_along: str) -> Served:
+    names = pose_outputs(model)
+
     def joints(image: tf.Tensor) -> Outputs:
         outputs = model(tf.cast(image, tf.float32), training=False)
-        return {name: outputs[name][0] for name in OUTPUTS}
+        return {name: outputs[name][0] for name in names}
 
     def xyz(image, intrinsics, root_depth_mm, scale_mm) -> Outputs:
         outputs = joints(image)
@@ -79,13 +87,13 @@ def _serve_pose(model: keras.Model, depth_along: str) -> Served:
     )
 
 
-def _serve_finder(model: keras.Model) -> Served:
-    def find(image: tf.Tensor) -> Outputs:
+def _serve_detector(model: keras.Model) -> Served:
+    def detect(image: tf.Tensor) -> Outputs:
         outputs = model(tf.cast(image, tf.float32), training=False)
         return {
             "score": tf.sigmoid(outputs["score_logit"])[0],
             "box": outputs["box"][0],
-            "right": tf.sigmoid(outputs["right_logit"])[0],
+            "p_right": tf.sigmoid(outputs["right_logit"])[0],
         }
 
-    return Served(model, {JOINTS_SIGNATURE: (find, [image_spec(model)])})
+    return Served(model, {JOINTS_SIGNATURE: (detect, [image_spec(model)])})

@@ -29,7 +29,7 @@ BONE_RANGES = {
 }
 # fmt: on
 """Shortest and longest `skeleton.BONES` in scale bones: 2nd and 98th percentile of 1,000 hands of
-the generator's look `varied` (train split, seed 0)."""
+the generator's style `varied` (train split, seed 0)."""
 RANGE_MARGIN = 0.05
 """Share by which `bone_range` is wider at both ends: people differ more than meshes do."""
 LEAST_SQUARE = 1e-6  # of lengths: the slope of their root stays finite

@@ -23,7 +23,7 @@ PALM_RATIOS = {
     "wrist_middle_mcp": (1.0, 1.04, 0.96, 0.925, 0.65, 0.45, 0.41, 0.405, 0.715, 0.765, 0.855),
     "middle_mcp_pip": (1.985, 2.045, 1.9, 1.825, 1.29, 0.895, 0.835, 0.825, 1.415, 1.54, 1.7),
 }
-"""Lengths of `PALM_BONES` in scale bones: medians of the generator's look `varied`."""
+"""Lengths of `PALM_BONES` in scale bones: medians of the generator's style `varied`."""
 
 # Typical errors in lengths of wrist - middle MCP, which say how far an answer can be trusted.
 DEPTH_ERROR, PIXEL_ERROR, RATIO_ERROR = 0.2, 0.06, 0.03

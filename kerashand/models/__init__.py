@@ -1,4 +1,4 @@
-"""Keras models: the 2D networks, the depth regressor, the depth decoder, and the three joined.
+"""Keras models: the 2D networks, the depth regressor, the depth regularizer, and the three joined.
 
 Import the builders from their modules (``from kerashand.models.lite import build_lite``); this page
 re-exports nothing. It sets Keras up, which every network needs.

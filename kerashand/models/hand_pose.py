@@ -1,4 +1,4 @@
-"""The parts joined: 2D network, depth regressor and depth decoder, and the model for inference."""
+"""The parts joined: 2D network, depth regressor, depth regularizer, and the inference model."""
 
 import dataclasses
 import logging
@@ -16,10 +16,9 @@ from kerashand.geometry.depth import joints_unit
 from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
 from kerashand.geometry.pose import DEPTH_ALONG, OPTICAL_AXIS
 from kerashand.models.blocks import check_choice, check_multiple
-from kerashand.models.cpm import CPM_HEATMAP_STRIDE, build_cpm
-from kerashand.models.depth_decoder import build_depth_decoder
 from kerashand.models.depth_regressor import build_depth_regressor
-from kerashand.models.lite import build_lite
+from kerashand.models.depth_regularizer import build_depth_regularizer
+from kerashand.networks import NETWORKS
 from kerashand.untrusted import read_arrays
 
 logger = logging.getLogger(__name__)
@@ -27,7 +26,6 @@ logger = logging.getLogger(__name__)
 DECODES = ("softmax", "relu")
 """Normalisers of the MMSE expectation: soft-max of logits, or ReLU and division by the sum."""
 
-NETWORKS = ("lite", "cpm")
 
 PART_NAMES = {**dict.fromkeys(NETWORKS, "network"), "depth_regressor": "regressor"}
 """Name of a model inside the inference model -> the part it is."""
@@ -90,7 +88,7 @@ def build_parts(
     network: str = "lite",
     lite: Mapping | None = None,
     regressor: Mapping | None = None,
-    decoder: Mapping | None = None,
+    regularizer: Mapping | None = None,
     image_size_px: int = 128,
     decode: str = "softmax",
     depth_along: str = OPTICAL_AXIS,
@@ -98,10 +96,10 @@ def build_parts(
     """Build the three models from plain arguments.
 
     Args:
-        network: "lite" or "cpm".
-        lite: arguments of `build_lite`; unused for "cpm".
+        network: a key of `kerashand.networks.NETWORKS`.
+        lite: options of the network `lite`.
         regressor: arguments of `build_depth_regressor` but for the map's size and channels.
-        decoder: arguments of `build_depth_decoder`.
+        regularizer: arguments of `build_depth_regularizer`.
         image_size_px: side of the square input image, a multiple of 8.
         decode: "softmax" or "relu".
         depth_along: "optical_axis" or "line_of_sight"; the networks are the same.
@@ -112,19 +110,17 @@ def build_parts(
     check_choice("network", network, NETWORKS)
     check_choice("decode", decode, DECODES)
     check_choice("depth_along", depth_along, DEPTH_ALONG)
-    if network == "cpm":
-        net = build_cpm(image_size_px=image_size_px)
-        stride = CPM_HEATMAP_STRIDE
-    else:
-        net = build_lite(image_size_px=image_size_px, **(lite or {}))
-        stride = image_size_px // net.output["features"].shape[1]
+    spec = NETWORKS[network]
+    options = {"lite": lite or {}}[network] if spec.options else {}
+    net = spec.build(image_size_px=image_size_px, **options)
+    stride = image_size_px // net.output["features"].shape[1]
     _, map_size, _, feature_channels = net.output["features"].shape
     return HandPoseParts(
         network=net,
         regressor=build_depth_regressor(
             map_size=map_size, feature_channels=feature_channels, **(regressor or {})
         ),
-        regularizer=build_depth_decoder(**(decoder or {})),
+        regularizer=build_depth_regularizer(**(regularizer or {})),
         decode=decode,
         heatmap_stride=stride,
         image_size_px=image_size_px,
@@ -179,8 +175,8 @@ def build_inference_model(
         - ``confidence`` [B, K] in 0..1: with heads the probability that the joint is precise (see
           `kerashand.models.depth_regressor.HEADS`); without, the peak of the map that the regressor
           sees, clipped: 1 means as sharp as the training target, a uniform map gives about 0;
-        - ``right``, ``hand`` [B], with heads: probabilities that the picture shows a right hand,
-          and that it shows a hand;
+        - ``p_right``, ``p_hand`` [B], with heads: probabilities that the picture shows a right
+          hand, and that it shows a hand;
         - ``heatmaps`` [B, h, w, K]: the last score map as the network gives it.
 
     Raises:
@@ -203,14 +199,14 @@ def build_inference_model(
     told = {"uv_px": uv_px, "z_relative": answers["z_relative"], "heatmaps": maps}
     if "precise_logit" in answers:
         told["confidence"] = keras.ops.sigmoid(answers["precise_logit"])
-        told["right"] = keras.ops.sigmoid(answers["right_logit"])
-        told["hand"] = keras.ops.sigmoid(answers["hand_logit"])
+        told["p_right"] = keras.ops.sigmoid(answers["right_logit"])
+        told["p_hand"] = keras.ops.sigmoid(answers["hand_logit"])
     else:
         told["confidence"] = keras.ops.clip(keras.ops.max(seen["heatmaps"], axis=(1, 2)), 0.0, 1.0)
     return keras.Model(image, told, name=name)
 
 
-def draw_depth(
+def generate_depth_map(
     regularizer: keras.Model,
     uv_px,
     z_relative,
@@ -222,7 +218,7 @@ def draw_depth(
     """Depth maps [B, D, D, 1] that the regularizer draws of joints.
 
     Args:
-        regularizer: the depth decoder.
+        regularizer: the depth regularizer.
         uv_px: [B, 21, 2].
         z_relative: [B, 21].
         image_size_px: side S of the picture.

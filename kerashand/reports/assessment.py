@@ -121,7 +121,7 @@ def _kinds(batch: Arrays) -> NDArray:
     for row, (image, uv_px, weight) in enumerate(
         zip(batch["image"], batch["uv_px"], batch["uv_weight"], strict=True)
     ):
-        # All pictures show right hands: the side is no group.
+        # All pictures show right hands: the handedness is no group.
         found = groups_of(image, uv_px, True)[1:] if (weight > 0).all() else ()
         kinds[row] = tuple(found)
     return kinds

@@ -25,7 +25,7 @@ from kerashand.visualize.images import (
     as_uint8,
     colour_depth,
     colour_difference,
-    draw_skeleton,
+    plot_skeleton,
 )
 
 SHOWN_SIDE = 320
@@ -50,7 +50,7 @@ MEANINGS = (
     ("ECE, calibration error", "expected calibration error: mean distance of the confidence that "
      "a model states for its joints, and the share of them that are precise, within "
      f"{PRECISE_SHARE:g} of the crop's side; ten ranges of confidence. 0 at best"),
-    ("handedness, worst", "share of pictures whose side the model says rightly, of hands as they "
+    ("handedness, worst", "share of pictures whose handedness is right, of hands as they "
      "are or of their mirror images: the lower of both"),
     ("hands seen; no hand, seen", "share of hands, and of squares without a hand, of which the "
      "model says that they are hands"),
@@ -273,7 +273,7 @@ def _turnable(shown: Mapping[str, Any]) -> str:
 def _overlay(shown: Mapping[str, Any]) -> str:
     image = shown["image"]
     scale = max(round(SHOWN_SIDE / image.shape[0]), 1)
-    drawn = draw_skeleton(
+    drawn = plot_skeleton(
         image, np.nan_to_num(shown["uv_px"]), scale=scale, truth_px=shown["uv_true_px"]
     )
     return _picture(_enlarged(drawn), "predicted and true joints")

@@ -52,7 +52,7 @@ def of_run(folder: Path) -> tuple[Predictor, Config]:
         model, name=str(folder), image_size_px=config.data.image_size_px,
         scale_bone=config.model.scale_bone, depth_along=config.model.depth_along,
         half_width_scales=config.model.half_width_scales,
-        depth_map_px=config.model.decoder.output_size_px,
+        depth_map_px=config.model.regularizer.output_size_px,
         regularizer=run_regularizer(folder, config),
     )  # fmt: skip
     return predictor, config
@@ -106,7 +106,7 @@ def in_words(data: DataConfig, domain: str, samples: int, *, split: str = "test"
 
 def _words(chosen: DomainConfig, domain: str, count: int, split: str) -> str:
     if chosen.kind == "synthetic":
-        return f"{count} rendered hands (look {chosen.look or domain}, {split} split)"
+        return f"{count} rendered hands (style {chosen.style or domain}, {split} split)"
     # Of photographs some squares may hold no hand.
     what = "squares" if chosen.kind in PHOTOGRAPHS else "hands"
     return f"{count} {what} of {chosen.kind} ({split} split)"

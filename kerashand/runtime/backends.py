@@ -156,10 +156,14 @@ LOG_ERRORS = 3  # ONNX Runtime's severities: 0 verbose .. 4 fatal
 BACKENDS = {".tflite": LiteRTBackend, ".onnx": OnnxBackend}
 TASKS = {
     "hand_pose": ("a pose model", frozenset({"uv_px", "z_relative", "confidence"})),
-    "hand_finder": ("a finder", frozenset({"score", "box", "right"})),
+    "hand_detector": ("a detector", frozenset({"score", "box", "p_right"})),
 }
 """What a file says it is -> what that is called, and the outputs that it has."""
-JOINT_SHAPES = {"uv_px": (21, 2), "z_relative": (21,), "confidence": (21,)}
+HEADS = frozenset({"p_right", "p_hand"})
+"""More outputs of a pose model that was trained with them."""
+POSE_SHAPES = {
+    "uv_px": (21, 2), "z_relative": (21,), "confidence": (21,), "p_right": (), "p_hand": (),
+}  # fmt: skip
 
 
 def _of_one(outputs: Mapping[str, NDArray]) -> Outputs:
@@ -238,11 +242,13 @@ def checked(output: Mapping[str, NDArray], *, task: str) -> dict[str, NDArray[np
         UserError: If they are not, as damaged weights give.
     """
     output = {name: np.asarray(values, np.float64) for name, values in output.items()}
-    shapes = {name: output[name].shape for name in TASKS[task][1]}
+    names = set(TASKS[task][1]) | (HEADS & set(output))
+    shapes = {name: output[name].shape for name in names}
     cells = shapes.get("score", ())
-    wanted = JOINT_SHAPES if task == "hand_pose" else {
-        "score": cells, "box": (*cells, 4), "right": cells
+    of_task = POSE_SHAPES if task == "hand_pose" else {
+        "score": cells, "box": (*cells, 4), "p_right": cells
     }  # fmt: skip
+    wanted = {name: of_task[name] for name in names}
     if shapes != wanted or len(cells) not in (0, 2):
         raise UserError(f"A model gives outputs of wrong shapes: {shapes}. Export it again.")
     bad = sorted(name for name, values in output.items() if not np.isfinite(values).all())

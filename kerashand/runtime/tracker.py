@@ -1,4 +1,4 @@
-"""Hands through a video: the next crop from the last joints, now and then a look for new hands."""
+"""Hands through a video: the next crop from the last joints, now and then a run of the detector."""
 
 from __future__ import annotations
 
@@ -10,23 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.metrics_detection import box_overlap
 from kerashand.runtime.backends import check_count, is_number
-from kerashand.runtime.finder import in_picture
-from kerashand.runtime.hand_pose import SPARE_HANDS, Hand, HandPose, check_camera, check_picture
+from kerashand.runtime.detector import SPARE_HANDS, handedness_of, in_picture
+from kerashand.runtime.estimates import logit, probability
+from kerashand.runtime.hand import Hand, check_camera, check_picture
+from kerashand.runtime.hand_pose import HandPose
 from kerashand.runtime.smoothing import OneEuroFilter
-
-SEARCH_EVERY_FRAMES = 5
-LEAST_JOINT_SCORE = 0.2
-"""Score of a hand, which is the mean of its joints, below which it is lost."""
-MISSES_TO_LOSE = 2
-"""Searches in a row that do not see a hand where it is followed."""
-SAME_HAND = 0.3
-"""Overlap of boxes above which two are one hand."""
-# Positions are smoothed in sides of the box in which the hand was found, so that the settings do
-# not depend on the size of the picture: at rest 1.2 Hz, and 6 Hz more for each side a second.
-# With 3 Hz joints of a moving hand were 0.6 % of the box farther from their labels than without
-# smoothing, with 6 Hz 0.3 % (a clip of 621 frames).
-SMOOTHING = {"min_cutoff_hz": 1.2, "beta": 6.0}
-DEPTH_SMOOTHING = {"min_cutoff_hz": 1.0, "beta": 0.7}
 
 
 @dataclasses.dataclass
@@ -36,7 +24,19 @@ class _Track:
     position_filter: OneEuroFilter
     depth_filter: OneEuroFilter
     unit_px: float
+    right_logit: float | None
+    frames: int = 1
     misses: int = 0
+
+    def add(self, hand: Hand, *, most_frames: int) -> None:
+        """Take over the hand of the next frame, and average its handedness."""
+        self.frames += 1
+        if hand.p_right is not None and self.right_logit is not None:
+            share = 1.0 / min(self.frames, most_frames)
+            self.right_logit += share * (logit(hand.p_right) - self.right_logit)
+            p_right = probability(self.right_logit)
+            hand = dataclasses.replace(hand, p_right=p_right, handedness=handedness_of(p_right))
+        self.hand = hand
 
 
 class HandTracker:
@@ -45,7 +45,7 @@ class HandTracker:
     Several trackers, in several threads, may share a `HandPose`.
 
     Args:
-        pose: with a finder.
+        pose: with a detector.
         max_hands: most hands that are followed.
         smooth: whether One-Euro filters smooth joints, and with them the box, over time.
         intrinsics, scale_mm: as for `HandPose.predict`.
@@ -64,6 +64,7 @@ class HandTracker:
         scale_mm: float | None = None,
     ):
         self.pose, self.max_hands, self.smooth = pose, max_hands, smooth
+        self.recipe = pose.recipe
         check_count("max_hands", max_hands)
         check_camera(intrinsics, scale_mm)
         self.intrinsics, self.scale_mm = intrinsics, scale_mm
@@ -86,42 +87,53 @@ class HandTracker:
             raise ValueError(
                 f"`seconds` must be a number of at least 0. Received: seconds={seconds!r}"
             )
-        followed = []
+        recipe, followed = self.recipe, []
         for track in self._tracks:
             hand = self.pose.follow(rgb, track.hand)
-            doubled = any(box_overlap(hand.box, other.hand.box) > 0.6 for other in followed)
-            if hand.score >= LEAST_JOINT_SCORE and not doubled and in_picture(hand.box, rgb):
-                track.hand = hand
+            doubled = any(
+                box_overlap(hand.box, other.hand.box) > recipe.doubled for other in followed
+            )
+            if hand.score >= recipe.least_score and not doubled and in_picture(hand.box, rgb):
+                track.add(hand, most_frames=recipe.handedness_frames)
                 followed.append(track)
         self._tracks = followed
-        if not followed or self._frame % SEARCH_EVERY_FRAMES == 0:
+        if not followed or self._frame % recipe.search_every_frames == 0:
             self._search(rgb)
         self._frame += 1
         return [(track.number, self._shown(track, seconds)) for track in self._tracks]
 
     def _search(self, rgb: NDArray[np.uint8]) -> None:
-        found = self.pose.find(rgb, max_hands=self.max_hands + SPARE_HANDS)
+        recipe = self.recipe
+        detections = self.pose.detect(rgb, max_hands=self.max_hands + SPARE_HANDS)
         for track in self._tracks:
-            seen = any(box_overlap(track.hand.box, hand.box) >= SAME_HAND for hand in found)
-            track.misses = 0 if seen else track.misses + 1
-        self._tracks = [track for track in self._tracks if track.misses < MISSES_TO_LOSE]
-        for new in found:
+            visible = any(
+                box_overlap(track.hand.box, one.box) >= recipe.same_hand for one in detections
+            )
+            track.misses = 0 if visible else track.misses + 1
+        self._tracks = [track for track in self._tracks if track.misses < recipe.misses_to_lose]
+        for new in detections:
             if len(self._tracks) == self.max_hands:
                 break
-            if any(box_overlap(track.hand.box, new.box) >= SAME_HAND for track in self._tracks):
+            if any(
+                box_overlap(track.hand.box, new.box) >= recipe.same_hand for track in self._tracks
+            ):
                 continue
-            hand = self.pose.read(rgb, new)
-            if self.pose.is_hand(new, hand) and hand.score >= LEAST_JOINT_SCORE:
-                left, top, right, bottom = hand.box
-                track = _Track(
-                    self._next_number,
-                    hand,
-                    OneEuroFilter(**SMOOTHING),
-                    OneEuroFilter(**DEPTH_SMOOTHING),
-                    unit_px=max(right - left, bottom - top, 1.0),
-                )
-                self._tracks.append(track)
-                self._next_number += 1
+            hand = self.pose.read(rgb, new, least_score=self.pose.least_score)
+            if self.pose.is_hand(new, hand) and hand.score >= recipe.least_score:
+                self._tracks.append(self._track(hand))
+
+    def _track(self, hand: Hand) -> _Track:
+        recipe = self.recipe
+        left, top, right, bottom = hand.box
+        self._next_number += 1
+        return _Track(
+            self._next_number - 1,
+            hand,
+            OneEuroFilter(min_cutoff_hz=recipe.min_cutoff_hz, beta=recipe.beta),
+            OneEuroFilter(min_cutoff_hz=recipe.depth_min_cutoff_hz, beta=recipe.depth_beta),
+            unit_px=max(right - left, bottom - top, 1.0),
+            right_logit=None if hand.p_right is None else logit(hand.p_right),
+        )
 
     def _shown(self, track: _Track, seconds: float) -> Hand:
         """The hand as shown; the next crop is cut from the joints as they were measured."""

@@ -1,7 +1,7 @@
-"""Rendered hands of three looks, without TensorFlow: the benchmark, and hands for real pictures.
+"""Rendered hands of three styles, without TensorFlow: the benchmark, and hands for real pictures.
 
-`hand` poses a mesh and `render` draws it. `appearance` colours it and its background, `held` puts a
-thing into it, and `clutter` puts things before and beside it. `sensor` turns exact depth into that
-of a consumer camera. `scene` makes whole samples of one hand, `pictures` pictures with none, one or
-several hands for the detector. `kerashand.data.cache` keeps the samples on disk.
+`hand` poses a mesh and `render` draws it. `appearance` colours it and its background, `held_object`
+puts an object into it, and `clutter` puts things before and beside it. `sensor` turns exact depth
+into that of a consumer camera. `scene` makes whole samples of one hand, `pictures` makes pictures
+with none, one or several hands for the detector. `kerashand.data.cache` keeps the samples on disk.
 """

@@ -102,7 +102,7 @@ def albedo(
         nail_tone = rng.uniform(0.0, 0.8, 3)
     colour += nails[:, None] * (nail_tone.astype(np.float32) - colour)
     if cuff_mm is None:
-        cuff_mm = draw_cuff(rng)
+        cuff_mm = sample_cuff(rng)
     if np.isfinite(cuff_mm):
         sleeve = (rest_mm[:, 1] < cuff_mm + 3.0 * texture[:, 2] * rng.uniform(0, 1))[:, None]
         cloth = rng.uniform(0.02, 0.8, 3).astype(np.float32) * (1.0 + 0.1 * texture[:, :1])
@@ -110,7 +110,7 @@ def albedo(
     return colour
 
 
-def draw_cuff(rng: np.random.Generator) -> float:
+def sample_cuff(rng: np.random.Generator) -> float:
     """Where a sleeve ends, y in mm of the rest pose; minus infinity for a bare arm."""
     return rng.uniform(-70.0, -12.0) if rng.random() < 0.5 else -np.inf
 
@@ -128,7 +128,7 @@ def thicken_sleeve(
         vertices_mm: [V, 3] of a hand in rest pose.
         mesh_y_mm: [V] where the unscaled mesh has them along the arm.
         normals: [V, 3] unit.
-        cuff_mm: from `draw_cuff`.
+        cuff_mm: from `sample_cuff`.
         by_mm: thickness of the cloth.
     """
     sideways = normals * [1.0, 0.0, 1.0]
@@ -328,7 +328,7 @@ def _load_picture(path: Path) -> np.ndarray:
 def empty_pictures(
     seed: Sequence[int], count: int, *, folder: str | None = None
 ) -> Iterator[np.ndarray]:
-    """Cut-outs of photographs without hands, uint8 RGB [256, 256, 3], for measuring a finder."""
+    """Cut-outs of photographs without hands, uint8 RGB [256, 256, 3], for measuring a detector."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         picture = photograph_background(rng, 256, folder=folder, tint=0.1)
@@ -368,7 +368,7 @@ def photograph_background(
     return cut * colour.astype(np.float32)
 
 
-def drawn_background(rng: np.random.Generator, size_px: int) -> np.ndarray:
+def procedural_background(rng: np.random.Generator, size_px: int) -> np.ndarray:
     """Gradients, blobs and shapes, as a renderer would put there: float32 [S, S, 3] 0..1."""
     corners = rng.uniform(0.0, 1.0, (2, 2, 3)) if rng.random() < 0.7 else rng.random((3, 4, 3))
     image = cv2.resize(

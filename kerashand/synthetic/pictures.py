@@ -1,6 +1,6 @@
-"""Whole pictures with no, one or several hands, left and right: what a finder is trained on.
+"""Whole pictures with no, one or several hands, left and right: what a detector is trained on.
 
-Hands of the look `varied` with long arms stand anywhere in a picture, the nearer ones before the
+Hands of the style `varied` with long arms stand anywhere in a picture, the nearer ones before the
 farther. A picture is a pure function of (split, seed, index).
 """
 
@@ -14,12 +14,18 @@ import numpy as np
 
 from kerashand.geometry.camera import flip_uv
 from kerashand.synthetic import clutter, sensor
-from kerashand.synthetic.scene import GENERATOR_VERSIONS, LOOKS, SPLITS, draw_background, draw_hand
+from kerashand.synthetic.scene import (
+    GENERATOR_VERSIONS,
+    SPLITS,
+    STYLES,
+    render_background,
+    render_hand,
+)
 
 PICTURES_VERSION = 2
-DRAWN_VERSION = f"{PICTURES_VERSION}.{GENERATOR_VERSIONS['varied']}"
-"""Of drawn pictures, whose hands are of the look `varied` and change with it."""
-FIRST_SEED = 1000  # apart from the numbers of the domains of `scene.draw_sample`
+RENDERED_VERSION = f"{PICTURES_VERSION}.{GENERATOR_VERSIONS['varied']}"
+"""Of drawn pictures, whose hands are of the style `varied` and change with it."""
+FIRST_SEED = 1000  # apart from the numbers of the domains of `scene.render_sample`
 SHARE_OF_COUNT = (0.2, 0.45, 0.28, 0.07)
 """How often a picture holds 0, 1, 2, 3 hands."""
 SIDE_OF_HAND = (0.09, 0.85)
@@ -47,7 +53,7 @@ class Picture:
     weight: np.ndarray
 
 
-def draw_picture(
+def render_picture(
     split: str, seed: int, index: int, *, size_px: int = 224, backgrounds: str | None = None
 ) -> Picture:
     """Draw picture `index` of a split.
@@ -65,8 +71,8 @@ def draw_picture(
     if split not in SPLITS:
         raise ValueError(f"`split` must be one of {SPLITS}. Received: split={split!r}")
     rng = np.random.default_rng([FIRST_SEED, SPLITS.index(split), seed, index])
-    look = LOOKS["varied"]
-    image = np.clip(draw_background(look, rng, size_px, backgrounds), 0.0, 1.0)
+    style = STYLES["varied"]
+    image = np.clip(render_background(style, rng, size_px, backgrounds), 0.0, 1.0)
     if rng.random() < SKIN_BEHIND:
         image = clutter.add_skin_patches(image, rng)
     sides = np.exp(rng.uniform(*np.log(SIDE_OF_HAND), rng.choice(4, p=SHARE_OF_COUNT)))
@@ -77,13 +83,13 @@ def draw_picture(
         image = rgb + (1.0 - cover[..., None]) * image
         hands.append((uv, is_right))
         covers.append(cover)
-    if rng.random() < look.clutter.occluder / 2:
+    if rng.random() < style.clutter.occluder / 2:
         colour, cover = clutter.occluder(size_px, rng, image)
         image = image + cover[..., None] * (colour - image)
         covers.append(cover)
     image = np.clip(image, 0.0, 1.0).astype(np.float32)
-    image = sensor.photograph(image, rng, strength=look.camera)
-    if rng.random() < look.clutter.cheap_camera:
+    image = sensor.photograph(image, rng, strength=style.camera)
+    if rng.random() < style.clutter.cheap_camera:
         image = sensor.cheap_camera(image, rng)
     return Picture(
         image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
@@ -102,7 +108,7 @@ def _one_hand(side_px: float, size_px: int, rng: np.random.Generator):
     reach = side_px / 4  # a hand may leave the picture by a quarter
     centre = rng.uniform(reach, size_px - 1 - reach, 2)
     aim = functools.partial(_aim_at, centre_px=centre, side_px=side_px)
-    hand = draw_hand(LOOKS["varied"], rng, size_px, aim=aim, arm_mm=rng.uniform(*ARM_MM))
+    hand = render_hand(STYLES["varied"], rng, size_px, aim=aim, arm_mm=rng.uniform(*ARM_MM))
     uv = hand.joints_mm @ hand.intrinsics.T
     uv, rgb, cover = uv[:, :2] / uv[:, 2:], hand.rgb, hand.cover[..., 0]
     is_right = bool(rng.random() < 0.5)

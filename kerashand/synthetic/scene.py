@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
-from kerashand.synthetic import appearance, clutter, held, sensor
+from kerashand.synthetic import appearance, clutter, held_object, sensor
 from kerashand.synthetic.hand import (
     HandMesh,
     PoseRange,
@@ -33,7 +33,7 @@ DOMAINS = ("source", "target", "varied")
 SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
 GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 6}
-"""Raised when the samples of a look change, so that cached ones are not taken for them."""
+"""Raised when the samples of a style change, so that cached ones are not taken for them."""
 ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
 CLOTH_MM = (1.0, 9.0)
@@ -55,13 +55,13 @@ class Clutter:
     skin_behind: float
     other_hand: float
     occluder: float
-    held: float
+    held_object: float
     plain_background: float
     cheap_camera: float
 
 
 @dataclass(frozen=True)
-class DomainLook:
+class Style:
     """What sets one domain apart from the others; lengths in mm, angles in degrees.
 
     Of several meshes and pose ranges one is drawn for each sample; `free_turns` is the share of
@@ -91,8 +91,8 @@ class DomainLook:
     clutter: Clutter | None = None
 
 
-LOOKS = {
-    "source": DomainLook(
+STYLES = {
+    "source": Style(
         meshes=("makehuman",),
         poses=(PoseRange(wide=True, noise_deg=8.0),),
         free_turns=1.0,
@@ -108,7 +108,7 @@ LOOKS = {
         camera=0.35,
         measured_depth=False,
     ),
-    "target": DomainLook(
+    "target": Style(
         meshes=("webxr",),
         poses=(PoseRange(wide=False, noise_deg=6.0),),
         free_turns=0.0,
@@ -124,7 +124,7 @@ LOOKS = {
         camera=1.0,
         measured_depth=True,
     ),
-    "varied": DomainLook(
+    "varied": Style(
         meshes=("makehuman", "makehuman", "webxr"),
         poses=(
             PoseRange(wide=True, noise_deg=8.0, apart=True),
@@ -152,7 +152,7 @@ LOOKS = {
             skin_behind=0.15,
             other_hand=0.1,
             occluder=0.2,
-            held=0.25,
+            held_object=0.25,
             plain_background=0.1,
             cheap_camera=0.7,
         ),
@@ -181,7 +181,7 @@ class HandSample:
     intrinsics: np.ndarray
 
 
-def draw_sample(
+def render_sample(
     domain: str,
     split: str,
     seed: int,
@@ -208,27 +208,27 @@ def draw_sample(
             f"`domain` must be one of {DOMAINS} and `split` one of {SPLITS}. "
             f"Received: domain={domain!r}, split={split!r}"
         )
-    look = LOOKS[domain]
+    style = STYLES[domain]
     rng = np.random.default_rng([DOMAINS.index(domain), SPLITS.index(split), seed, index])
-    hand = draw_hand(look, rng, size_px)
+    hand = render_hand(style, rng, size_px)
     joints = hand.joints_mm
-    background = np.clip(draw_background(look, rng, size_px, backgrounds), 0.0, 1.0)
+    background = np.clip(render_background(style, rng, size_px, backgrounds), 0.0, 1.0)
     image = hand.rgb + (1.0 - hand.cover) * background
-    mask = hand.cover[:, :, 0] - hand.held >= 0.5
-    unseen = hand.held >= 0.5
-    if look.clutter and rng.random() < look.clutter.occluder:
+    mask = hand.cover[:, :, 0] - hand.object_cover >= 0.5
+    unseen = hand.object_cover >= 0.5
+    if style.clutter and rng.random() < style.clutter.occluder:
         colour, cover = clutter.occluder(size_px, rng, background)
         image += cover[..., None] * (colour - image)
         unseen |= cover >= 0.5
     # Coverages exceed 1 by rounding, and a negative colour has no power.
-    image = sensor.photograph(np.maximum(image, 0.0), rng, strength=look.camera)
-    if look.clutter and rng.random() < look.clutter.cheap_camera:
+    image = sensor.photograph(np.maximum(image, 0.0), rng, strength=style.camera)
+    if style.clutter and rng.random() < style.clutter.cheap_camera:
         image = sensor.cheap_camera(image, rng)
-    depth = np.where(mask, hand.depth_mm, _background_depth(joints[0, 2], look, size_px, rng))
+    depth = np.where(mask, hand.depth_mm, _background_depth(joints[0, 2], style, size_px, rng))
     depth = np.where(unseen, 0.0, depth)
-    if look.measured_depth:
+    if style.measured_depth:
         depth = sensor.measure_depth(depth, rng)
-    joints[THUMB_CMC] += look.thumb_base * (joints[ROOT] - joints[MIDDLE_MCP])
+    joints[THUMB_CMC] += style.thumb_base * (joints[ROOT] - joints[MIDDLE_MCP])
     uv = joints @ hand.intrinsics.T
     return HandSample(
         image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
@@ -241,7 +241,7 @@ def draw_sample(
 
 
 @dataclass(frozen=True)
-class DrawnHand:
+class RenderedHand:
     """A hand before nothing, with what it holds.
 
     Attributes:
@@ -249,7 +249,7 @@ class DrawnHand:
         intrinsics: [3, 3].
         rgb: [S, S, 3] premultiplied by coverage.
         cover: [S, S, 1] coverage 0..1 of hand and thing.
-        held: [S, S] coverage of the thing alone.
+        object_cover: [S, S] coverage of the thing alone.
         depth_mm: [S, S] of the hand, infinite elsewhere.
     """
 
@@ -257,35 +257,35 @@ class DrawnHand:
     intrinsics: np.ndarray
     rgb: np.ndarray
     cover: np.ndarray
-    held: np.ndarray
+    object_cover: np.ndarray
     depth_mm: np.ndarray
 
 
-def draw_hand(
-    look: DomainLook,
+def render_hand(
+    style: Style,
     rng: np.random.Generator,
     size_px: int,
     *,
     aim: Callable[[np.ndarray], np.ndarray] | None = None,
     arm_mm: float = 0.0,
-) -> DrawnHand:
+) -> RenderedHand:
     """A random hand before nothing.
 
     Args:
-        look: of its domain.
+        style: of its domain.
         rng: generator.
         size_px: side S of the picture.
         aim: joints [21, 3] in the camera's frame to intrinsics [3, 3]; None crops the hand.
         arm_mm: by how much the forearm is longer than the mesh's.
     """
-    mesh = _choose_mesh(look, rng)
-    rest, rest_joints = sample_shape(mesh, rng, length_mm=look.hand_length_mm)
+    mesh = _choose_mesh(style, rng)
+    rest, rest_joints = sample_shape(mesh, rng, length_mm=style.hand_length_mm)
     cuff_mm = None
-    if look.clutter:
+    if style.clutter:
         rest, rest_joints = vary_fingers(
-            mesh, rest, rest_joints, rng, deviation=look.clutter.finger_length
+            mesh, rest, rest_joints, rng, deviation=style.clutter.finger_length
         )
-        cuff_mm = appearance.draw_cuff(rng)
+        cuff_mm = appearance.sample_cuff(rng)
         rest = appearance.thicken_sleeve(
             rest,
             mesh.vertices_mm[:, 1],
@@ -296,55 +296,55 @@ def draw_hand(
     if arm_mm:
         end = mesh.vertices_mm[:, 1].min() + ARM_END_MM
         rest = rest - arm_mm * np.outer(mesh.vertices_mm[:, 1] < end, [0.0, 1.0, 0.0])
-    joints, bones = sample_pose(mesh, rest_joints, _one_of(look.poses, rng), rng)
+    joints, bones = sample_pose(mesh, rest_joints, _one_of(style.poses, rng), rng)
     vertices = skin(mesh, rest, rest_joints, joints, bones)
-    vertices, joints = _place(vertices, joints, look, rng)
-    intrinsics = aim(joints) if aim else _crop_intrinsics(joints, look.margin, size_px, rng)
+    vertices, joints = _place(vertices, joints, style, rng)
+    intrinsics = aim(joints) if aim else _crop_intrinsics(joints, style.margin, size_px, rng)
 
     fine = intrinsics.copy()
     fine[:2] *= SUPERSAMPLING
     fine[:2, 2] += (SUPERSAMPLING - 1) / 2  # pixel centres are at integers
     fragments = rasterise(vertices, mesh.faces, fine, size_px * SUPERSAMPLING)
-    colours, ambient, lights = _colour(fragments, mesh, vertices, look, fine, rng, cuff_mm)
+    colours, ambient, lights = _colour(fragments, mesh, vertices, style, fine, rng, cuff_mm)
     rgba = np.concatenate([colours, np.ones((len(colours), 1), np.float32)], axis=1)
     rgba, depth = fragments.image(rgba), fragments.image(fragments.depth_mm, background=np.inf)
     before = np.zeros(depth.shape, bool)
-    if look.clutter and rng.random() < look.clutter.held:
-        thing = held.draw_held(joints, fine, len(depth), ambient, lights, rng)
+    if style.clutter and rng.random() < style.clutter.held_object:
+        thing = held_object.render_held_object(joints, fine, len(depth), ambient, lights, rng)
         if thing is not None:
             before, surface = thing.depth_mm < depth, np.isfinite(depth)
             # A thing that hides most of the hand is put away.
             before &= before[surface].sum() <= MOST_HELD * surface.sum()
             rgba[before], depth[before] = thing.rgba[before], np.inf
-    return DrawnHand(joints, intrinsics, *_downsample(rgba, before, depth, size_px))
+    return RenderedHand(joints, intrinsics, *_downsample(rgba, before, depth, size_px))
 
 
 def _one_of(choices: tuple, rng: np.random.Generator):
     return choices[0] if len(choices) == 1 else choices[rng.integers(len(choices))]
 
 
-def _choose_mesh(look: DomainLook, rng: np.random.Generator) -> HandMesh:
-    name = _one_of(look.meshes, rng)
-    return load_hand_with_anatomical_tips(name) if look.clutter else load_hand(name)
+def _choose_mesh(style: Style, rng: np.random.Generator) -> HandMesh:
+    name = _one_of(style.meshes, rng)
+    return load_hand_with_anatomical_tips(name) if style.clutter else load_hand(name)
 
 
-def draw_background(
-    look: DomainLook, rng: np.random.Generator, size_px: int, folder: str | None
+def render_background(
+    style: Style, rng: np.random.Generator, size_px: int, folder: str | None
 ) -> np.ndarray:
     """What stands behind the hand: float32 [S, S, 3]."""
-    if look.clutter and rng.random() < look.clutter.plain_background:
+    if style.clutter and rng.random() < style.clutter.plain_background:
         shade = np.linspace(1.0, rng.uniform(0.6, 1.0), size_px)[:, None, None]
         background = (rng.uniform(0.0, 1.0, 3) * np.rot90(shade * np.ones((1, size_px, 1)))).astype(
             np.float32
         )
-    elif rng.random() < look.photographs:
-        background = appearance.photograph_background(rng, size_px, folder=folder, tint=look.tint)
+    elif rng.random() < style.photographs:
+        background = appearance.photograph_background(rng, size_px, folder=folder, tint=style.tint)
     else:
-        background = appearance.drawn_background(rng, size_px)
-    if look.clutter and rng.random() < look.clutter.skin_behind:
+        background = appearance.procedural_background(rng, size_px)
+    if style.clutter and rng.random() < style.clutter.skin_behind:
         background = clutter.add_skin_patches(background, rng)
-    if look.clutter and rng.random() < look.clutter.other_hand:
-        hand = draw_hand(look, rng, size_px)
+    if style.clutter and rng.random() < style.clutter.other_hand:
+        hand = render_hand(style, rng, size_px)
         rgb, cover = clutter.paste_beside(hand.rgb, hand.cover[..., 0], rng)
         background = rgb + (1.0 - cover[..., None]) * np.clip(background, 0.0, 1.0)
     return background
@@ -371,20 +371,20 @@ def _turned(angles_rad: np.ndarray) -> np.ndarray:
     return roll @ pitch @ yaw
 
 
-def _place(vertices, joints, look: DomainLook, rng: np.random.Generator):
+def _place(vertices, joints, style: Style, rng: np.random.Generator):
     """Turn the hand and put it before the camera, all of it at least 60 mm away."""
-    if look.free_turns == 1.0 or (look.free_turns and rng.random() < look.free_turns):
+    if style.free_turns == 1.0 or (style.free_turns and rng.random() < style.free_turns):
         rotation = _random_rotation(rng)
         # The forearm is -y: seen along it, it hides the hand, and no crop would be of that hand.
-        while rotation[2, 1] > look.arm_to_camera:
+        while rotation[2, 1] > style.arm_to_camera:
             rotation = _random_rotation(rng)
     else:
-        angles = np.clip(rng.normal(size=3), -2.0, 2.0) * np.deg2rad(look.turn_deg)
+        angles = np.clip(rng.normal(size=3), -2.0, 2.0) * np.deg2rad(style.turn_deg)
         angles[1] += np.pi * rng.integers(2)  # palm or back to the camera
         # Hand frame to camera frame: fingers up, back of the hand to the camera.
         rotation = _turned(angles) @ np.diag([1.0, -1.0, -1.0])
-    distance = rng.uniform(*look.distance_mm)
-    direction = np.array([*rng.uniform(-look.off_axis, look.off_axis, 2), 1.0])
+    distance = rng.uniform(*style.distance_mm)
+    direction = np.array([*rng.uniform(-style.off_axis, style.off_axis, 2), 1.0])
     centre = joints.mean(axis=0)
     vertices = (vertices - centre) @ rotation.T + distance * direction
     joints = (joints - centre) @ rotation.T + distance * direction
@@ -407,7 +407,7 @@ def _crop_intrinsics(joints, margin, size_px: int, rng: np.random.Generator) -> 
 
 
 def _colour(
-    fragments, mesh, vertices, look: DomainLook, intrinsics, rng, cuff_mm: float | None
+    fragments, mesh, vertices, style: Style, intrinsics, rng, cuff_mm: float | None
 ) -> tuple[np.ndarray, np.ndarray, list[appearance.Light]]:
     """Display colours [P, 3] of the visible surface, ambient and far lights.
 
@@ -425,23 +425,23 @@ def _colour(
     values = fragments.interpolate(attributes, mesh.faces)
     normals = unit(values[:, :3])
     colours = appearance.albedo(
-        values[:, 3:6], values[:, 6:9], values[:, 9], rng, detail=look.detail, cuff_mm=cuff_mm
+        values[:, 3:6], values[:, 6:9], values[:, 9], rng, detail=style.detail, cuff_mm=cuff_mm
     )
     view_of_pixels = fragments.towards_camera(intrinsics)
     view = unit(view_of_pixels.astype(np.float32))
-    if look.clutter:
+    if style.clutter:
         colours = appearance.bands(colours, values[:, 3:6], mesh.joints_mm, rng)
-    if look.clutter and rng.random() < look.clutter.creases:
+    if style.clutter and rng.random() < style.clutter.creases:
         shade = appearance.creases(values[:, 3:6], values[:, 6:9], mesh.joints_mm, rng)
         colours = colours * shade[:, None]
-    ambient, lights = appearance.sample_lights(rng, int(rng.integers(*look.lights)))
+    ambient, lights = appearance.sample_lights(rng, int(rng.integers(*style.lights)))
     lit = None
-    if look.clutter and rng.random() < look.clutter.shadow:
+    if style.clutter and rng.random() < style.clutter.shadow:
         points = -view_of_pixels * fragments.depth_mm[:, None]
         lit = lit_share(vertices, mesh.faces, points, lights[0].direction)
     shaded = appearance.shade(
         colours, normals, view, ambient, lights,
-        softness=rng.uniform(0.1, 0.4), gloss=rng.uniform(0.0, look.gloss), lit=lit,
+        softness=rng.uniform(0.1, 0.4), gloss=rng.uniform(0.0, style.gloss), lit=lit,
     )  # fmt: skip
     return shaded, ambient, lights
 
@@ -455,13 +455,13 @@ def _downsample(rgba: np.ndarray, before: np.ndarray, depth: np.ndarray, size_px
     return rgba[:, :, :3], rgba[:, :, 3:], before, depth
 
 
-def _background_depth(root_mm: float, look: DomainLook, size_px: int, rng) -> np.ndarray:
+def _background_depth(root_mm: float, style: Style, size_px: int, rng) -> np.ndarray:
     """A tilted wall behind the hand; before a camera now and then a body close behind it."""
     distance = root_mm + rng.uniform(250.0, 1500.0)
     slope = rng.uniform(-1.0, 1.0, 2)
     axis = np.linspace(-0.5, 0.5, size_px)
     wall = distance + 150.0 * (slope[0] * axis[None, :] + slope[1] * axis[:, None])
-    if look.measured_depth and rng.random() < 0.15:
+    if style.measured_depth and rng.random() < 0.15:
         body = root_mm + rng.uniform(130.0, 250.0)
         x, y, width = rng.uniform(-0.5, 0.5), rng.uniform(-0.3, 0.6), rng.uniform(0.3, 0.8)
         bump = ((axis[None, :] - x) ** 2 + (axis[:, None] - y) ** 2) / width**2

@@ -105,7 +105,7 @@ class Run:
         path = Path(config.run_dir or Path("runs") / config.name)
         self.folder = RunFolder(path, plan_of(config), writes=is_chief(config.distribute))
         self.active = [name for name in STAGES if config.stages[name].epochs > 0]
-        self.draws_depth = config.stages.regularizer.epochs > 0
+        self.has_regularizer = config.stages.regularizer.epochs > 0
 
     def start(self) -> dict[str, Any]:
         """Everything, in order."""
@@ -160,7 +160,7 @@ class Run:
                 path = find_initial_weights(config.model.initial_weights)
                 held, what = load_initial_weights(path, self.parts)
                 self.folder.say_start(path, what)
-                self.draws_depth |= "regularizer" in held
+                self.has_regularizer |= "regularizer" in held
             scaling = config.runtime.precision == "mixed_float16"
             self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
 
@@ -231,7 +231,7 @@ class Run:
             protocol=self.config.evaluation.protocol,
             scale_bone=self.config.model.scale_bone,
             half_width_scales=self.config.model.half_width_scales,
-            draws_depth=self.draws_depth,
+            has_regularizer=self.has_regularizer,
             pictures=self.config.evaluation.pictures,
             folder=pictures,
         )

@@ -96,7 +96,7 @@ def batch_geometry(config: Config) -> BatchGeometry:
     """What turns raw samples into batches."""
     return BatchGeometry(
         image_size_px=config.data.image_size_px,
-        depth_map_px=config.model.decoder.output_size_px,
+        depth_map_px=config.model.regularizer.output_size_px,
         scale_bone=config.model.scale_bone,
         half_width_scales=config.model.half_width_scales,
         zoom=config.data.zoom,

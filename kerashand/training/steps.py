@@ -43,7 +43,7 @@ class TermsTrainer(keras.Model):
     """Trains models on batches (dicts of tensors with a leading axis) by terms of a loss.
 
     One trainer lives for a whole run; `start_stage` sets what the next `fit` does. A subclass says
-    what its models answer to a batch (`look`), and may measure more than losses (`measure`).
+    what its models answer to a batch (`forward`), and may measure more than losses (`measure`).
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class TermsTrainer(keras.Model):
 
     # ------------------------------------------------------------------- for the subclasses
 
-    def look(self, batch: dict, *, training: bool) -> Any:
+    def forward(self, batch: dict, *, training: bool) -> Any:
         """What the models answer to a batch, as `value` of the terms takes it."""
         raise NotImplementedError
 
@@ -127,7 +127,7 @@ class TermsTrainer(keras.Model):
 
     def call(self, batch: dict, training: bool = False) -> Any:
         """What the models answer to a batch; `fit` never calls it."""
-        return self.look(batch, training=training)
+        return self.forward(batch, training=training)
 
     # --------------------------------------------------------------------------------- steps
 
@@ -164,7 +164,7 @@ class TermsTrainer(keras.Model):
 
     def _values(self, batch: dict, *, training: bool) -> dict[str, tf.Tensor]:
         """Every term of the stage by name, not yet weighed; updates the error metrics."""
-        seen = self.look(batch, training=training)
+        seen = self.forward(batch, training=training)
         self.measure(seen)
         return {term.name: term.value(seen, term.weight(batch)) for term in self.used_terms}
 

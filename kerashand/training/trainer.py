@@ -13,7 +13,12 @@ from keras import ops
 from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.metrics_keras import MeanJointErrorMM
-from kerashand.models.hand_pose import HandPoseParts, draw_depth, regressor_inputs, stage_maps
+from kerashand.models.hand_pose import (
+    HandPoseParts,
+    generate_depth_map,
+    regressor_inputs,
+    stage_maps,
+)
 from kerashand.replicas import summed_values
 from kerashand.terms import TERMS
 from kerashand.training.steps import StepSettings, TermsTrainer
@@ -59,7 +64,7 @@ class Seen:
         batch: as in `kerashand.data.sample.BATCH_SPEC`.
         settings: of the stage.
         parts: the models, with sizes and how maps are decoded.
-        draw: gives the depth maps [B, D, D, 1] that the regularizer draws of the batch.
+        generated_depth: gives the depth maps [B, D, D, 1] that the regularizer draws of the batch.
         maps: score maps [B, h, w, K] of the stages of the 2D network.
         answers: of the regressor, ``z_relative`` [B, K] and the logits of its heads.
         uv_px: [B, K, 2] decoded joints, pixels.
@@ -68,7 +73,7 @@ class Seen:
     batch: dict
     settings: StageSettings
     parts: HandPoseParts
-    draw: Callable[[], tf.Tensor]
+    generated_depth: Callable[[], tf.Tensor]
     maps: list
     answers: dict
     uv_px: tf.Tensor | None
@@ -90,7 +95,7 @@ class HandPoseTrainer(TermsTrainer):
         """The errors in mm and px, if the 2D network runs."""
         return [self.error_mm, self.error_px] if self.settings.needs_images else []
 
-    def look(self, batch: dict, *, training: bool) -> Seen:
+    def forward(self, batch: dict, *, training: bool) -> Seen:
         """What the networks answer to a batch; a part whose rate is 0 behaves as in inference."""
         settings, parts = self.settings, self.parts
         maps, inputs, answers, uv_px = [], {}, {}, None
@@ -108,13 +113,15 @@ class HandPoseTrainer(TermsTrainer):
             batch=batch,
             settings=settings,
             parts=parts,
-            draw=functools.partial(self.draw, batch, inputs, training=training),
+            generated_depth=functools.partial(
+                self.generate_depth, batch, inputs, training=training
+            ),
             maps=maps,
             answers=answers,
             uv_px=uv_px,
         )
 
-    def draw(self, batch: dict, inputs: dict, *, training: bool) -> tf.Tensor:
+    def generate_depth(self, batch: dict, inputs: dict, *, training: bool) -> tf.Tensor:
         """Depth maps [B, D, D, 1] that the regularizer draws of the batch.
 
         Its input is true 2D and either true or predicted joint depth. The prediction is made
@@ -128,7 +135,7 @@ class HandPoseTrainer(TermsTrainer):
             )["z_relative"]
         else:
             z_relative = batch["z_relative"]
-        return draw_depth(
+        return generate_depth_map(
             self.regularizer,
             batch["uv_px"],
             z_relative,

@@ -9,7 +9,7 @@ point p to (p + 0.5) * scale - 0.5.
 """
 
 from kerashand.visualize.files import save_png
-from kerashand.visualize.images import colour_depth, draw_skeleton, draw_skeleton_3d
+from kerashand.visualize.images import colour_depth, draw_skeleton_3d, plot_skeleton
 from kerashand.visualize.pages import (
     figure_depth_maps,
     figure_history,
@@ -21,12 +21,12 @@ from kerashand.visualize.sheets import contact_sheet, sample_sheet
 __all__ = [
     "colour_depth",
     "contact_sheet",
-    "draw_skeleton",
     "draw_skeleton_3d",
     "figure_depth_maps",
     "figure_history",
     "figure_pck",
     "figure_skeletons",
+    "plot_skeleton",
     "sample_sheet",
     "save_png",
 ]

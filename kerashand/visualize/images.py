@@ -50,7 +50,7 @@ def enlarge(image: ArrayLike, scale: int, *, smooth: bool = True) -> Image:
     return cv2.resize(image, size, interpolation=interpolation)
 
 
-def draw_skeleton(
+def plot_skeleton(
     image_rgb: ArrayLike, uv_px: ArrayLike, *, scale: int = 3, truth_px: ArrayLike | None = None
 ) -> Image:
     """Draw coloured bones and joints over an enlarged picture, a second skeleton in grey below.

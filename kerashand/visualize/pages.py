@@ -23,10 +23,10 @@ from kerashand.visualize.images import (
     Image,
     colour_depth,
     colour_difference,
-    draw_skeleton,
     draw_skeleton_3d,
     enlarge,
     plane,
+    plot_skeleton,
 )
 
 _DPI = 110
@@ -76,7 +76,7 @@ def figure_skeletons(
             )
             for view in ((0.0, 0.0), view_deg)
         ]
-        overlay = draw_skeleton(image, np.asarray(uv_pred_px)[n], scale=scale)
+        overlay = plot_skeleton(image, np.asarray(uv_pred_px)[n], scale=scale)
         rows.append([enlarge(image, scale), overlay, *views])
         texts = ["", ""]
         if known[n]:

@@ -19,8 +19,8 @@ from kerashand.visualize.images import (
     as_uint8,
     colour_depth,
     colour_mask,
-    draw_skeleton,
     enlarge,
+    plot_skeleton,
 )
 
 INK = (40, 40, 40)
@@ -94,7 +94,7 @@ def sample_sheet(
         panels.append(
             [
                 enlarge(sample.image, scale),
-                draw_skeleton(sample.image, sample.uv_px, scale=scale),
+                plot_skeleton(sample.image, sample.uv_px, scale=scale),
                 enlarge(colour_depth(depth, weight), scale, smooth=False),
                 enlarge(colour_mask(sample.mask), scale, smooth=False),
             ]

@@ -1,5 +1,5 @@
-// Hands of a picture: boxes from the finder, joints from the pose model in a few looks, as in
-// kerashand/runtime/hand_pose.py and finder.py.
+// Hands of a picture: boxes from the detector, joints from the pose model in a few looks, as in
+// kerashand/runtime/hand_pose.py and detector.py.
 
 import Foundation
 
@@ -14,7 +14,7 @@ enum Side: String {
 }
 
 /// What may be a hand.
-struct FoundHand {
+struct Detection {
     var box: Box
     var side: Side
     var score: Double
@@ -30,12 +30,12 @@ struct Hand {
     var zRelative: [Double]
     /// 0..1.
     var jointScores: [Double]
-    /// The mean of the joints', in a picture and in a video alike; the finder's is not in it.
+    /// The mean of the joints', in a picture and in a video alike; the detector's is not in it.
     var score: Double { mean(jointScores) }
 }
 
-/// The finder: for each cell of a map whether a hand's middle lies there, its box and its side.
-struct Finder {
+/// The detector: for each cell of a map whether a hand's middle lies there, its box and its side.
+struct Detector {
     let network: any Network
     let threshold: Float
     let leastScore: Double
@@ -43,7 +43,7 @@ struct Finder {
     private static let overlap = 0.35
 
     /// What may be hands of a picture, the surest first.
-    func find(_ picture: Picture) throws -> [FoundHand] {
+    func find(_ picture: Picture) throws -> [Detection] {
         let whole = Box(
             left: -0.5, top: -0.5,
             right: Double(picture.width) - 0.5, bottom: Double(picture.height) - 0.5)
@@ -52,7 +52,7 @@ struct Finder {
         let scores = outputs["score"] ?? []
         let corners = outputs["box"] ?? []
         let right = outputs["right"] ?? []
-        var found: [FoundHand] = []
+        var found: [Detection] = []
         let cells = scores.indices.filter { scores[$0] >= threshold }
         for cell in cells.sorted(by: { scores[$0] > scores[$1] }) {
             let edges = (0..<4).map { Double(corners[4 * cell + $0]) }
@@ -60,11 +60,11 @@ struct Finder {
                 map.back(Point(u: edges[0], v: edges[1])),
                 map.back(Point(u: edges[2], v: edges[3])),
             ])
-            let doubled = found.contains { $0.box.overlap(box) >= Finder.overlap }
+            let doubled = found.contains { $0.box.overlap(box) >= Detector.overlap }
             if doubled || !picture.contains(box.centre) { continue }
             found.append(
-                FoundHand(
-                    box: box, side: right[cell] >= 0.5 ? .right : .left,
+                Detection(
+                    box: box, handedness: right[cell] >= 0.5 ? .right : .left,
                     score: Double(scores[cell]), right: Double(right[cell])))
         }
         return found
@@ -73,11 +73,11 @@ struct Finder {
 
 struct HandPose {
     let network: any Network
-    let finder: Finder
+    let detector: Detector
 
     /// How many more than asked for are looked at: joints decide which of them are hands.
     private static let spareHands = 2
-    /// The finder's word on the side is taken where it is surer than this.
+    /// The detector's word on the side is taken where it is surer than this.
     private static let sureSide = 0.05
     /// Looks that only tell where to look next, before those that count.
     private static let mostSearches = 3
@@ -94,23 +94,23 @@ struct HandPose {
 
     /// The hands of a picture, the surest first.
     ///
-    /// Of the `passes` the first looks where the finder says, the second closer and with the
+    /// Of the `passes` the first looks where the detector says, the second closer and with the
     /// fingers up, further ones turned a little to either side; joints are the mean of all.
     func predict(_ picture: Picture, maxHands: Int = 2, passes: Int = 4) throws -> [Hand] {
-        let found = try finder.find(picture).prefix(maxHands + HandPose.spareHands)
+        let found = try detector.find(picture).prefix(maxHands + HandPose.spareHands)
         var hands: [Hand] = []
         for candidate in found {
             let hand = try read(
-                picture, candidate, passes: passes, leastScore: finder.leastScore)
-            if candidate.score * hand.score >= finder.leastScore { hands.append(hand) }
+                picture, candidate, passes: passes, leastScore: detector.leastScore)
+            if candidate.score * hand.score >= detector.leastScore { hands.append(hand) }
         }
         return Array(hands.sorted { $0.score > $1.score }.prefix(maxHands))
     }
 
-    /// The joints of a hand; what after two looks has less than `leastScore`, times the finder's
+    /// The joints of a hand; what after two looks has less than `leastScore`, times the detector's
     /// score, is not looked at again.
     func read(
-        _ picture: Picture, _ found: FoundHand, passes: Int = 2, leastScore: Double = 0
+        _ picture: Picture, _ found: Detection, passes: Int = 2, leastScore: Double = 0
     ) throws -> Hand {
         let given = CropView(squareAround: found.box, margin: handMargin)
         var hand = try firstLook(picture, found, given)
@@ -121,7 +121,7 @@ struct HandPose {
             var view = CropView(ofJoints: hand.uvPx)
             view.sidePx *= HandPose.closer
             view.angleRad += HandPose.turnsRad[number % HandPose.turnsRad.count]
-            let again = try look(picture, view, side: hand.side)
+            let again = try look(picture, view, side: hand.handedness)
             hand = blended(hand, again, beforeCounts: HandPose.earlierLook + Double(number))
         }
         return hand
@@ -151,7 +151,7 @@ struct HandPose {
     /// look more or a few where it has moved on.
     func follow(_ picture: Picture, _ last: Hand) throws -> Hand {
         let view = CropView(ofJoints: last.uvPx)
-        return try settled(picture, view, try look(picture, view, side: last.side))
+        return try settled(picture, view, try look(picture, view, side: last.handedness))
     }
 
     /// The hand of a look at a view, looked for again until the view fits its joints.
@@ -164,13 +164,13 @@ struct HandPose {
         return seen
     }
 
-    /// Look where the finder says; with a doubtful side as both, and keep what fits better.
+    /// Look where the detector says; with a doubtful side as both, and keep what fits better.
     private func firstLook(
-        _ picture: Picture, _ found: FoundHand, _ view: CropView
+        _ picture: Picture, _ found: Detection, _ view: CropView
     ) throws -> Hand {
         guard let right = found.right, right > HandPose.sureSide, right < 1 - HandPose.sureSide
         else {
-            return try look(picture, view, side: found.side)
+            return try look(picture, view, side: found.handedness)
         }
         let asRight = try look(picture, view, side: .right)
         let asLeft = try look(picture, view, side: .left)

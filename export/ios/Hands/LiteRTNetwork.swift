@@ -50,10 +50,10 @@ extension HandPose {
         let pose = try LiteRTNetwork(
             file: file("hand_pose"), outputs: ["uv_px", "z_relative", "confidence"])
         let boxes = try LiteRTNetwork(
-            file: file("hand_finder"), outputs: ["score", "box", "right"])
+            file: file("hand_detector"), outputs: ["score", "box", "right"])
         return HandPose(
             network: pose,
-            finder: Finder(
+            detector: Detector(
                 network: boxes,
                 threshold: Float(boxes.description["threshold"] as? Double ?? 0.5),
                 leastScore: boxes.description["least_score"] as? Double ?? 0))

@@ -32,7 +32,7 @@ SECTIONS = {
 }
 """What recording.yaml may hold."""
 SPELLINGS = {"color": "colour", "depth_to_color": "depth_to_colour"}
-POINT_KEYS = ("frame", "side", "uv_px", "weight", "score")
+POINT_KEYS = ("frame", "handedness", "uv_px", "weight", "score")
 """What a line of points.jsonl may hold."""
 COLOUR_SUFFIXES, DEPTH_SUFFIXES = (".jpg", ".jpeg", ".png"), (".png",)
 
@@ -279,7 +279,7 @@ def load_points(folder: str | Path) -> list[dict]:
 def _row(held: Any) -> dict:
     if not isinstance(held, dict):
         raise ValueError(f"must be an object with frame, side and uv_px. Received: {shown(held)}")
-    for key in ("frame", "side", "uv_px"):
+    for key in ("frame", "handedness", "uv_px"):
         if key not in held:
             raise ValueError(f"lacks `{key}`. It holds: {', '.join(list(held)[:8])[:200]}")
     for key in held:
@@ -288,8 +288,10 @@ def _row(held: Any) -> dict:
                 f"unknown key `{key[:60]}`.{did_you_mean(key, POINT_KEYS)} Allowed: "
                 f"{', '.join(POINT_KEYS)}"
             )
-    if held["side"] not in ("left", "right"):
-        raise ValueError(f"`side` must be left or right. Received: {shown(held['side'])}")
+    if held["handedness"] not in ("left", "right"):
+        raise ValueError(
+            f"`handedness` must be left or right. Received: {shown(held['handedness'])}"
+        )
     uv = as_numbers(held["uv_px"])
     weight = as_numbers(held.get("weight", np.ones(NUM_JOINTS)))
     if uv.shape != (NUM_JOINTS, 2):
@@ -301,4 +303,4 @@ def _row(held: Any) -> dict:
     frame = str(held["frame"])
     if not frame or "\0" in frame or Path(frame).name != frame:
         raise ValueError(f"`frame` must be the name of a picture. Received: {shown(frame)}")
-    return {"frame": frame, "side": held["side"], "uv_px": uv, "weight": weight}
+    return {"frame": frame, "handedness": held["handedness"], "uv_px": uv, "weight": weight}

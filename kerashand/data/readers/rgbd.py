@@ -3,8 +3,9 @@
 recording.yaml     cameras and one measure of the hand, see `Recording`
 colour/NAME.jpg    or .png
 depth/NAME.png     16 bit, 0 = no measurement
-points.jsonl       a line a hand: {"frame": "NAME", "side": "right", "uv_px": [[u, v], ... 21],
-                   "weight": [21 numbers 0..1], "score": 0..1}; the last two may be left out
+points.jsonl       a line a hand: {"frame": "NAME", "handedness": "right",
+                   "uv_px": [[u, v], ... 21], "weight": [21 numbers 0..1],
+                   "score": 0..1}; the last two may be left out
 
 `color` does as well as `colour`. There are no 3D labels. The depth of the wrist is what the depth
 picture says about it, and the scale is the measured bone. The last fifth of the frames, in the
@@ -83,7 +84,7 @@ def table_of(
         xyz_mm=xyz_mm,
         has_xyz=False,
         intrinsics=np.tile(recording.intrinsics.astype(np.float32), (len(rows), 1, 1)),
-        is_right=np.array([row["side"] == "right" for row in rows]),
+        is_right=np.array([row["handedness"] == "right" for row in rows]),
         depths=tuple(str(pictures.depth_path(row["frame"])) for row in rows),
         depth_coding="mm",
         depth_unit_mm=recording.unit_mm,

@@ -1,5 +1,5 @@
-// Hands of a picture: boxes from the finder, joints from the pose model in a few looks, as in
-// kerashand/runtime/hand_pose.py and finder.py.
+// Hands of a picture: boxes from the detector, joints from the pose model in a few looks, as in
+// kerashand/runtime/hand_pose.py and detector.py.
 package kerashand
 
 import kotlin.math.ln
@@ -14,7 +14,7 @@ interface Network {
 enum class Side { LEFT, RIGHT }
 
 /** What may be a hand; `right` says how likely it is a right one, null where the side is known. */
-class FoundHand(
+class Detection(
     val box: Box,
     val side: Side,
     val score: Double,
@@ -33,26 +33,26 @@ class Hand(
     val zRelative: List<Double>,
     val jointScores: List<Double>,
 ) {
-    /** The mean of the joints', in a picture and in a video alike; the finder's is not in it. */
+    /** The mean of the joints', in a picture and in a video alike; the detector's is not in it. */
     val score get() = jointScores.average()
 }
 
-/** The finder: for each cell of a map whether a hand's middle lies there, its box and its side. */
-class Finder(private val network: Network, private val threshold: Double, val leastScore: Double) {
+/** The detector: for each cell of a map whether a hand's middle lies there, its box and its side. */
+class Detector(private val network: Network, private val threshold: Double, val leastScore: Double) {
     /** What may be hands of a picture, the surest first. */
-    fun find(picture: Picture): List<FoundHand> {
+    fun find(picture: Picture): List<Detection> {
         val whole = Box(-0.5, -0.5, picture.width - 0.5, picture.height - 0.5)
         val map = cropFromImage(squareAround(whole), network.sizePx)
         val outputs = network.run(cut(picture, map, network.sizePx))
         val (scores, corners, right) = listOf("score", "box", "right").map(outputs::getValue)
-        val found = mutableListOf<FoundHand>()
+        val found = mutableListOf<Detection>()
         val cells = scores.indices.filter { scores[it] >= threshold }
         for (cell in cells.sortedByDescending { scores[it] }) {
             val (left, top, end, bottom) = List(4) { corners[4 * cell + it].toDouble() }
             val box = Box.around(listOf(map.back(Point(left, top)), map.back(Point(end, bottom))))
             if (box.centre !in picture || found.any { it.box.overlap(box) >= OVERLAP }) continue
             val side = if (right[cell] >= 0.5f) Side.RIGHT else Side.LEFT
-            found += FoundHand(box, side, scores[cell].toDouble(), right[cell].toDouble())
+            found += Detection(box, side, scores[cell].toDouble(), right[cell].toDouble())
         }
         return found
     }
@@ -62,29 +62,29 @@ class Finder(private val network: Network, private val threshold: Double, val le
     }
 }
 
-class HandPose(private val network: Network, private val finder: Finder) {
+class HandPose(private val network: Network, private val detector: Detector) {
     /**
      * The hands of a picture, the surest first.
      *
-     * Of the `passes` the first looks where the finder says, the second closer and with the fingers
+     * Of the `passes` the first looks where the detector says, the second closer and with the fingers
      * up, further ones turned a little to either side; joints are the mean of all.
      */
     fun predict(picture: Picture, maxHands: Int = 2, passes: Int = 4): List<Hand> =
-        finder.find(picture)
+        detector.find(picture)
             .take(maxHands + SPARE_HANDS)
-            .map { it to read(picture, it, passes, finder.leastScore) }
-            .filter { (found, hand) -> found.score * hand.score >= finder.leastScore }
+            .map { it to read(picture, it, passes, detector.leastScore) }
+            .filter { (found, hand) -> found.score * hand.score >= detector.leastScore }
             .map { (_, hand) -> hand }
             .sortedByDescending { it.score }
             .take(maxHands)
 
     /**
-     * The joints of a hand; what after two looks has less than `leastScore`, times the finder's
+     * The joints of a hand; what after two looks has less than `leastScore`, times the detector's
      * score, is not looked at again.
      */
     fun read(
         picture: Picture,
-        found: FoundHand,
+        found: Detection,
         passes: Int = 2,
         leastScore: Double = 0.0,
     ): Hand {
@@ -96,7 +96,7 @@ class HandPose(private val network: Network, private val finder: Finder) {
             val around = viewOfJoints(hand.uvPx)
             val turned = around.angleRad + TURNS_RAD[number % TURNS_RAD.size]
             val closer = View(around.centre, CLOSER * around.sidePx, turned)
-            val again = look(picture, closer, hand.side)
+            val again = look(picture, closer, hand.handedness)
             hand = blended(hand, again, EARLIER_LOOK + number)
         }
         return hand
@@ -112,7 +112,7 @@ class HandPose(private val network: Network, private val finder: Finder) {
         fun mean(a: List<Double>, b: List<Double>) =
             List(JOINTS) { a[it] + shares[it] * (b[it] - a[it]) }
         return Hand(
-            side = now.side,
+            side = now.handedness,
             uvPx = List(JOINTS) {
                 val a = before.uvPx[it]
                 val b = now.uvPx[it]
@@ -129,7 +129,7 @@ class HandPose(private val network: Network, private val finder: Finder) {
      */
     fun follow(picture: Picture, last: Hand): Hand {
         val view = viewOfJoints(last.uvPx)
-        return settled(picture, view, look(picture, view, last.side))
+        return settled(picture, view, look(picture, view, last.handedness))
     }
 
     /** The hand of a look at a view, looked for again until the view fits its joints. */
@@ -143,11 +143,11 @@ class HandPose(private val network: Network, private val finder: Finder) {
         return seen
     }
 
-    /** Look where the finder says; with a doubtful side as both, and keep what fits better. */
-    private fun firstLook(picture: Picture, found: FoundHand, view: View): Hand {
+    /** Look where the detector says; with a doubtful side as both, and keep what fits better. */
+    private fun firstLook(picture: Picture, found: Detection, view: View): Hand {
         val right = found.right
         if (right == null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
-            return look(picture, view, found.side)
+            return look(picture, view, found.handedness)
         }
         val asRight = look(picture, view, Side.RIGHT)
         val asLeft = look(picture, view, Side.LEFT)
@@ -171,7 +171,7 @@ class HandPose(private val network: Network, private val finder: Finder) {
         /** How many more than asked for are looked at: joints decide which of them are hands. */
         const val SPARE_HANDS = 2
 
-        /** The finder's word on the side is taken where it is surer than this. */
+        /** The detector's word on the side is taken where it is surer than this. */
         const val SURE_SIDE = 0.05
 
         /** Logarithm of the odds that a difference of 1 in the mean score of joints stands for. */

@@ -44,12 +44,12 @@ class LiteRtNetwork(assets: AssetManager, name: String, outputNames: List<String
 fun loadHandPose(
     assets: AssetManager,
     pose: String = "hand_pose.tflite",
-    finder: String = "hand_finder.tflite",
+    detector: String = "hand_detector.tflite",
 ): HandPose {
-    val boxes = LiteRtNetwork(assets, finder, listOf("score", "box", "right"))
+    val boxes = LiteRtNetwork(assets, detector, listOf("score", "box", "right"))
     return HandPose(
         LiteRtNetwork(assets, pose, listOf("uv_px", "z_relative", "confidence")),
-        Finder(
+        Detector(
             boxes,
             threshold = boxes.file.number("threshold") ?: 0.5,
             leastScore = boxes.file.number("least_score") ?: 0.0,

@@ -67,7 +67,7 @@ class MainActivity : Activity() {
             runOnUiThread {
                 view.show(bitmap, hands)
                 val sides = hands.joinToString {
-                    "${it.side.name.lowercase()} %.2f".format(it.score)
+                    "${it.handedness.name.lowercase()} %.2f".format(it.score)
                 }
                 status.text = "${hands.size} hands in $milliseconds ms. $sides"
             }

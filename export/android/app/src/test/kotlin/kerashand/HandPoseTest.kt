@@ -103,11 +103,11 @@ class HandPoseTest {
     @Test
     fun aHandIsFoundAndItsJointsLieInThePicture() {
         val picture = grey(64, 64) { _, _ -> 128 }
-        val pose = HandPose(Middle(0.5f), Finder(OneHand(right = 0.01f), 0.5, leastScore = 0.4))
+        val pose = HandPose(Middle(0.5f), Detector(OneHand(right = 0.01f), 0.5, leastScore = 0.4))
         val hand = pose.predict(picture).single()
-        assertEquals(Side.LEFT, hand.side)
+        assertEquals(Side.LEFT, hand.handedness)
         assertEquals(0.5, hand.score, 1e-6) // of its joints alone
-        // The box's middle (8, 12) of the finder's 32 pixels is (16.5, 24.5) of the picture's 64.
+        // The box's middle (8, 12) of the detector's 32 pixels is (16.5, 24.5) of the picture's 64.
         assertPoint(16.5, 24.5, hand.uvPx[0])
     }
 
@@ -137,8 +137,8 @@ class HandPoseTest {
             Triple(0.4, 1, 1), Triple(0.4, 2, 2), Triple(0.4, 4, 4), Triple(0.6, 4, 2),
         )) {
             val network = Fitting(0.5f)
-            val finder = Finder(OneHand(right = 0.01f), 0.5, leastScore)
-            val hands = HandPose(network, finder).predict(picture, passes = passes)
+            val detector = Detector(OneHand(right = 0.01f), 0.5, leastScore)
+            val hands = HandPose(network, detector).predict(picture, passes = passes)
             assertEquals(expected, network.looks)
             assertEquals(if (leastScore < 0.45) 1 else 0, hands.size)
         }
@@ -146,7 +146,7 @@ class HandPoseTest {
 
     @Test
     fun whatScoresTooLowIsNoHand() {
-        val finder = Finder(OneHand(right = 0.5f), 0.5, leastScore = 0.6)
-        assertTrue(HandPose(Middle(0.5f), finder).predict(grey(64, 64) { _, _ -> 0 }).isEmpty())
+        val detector = Detector(OneHand(right = 0.5f), 0.5, leastScore = 0.6)
+        assertTrue(HandPose(Middle(0.5f), detector).predict(grey(64, 64) { _, _ -> 0 }).isEmpty())
     }
 }

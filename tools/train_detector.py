@@ -1,12 +1,12 @@
-"""Train the finder, export it, and measure it on labelled photographs.
+"""Train the detector, export it, and measure it on labelled photographs.
 
-    python tools/train_finder.py --photographs photographs --backgrounds backgrounds \
-        --run-dir runs/finder
+    python tools/train_detector.py --photographs photographs --backgrounds backgrounds \
+        --run-dir runs/detector
 
 Photographs come from tools/prepare_photographs.py, backgrounds without hands from
 tools/fetch_backgrounds.py. Stopped, the same command goes on. Beside what every run folder holds,
-it writes finder.tflite and results.json. The results say of which split they are; choices are made
-on `val`. They are those of the finder alone; with joints that decide about doubtful hands,
+it writes detector.tflite and results.json. The results say of which split they are; choices are
+made on `val`. They are those of the detector alone; with joints that decide about doubtful hands,
 tools/evaluate_model.py measures whole pictures, on `--split val` to choose `--least-score`.
 """
 
@@ -23,20 +23,20 @@ from kerashand.cli.startup import tensorflow_start
 from kerashand.data.photos import boxed_pictures, labels_digest
 from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.files import write_text
-from kerashand.metrics_detection import evaluate_finder, match_hands
-from kerashand.runtime.finder import Finder
+from kerashand.metrics_detection import evaluate_detector, match_hands
+from kerashand.runtime.detector import Detector
 from kerashand.synthetic.appearance import empty_pictures
-from kerashand.synthetic.pictures import draw_picture
+from kerashand.synthetic.pictures import render_picture
 
 with tensorflow_start():
     from kerashand import exporting
-    from kerashand.data.pictures import DrawnPictures, PhotographedPictures
-    from kerashand.training.finder import FinderPictures, FinderSettings, train_finder
+    from kerashand.data.pictures import PhotographedPictures, RenderedPictures
+    from kerashand.training.detector import DetectorPictures, DetectorSettings, train_detector
 
 LOWEST_SCORE = 0.05
 WANTED_PRECISION = 0.95
 HANDS_FREE = 500
-DRAWN_TEST = 400
+RENDERED_TEST = 400
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
-    parser.add_argument("--run-dir", type=Path, default=Path("runs/finder"))
+    parser.add_argument("--run-dir", type=Path, default=Path("runs/detector"))
     parser.add_argument("--drawn", type=int, default=16000, help="drawn pictures to train on")
     parser.add_argument("--photographed", type=int, default=8000, help="photographs likewise")
     parser.add_argument("--size", type=int, default=192, help="side of the network's input")
@@ -67,11 +67,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--split", default="val", choices=("val", "test"),
-        help="of the results; test once, of a chosen finder (default: val)",
+        help="of the results; test once, of a chosen detector (default: val)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
-    return exit_code("train_finder", lambda: train(args), stopped=RESUMABLE)
+    return exit_code("train_detector", lambda: train(args), stopped=RESUMABLE)
 
 
 def train(args: argparse.Namespace) -> None:
@@ -82,15 +82,15 @@ def train(args: argparse.Namespace) -> None:
         "digest": labels_digest(args.photographs),
         "backgrounds": args.backgrounds,
     }
-    pictures = FinderPictures(
+    pictures = DetectorPictures(
         sets=(
-            DrawnPictures("train", args.seed, args.drawn, args.backgrounds),
+            RenderedPictures("train", args.seed, args.drawn, args.backgrounds),
             PhotographedPictures(split="train", samples=args.photographed, **photographed),
         ),
         shares=(16, 16),
         validation=PhotographedPictures(split="val", samples=256, **photographed),
     )
-    settings = FinderSettings(
+    settings = DetectorSettings(
         image_size_px=args.size,
         width=args.width,
         epochs=args.epochs,
@@ -99,7 +99,7 @@ def train(args: argparse.Namespace) -> None:
         precision=args.precision,
         seed=args.seed,
     )
-    network = train_finder(
+    network = train_detector(
         pictures, args.run_dir, settings=settings, checkpoint_every=args.checkpoint_every
     )
     print(json.dumps(measure(network, args), indent=2))
@@ -107,31 +107,31 @@ def train(args: argparse.Namespace) -> None:
 
 def measure(network, args: argparse.Namespace) -> dict:
     """Export; precision and recall at the threshold that the validation photographs ask for."""
-    path = args.run_dir / "finder.tflite"
+    path = args.run_dir / "detector.tflite"
 
     def write(threshold: float) -> None:
-        described = exporting.describe_finder(
+        described = exporting.describe_detector(
             image_size_px=args.size, threshold=threshold, least_score=args.least_score
         )
         exporting.export(network, path, "tflite", metadata=described, precision="dynamic_int8")
 
     write(LOWEST_SCORE)
-    finder = Finder.load(path)
-    none = on_none(finder, args)
-    photographs = {"val": on_photographs(finder, args.photographs, "val")}
-    val = evaluate_finder([*photographs["val"], *none])
+    detector = Detector.load(path)
+    none = on_none(detector, args)
+    photographs = {"val": on_photographs(detector, args.photographs, "val")}
+    val = evaluate_detector([*photographs["val"], *none])
     good = np.flatnonzero(val.precision >= WANTED_PRECISION)
     threshold = float(val.thresholds[good[0]]) if len(good) else float(val.thresholds[-1])
     if args.split not in photographs:
-        photographs[args.split] = on_photographs(finder, args.photographs, args.split)
+        photographs[args.split] = on_photographs(detector, args.photographs, args.split)
     measured = photographs[args.split]
     drawn = [
         match_hands(
-            finder.find(p.image, max_hands=4), p.boxes[p.weight > 0], p.is_right[p.weight > 0]
+            detector.find(p.image, max_hands=4), p.boxes[p.weight > 0], p.is_right[p.weight > 0]
         )
         for p in (
-            draw_picture(args.split, args.seed, i, backgrounds=args.backgrounds)
-            for i in range(DRAWN_TEST)
+            render_picture(args.split, args.seed, i, backgrounds=args.backgrounds)
+            for i in range(RENDERED_TEST)
         )
     ]
     write(args.threshold)
@@ -149,18 +149,18 @@ def measure(network, args: argparse.Namespace) -> dict:
     return results
 
 
-def on_photographs(finder: Finder, folder: Path, split: str) -> list:
+def on_photographs(detector: Detector, folder: Path, split: str) -> list:
     """Matches of the photographs of a split."""
     return [
-        match_hands(finder.find(rgb, max_hands=4), boxes, is_right)
+        match_hands(detector.find(rgb, max_hands=4), boxes, is_right)
         for rgb, boxes, is_right, _ in boxed_pictures(str(folder), split)
     ]
 
 
-def on_none(finder: Finder, args: argparse.Namespace) -> list:
+def on_none(detector: Detector, args: argparse.Namespace) -> list:
     """Matches of cut-outs of the backgrounds, which hold no hand."""
     pictures = empty_pictures([args.seed, 99], HANDS_FREE, folder=args.backgrounds)
-    return [match_hands(finder.find(rgb, max_hands=4), (), ()) for rgb in pictures]
+    return [match_hands(detector.find(rgb, max_hands=4), (), ()) for rgb in pictures]
 
 
 def named(numbers: Numbers) -> dict[str, float]:

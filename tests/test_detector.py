@@ -1,4 +1,4 @@
-"""The finder: pictures, targets, losses, metrics, and one training that must find hands."""
+"""The detector: pictures, targets, losses, metrics, and one training that must find hands."""
 
 import csv
 import dataclasses
@@ -11,35 +11,35 @@ import tensorflow as tf
 from kerashand import losses
 from kerashand.data import pictures as data
 from kerashand.errors import UserError
-from kerashand.metrics_detection import box_overlap, evaluate_finder, match_boxes
-from kerashand.models.finder import build_finder
-from kerashand.synthetic.pictures import draw_picture
+from kerashand.metrics_detection import box_overlap, evaluate_detector, match_boxes
+from kerashand.models.detector import build_detector
+from kerashand.synthetic.pictures import render_picture
 from kerashand.training.checkpoint import load_state
-from kerashand.training.finder import (
+from kerashand.training.detector import (
     LOSS_WEIGHTS,
-    FinderPictures,
-    FinderSettings,
-    train_finder,
+    DetectorPictures,
+    DetectorSettings,
+    train_detector,
 )
-from kerashand.training.finder_trainer import FinderTrainer, cell_targets
+from kerashand.training.detector_trainer import DetectorTrainer, cell_targets
 from kerashand.training.steps import StepSettings
 
 # --------------------------------------------------------------------------------- pictures
 
 
 def test_pictures_are_functions_of_their_number():
-    one, again, other = (draw_picture("train", 0, n, size_px=96) for n in (3, 3, 4))
+    one, again, other = (render_picture("train", 0, n, size_px=96) for n in (3, 3, 4))
     np.testing.assert_array_equal(one.image, again.image)
     assert one.image.shape == (96, 96, 3)
     assert one.image.dtype == np.uint8
     assert not np.array_equal(one.image, other.image)
-    assert not np.array_equal(one.image, draw_picture("test", 0, 3, size_px=96).image)
+    assert not np.array_equal(one.image, render_picture("test", 0, 3, size_px=96).image)
     with pytest.raises(ValueError, match="`split` must be one of"):
-        draw_picture("all", 0, 0)
+        render_picture("all", 0, 0)
 
 
 def test_pictures_hold_no_one_and_several_hands_of_both_sides():
-    drawn = [draw_picture("train", 0, n, size_px=96) for n in range(40)]
+    drawn = [render_picture("train", 0, n, size_px=96) for n in range(40)]
     counts = [len(picture.boxes) for picture in drawn]
     assert set(counts) >= {0, 1, 2}
     boxes = np.concatenate([picture.boxes for picture in drawn])
@@ -142,7 +142,7 @@ def test_targets_of_one_hand_by_hand():
     sigma = max(0.1 * 20, 0.6 * 8)  # along u, in pixels
     assert target["score"][5, 3] == pytest.approx(np.exp(-0.5 * (8 / sigma) ** 2), rel=1e-5)
     np.testing.assert_array_equal(target["box"][5, 2], [10, 20, 30, 68])
-    assert target["side"][5, 2] == 1.0
+    assert target["handedness"][5, 2] == 1.0
     assert target["weight"][5, 2] == 1.0
     assert target["weight"][0, 11] == 0.0
     assert (target["score_weight"] == 1.0).all()
@@ -157,7 +157,7 @@ def test_a_hidden_hand_counts_neither_way():
     assert target["score_weight"][5, 6] == 1.0
 
 
-def test_convention_finder_losses():
+def test_convention_detector_losses():
     one = np.ones((1, 1, 1), np.float32)
     zero = np.zeros((1, 1, 1), np.float32)
     assert float(losses.focal_score(one, zero, one)) == pytest.approx(0.25 * np.log(2))
@@ -191,23 +191,23 @@ def test_precision_and_recall_by_hand():
         ["right", "left"],
     )
     np.testing.assert_array_equal(first.is_hand, [True, False, False])  # each hand once
-    np.testing.assert_array_equal(first.side_right, [False, False, False])
+    np.testing.assert_array_equal(first.same_handedness, [False, False, False])
     second = match_boxes([[1, 1, 10, 10]], [0.6], ["right"], [[0, 0, 10, 10]], ["right"])
-    result = evaluate_finder([first, second], [0.5, 0.85])
+    result = evaluate_detector([first, second], [0.5, 0.85])
     np.testing.assert_allclose(result.precision, [2 / 3, 1.0])
     np.testing.assert_allclose(result.recall, [2 / 3, 1 / 3])
-    np.testing.assert_allclose(result.side_accuracy, [0.5, 0.0])
+    np.testing.assert_allclose(result.handedness_accuracy, [0.5, 0.0])
     # In order of score: hit, miss, hit, miss; two of three hands at precisions 1 and 2/3.
     assert result.average_precision == pytest.approx((1 + 2 / 3) / 3)
     with pytest.raises(ValueError, match="must hold a hand"):
-        evaluate_finder([match_boxes([], [], [], [], [])])
+        evaluate_detector([match_boxes([], [], [], [], [])])
 
 
 # ------------------------------------------------------------------------------------ model
 
 
-def test_finder_starts_with_low_scores_and_boxes_about_their_cells(rng):
-    network = build_finder(image_size_px=64, width=0.5)
+def test_detector_starts_with_low_scores_and_boxes_about_their_cells(rng):
+    network = build_detector(image_size_px=64, width=0.5)
     output = network(rng.uniform(0, 255, (2, 64, 64, 3)).astype(np.float32))
     assert output["score_logit"].shape == (2, 8, 8)
     assert np.mean(output["score_logit"]) < -3.0
@@ -217,10 +217,10 @@ def test_finder_starts_with_low_scores_and_boxes_about_their_cells(rng):
     assert (box[..., 2] > 8 * np.arange(8) + 3.5).all()
     assert (box[..., 3] > (8 * np.arange(8) + 3.5)[:, None]).all()
     with pytest.raises(ValueError, match="multiple of 32"):
-        build_finder(image_size_px=100)
+        build_detector(image_size_px=100)
 
 
-SETTINGS = FinderSettings(image_size_px=96, width=0.5, epochs=5, steps_per_epoch=29)
+SETTINGS = DetectorSettings(image_size_px=96, width=0.5, epochs=5, steps_per_epoch=29)
 
 
 class Stop(keras.callbacks.Callback):
@@ -240,20 +240,20 @@ class Stop(keras.callbacks.Callback):
 def eight(tmp_path, monkeypatch):
     """Eight drawn pictures, to train on and to validate with."""
     monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
-    drawn = data.DrawnPictures("train", 0, 8)
-    return FinderPictures(sets=(drawn,), shares=(8,), validation=drawn)
+    drawn = data.RenderedPictures("train", 0, 8)
+    return DetectorPictures(sets=(drawn,), shares=(8,), validation=drawn)
 
 
 @pytest.mark.slow
 def test_training_finds_the_hands_it_has_seen_and_goes_on(eight, tmp_path):
     """A network that learns eight pictures by heart; stopped halfway, it goes on."""
     run = tmp_path / "run"
-    with pytest.raises(KeyboardInterrupt, match="from finder, after epoch 1 of 5"):
-        train_finder(eight, run, settings=SETTINGS, callbacks=[Stop(30)])
-    network = train_finder(eight, run, settings=SETTINGS)
+    with pytest.raises(KeyboardInterrupt, match="from detector, after epoch 1 of 5"):
+        train_detector(eight, run, settings=SETTINGS, callbacks=[Stop(30)])
+    network = train_detector(eight, run, settings=SETTINGS)
     images, hands = [], []
     for n in range(8):
-        drawn = draw_picture("train", 0, n)
+        drawn = render_picture("train", 0, n)
         images.append(drawn.image)
         hands.append((drawn.boxes * 96 / data.STORED_PX, drawn.weight))
     small = tf.image.resize(np.array(images, np.float32), (96, 96), antialias=True)
@@ -271,42 +271,42 @@ def test_training_finds_the_hands_it_has_seen_and_goes_on(eight, tmp_path):
         elsewhere.append(score[rest].mean())
     assert np.mean(at_hands) > np.mean(elsewhere) + 0.25
     # What the run folder of every training holds.
-    for name in ("config.yaml", "versions.json", "log.csv", "tensorboard", "best_finder.npz",
-                 "weights_finder.npz", "history.png"):  # fmt: skip
+    for name in ("config.yaml", "versions.json", "log.csv", "tensorboard", "best_detector.npz",
+                 "weights_detector.npz", "history.png"):  # fmt: skip
         assert (run / name).exists(), name
     with (run / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == list("12345")
-    assert {"score", "box", "side", "val_loss"} <= set(rows[0])
+    assert {"score", "box", "handedness", "val_loss"} <= set(rows[0])
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     other = dataclasses.replace(SETTINGS, width=1.0)
     with pytest.raises(UserError, match=r"another configuration. There:\n  width: 0.5, not 1.0"):
-        train_finder(eight, run, settings=other)
+        train_detector(eight, run, settings=other)
 
 
 @pytest.mark.slow
-def test_a_finder_stopped_within_an_epoch_ends_like_an_unbroken_one(eight, tmp_path):
+def test_a_detector_stopped_within_an_epoch_ends_like_an_unbroken_one(eight, tmp_path):
     """Checkpoints within epochs, and the same pictures in the same order afterwards."""
     settings = dataclasses.replace(SETTINGS, image_size_px=64, epochs=2, steps_per_epoch=4)
-    unbroken = train_finder(eight, tmp_path / "unbroken", settings=settings)
+    unbroken = train_detector(eight, tmp_path / "unbroken", settings=settings)
     run = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt, match="after epoch 0 of 2 and 2 steps of the next"):
-        train_finder(eight, run, settings=settings, checkpoint_every=2, callbacks=[Stop(3)])
+        train_detector(eight, run, settings=settings, checkpoint_every=2, callbacks=[Stop(3)])
     state = load_state(run / "checkpoint.npz")
-    assert (state["stage"], state["epoch"], state["step"]) == ("finder", 0, 2)
-    network = train_finder(eight, run, settings=settings, checkpoint_every=2)
+    assert (state["stage"], state["epoch"], state["step"]) == ("detector", 0, 2)
+    network = train_detector(eight, run, settings=settings, checkpoint_every=2)
     for mine, theirs in zip(network.weights, unbroken.weights, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=2e-3, err_msg=mine.path)
 
 
 @pytest.mark.slow
-def test_a_finder_that_diverges_says_what_to_lower(eight, tmp_path):
+def test_a_detector_that_diverges_says_what_to_lower(eight, tmp_path):
     settings = dataclasses.replace(
         SETTINGS, image_size_px=64, steps_per_epoch=8, learning_rate=1e30
     )
-    message = r"stopped in stage finder: .* is not finite.*Lower `--learning-rate`.*`--run-dir`"
+    message = r"stopped in stage detector: .* is not finite.*Lower `--learning-rate`.*`--run-dir`"
     with pytest.raises(UserError, match=message):
-        train_finder(eight, tmp_path, settings=settings)
+        train_detector(eight, tmp_path, settings=settings)
 
 
 def test_micro_batches_of_pictures_without_hands_add_up(rng):
@@ -316,9 +316,9 @@ def test_micro_batches_of_pictures_without_hands_add_up(rng):
     hands[0, 1] = [40, 8, 60, 30, 0, 1]
     batch = {"image": tf.constant(rng.uniform(0, 255, (4, 64, 64, 3)), tf.float32)}
     batch |= cell_targets(tf.constant(hands), 8)
-    trainer = FinderTrainer(build_finder(image_size_px=64, width=0.5))
-    trainer.start_stage(StepSettings(loss_weights=LOSS_WEIGHTS, rates={"finder": 1.0}), {
-        "finder": keras.optimizers.Adam()
+    trainer = DetectorTrainer(build_detector(image_size_px=64, width=0.5))
+    trainer.start_stage(StepSettings(loss_weights=LOSS_WEIGHTS, rates={"detector": 1.0}), {
+        "detector": keras.optimizers.Adam()
     })  # fmt: skip
     counts = trainer._label_counts(batch)
     assert float(counts["score"]) == 2.0

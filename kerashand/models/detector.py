@@ -1,4 +1,4 @@
-"""The finder: where in a whole picture hands are, and which side they are of.
+"""The detector: where in a whole picture hands are, and which side they are of.
 
 One prediction a cell, as in CenterNet (Zhou, Wang and Krähenbühl 2019): the score says whether the
 middle of a hand's box lies there, and four distances reach from the cell's centre to its edges.
@@ -10,7 +10,7 @@ from kerashand.geometry.heatmaps import cell_centers_px
 from kerashand.models import blocks
 from kerashand.models.blocks import check_multiple, conv_unit, merge_levels, scaled_channels
 
-FINDER_STRIDE = 8
+DETECTOR_STRIDE = 8
 LEVEL_CHANNELS = (16, 32, 48, 80, 128)
 """Channels at strides 2, 4, 8, 16, 32 for width 1."""
 MERGED_CHANNELS = 48
@@ -22,8 +22,8 @@ RARE_SCORE_BIAS = -4.6
 """Scores start at 0.01, so that the many empty cells do not swamp the first steps."""
 
 
-def build_finder(*, image_size_px=192, width=1.0, name="finder"):
-    """Build the finder's network.
+def build_detector(*, image_size_px=192, width=1.0, name="detector"):
+    """Build the detector's network.
 
     Args:
         image_size_px: side S of the square input, a multiple of 32.
@@ -53,14 +53,14 @@ def build_finder(*, image_size_px=192, width=1.0, name="finder"):
         for repeat in range(depth):
             x = blocks.dense_residual(x, name=f"res{stride}_{repeat}")
         levels[stride] = x
-    x = merge_levels(levels, channels, FINDER_STRIDE)
+    x = merge_levels(levels, channels, DETECTOR_STRIDE)
     x = blocks.dense_residual(x, name="encode")
     x = conv_unit(x, 2 * channels, name="head", kernel=3)
     score = keras.layers.Conv2D(
         1, 1, dtype="float32", name="score",
         bias_initializer=keras.initializers.Constant(RARE_SCORE_BIAS),
     )(x)  # fmt: skip
-    side = keras.layers.Conv2D(1, 1, dtype="float32", name="side")(x)
+    side = keras.layers.Conv2D(1, 1, dtype="float32", name="handedness")(x)
     reach = keras.layers.Conv2D(4, 1, dtype="float32", name="reach")(x)
 
     # Outputs.
@@ -68,7 +68,7 @@ def build_finder(*, image_size_px=192, width=1.0, name="finder"):
         image,
         {
             "score_logit": score[..., 0],
-            "box": _boxes(reach, image_size_px // FINDER_STRIDE),
+            "box": _boxes(reach, image_size_px // DETECTOR_STRIDE),
             "right_logit": side[..., 0],
         },
         name=name,
@@ -77,8 +77,8 @@ def build_finder(*, image_size_px=192, width=1.0, name="finder"):
 
 def _boxes(reach, cells):
     """Distances [B, h, w, 4] in logarithms of cells to boxes in pixels."""
-    distance = keras.ops.exp(keras.ops.clip(reach, -6.0, 4.0)) * (REACH_CELLS * FINDER_STRIDE)
-    centre = cell_centers_px(cells, FINDER_STRIDE)
+    distance = keras.ops.exp(keras.ops.clip(reach, -6.0, 4.0)) * (REACH_CELLS * DETECTOR_STRIDE)
+    centre = cell_centers_px(cells, DETECTOR_STRIDE)
     columns, rows = centre[None, None, :], centre[None, :, None]
     return keras.ops.stack(
         [

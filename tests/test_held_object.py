@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from kerashand.skeleton import BONES
-from kerashand.synthetic import clutter, held, scene
+from kerashand.synthetic import clutter, held_object, scene
 from kerashand.synthetic.appearance import sample_lights
 from kerashand.synthetic.hand import load_hand
 from kerashand.synthetic.render import vertex_normals
-from kerashand.synthetic.scene import LOOKS, draw_hand
+from kerashand.synthetic.scene import STYLES, render_hand
 
 INTRINSICS = np.array([[400.0, 0.0, 63.5], [0.0, 400.0, 63.5], [0.0, 0.0, 1.0]])
 
 
 def with_clutter(**shares):
-    """The look `varied` with other shares of clutter."""
-    look = LOOKS["varied"]
+    """The style `varied` with other shares of clutter."""
+    look = STYLES["varied"]
     return dataclasses.replace(look, clutter=dataclasses.replace(look.clutter, **shares))
 
 
@@ -39,25 +39,25 @@ def gaps_mm(joints, centre, axis, half_length) -> np.ndarray:
 
 
 def test_a_bar_keeps_clear_of_the_bones(joints, rng):
-    places = [held.fit(joints, rng) for _ in range(50)]
+    places = [held_object.fit(joints, rng) for _ in range(50)]
     found = [place for place in places if place is not None]
     assert len(found) > 25
     for centre, axis, radius, half_length in found:
-        assert held.THICKNESS_MM[0] <= radius <= held.THICKNESS_MM[1]
+        assert held_object.THICKNESS_MM[0] <= radius <= held_object.THICKNESS_MM[1]
         assert np.linalg.norm(axis) == pytest.approx(1.0)
         # Skin is given way to by what lies between the points that are checked.
         assert gaps_mm(joints, centre, axis, half_length).min() > radius + 5.0
 
 
 def test_a_bar_lies_on_the_side_of_the_palm(joints, rng):
-    centres = [place[0] for _ in range(50) if (place := held.fit(joints, rng)) is not None]
+    centres = [place[0] for _ in range(50) if (place := held_object.fit(joints, rng)) is not None]
     behind = np.array(centres)[:, 2] > joints[[0, 5, 17], 2].mean() + 10.0
     assert behind.mean() < 0.1
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_solid_is_closed_and_looks_outwards(seed):
-    vertices, normals, texture, faces = held.solid(10.0, 40.0, np.random.default_rng(seed))
+    vertices, normals, texture, faces = held_object.solid(10.0, 40.0, np.random.default_rng(seed))
     assert np.abs(vertices[:, 2]).max() <= 40.0 + 1e-9
     assert np.hypot(*vertices[:, :2].T).max() <= 10.0 * 2**0.5 + 1e-9
     assert texture.min() >= 0.0
@@ -78,7 +78,10 @@ def test_a_solid_is_closed_and_looks_outwards(seed):
 
 def test_a_thing_is_drawn_where_it_is(joints, rng):
     ambient, lights = sample_lights(rng, 2)
-    things = [held.draw_held(joints, INTRINSICS, 128, ambient, lights, rng) for _ in range(20)]
+    things = [
+        held_object.render_held_object(joints, INTRINSICS, 128, ambient, lights, rng)
+        for _ in range(20)
+    ]
     drawn = [thing for thing in things if thing is not None]
     assert len(drawn) > 8
     for thing in drawn:
@@ -95,20 +98,21 @@ def test_nothing_is_drawn_behind_the_camera(rng):
     near = hand_before_a_camera(distance_mm=20.0)
     ambient, lights = sample_lights(rng, 1)
     assert all(
-        held.draw_held(near, INTRINSICS, 64, ambient, lights, rng) is None for _ in range(10)
+        held_object.render_held_object(near, INTRINSICS, 64, ambient, lights, rng) is None
+        for _ in range(10)
     )
 
 
 def test_what_is_held_is_no_part_of_the_hand():
-    look = with_clutter(held=1.0)
-    hands = [draw_hand(look, np.random.default_rng(k), 96) for k in range(12)]
-    holding = [hand for hand in hands if hand.held.any()]
+    look = with_clutter(held_object=1.0)
+    hands = [render_hand(look, np.random.default_rng(k), 96) for k in range(12)]
+    holding = [hand for hand in hands if hand.object_cover.any()]
     assert len(holding) >= 3
     for hand in holding:
-        thing = hand.held == 1.0
+        thing = hand.object_cover == 1.0
         assert (hand.cover[thing] > 0.99).all()
         assert np.isinf(hand.depth_mm[thing]).all()
-        assert (hand.cover[..., 0] - hand.held >= -1e-5).all()
+        assert (hand.cover[..., 0] - hand.object_cover >= -1e-5).all()
 
 
 def test_neither_what_is_held_nor_what_stands_before_has_depth(monkeypatch):
@@ -122,15 +126,17 @@ def test_neither_what_is_held_nor_what_stands_before_has_depth(monkeypatch):
 
         return wrapper
 
-    monkeypatch.setitem(scene.LOOKS, "varied", with_clutter(held=1.0, occluder=1.0, other_hand=0.0))
-    monkeypatch.setattr(scene, "draw_hand", noted(scene.draw_hand))
+    monkeypatch.setitem(
+        scene.STYLES, "varied", with_clutter(held_object=1.0, occluder=1.0, other_hand=0.0)
+    )
+    monkeypatch.setattr(scene, "render_hand", noted(scene.render_hand))
     monkeypatch.setattr(clutter, "occluder", noted(clutter.occluder))
     holding = 0
     for index in range(12):
         drawn.clear()
-        sample = scene.draw_sample("varied", "train", 0, index, size_px=96)
+        sample = scene.render_sample("varied", "train", 0, index, size_px=96)
         hand, (_, cover) = drawn
-        thing = hand.held >= 0.5
+        thing = hand.object_cover >= 0.5
         holding += thing.any() and not (cover[thing] >= 0.5).all()
         assert not sample.depth_mm[thing].any()
         assert not sample.depth_mm[cover >= 0.5].any()

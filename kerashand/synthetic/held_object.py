@@ -37,7 +37,7 @@ class Thing:
     depth_mm: np.ndarray
 
 
-def draw_held(
+def render_held_object(
     joints_mm: np.ndarray,
     intrinsics: np.ndarray,
     size_px: int,
@@ -158,7 +158,7 @@ def _albedo(texture_uv: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.broadcast_to(rng.uniform(0.0, 0.9, 3) ** 2, (len(texture_uv), 3)).astype(
             np.float32
         )
-    texture = np.clip(appearance.drawn_background(rng, TEXTURE_PX), 0.0, 1.0) ** 2
+    texture = np.clip(appearance.procedural_background(rng, TEXTURE_PX), 0.0, 1.0) ** 2
     texture = cv2.resize(texture, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     column, row = np.clip(texture_uv * (len(texture) - 1), 0, len(texture) - 1).astype(int).T
     return np.clip(texture[row, column], 0.0, 0.9).astype(np.float32)

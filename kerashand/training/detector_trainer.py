@@ -1,4 +1,4 @@
-"""What the finder learns: score, box and side of every cell against the hands of whole pictures."""
+"""What the detector learns: score, box and handedness of every cell of a whole picture."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import tensorflow as tf
 
 from kerashand import losses
 from kerashand.geometry.heatmaps import cell_centers_px
-from kerashand.models.finder import FINDER_STRIDE
+from kerashand.models.detector import DETECTOR_STRIDE
 from kerashand.terms import Term
 from kerashand.training.steps import TermsTrainer
 
 SPREAD = 0.1
-"""Standard deviation of the Gaussian about a middle, as a share of the box's sides."""
+"""Standard deviation of the Gaussian about a middle, as a share of the box's handedness."""
 LEAST_SPREAD_CELLS = 0.6
 NEAR_MIDDLE = 0.4
-"""Cells above this target learn box and side."""
+"""Cells above this target learn box and handedness."""
 
 
 def cell_targets(hands: tf.Tensor, cells: int) -> dict[str, tf.Tensor]:
@@ -27,22 +27,22 @@ def cell_targets(hands: tf.Tensor, cells: int) -> dict[str, tf.Tensor]:
 
     Args:
         hands: [B, N, 6] left, top, right, bottom, right-hand, weight (see
-            `kerashand.data.pictures`), pixels of the finder's input.
+            `kerashand.data.pictures`), pixels of the detector's input.
         cells: h = w of the maps.
 
     Returns:
         score [B, h, w]: 1 at middles, falling off as a Gaussian; score_weight [B, h, w]: 0 in
-        boxes that do not count; box [B, h, w, 4], side [B, h, w] of the hand whose Gaussian is
-        highest, and their weight [B, h, w].
+        boxes that do not count; box [B, h, w, 4], handedness [B, h, w] of the hand whose
+        Gaussian is highest, and their weight [B, h, w].
     """
-    box, side, weight = hands[..., :4], hands[..., 4], hands[..., 5]
+    box, handedness, weight = hands[..., :4], hands[..., 4], hands[..., 5]
     size = tf.maximum(box[..., 2:] - box[..., :2], 1.0)
-    centre = cell_centers_px(cells, FINDER_STRIDE)
+    centre = cell_centers_px(cells, DETECTOR_STRIDE)
     middle = (box[..., :2] + box[..., 2:]) / 2
     # The peak stands at the centre of its cell, so that one cell reaches 1.
-    cell = tf.clip_by_value(tf.floor((middle + 0.5) / FINDER_STRIDE), 0.0, cells - 1.0)
-    peak = (cell + 0.5) * FINDER_STRIDE - 0.5
-    sigma = tf.maximum(SPREAD * size, LEAST_SPREAD_CELLS * FINDER_STRIDE)
+    cell = tf.clip_by_value(tf.floor((middle + 0.5) / DETECTOR_STRIDE), 0.0, cells - 1.0)
+    peak = (cell + 0.5) * DETECTOR_STRIDE - 0.5
+    sigma = tf.maximum(SPREAD * size, LEAST_SPREAD_CELLS * DETECTOR_STRIDE)
 
     def profile(axis: int) -> tf.Tensor:
         offset = (centre[None, None, :] - peak[..., axis : axis + 1]) / sigma[..., axis : axis + 1]
@@ -53,7 +53,9 @@ def cell_targets(hands: tf.Tensor, cells: int) -> dict[str, tf.Tensor]:
     height *= tf.cast(weight > 0, tf.float32)[:, :, None, None]
     score = tf.reduce_max(height, axis=1)
     owner = tf.argmax(height, axis=1)  # [B, h, w]
-    chosen = tf.gather(tf.concat([box, side[..., None]], axis=-1), owner, axis=1, batch_dims=1)
+    chosen = tf.gather(
+        tf.concat([box, handedness[..., None]], axis=-1), owner, axis=1, batch_dims=1
+    )
 
     inside_u = (centre >= box[..., 0:1]) & (centre <= box[..., 2:3])
     inside_v = (centre >= box[..., 1:2]) & (centre <= box[..., 3:4])
@@ -64,7 +66,7 @@ def cell_targets(hands: tf.Tensor, cells: int) -> dict[str, tf.Tensor]:
             tf.reduce_any(unclear, axis=1) & (score < NEAR_MIDDLE), 0.0, tf.ones_like(score)
         ),
         "box": chosen[..., :4],
-        "side": chosen[..., 4],
+        "handedness": chosen[..., 4],
         "weight": tf.where(score >= NEAR_MIDDLE, score, 0.0),
     }
 
@@ -86,7 +88,7 @@ def _box(seen: tuple[Mapping, Mapping], weight: tf.Tensor) -> tf.Tensor:
 
 def _side(seen: tuple[Mapping, Mapping], weight: tf.Tensor) -> tf.Tensor:
     batch, output = seen
-    return losses.binary_cross_entropy(batch["side"], output["right_logit"], weight)
+    return losses.binary_cross_entropy(batch["handedness"], output["right_logit"], weight)
 
 
 TERMS = (
@@ -96,7 +98,7 @@ TERMS = (
         title="loss of the scores",
         unit="focal loss a hand",
         label="hands",
-        trains=("finder",),
+        trains=("detector",),
         weight=_middles,
         value=_score,
         least_count=1.0,  # cells without a hand count in a batch without any too
@@ -107,31 +109,31 @@ TERMS = (
         title="loss of the boxes",
         unit="1 - GIoU",
         label="hands",
-        trains=("finder",),
+        trains=("detector",),
         weight=itemgetter("weight"),
         value=_box,
     ),
     Term(
-        name="side",
+        name="handedness",
         meaning="whether it is a right hand",
-        title="loss of the sides",
+        title="loss of the handedness",
         unit="cross entropy, nats",
         label="hands",
-        trains=("finder",),
+        trains=("detector",),
         weight=itemgetter("weight"),
         value=_side,
     ),
 )
-"""What the finder learns; see `kerashand.terms`."""
+"""What the detector learns; see `kerashand.terms`."""
 
 
-class FinderTrainer(TermsTrainer):
-    """Trains a network of `kerashand.models.finder` on batches of ``image`` and `cell_targets`."""
+class DetectorTrainer(TermsTrainer):
+    """Trains a network of `kerashand.models.detector` on ``image`` and `cell_targets`."""
 
     def __init__(self, network: keras.Model, *, loss_scaling: bool = False):
-        models = {"finder": network}
-        super().__init__(models, TERMS, name="finder_trainer", loss_scaling=loss_scaling)
+        models = {"detector": network}
+        super().__init__(models, TERMS, name="detector_trainer", loss_scaling=loss_scaling)
 
-    def look(self, batch: dict, *, training: bool) -> tuple[dict, dict]:
+    def forward(self, batch: dict, *, training: bool) -> tuple[dict, dict]:
         """The batch and the maps of the network."""
-        return batch, self.finder(batch["image"], training=training)
+        return batch, self.detector(batch["image"], training=training)

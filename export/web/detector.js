@@ -1,4 +1,4 @@
-/** The finder: hand boxes and sides in a whole picture, as in kerashand/runtime/finder.py. */
+/** The detector: hand boxes and sides in a whole picture, as in kerashand/runtime/detector.py. */
 
 import { Backend } from './backend.js';
 import { cut } from './crop.js';
@@ -21,14 +21,14 @@ const DEFAULT_THRESHOLD = 0.5;
  *   side: 'left' | 'right',
  *   score: number,
  *   right: number | null,
- * }} FoundHand right: 0..1, how likely it is a right hand; null where the side was given
+ * }} Detection right: 0..1, how likely it is a right hand; null where the side was given
  */
 
 /**
  * A small network that says for each cell of a map whether a hand's middle lies there. Its outputs:
  * `score` [h, w] 0..1, `box` [h, w, 4] in pixels of the input, `right` [h, w] 0..1.
  */
-export class Finder {
+export class Detector {
   /** @param {Backend} backend */
   constructor(backend) {
     this.backend = backend;
@@ -40,13 +40,13 @@ export class Finder {
   }
 
   /**
-   * Load an exported finder.
+   * Load an exported detector.
    *
    * @param {string} url
-   * @returns {Promise<Finder>}
+   * @returns {Promise<Detector>}
    */
   static async load(url) {
-    return new Finder(await Backend.load(url, 'hand_finder'));
+    return new Detector(await Backend.load(url, 'hand_detector'));
   }
 
   /**
@@ -54,7 +54,7 @@ export class Finder {
    *
    * @param {import('./crop.js').Picture} picture
    * @param {number} maxHands
-   * @returns {Promise<FoundHand[]>}
+   * @returns {Promise<Detection[]>}
    */
   async find(picture, maxHands) {
     const { width, height } = picture;
@@ -69,7 +69,7 @@ export class Finder {
       // Beyond its edges the picture is mirrored, and hands there are reflections.
       const isNew = found.every((other) => boxOverlap(box, other.box) < OVERLAP);
       if (isNew && inPicture(box, picture)) {
-        found.push({ box, side: sideOf(right[cell]), score: score[cell], right: right[cell] });
+        found.push({ box, side: handednessOf(right[cell]), score: score[cell], right: right[cell] });
       }
     }
     return found.slice(0, maxHands);
@@ -104,6 +104,6 @@ export class Finder {
  * @param {number} right 0..1
  * @returns {'left' | 'right'}
  */
-export function sideOf(right) {
+export function handednessOf(right) {
   return right >= 0.5 ? 'right' : 'left';
 }

@@ -1,4 +1,4 @@
-"""The finder: hand boxes and sides in a whole picture."""
+"""The detector: boxes of hands in a whole picture, and their handedness."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from kerashand.runtime.crop import crop_from_image, cut, square_around
 
 OVERLAP = 0.35
 DEFAULT_THRESHOLD = 0.5
+SPARE_HANDS = 2
+"""How many more detections than hands are asked for are read: the pose model decides."""
 
 
 @dataclass(frozen=True)
-class FoundHand:
-    """A hand that was found.
+class Detection:
+    """What may be a hand.
 
     Attributes:
         box: left, top, right, bottom in pixels of the picture.
-        side: "left" or "right".
+        handedness: "left" or "right".
         score: 0..1.
-        right: 0..1, how likely it is a right hand; None where the side was given.
+        p_right: 0..1, how likely it is a right hand; None where the handedness was given.
     """
 
     box: tuple[float, float, float, float]
-    side: str
+    handedness: str
     score: float
-    right: float | None = None
+    p_right: float | None = None
 
 
-class Finder:
+class Detector:
     """A small network that says for each cell of a map whether a hand's middle lies there.
 
     Its outputs on [1, S, S, 3]: `score` [1, h, w] 0..1, `box` [1, h, w, 4] left, top, right, bottom
-    in pixels of the input, `right` [1, h, w] 0..1.
+    in pixels of the input, `p_right` [1, h, w] 0..1.
 
     Attributes:
         threshold: score from which on a cell may be a hand.
-        least_score: score times that of the joints from which on it is one.
+        least_score: score times that of the pose model from which on it is a hand.
     """
 
     def __init__(self, backend: Backend):
@@ -53,60 +55,60 @@ class Finder:
         self.least_score = _score(backend, "least_score", 0.0)
 
     @classmethod
-    def load(cls, path: str | Path, *, threads: int = 1) -> Finder:
-        """Load an exported finder.
+    def load(cls, path: str | Path, *, threads: int = 1) -> Detector:
+        """Load an exported detector.
 
         Raises:
             UserError: If the file is missing, damaged or of another kind.
         """
-        return cls(load_backend(path, task="hand_finder", threads=threads))
+        return cls(load_backend(path, task="hand_detector", threads=threads))
 
-    def find(self, rgb: NDArray[np.uint8], *, max_hands: int) -> list[FoundHand]:
+    def detect(self, rgb: NDArray[np.uint8], *, max_hands: int) -> list[Detection]:
         """What may be hands of a picture, the surest first."""
         height, width = rgb.shape[:2]
         whole = (-0.5, -0.5, width - 0.5, height - 0.5)
-        return self._look(rgb, *square_around(whole))[:max_hands]
+        affine = crop_from_image(*square_around(whole), self.size_px)
+        return self._detections(rgb, affine)[:max_hands]
 
-    def right_in(self, rgb: NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
+    def p_right_in(self, rgb: NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
         """How likely the hand in a box is a right one, 0..1."""
         centre, side_px = square_around(box, margin=2.0)
         output = self._run(rgb, crop_from_image(centre, side_px, self.size_px))
         score = output["score"] * _near_middle(output["score"].shape)
-        return float(output["right"].flat[int(score.argmax())])
+        return float(output["p_right"].flat[int(score.argmax())])
 
     def _run(self, rgb, affine) -> dict[str, NDArray[np.float64]]:
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        return checked(output, task="hand_finder")
+        return checked(output, task="hand_detector")
 
-    def _look(self, rgb, centre, side_px: float) -> list[FoundHand]:
-        affine = crop_from_image(centre, side_px, self.size_px)
+    def _detections(self, rgb, affine) -> list[Detection]:
         output = self._run(rgb, affine)
         rows, columns = np.nonzero(output["score"] >= self.threshold)
         scores = output["score"][rows, columns]
         corners = output["box"][rows, columns].reshape(-1, 2, 2)
         boxes = apply_inverse_affine(corners, affine).reshape(-1, 4)
-        found: list[FoundHand] = []
+        found: list[Detection] = []
         for number in np.argsort(-scores):
             box = tuple(float(value) for value in boxes[number])
             # Beyond its edges the picture is mirrored, and hands there are reflections.
             if in_picture(box, rgb) and all(
                 box_overlap(box, other.box) < OVERLAP for other in found
             ):
-                right = float(output["right"][rows[number], columns[number]])
-                found.append(FoundHand(box, side_of(right), float(scores[number]), right))
+                p_right = float(output["p_right"][rows[number], columns[number]])
+                found.append(Detection(box, handedness_of(p_right), float(scores[number]), p_right))
         return found
 
 
 def _score(backend: Backend, name: str, default: float) -> float:
     value = backend.metadata.get(name, default)
     if not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
-        raise UserError(f"A finder says `{name}` of 0 to 1. Received: {shown(value)}")
+        raise UserError(f"A detector says `{name}` of 0 to 1. Received: {shown(value)}")
     return float(value)
 
 
-def side_of(right: float) -> str:
-    """The side that is the likelier one."""
-    return "right" if right >= 0.5 else "left"
+def handedness_of(p_right: float) -> str:
+    """The likelier handedness."""
+    return "right" if p_right >= 0.5 else "left"
 
 
 def _near_middle(shape: tuple[int, int]) -> NDArray[np.float64]:

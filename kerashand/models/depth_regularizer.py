@@ -31,7 +31,7 @@ DEPTH_GAIN = 4.0
 """X_z of a hand lies within about 0.5 +- 0.25: this brings it to -1..1."""
 
 
-def build_depth_decoder(
+def build_depth_regularizer(
     *,
     output_size_px=64,
     encoding="heatmaps",

@@ -1,4 +1,4 @@
-"""Trains the finder, in the loop of `kerashand.training.loop`."""
+"""Trains the detector, in the loop of `kerashand.training.loop`."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from kerashand import visualize
 from kerashand.data.cache import CachedSplit, ensure_splits
 from kerashand.data.pictures import picture_batches, plain_batches
 from kerashand.data.pipeline import as_written
-from kerashand.models.finder import FINDER_STRIDE, build_finder
+from kerashand.models.detector import DETECTOR_STRIDE, build_detector
 from kerashand.terms import history_panels
-from kerashand.training.finder_trainer import TERMS, FinderTrainer, cell_targets
+from kerashand.training.detector_trainer import TERMS, DetectorTrainer, cell_targets
 from kerashand.training.loop import naming_damage, train_stage
 from kerashand.training.optimizers import build_optimizers
 from kerashand.training.run_folder import Plan, RunFolder
 from kerashand.training.steps import StepSettings
 from kerashand.yaml_files import read_yaml_file
 
-STAGE = "finder"
+STAGE = "detector"
 WARMUP_PART = 50
 """One in so many steps warms up."""
-LOSS_WEIGHTS = {"score": 1.0, "box": 1.0, "side": 0.5}
+LOSS_WEIGHTS = {"score": 1.0, "box": 1.0, "handedness": 0.5}
 VALIDATION_BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FinderSettings:
-    """How a finder is trained.
+class DetectorSettings:
+    """How a detector is trained.
 
     Attributes:
         image_size_px: side of the network's input.
@@ -58,8 +58,8 @@ class FinderSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class FinderPictures:
-    """What a finder is trained on.
+class DetectorPictures:
+    """What a detector is trained on.
 
     Attributes:
         sets: cached pictures, see `kerashand.data.pictures`.
@@ -72,15 +72,15 @@ class FinderPictures:
     validation: CachedSplit
 
 
-def train_finder(
-    pictures: FinderPictures,
+def train_detector(
+    pictures: DetectorPictures,
     folder: Path,
     *,
-    settings: FinderSettings,
+    settings: DetectorSettings,
     checkpoint_every: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.Model:
-    """Train a finder, or go on where its folder stands.
+    """Train a detector, or go on where its folder stands.
 
     Args:
         pictures: for training and validation.
@@ -118,16 +118,16 @@ def train_finder(
             visualize.figure_history(
                 run.state["history"], folder / "history.png", panels=history_panels(TERMS)
             )
-    plain.set_weights(trainer.finder.get_weights())
+    plain.set_weights(trainer.detector.get_weights())
     return plain
 
 
 def _training(
-    pictures: FinderPictures,
+    pictures: DetectorPictures,
     paths: Mapping[CachedSplit, Sequence[Path]],
     first_step: int,
     *,
-    settings: FinderSettings,
+    settings: DetectorSettings,
 ) -> tf.data.Dataset:
     """Endless batches from a step on."""
     batches = picture_batches(
@@ -142,9 +142,9 @@ def _training(
 
 
 def _validation(
-    pictures: FinderPictures,
+    pictures: DetectorPictures,
     paths: Mapping[CachedSplit, Sequence[Path]],
-    settings: FinderSettings,
+    settings: DetectorSettings,
 ) -> tf.data.Dataset:
     """One pass over the held-out pictures."""
     batches = plain_batches(
@@ -161,20 +161,20 @@ def _with_targets(batches: tf.data.Dataset, image_size_px: int) -> tf.data.Datas
 
     @as_written
     def of_cells(image: tf.Tensor, hands: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": image, **cell_targets(hands, image_size_px // FINDER_STRIDE)}
+        return {"image": image, **cell_targets(hands, image_size_px // DETECTOR_STRIDE)}
 
     return batches.map(of_cells, tf.data.AUTOTUNE)
 
 
-def _built(settings: FinderSettings) -> tuple[keras.Model, FinderTrainer]:
+def _built(settings: DetectorSettings) -> tuple[keras.Model, DetectorTrainer]:
     """The network in float32, and the trainer of the same one in the precision of the training."""
     sizes = {"image_size_px": settings.image_size_px, "width": settings.width}
-    plain = network = build_finder(**sizes)
+    plain = network = build_detector(**sizes)
     if settings.precision != "float32":
         with _dtype_policy(settings.precision):
-            network = build_finder(**sizes)
-    trainer = FinderTrainer(network, loss_scaling=settings.precision == "mixed_float16")
-    rates, steps = {"finder": 1.0}, settings.epochs * settings.steps_per_epoch
+            network = build_detector(**sizes)
+    trainer = DetectorTrainer(network, loss_scaling=settings.precision == "mixed_float16")
+    rates, steps = {"detector": 1.0}, settings.epochs * settings.steps_per_epoch
     optimizers = build_optimizers(
         rates,
         name="adamw",
@@ -190,7 +190,7 @@ def _built(settings: FinderSettings) -> tuple[keras.Model, FinderTrainer]:
     return plain, trainer
 
 
-def _plan(pictures: FinderPictures, settings: FinderSettings) -> Plan:
+def _plan(pictures: DetectorPictures, settings: DetectorSettings) -> Plan:
     """What the folder has to know: the settings, and what names the pictures in the cache."""
 
     def named(split: CachedSplit) -> str:

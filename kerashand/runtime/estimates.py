@@ -1,0 +1,82 @@
+"""Single runs of the pose network on a hand, and their mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerashand.runtime.views import View
+
+LEAST_WEIGHT = 1e-6
+"""Of a joint, so that two confidences of 0 have a mean."""
+LEAST_P = 1e-4
+"""Probabilities are kept so far from 0 and 1, so that one pass cannot outvote all others."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one pass says.
+
+    Attributes:
+        view: the square that the network saw.
+        handedness: "left" where it saw the mirror image.
+        fits: whether the joints lie in the square as they should.
+        uv_px: [21, 2] pixels of the picture.
+        z_relative: [21].
+        confidence: [21].
+        score: 0..1, how likely there is a hand.
+        p_right: 0..1, how likely the hand in the picture is a right one; None of a model that does
+            not say.
+    """
+
+    view: View
+    handedness: str
+    fits: bool
+    uv_px: NDArray[np.float64]
+    z_relative: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    score: float
+    p_right: float | None
+
+
+def pass_weights(count: int, first_weight: float) -> list[float]:
+    """What each pass counts: the first less, unless it is the only one."""
+    return [1.0 if count == 1 or number else first_weight for number in range(count)]
+
+
+def mean_p_right(estimates: Sequence[Estimate], first_weight: float) -> float:
+    """The probability of a right hand by the mean logit of all passes."""
+    weights = pass_weights(len(estimates), first_weight)
+    total = sum(w * logit(e.p_right) for w, e in zip(weights, estimates, strict=True))
+    return probability(total / sum(weights))
+
+
+def logit(p: float) -> float:
+    """The logit of a probability."""
+    p = min(max(p, LEAST_P), 1.0 - LEAST_P)
+    return math.log(p / (1.0 - p))
+
+
+def probability(value: float) -> float:
+    """The inverse of `logit`."""
+    return 1.0 / (1.0 + math.exp(-value))
+
+
+def mean_joints(
+    estimates: Sequence[Estimate], weights: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
+    """Joints [21, 2], depth [21], confidence [21] and score, the mean of passes.
+
+    Each joint counts by the weight of its pass times the square of its confidence.
+    """
+    confidence = np.array([estimate.confidence for estimate in estimates])
+    share = np.array(weights)[:, None] * np.square(confidence) + LEAST_WEIGHT
+    share /= share.sum(axis=0)
+    uv = sum(part[:, None] * e.uv_px for part, e in zip(share, estimates, strict=True))
+    z = sum(part * e.z_relative for part, e in zip(share, estimates, strict=True))
+    score = sum(w * e.score for w, e in zip(weights, estimates, strict=True)) / sum(weights)
+    return uv, z, (share * confidence).sum(axis=0), float(score)

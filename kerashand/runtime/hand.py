@@ -1,0 +1,117 @@
+"""One hand as the runtime gives it, and the checks of what a caller gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kerashand.runtime.backends import is_number
+
+Box = tuple[float, float, float, float]
+HANDEDNESSES = ("left", "right")
+LEAST_BOX_PX, LARGEST_BOX = 2, 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Hand:
+    """One hand.
+
+    Attributes:
+        handedness: "left" or "right", anatomically.
+        p_right: 0..1, how likely it is a right hand; None where the caller gave the handedness.
+        score: 0..1, how likely there is a hand; of a model that does not say, the mean of
+            `confidence`.
+        uv_px: [21, 2] pixels of the picture.
+        z_relative: [21] depth behind the wrist in lengths of the scale bone: along the camera's
+            axis where intrinsics are given, else along the line of sight to the hand, as if that
+            were in the middle of the picture.
+        confidence: [21] 0..1, how likely each joint is within 5 % of the crop's side.
+        xyz_relative: [21, 3] joints about the wrist in lengths of the scale bone, seen from far
+            away (no camera is needed): x right, y down, z away.
+        xyz_mm: [21, 3] joints in the camera's frame; None unless intrinsics and the length of the
+            scale bone are given.
+        root_depth_mm: depth of the wrist, as it was given or solved for; None likewise.
+    """
+
+    handedness: str
+    uv_px: NDArray[np.float64]
+    z_relative: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    xyz_relative: NDArray[np.float64]
+    score: float
+    p_right: float | None = None
+    xyz_mm: NDArray[np.float64] | None = None
+    root_depth_mm: float | None = None
+
+    @property
+    def box(self) -> Box:
+        """Left, top, right, bottom of the joints in pixels of the picture."""
+        (left, top), (right, bottom) = self.uv_px.min(axis=0), self.uv_px.max(axis=0)
+        return float(left), float(top), float(right), float(bottom)
+
+
+def check_picture(rgb: NDArray[np.uint8]) -> None:
+    """Raise ValueError unless this is an RGB picture [H, W, 3] of uint8."""
+    if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3:
+        shape = getattr(rgb, "shape", type(rgb).__name__)
+        raise ValueError(f"`rgb` must be an array [H, W, 3]. Received: {shape}")
+    if not rgb.size:
+        raise ValueError(f"`rgb` must hold pixels. Received: an empty array {rgb.shape}")
+    if rgb.dtype != np.uint8:
+        raise ValueError(f"`rgb` must hold uint8 of 0..255. Received: {rgb.dtype}")
+
+
+def check_box(box: Sequence[float], rgb: NDArray[np.uint8]) -> Box:
+    """The box as floats.
+
+    Raises:
+        ValueError: If it is not left < right and top < bottom in numbers, does not meet the
+            picture, or is smaller than `LEAST_BOX_PX` or larger than `LARGEST_BOX` pictures.
+    """
+    try:
+        values = tuple(float(value) for value in box)
+    except (TypeError, ValueError):
+        values = ()
+    if isinstance(box, str) or len(values) != 4 or not np.isfinite(values).all():
+        raise ValueError(f"`box` must hold left, top, right, bottom. Received: box={box!r}")
+    left, top, right, bottom = values
+    if not (left < right and top < bottom):
+        raise ValueError(f"`box` must have left < right and top < bottom. Received: box={box!r}")
+    height, width = rgb.shape[:2]
+    if not (left < width and right > 0 and top < height and bottom > 0):
+        raise ValueError(
+            f"`box` must meet the picture of {width} x {height} pixels. Received: box={box!r}"
+        )
+    side = max(right - left, bottom - top)
+    if not LEAST_BOX_PX <= side <= LARGEST_BOX * max(width, height):
+        raise ValueError(
+            f"`box` must be {LEAST_BOX_PX} pixels to {LARGEST_BOX} pictures wide or high. "
+            f"Received: box={box!r} in {width} x {height} pixels"
+        )
+    return values
+
+
+def check_camera(
+    intrinsics: ArrayLike | None, scale_mm: float | None, root_depth_mm: float | None = None
+) -> None:
+    """Raise ValueError unless each is None or can be what it stands for."""
+    if intrinsics is not None:
+        try:
+            matrix = np.asarray(intrinsics, np.float64)
+        except (TypeError, ValueError):
+            matrix = np.zeros(0)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+            raise ValueError(
+                f"`intrinsics` must be a matrix [3, 3] of numbers. Received: {intrinsics!r}"
+            )
+        if matrix[0, 0] <= 0 or matrix[1, 1] <= 0 or matrix[2].tolist() != [0.0, 0.0, 1.0]:
+            raise ValueError(
+                "`intrinsics` must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with positive fx, fy. "
+                f"Received: {matrix.tolist()}"
+            )
+    for name, value in (("scale_mm", scale_mm), ("root_depth_mm", root_depth_mm)):
+        if value is not None and not (is_number(value) and 0 < value < np.inf):
+            raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}")

@@ -1,0 +1,161 @@
+"""Write the golden vectors that every port of the runtime is tested with: tests/golden.
+
+    python tools/write_golden.py
+
+Ten small pictures of rendered hands, and for each what the Python runtime does with it: the crops
+that it cuts, what a network answered to each, and the hand that comes of it. The answers are made
+up from the true joints with errors, so that no weights are in them and a port needs no network: it
+gives the recorded answers, one after the other. Run it again when the recipe changes on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from kerashand.geometry.camera import apply_affine, flip_uv
+from kerashand.runtime import hand_pose
+from kerashand.runtime.backends import HEADS, TASKS
+from kerashand.runtime.crop import crop_from_image
+from kerashand.runtime.detector import Detection, handedness_of
+from kerashand.runtime.hand_pose import HandPose
+from kerashand.runtime.recipe import KEY, Recipe
+from kerashand.skeleton import ROOT
+from kerashand.synthetic.scene import render_sample
+
+FOLDER = Path(__file__).parents[1] / "tests" / "golden"
+SIZE_PX = 128
+SIZES = ((160, 120), (120, 160), (200, 200), (97, 131), (320, 180))  # width, height
+CASES = 10
+GIVEN = {3: "left", 6: "right"}
+PASSES = {0: 1, 2: 3, 5: 4}
+WRONG_FIRST = (4, 7)  # the detector names the other hand
+LOOSE = {1: 1.5, 8: 0.55}  # the box is so many times as large as the hand
+DIGITS = 6
+
+
+def main() -> None:
+    """Write pictures and golden.json."""
+    FOLDER.mkdir(exist_ok=True)
+    cases = [golden_case(number) for number in range(CASES)]
+    content = {"size_px": SIZE_PX, KEY: Recipe().to_dict(), "cases": cases}
+    (FOLDER / "golden.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def golden_case(number: int) -> dict[str, Any]:
+    """One picture with what is asked and what comes of it."""
+    rng = np.random.default_rng([77, number])
+    width, height = SIZES[number % len(SIZES)]
+    sample = render_sample("varied", "test", 3, number, size_px=max(width, height))
+    rgb, uv = sample.image, sample.uv_px.astype(np.float64)
+    is_right = bool(number % 2)
+    if not is_right:
+        rgb, uv = rgb[:, ::-1], flip_uv(uv, rgb.shape[1])
+    top, left = (rgb.shape[0] - height) // 2, (rgb.shape[1] - width) // 2
+    rgb = np.ascontiguousarray(rgb[top : top + height, left : left + width])
+    uv = uv - [left, top]
+    cv2.imwrite(str(FOLDER / f"{number:02d}.png"), rgb[:, :, ::-1])
+    pose = HandPose(MadeUp(uv, sample, is_right, rng), None)
+    middle, half = (uv.max(axis=0) + uv.min(axis=0)) / 2, np.ptp(uv, axis=0) / 2
+    half = half * LOOSE.get(number, 1.0) + rng.uniform(0.0, 2.0, 2)
+    box = tuple(np.round([*(middle - half), *(middle + half)], 2).tolist())
+    p_right = 0.8 if is_right ^ (number in WRONG_FIRST) else 0.2
+    detection = Detection(box, handedness_of(p_right), 0.9, p_right)
+    if number in GIVEN:
+        detection = Detection(box, GIVEN[number], 0.9, None)
+    hand, passes = recorded(pose, lambda: pose.read(rgb, detection, passes=PASSES.get(number)))
+    moved = rng.normal(0.0, 0.08 * half.max(), 2)
+    frame_before = {"uv_px": rounded(hand.uv_px + moved), "handedness": hand.handedness}
+    last = hand_pose.dataclasses.replace(hand, uv_px=np.array(frame_before["uv_px"]))
+    followed, follow_passes = recorded(pose, lambda: pose.follow(rgb, last))
+    return {
+        "picture": f"{number:02d}.png",
+        "detection": {
+            "box": list(box), "handedness": detection.handedness, "score": detection.score,
+            "p_right": detection.p_right,
+        },
+        "passes": PASSES.get(number),
+        "runs": passes,
+        "hand": described(hand),
+        "follow": {"last": frame_before, "runs": follow_passes, "hand": described(followed)},
+    }  # fmt: skip
+
+
+class MadeUp:
+    """A backend that knows the hand of a picture, and errs."""
+
+    outputs = frozenset(TASKS["hand_pose"][1] | HEADS)
+
+    def __init__(self, uv_px, sample, is_right: bool, rng):
+        self.metadata = {"image_size_px": SIZE_PX, "scale_bone": "wrist_middle_mcp"}
+        depth = sample.xyz_mm[:, 2] - sample.xyz_mm[ROOT, 2]
+        self.uv_px, self.z_relative = uv_px, depth / 90.0
+        self.is_right, self.rng = is_right, rng
+        self.affine, self.runs = np.eye(3), []
+
+    def run(self, images):
+        """True joints with errors, which are recorded."""
+        mirrored = np.linalg.det(self.affine[:2, :2]) < 0
+        p_right = self.rng.uniform(0.6, 0.98)
+        if self.is_right == mirrored:
+            p_right = 1.0 - p_right
+        noise = self.rng.normal(0.0, 1.5, (21, 2))
+        outputs = {
+            "uv_px": apply_affine(self.uv_px, self.affine) + noise,
+            "z_relative": self.z_relative + self.rng.normal(0.0, 0.1, 21),
+            "confidence": self.rng.uniform(0.2, 0.98, 21),
+            "p_right": p_right,
+            "p_hand": self.rng.uniform(0.7, 0.99),
+        }
+        outputs = {name: np.round(value, DIGITS) for name, value in outputs.items()}
+        self.runs.append(
+            {
+                "affine": rounded(self.affine[:2]),
+                "mirrored": bool(mirrored),
+                "crop_mean": rounded(images[0].mean(axis=(0, 1))),
+                "crop_corner_pixels": images[0][::127, ::127].reshape(-1, 3).tolist(),
+                "outputs": {name: np.asarray(value).tolist() for name, value in outputs.items()},
+            }
+        )
+        return outputs
+
+
+def recorded(pose: HandPose, ask) -> tuple[Any, list]:
+    """What a call returns, and the runs of the network that it took."""
+
+    def watched(*arguments, **options):
+        pose.backend.affine = crop_from_image(*arguments, **options)
+        return pose.backend.affine
+
+    pose.backend.runs = []
+    hand_pose.crop_from_image = watched
+    try:
+        return ask(), pose.backend.runs
+    finally:
+        hand_pose.crop_from_image = crop_from_image
+
+
+def described(hand) -> dict[str, Any]:
+    """A hand in JSON."""
+    return {
+        "handedness": hand.handedness,
+        "p_right": None if hand.p_right is None else round(float(hand.p_right), DIGITS),
+        "score": round(hand.score, DIGITS),
+        "uv_px": rounded(hand.uv_px),
+        "z_relative": rounded(hand.z_relative),
+        "confidence": rounded(hand.confidence),
+        "xyz_relative": rounded(hand.xyz_relative),
+    }
+
+
+def rounded(array) -> list:
+    """Nested lists of few digits."""
+    return np.round(np.asarray(array, np.float64), DIGITS).tolist()
+
+
+if __name__ == "__main__":
+    main()
