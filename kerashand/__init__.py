@@ -7,6 +7,7 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     reports                                models on a data set, as one HTML page
     training | exporting                   the three stages; files for other runtimes
     evaluation                             predictor + data set -> table and curves
+    carried                                the weights in an exported file, to train on from
     runtime                                runs an exported model
     terms                                  the terms of the loss, each one entry
     models | data | losses | metrics | metrics_keras | metrics_detection | metrics_calibration |
@@ -14,7 +15,7 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
                                            components; they take plain arguments
     synthetic                              the hand generator, in NumPy and OpenCV
     geometry                               cameras, heat maps, depth; the conventions page
-    skeleton                               the 21 joints
+    networks | skeleton                    the 2D networks by name; the 21 joints
     picture_files | pickles | yaml_files | extras | keras_setup | video
                                            files from outside; how Keras and the extras are set up
     files                                  paths, and files that appear whole or not at all
@@ -22,7 +23,7 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
                                            messages, limits, and other small pieces
 
 `config` stands beside the rows: only cli, training.run, training.stages, evaluation and exporting
-read it, and of the rows it reads `terms` alone. This module imports nothing, so that
+read it, and of the rows it reads `terms` and `networks` alone. This module imports nothing, so that
 `import kerashand` is immediate.
 """
 

@@ -71,15 +71,6 @@ def test_packaged_configs_are_those_of_the_issue():
     names = {f"{folder}{name}.yaml" for name in SETTINGS for folder in ("", "paper/")}
     assert set(packaged_configs()) == names | {
         "source.yaml",
-        "photographs.yaml",
-        "photographs_bones.yaml",
-        "photographs_faded.yaml",
-        "photographs_finetune.yaml",
-        "photographs_fists.yaml",
-        "photographs_longer.yaml",
-        "photographs_posed.yaml",
-        "photographs_rooms.yaml",
-        "photographs_sight.yaml",
     }
 
 

@@ -15,7 +15,7 @@ from kerashand.synthetic.scene import render_sample
 
 @pytest.fixture(scope="module")
 def script(load_script):
-    return load_script("tools/evaluate_model.py")
+    return load_script("tools/recipe/evaluate_model.py")
 
 
 class Oracle(HandPose):
@@ -52,7 +52,7 @@ def test_rendered_hands_of_a_model_that_knows_them(script):
 
 
 def test_prepared_hands_are_repeated_in_training_alone(load_script):
-    script = load_script("tools/prepare_photographs.py")
+    script = load_script("tools/recipe/prepare_photographs.py")
     rows = [{"set": name, "split": split} for name in "ab" for split in ("train", "test")]
     again = script.repeated(rows, ["a=3"])
     assert again[:4] == rows
@@ -63,7 +63,7 @@ def test_prepared_hands_are_repeated_in_training_alone(load_script):
 
 
 def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_script, tmp_path):
-    script = load_script("tools/prepare_photographs.py")
+    script = load_script("tools/recipe/prepare_photographs.py")
     sample = render_sample("target", "test", 0, 4, size_px=100)
     hand = sample.mask > 0
     wall = np.where(hand[..., None], sample.image, (225, 225, 232)).astype(np.uint8)
@@ -327,6 +327,6 @@ def test_a_calibration_file(load_script, tmp_path):
     path.write_text(
         "\n".join([*first, "#from here to there", "R:", "0 1", "-1 0", "T:", "3 ", "4"])
     )
-    found = load_script("tools/prepare_photographs.py").matrices(path)
+    found = load_script("tools/recipe/prepare_photographs.py").matrices(path)
     np.testing.assert_array_equal(found["R"], [[0, 1], [-1, 0]])
     np.testing.assert_array_equal(found["T"], [[3], [4]])

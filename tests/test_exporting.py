@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from kerashand import exporting
+from kerashand.carried import WEIGHTS_FILE
 from kerashand.config import load_config
 from kerashand.errors import UserError
 from kerashand.exporting import formats, parity
-from kerashand.exporting.carried import WEIGHTS_FILE
 from kerashand.exporting.parity import Limit
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.models.hand_pose import PART_NAMES, build_parts, load_parts_npz

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def script(load_script):
-    return load_script("tools/fetch_backgrounds.py")
+    return load_script("tools/recipe/fetch_backgrounds.py")
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from model_writers import SIN, TILE, parts_of, with_lost_subgraphs, with_operator
 
+from kerashand.carried import load_carried
 from kerashand.errors import UserError
-from kerashand.exporting.carried import load_carried
 from kerashand.runtime.backends import load_backend
 from kerashand.runtime.model_file import METADATA_FILE, with_description
 from kerashand.runtime.operators import OPERATORS, foreign_operators, operators_in

@@ -9,7 +9,6 @@ from kerashand.models.blocks import FusedBatchNormalization
 from kerashand.models.cpm import build_cpm
 from kerashand.models.depth_regressor import build_depth_regressor
 from kerashand.models.depth_regularizer import build_depth_regularizer
-from kerashand.models.hand_pose import build_parts, grow_parts_npz, save_parts_npz
 from kerashand.models.lite import build_lite
 
 # Keras hands TensorFlow variables to NumPy 2 in a way that NumPy deprecates.
@@ -243,39 +242,6 @@ def test_lite_defaults():
         for layer in build_lite(width=0.7).layers
         if isinstance(layer, keras.layers.Conv2D) and not layer.name.startswith("heatmaps_")
     )
-
-
-@pytest.mark.parametrize("block", ["dense", "separable"])
-def test_a_grown_model_gives_the_same(tmp_path, rng, block):
-    """More residual blocks, from the weights of fewer: nothing changes, everything can train."""
-    small = build_parts(lite={"width": 0.25, "stages": 1, "block": block}, image_size_px=64)
-    rest = {"regressor": small.regressor, "network": small.network}
-    for variable in small.network.variables:  # as after training
-        variable.assign(variable + 0.1 * np.abs(rng.normal(size=variable.shape)))
-    save_parts_npz(tmp_path / "small.npz", rest)
-    lite = {"width": 0.25, "stages": 1, "block": block, "residuals": (0, 1, 3, 3, 2)}
-    large = build_parts(lite=lite, image_size_px=64)
-    new = grow_parts_npz(tmp_path / "small.npz", large.models)
-    already = {"dense": (0, 0, 1, 1, 1), "separable": (0, 1, 2, 2, 1)}[block]
-    wanted = {
-        f"res{2 ** (level + 1)}_{k}"
-        for level, (had, has) in enumerate(zip(already, lite["residuals"], strict=True))
-        for k in range(had, has)
-    }
-    assert set(new) == wanted
-    image = rng.uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
-    before, after = (p.build_inference_model()(image) for p in (small, large))
-    for name in before:
-        np.testing.assert_allclose(after[name], before[name], atol=1e-5, err_msg=name)
-    assert large.network.count_params() > small.network.count_params()
-
-
-def test_growing_is_for_residual_blocks_only(tmp_path):
-    small = build_parts(lite={"width": 0.25, "stages": 1}, image_size_px=64)
-    save_parts_npz(tmp_path / "small.npz", {"network": small.network})
-    wider = build_parts(lite={"width": 0.5, "stages": 1}, image_size_px=64)
-    with pytest.raises(ValueError, match="do not fit"):
-        grow_parts_npz(tmp_path / "small.npz", wider.models)
 
 
 @pytest.mark.parametrize("residuals", [(1, 1), (0, 0, 1, 1, -1), (0, 0, 1, 1, 1.5)])

@@ -24,7 +24,7 @@ GROUPS = {
     "handedness: left": "handedness: left",
     "handedness: right": "handedness: right",
 }
-"""Groups of tools/evaluate_model.py that pages call otherwise."""
+"""Groups of tools/recipe/evaluate_model.py that pages call otherwise."""
 SETTINGS = {
     "source_only": "3D labels of the source",
     "labels_2d": "and 2D labels of the target",

@@ -47,10 +47,14 @@ def packaged_configs() -> dict[str, Path]:
 
 
 def packaged_weights() -> dict[str, Path]:
-    """The starting weights that ship with the package: name such as `lite_source` -> file."""
+    """The starting weights that ship with the package: name such as `hand_pose` -> file."""
     files = sorted(_WEIGHTS.glob("*")) if _WEIGHTS.is_dir() else []
-    kinds = (".h5", ".npz", ".keras")
-    return {file.name.split(".")[0]: file for file in files if file.suffix in kinds}
+    kinds = (".h5", ".npz", ".keras", ".tflite")
+    return {
+        file.name.split(".")[0]: file
+        for file in files
+        if file.suffix in kinds and file.name != "hand_detector.tflite"
+    }
 
 
 def find_initial_weights(name_or_path: str) -> Path:

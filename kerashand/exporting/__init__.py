@@ -1,12 +1,12 @@
 """The RGB-only model as one file: uint8 crop in, joints out, with a description of itself.
 
 `models` names and loads what can be exported, `served` gives it its signatures, `description` what
-a file says about itself, `formats` writes it, `half` and `quantization` make it small, `carried`
-keeps the weights in it readable, and `parity` runs it again and compares.
+a file says about itself. `formats` writes it, `half` and `quantization` make it small. `parity`
+runs it again and compares. `kerashand.carried` keeps the weights in a file readable.
 """
 
 from kerashand import keras_setup  # noqa: F401  before anything here imports Keras
-from kerashand.exporting.carried import load_carried
+from kerashand.carried import load_carried
 from kerashand.exporting.description import describe, describe_detector
 from kerashand.exporting.formats import FORMATS, PRECISIONS, PRECISIONS_OF, check_precision, export
 from kerashand.exporting.hands import Hands, rendered_hands

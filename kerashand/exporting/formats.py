@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kerashand.carried import WEIGHTS_FILE, carried_weights
 from kerashand.errors import UserError
 from kerashand.exporting import half, quantization
-from kerashand.exporting.carried import WEIGHTS_FILE, carried_weights
 from kerashand.exporting.converters import quiet_stderr
 from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import Served, serve

@@ -9,9 +9,9 @@ from typing import Any
 
 import keras
 
+from kerashand.carried import load_carried
 from kerashand.config import Config, find_initial_weights, load_config
 from kerashand.errors import UserError
-from kerashand.exporting.carried import load_carried
 from kerashand.exporting.description import describe
 from kerashand.files import user_path
 from kerashand.models.hand_pose import (

@@ -97,6 +97,11 @@ def build_depth_regressor(
     return keras.Model({"heatmaps": heatmaps, "features": features}, outputs, name=name)
 
 
+def is_head(layer_name: str) -> bool:
+    """Whether a layer belongs to the heads alone."""
+    return layer_name in HEADS or layer_name.startswith("heads_")
+
+
 def _overview(features):
     """What the image features say in each sixteenth of the picture, in few numbers.
 

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from kerashand.geometry.depth import joints_unit
 from kerashand.geometry.heatmaps import decode_expectation, normalise_maps
 from kerashand.geometry.pose import DEPTH_ALONG, OPTICAL_AXIS
 from kerashand.models.blocks import check_choice, check_multiple
-from kerashand.models.depth_regressor import build_depth_regressor
+from kerashand.models.depth_regressor import build_depth_regressor, is_head
 from kerashand.models.depth_regularizer import build_depth_regularizer
 from kerashand.networks import NETWORKS
 from kerashand.untrusted import read_arrays
@@ -29,12 +28,6 @@ DECODES = ("softmax", "relu")
 
 PART_NAMES = {**dict.fromkeys(NETWORKS, "network"), "depth_regressor": "regressor"}
 """Name of a model inside the inference model -> the part it is."""
-
-RESIDUAL_BLOCK = re.compile(r"res\d+_\d+")
-"""How the layers of a residual block of `lite` begin."""
-
-LAST_NORMALISATIONS = ("_b_bn", "_project_bn")
-"""How the last normalisation of a dense and of a separable block ends."""
 
 PEAK_SCALE = 2.0 * math.pi
 """Brings the peak of a Gaussian of sigma = 1 cell and sum 1, which is 1 / (2 pi), to 1."""
@@ -246,10 +239,10 @@ def save_parts_npz(
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {}
-    for key, variable in _variables(parts).items():
-        array = np.asarray(keras.ops.convert_to_numpy(variable), dtype=np.float32)
-        arrays[key] = array.astype(np.float16) if half and array.ndim > 1 else array
+    arrays = {
+        key: array.astype(np.float16) if half and array.ndim > 1 else array
+        for key, array in arrays_of(parts).items()
+    }
     with written_beside(path) as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)
     logger.debug("wrote %d arrays of %s to %s", len(arrays), ", ".join(parts), path)
@@ -260,6 +253,7 @@ def load_parts_npz(
     parts: Mapping[str, keras.Model],
     *,
     only: Sequence[str] | None = None,
+    new_heads: bool = False,
 ) -> None:
     """Load weights written by `save_parts_npz`; nothing is assigned unless everything fits.
 
@@ -268,6 +262,8 @@ def load_parts_npz(
         parts: models by part name.
         only: part names to load; the others are left alone in the file and in ``parts``. None
             takes all of both, which must be the same parts.
+        new_heads: whether the file may lack the layers of the regressor's heads, which then stay
+            as they are.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -281,39 +277,22 @@ def load_parts_npz(
     arrays = _read_npz(Path(path))
     if only is not None:
         arrays = {key: array for key, array in arrays.items() if key.split("/")[0] in only}
-    _assign(_variables(parts), arrays, path)
+    assign_arrays(parts, arrays, path, new_heads=new_heads)
 
 
-def grow_parts_npz(path: str | os.PathLike, parts: Mapping[str, keras.Model]) -> list[str]:
-    """Load the weights of a smaller model into one with more residual blocks.
-
-    The last normalisation of each new block gets scale 0: the models give the same until trained.
-
-    Args:
-        path: the .npz file of `save_parts_npz`; parts that it does not hold are left alone.
-        parts: models by part name.
-
-    Returns:
-        Names of the new blocks.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged, or the models differ in more than residual blocks.
-    """
-    held = parts_in_npz(path)
-    arrays, variables = _read_npz(Path(path)), _variables(parts)
-    new = {}
-    for key, variable in variables.items():
-        part, layer, name = key.split("/")
-        block = RESIDUAL_BLOCK.match(layer)
-        if part not in held or (key not in arrays and block):
-            arrays[key] = keras.ops.convert_to_numpy(variable)
-            if part in held:
-                new[block[0]] = None
-                if layer.endswith(LAST_NORMALISATIONS) and name == "gamma":
-                    arrays[key] = np.zeros_like(arrays[key])
+def assign_arrays(
+    parts: Mapping[str, keras.Model], arrays: Mapping[str, np.ndarray], path, *,
+    new_heads: bool = False,
+) -> None:  # fmt: skip
+    """Give parts the arrays that `save_parts_npz` writes; arguments as for `load_parts_npz`."""
+    variables = _variables(parts)
+    if new_heads:
+        variables = {
+            key: variable
+            for key, variable in variables.items()
+            if key in arrays or not is_head(key.split("/")[1])
+        }
     _assign(variables, arrays, path)
-    return list(new)
 
 
 def parts_in_npz(path: str | os.PathLike) -> list[str]:
@@ -323,6 +302,14 @@ def parts_in_npz(path: str | os.PathLike) -> list[str]:
         ValueError: If the file is damaged.
     """
     return sorted({key.split("/")[0] for key in _read_npz(Path(path))})
+
+
+def arrays_of(parts: Mapping[str, keras.Model]) -> dict[str, np.ndarray]:
+    """The weights of parts in float32, by the keys of `save_parts_npz`."""
+    return {
+        key: np.asarray(keras.ops.convert_to_numpy(variable), np.float32)
+        for key, variable in _variables(parts).items()
+    }
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

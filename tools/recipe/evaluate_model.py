@@ -1,21 +1,21 @@
 """Measure an exported pose model on labelled photographs, by groups, and on rendered hands.
 
-    python tools/evaluate_model.py --photographs photographs --backgrounds backgrounds
+    python tools/recipe/evaluate_model.py --photographs photographs --backgrounds backgrounds
 
 Choices are made on the validation split, which is the default; `--split test` is for the figures of
 a model that is chosen. The output says which one it shows.
 
-Photographs come from tools/prepare_photographs.py; their labels are a machine's, in 2D. Each hand
-is cut as the square of 1.3 boxes around its points, with the side given: errors are in pixels of
-that square drawn 256 px wide. Beside that the model says the side itself, of the picture and of its
-mirror image. Squares without a hand (all points of weight 0) have no error; they tell how often the
-model sees a hand where none is. Where the folder holds joints in 3D (two clips of one hand: a
-machine's points in two cameras), they are measured like rendered hands, and beside them the depth
-that the machine itself sees in one of the pictures. Rendered hands have a known camera and one
-known bone: their table gives 3D errors with the true root depth, and the error of the root depth
-that is solved for. Whole pictures, of which the detector tells where hands are, are measured on the
-photographs, on their mirror images, and on as many cut-outs of the backgrounds, which hold no
-hands.
+Photographs come from tools/recipe/prepare_photographs.py; their labels are a machine's, in 2D. Each
+hand is cut as the square of 1.3 boxes around its points, with the handedness given: errors are in
+pixels of that square drawn 256 px wide. Beside that the model says the handedness itself, of the
+picture and of its mirror image. Squares without a hand (all points of weight 0) have no error; they
+tell how often the model sees a hand where none is. Where the folder holds joints in 3D (two clips
+of one hand: a machine's points in two cameras), they are measured like rendered hands, and beside
+them the depth that the machine itself sees in one of the pictures. Rendered hands have a known
+camera and one known bone: their table gives 3D errors with the true root depth, and the error of
+the root depth that is solved for. Whole pictures, of which the detector tells where hands are, are
+measured on the photographs, on their mirror images, and on as many cut-outs of the backgrounds,
+which hold no hands.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.pose import relative_depth, scale_from_joints, xyz_from_uv_z
 from kerashand.metrics import SHOWN_PX
 from kerashand.runtime import HandPose
-from kerashand.runtime.hand_pose import LARGEST_BOX
+from kerashand.runtime.hand import LARGEST_BOX
 from kerashand.synthetic.appearance import empty_pictures
 from kerashand.synthetic.scene import render_sample
 
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--rendered", type=int, default=1000, help="hands to render")
     parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
-    parser.add_argument("--passes", type=int, default=1, help="looks at each hand")
+    parser.add_argument("--passes", type=int, default=1, help="runs of the network on each hand")
     parser.add_argument(
         "--loose", type=float, default=1.0, help="boxes so many times as large as the hands"
     )
@@ -127,13 +127,18 @@ def photographs(
 ) -> dict[str, Numbers]:
     """The numbers of the squares of a split by group, "all" first."""
     predictions, groups = on_squares(
-        model, folder, split, passes=passes, loose=loose, asks_handedness=model.detector is not None
+        model,
+        folder,
+        split,
+        passes=passes,
+        loose=loose,
+        asks_handedness=model.detector is not None or model.has_heads,
     )
     return {name: named(row) for name, row in by_group(predictions, groups).items()}
 
 
 def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict[str, Any]:
-    """Precision, recall and side of the hands that `predict` finds in whole pictures."""
+    """Precision, recall and handedness of the hands that `predict` finds in whole pictures."""
     count = pictures_of_hands(args.photographs, args.split)
     if not count:
         raise UserError(f"{args.photographs} shows no hand in the split {args.split}.")
@@ -247,8 +252,8 @@ TABLE_2D = {
     "pck": ("PCK 0.1", "{:.3f}"),
     "hands_above_15px": ("> 15 px", "{:.1%}"),
     "calibration_error": ("ECE", "{:.3f}"),
-    "handedness": ("side right", "{:.3f}"),
-    "handedness_worst": ("worst side", "{:.3f}"),
+    "handedness": ("handedness right", "{:.3f}"),
+    "handedness_worst": ("worst handedness", "{:.3f}"),
     "hands_seen": ("seen", "{:.3f}"),
     "empty_squares": ("without a hand", "{}"),
     "empty_seen": ("of these seen", "{:.3f}"),
@@ -260,7 +265,7 @@ TABLE_WHOLE = {
     "hands": ("hands", "{}"),
     "precision": ("precision", "{:.3f}"),
     "recall": ("recall", "{:.3f}"),
-    "handedness": ("side right", "{:.3f}"),
+    "handedness": ("handedness right", "{:.3f}"),
     "empty_pictures": ("without hands", "{}"),
     "empty_seen": ("of these with one", "{:.3f}"),
 }

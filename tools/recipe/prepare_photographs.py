@@ -1,6 +1,7 @@
 """Turn photographs with machine labels into the folder that `kind: photos` reads.
 
-    python tools/prepare_photographs.py --data DATA --out photographs --backgrounds backgrounds
+    python tools/recipe/prepare_photographs.py --data DATA --out photographs --backgrounds
+    backgrounds
 
 DATA holds one folder for each data set, with its licence and its labels:
 
@@ -16,8 +17,8 @@ one split, so that held-out photographs show hands and rooms that training has n
 training hands of `sign_digits`, which stand before a plain wall, are also shown before photographs
 without hands, in other light (`composited`). Squares of photographs in which no hand lies have
 points of weight 0 (`empty`), and so have squares of rendered forearms (`arms`). Of `stereo` the
-joints in 3D are written too, into `points_3d.npz`: nothing trains on them, tools/evaluate_model.py
-measures by them.
+joints in 3D are written too, into `points_3d.npz`: nothing trains on them,
+tools/recipe/evaluate_model.py measures by them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,99 @@
+"""Train the packaged models: one configuration each, from named sources to figures.
+
+    python tools/recipe/train.py --data DATA --work WORK
+
+DATA holds the photographs, see prepare_photographs.py for names, sources and licences. Everything
+else is made in WORK: photographs without hands, labelled photographs, rendered hands, runs, files
+and figures. Stopped, the same command goes on; a step that is finished is not repeated. Choices are
+made on validation photographs. `--test` reads the test photographs, once, of models that are
+chosen. Needs the extras `test` or `export`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerashand.cli.arguments import RESUMABLE, exit_code
+from kerashand.errors import UserError
+
+HERE = Path(__file__).resolve().parent
+POSE, DETECTOR = "hand_pose.tflite", "hand_detector.tflite"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command that makes a file or folder of WORK.
+
+    Attributes:
+        made: what it makes; the step is left out where it exists.
+        command: a script of this folder or a program, with its arguments.
+    """
+
+    made: str
+    command: list[str]
+
+
+def steps(data: Path, *, test: bool) -> Iterator[Step]:
+    """All steps in their order; paths are relative to WORK."""
+    photographs = ["--photographs", "photographs", "--backgrounds", "backgrounds"]
+    yield Step("backgrounds", ["fetch_backgrounds.py", "--out", "backgrounds"])
+    yield Step(
+        "photographs",
+        ["prepare_photographs.py", "--data", str(data), "--out", "photographs", "--backgrounds",
+         "backgrounds", "--repeat", "fingers=3"],
+    )  # fmt: skip
+    yield Step(
+        "runs/pose/results.json",
+        ["kerashand-train", "--config", str(HERE / "pose.yaml"), "--run-dir", "runs/pose"],
+    )
+    yield Step(
+        POSE, ["kerashand-export", "--model", "runs/pose", "--precision", "fp16", "--out", POSE]
+    )
+    yield Step(DETECTOR, ["train_detector.py", *photographs, "--out", DETECTOR])
+    models = ["--model", POSE, "--detector", DETECTOR]
+    for split in ("val", "test") if test else ("val",):
+        for passes in (1, 2):
+            made = f"evaluation_{split}_passes_{passes}.json"
+            yield Step(
+                made,
+                ["evaluate_model.py", *photographs, *models, "--split", split, "--passes",
+                 str(passes), "--out", made],
+            )  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--work", type=Path, required=True, help="folder of all that is made")
+    parser.add_argument("--test", action="store_true", help="read the test photographs too")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands and stop")
+    args = parser.parse_args(argv)
+    return exit_code("recipe", lambda: run(args), stopped=RESUMABLE)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the steps whose results are missing."""
+    args.work.mkdir(parents=True, exist_ok=True)
+    for step in steps(args.data.resolve(), test=args.test):
+        command = step.command
+        if command[0].endswith(".py"):
+            command = [sys.executable, str(HERE / command[0]), *command[1:]]
+        done = (args.work / step.made).exists()
+        print(f"{'made already: ' if done else ''}{' '.join(step.command)}", flush=True)
+        if args.dry_run or done:
+            continue
+        code = subprocess.run(command, cwd=args.work, check=False).returncode
+        if code:
+            raise UserError(
+                f"{step.command[0]} ended with code {code}. Run the same command again."
+            )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
