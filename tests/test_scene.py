@@ -1,11 +1,15 @@
+import hashlib
 import multiprocessing
+import tokenize
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kerashand.geometry.camera import px_from_cam
+from kerashand.synthetic import scene
 from kerashand.synthetic.appearance import thicken_sleeve
 from kerashand.synthetic.hand import load_hand_with_anatomical_tips
 from kerashand.synthetic.scene import DOMAINS, SPLITS, STYLES, HandSample, render_sample
@@ -235,3 +239,32 @@ def test_names_are_those_of_the_config():
 
     assert tuple(config.STYLES) == DOMAINS
     assert SPLITS == ("train", "val", "test")
+
+
+# ------------------------------------------------------------------------------------ versions
+
+SOURCES = ("appearance", "clutter", "hand", "held_object", "render", "scene", "sensor")
+PINNED = ({"source": 1, "target": 2, "varied": 6}, "ebe1b5e3e672ecce")
+"""`GENERATOR_VERSIONS`, and a digest of the sources that rendered these versions."""
+
+
+def digest_of_sources():
+    """Of what the renderer's modules do: comments, docstrings and layout do not count."""
+    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    content = hashlib.sha256()
+    for name in SOURCES:
+        with (Path(scene.__file__).parent / f"{name}.py").open(encoding="utf-8") as file:
+            for token in tokenize.generate_tokens(file.readline):
+                if token.type not in layout and not token.string.startswith('"""'):
+                    content.update("".join(token.string.split()).encode())
+    return content.hexdigest()[:16]
+
+
+def test_versions_are_raised_with_the_renderer():
+    """Samples in caches are found by the version: what renders other pixels needs another one."""
+    versions, digest = PINNED
+    assert digest_of_sources() == digest, (
+        "The renderer's sources changed. If samples of a style change, raise its number in "
+        f"GENERATOR_VERSIONS. Then write the versions and {digest_of_sources()} into PINNED."
+    )
+    assert scene.GENERATOR_VERSIONS == versions
