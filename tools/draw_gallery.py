@@ -21,6 +21,8 @@ JPEG_QUALITY = 75
 DOMAINS = ("source", "target", "varied")
 FIRST = {"source": 0, "target": 4, "varied": 1000}
 """Of each domain the number of the first sample that is shown."""
+OPEN_HAND = 3054
+"""Number of a sample of the style `varied` that shows an open hand."""
 TURNED_DEG = ((0, 0), (45, 15), (90, 15))
 
 
@@ -28,6 +30,7 @@ def main() -> None:
     """Write every picture."""
     save("hand_joints", joints())
     save("hand_3d", turned())
+    save("joints", numbered())
     for domain in DOMAINS:
         samples = [
             render_sample(domain, "test", 0, FIRST[domain] + number, size_px=128)
@@ -41,6 +44,19 @@ def joints() -> np.ndarray:
     drawing = picture = read("hand.jpg")
     for hand in HandPose.load().predict(picture):
         drawing = visualize.plot_skeleton(drawing, hand.uv_px, scale=1)
+    return drawing
+
+
+def numbered() -> np.ndarray:
+    """An open rendered hand with the numbers of its joints."""
+    sample = render_sample("varied", "test", 0, OPEN_HAND, size_px=480)
+    drawing = visualize.plot_skeleton(sample.image, sample.uv_px, scale=1)
+    for number, place in enumerate(np.rint(sample.uv_px).astype(int).tolist()):
+        for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+            cv2.putText(
+                drawing, str(number), (place[0] + 6, place[1] + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.5,
+                colour, width, cv2.LINE_AA,
+            )  # fmt: skip
     return drawing
 
 
