@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 import io
 import re
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kerashand.errors import UserError
+from kerashand.stderr import WARNINGS_HELD
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
 MOST_PIXELS = 120_000_000
@@ -183,37 +182,10 @@ def _as_stored(upright: NDArray, orientation: int) -> NDArray:
 # ------------------------------------------------------------------------------------- heads
 
 
-class _Quiet:
-    """Holds Python's warnings back while any thread is inside: Pillow's, of what is large or odd.
-
-    `warnings.catch_warnings` alone would leave the filters of one thread to another.
-    """
-
-    def __init__(self):
-        self._lock, self._inside = threading.Lock(), 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._kept = warnings.catch_warnings()
-                self._kept.__enter__()
-                warnings.simplefilter("ignore")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._kept.__exit__(None, None, None)
-
-
-_QUIET = _Quiet()
-
-
 @contextmanager
 def _opened(name: str | Path, file: BinaryIO) -> Iterator[tuple[Head, Image.Image]]:
     """Head and picture as Pillow opens it, which unpacks nothing."""
-    with _QUIET:
+    with WARNINGS_HELD:
         try:
             picture = Image.open(file, formats=FORMATS)
             head = _head_of(picture, file)

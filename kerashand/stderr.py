@@ -1,10 +1,11 @@
-"""Holding back what native code writes to stderr, which Python's own redirection misses."""
+"""Holding back what native code writes to stderr, and Python's warnings, also in threads."""
 
 import contextlib
 import os
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -42,3 +43,30 @@ def _held() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+class _WarningsHeld:
+    """Holds Python's warnings back while any thread is inside, such as those of Pillow.
+
+    `warnings.catch_warnings` alone would leave the filters of one thread to another.
+    """
+
+    def __init__(self):
+        self._lock, self._inside = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._kept = warnings.catch_warnings()
+                self._kept.__enter__()
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._kept.__exit__(None, None, None)
+
+
+WARNINGS_HELD = _WarningsHeld()

@@ -14,7 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kerashand.synthetic.hand import PoseRange, load_hand, sample_pose, sample_shape, skin
+from kerashand.synthetic.hand import load_hand, sample_shape, skin
+from kerashand.synthetic.poses import PoseRange, sample_pose
 from kerashand.synthetic.render import rasterise, unit, vertex_normals
 
 BACKGROUND_MM = 900.0

@@ -5,6 +5,14 @@ import pytest
 
 from kerashand.synthetic import hand
 from kerashand.synthetic.hand import (
+    bone_rotations,
+    load_hand,
+    pose_joints,
+    sample_shape,
+    skin,
+    vary_fingers,
+)
+from kerashand.synthetic.poses import (
     FINGER_MAX_DEG,
     FINGER_MIN_DEG,
     THUMB_APART_MAX_DEG,
@@ -12,15 +20,9 @@ from kerashand.synthetic.hand import (
     THUMB_MAX_DEG,
     THUMB_MIN_DEG,
     PoseRange,
-    bone_rotations,
     collides,
-    load_hand,
-    pose_joints,
     sample_angles,
     sample_pose,
-    sample_shape,
-    skin,
-    vary_fingers,
 )
 
 MESHES = ["makehuman", "webxr"]

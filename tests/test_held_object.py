@@ -8,7 +8,8 @@ from kerashand.synthetic import clutter, held_object, scene
 from kerashand.synthetic.appearance import sample_lights
 from kerashand.synthetic.hand import load_hand
 from kerashand.synthetic.render import vertex_normals
-from kerashand.synthetic.scene import STYLES, render_hand
+from kerashand.synthetic.scene import render_hand
+from kerashand.synthetic.styles import STYLES
 
 INTRINSICS = np.array([[400.0, 0.0, 63.5], [0.0, 400.0, 63.5], [0.0, 0.0, 1.0]])
 

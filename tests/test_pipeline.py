@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerashand.data import augment
+from kerashand.data import augment, augment_colours
 from kerashand.data.augment import AugmentParameters
 from kerashand.data.pipeline import (
     BatchGeometry,
@@ -456,11 +456,11 @@ def test_squares_without_a_hand_have_no_label_and_no_neighbours_hand(raw):
 def test_colours_change_but_not_the_geometry():
     image = tf.random.stateless_uniform((6, 32, 32, 3), [0, 1], 40.0, 200.0)
     parameters = AugmentParameters()
-    changed = augment.change_colours(image, parameters, KEY).numpy()
+    changed = augment_colours.change_colours(image, parameters, KEY).numpy()
     assert changed.min() >= 0
     assert changed.max() <= 255
     assert np.abs(changed - image).mean() > 2
-    same = augment.change_colours(image, parameters, KEY).numpy()
+    same = augment_colours.change_colours(image, parameters, KEY).numpy()
     np.testing.assert_array_equal(changed, same)
     for before, after in zip(image.numpy(), changed, strict=True):
         assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.8
@@ -469,7 +469,7 @@ def test_colours_change_but_not_the_geometry():
 def test_a_colour_cast_is_one_factor_a_colour_and_picture():
     image = tf.fill((5, 8, 8, 3), 100.0)
     parameters = dataclasses.replace(augment.NO_CHANGE, colour_cast=0.2)
-    factor = augment.change_colours(image, parameters, KEY).numpy() / 100.0
+    factor = augment_colours.change_colours(image, parameters, KEY).numpy() / 100.0
     assert np.ptp(factor, axis=(1, 2)).max() == 0.0
     assert (np.abs(factor - 1.0) <= 0.2 + 1e-6).all()
     assert np.ptp(factor[:, 0, 0].ravel()) > 0.1
@@ -478,7 +478,7 @@ def test_a_colour_cast_is_one_factor_a_colour_and_picture():
 def test_faded_pictures_keep_their_mean_and_up_to_all_of_their_contrast():
     image = tf.random.stateless_uniform((400, 8, 8, 1), [0, 1], 60.0, 190.0) * tf.ones(3)
     parameters = dataclasses.replace(augment.NO_CHANGE, faded=0.5)
-    changed = augment.change_colours(image, parameters, KEY).numpy()
+    changed = augment_colours.change_colours(image, parameters, KEY).numpy()
     axes = (1, 2, 3)
     np.testing.assert_allclose(changed.mean(axis=axes), image.numpy().mean(axis=axes), atol=0.01)
     kept = changed.std(axis=axes) / image.numpy().std(axis=axes)
@@ -492,7 +492,7 @@ def test_faded_pictures_keep_their_mean_and_up_to_all_of_their_contrast():
 def test_blur_spreads_a_dot_as_a_gaussian_and_leaves_half_of_the_pictures():
     dot = np.zeros((200, 33, 33, 3), np.float32)
     dot[:, 16, 16] = 200.0
-    blurred = augment.blur(tf.constant(dot), 2.0, KEY).numpy()
+    blurred = augment_colours.blur(tf.constant(dot), 2.0, KEY).numpy()
     np.testing.assert_allclose(blurred.sum(axis=(1, 2)), 200.0, rtol=1e-4)
     same = np.array([np.array_equal(a, b) for a, b in zip(dot, blurred, strict=True)])
     assert same.mean() == pytest.approx(0.5, abs=0.12)
@@ -505,13 +505,13 @@ def test_blur_spreads_a_dot_as_a_gaussian_and_leaves_half_of_the_pictures():
 
 def test_blur_leaves_even_pictures_even_up_to_their_edge():
     even = tf.fill((8, 12, 12, 3), 90.0)
-    np.testing.assert_allclose(augment.blur(even, 2.0, KEY), even, rtol=1e-5)
+    np.testing.assert_allclose(augment_colours.blur(even, 2.0, KEY), even, rtol=1e-5)
 
 
 def test_covered_parts_are_rectangles_of_the_next_picture():
     side = 40
     images = tf.reshape(tf.range(64.0), (64, 1, 1, 1)) * tf.ones((1, side, side, 3))
-    changed = augment.cover_parts(images, 0.5, KEY).numpy()
+    changed = augment_colours.cover_parts(images, 0.5, KEY).numpy()
     for number, picture in enumerate(changed):
         hidden = picture[..., 0] != number
         if not hidden.any():
@@ -522,7 +522,7 @@ def test_covered_parts_are_rectangles_of_the_next_picture():
         assert max(len(rows), len(columns)) <= 0.45 * side + 1
     share = np.mean([(picture != number).any() for number, picture in enumerate(changed)])
     assert 0.3 < share < 0.7
-    np.testing.assert_array_equal(augment.cover_parts(images, 0.0, KEY), images)
+    np.testing.assert_array_equal(augment_colours.cover_parts(images, 0.0, KEY), images)
 
 
 def test_training_covers_what_the_parameters_say(batches_of):

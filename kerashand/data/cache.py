@@ -31,7 +31,8 @@ from kerashand.errors import UserError
 from kerashand.files import remove_stale, user_path, written_beside
 from kerashand.progress import progress
 from kerashand.synthetic.appearance import picture_files
-from kerashand.synthetic.scene import GENERATOR_VERSIONS, render_sample
+from kerashand.synthetic.scene import render_sample
+from kerashand.synthetic.styles import GENERATOR_VERSIONS
 
 LOGGER = logging.getLogger(__name__)
 RECORD_LENGTH_BYTES, RECORD_FRAME_BYTES = 8, 16

@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerashand import picture_files
-from kerashand.data.augment import AugmentParameters, change_colours
+from kerashand.data.augment import AugmentParameters
+from kerashand.data.augment_colours import change_colours
 from kerashand.data.cache import CachedSplit, backgrounds_suffix, encode_jpeg
 from kerashand.data.photos import load_labels, of_picture
 from kerashand.data.pipeline import as_written, endless_records

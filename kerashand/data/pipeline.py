@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
-from kerashand.data import augment
+from kerashand.data import augment, augment_colours
 from kerashand.data.sample import DOMAIN_NUMBERS
 from kerashand.data.streams import stream
 from kerashand.geometry.camera import cam_from_px
@@ -268,7 +268,7 @@ def _swapping_spectra(share: float, seed: int, reader: int):
         donor = tf.cast(draws[0] * tf.cast(last + 1, tf.float32), tf.int32)
         donors = tf.gather(images, tf.gather(targets, tf.minimum(donor, last)))
         chosen = (domain == DOMAIN_NUMBERS["source"]) & (draws[1] < share)
-        swapped = augment.swap_spectrum(images, donors, chosen, stream(key, "reach"))
+        swapped = augment_colours.swap_spectrum(images, donors, chosen, stream(key, "reach"))
         return batch | {"image": swapped}
 
     return prepare
@@ -351,10 +351,10 @@ def make_batch(
         if key is not None or (geometry.zoom, stored_px) != (1.0, side):
             image = augment.warp(image, affine, output_px=side)
         if key is not None:
-            image = augment.change_colours(image, parameters, stream(key, "colours"))
+            image = augment_colours.change_colours(image, parameters, stream(key, "colours"))
             if parameters.cover > 0:
                 # Where no hand is, none may be shown by its neighbour in the batch.
-                covered = augment.cover_parts(image, parameters.cover, stream(key, "cover"))
+                covered = augment_colours.cover_parts(image, parameters.cover, stream(key, "cover"))
                 image = tf.where(is_hand[:, None, None, None] > 0, covered, image)
         batch["image"] = tf.cast(image, tf.float32)
     return batch

@@ -14,13 +14,8 @@ import numpy as np
 
 from kerashand.geometry.camera import flip_uv
 from kerashand.synthetic import clutter, sensor
-from kerashand.synthetic.scene import (
-    GENERATOR_VERSIONS,
-    SPLITS,
-    STYLES,
-    render_background,
-    render_hand,
-)
+from kerashand.synthetic.scene import SPLITS, render_background, render_hand
+from kerashand.synthetic.styles import GENERATOR_VERSIONS, STYLES
 
 PICTURES_VERSION = 2
 RENDERED_VERSION = f"{PICTURES_VERSION}.{GENERATOR_VERSIONS['varied']}"

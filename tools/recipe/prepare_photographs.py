@@ -38,7 +38,8 @@ from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
 from kerashand.synthetic import clutter, sensor
 from kerashand.synthetic.appearance import photograph_background
-from kerashand.synthetic.scene import STYLES, render_background, render_hand
+from kerashand.synthetic.scene import render_background, render_hand
+from kerashand.synthetic.styles import STYLES
 from kerashand.video.film import Film
 
 MIN_SCORE = 0.6
