@@ -17,8 +17,8 @@ namespace {
 constexpr const char* kUsage =
     "usage: hand_pose MODEL.tflite PICTURE.ppm LEFT,TOP,RIGHT,BOTTOM left|right|auto [PASSES] "
     "[--time]\n"
-    "Joints of the hand in a box, in pixels of the picture, as JSON: the mean of so many passes of\n"
-    "the model, or of those that its file says. auto: a model with heads says the handedness.\n"
+    "Joints of the hand in a box, in pixels of the picture, as JSON: the mean of so many passes\n"
+    "of the model, or of those that its file says. auto: a model with heads says the handedness.\n"
     "--time adds a line on stderr: milliseconds of a pass, the mean of 200 after 20.\n";
 constexpr int kLargestPicturePx = 1 << 15;
 constexpr int kWarmUp = 20, kTimed = 200;

@@ -62,8 +62,8 @@ struct Recipe {
   }
 };
 
-// The recipe in a description: an object of numbers and of lists of them. What it does not say is as
-// above. Throws std::runtime_error as `set`, or for what is no such object.
+// The recipe in a description: an object of numbers and of lists of them. What it does not say is
+// as above. Throws std::runtime_error as `set`, or for what is no such object.
 inline Recipe recipeIn(const std::string& description) {
   Recipe recipe;
   const std::string key = "\"recipe\"";
