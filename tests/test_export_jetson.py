@@ -11,9 +11,10 @@ import pytest
 
 from kerashand.errors import UserError
 from kerashand.runtime import HandPose
-from kerashand.runtime.backends import load_backend
+from kerashand.runtime.backends import HEADS, POSE_SHAPES, TASKS, load_backend
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
 from kerashand.synthetic.scene import render_sample
+from kerashand.video import Frame
 
 DESCRIPTION = {"task": "hand_pose", "image_size_px": 4}
 
@@ -256,13 +257,13 @@ class Cuda(ModuleType):
 
 
 class Engine:
-    """An engine and its context that run the packaged model."""
+    """An engine and its context that run the packaged model, with these outputs in addition."""
 
-    def __init__(self, side=128):
+    def __init__(self, side=128, **more):
         self.model = load_backend(packaged_model(POSE_FILE), task="hand_pose")
-        self.shapes = {
-            "image": (1, side, side, 3), "uv_px": (21, 2), "z_relative": (21,), "confidence": (21,)
-        }  # fmt: skip
+        self.more = more
+        names = TASKS["hand_pose"][1] | (self.model.outputs & HEADS) | set(more)
+        self.shapes = {"image": (1, side, side, 3)} | {name: POSE_SHAPES[name] for name in names}
         self.num_io_tensors = len(self.shapes)
         self.addresses = {}
 
@@ -287,7 +288,7 @@ class Engine:
     def execute_async_v3(self, stream):
         image = np.zeros(self.shapes["image"], np.uint8)
         ctypes.memmove(image.ctypes.data, self.addresses["image"], image.nbytes)
-        for name, values in self.model.run(image).items():
+        for name, values in {**self.model.run(image), **self.more}.items():
             values = np.ascontiguousarray(values, np.float32)
             ctypes.memmove(self.addresses[name], values.ctypes.data, values.nbytes)
         return True
@@ -297,6 +298,7 @@ class Engine:
 def run_tensorrt(load_script, monkeypatch, tmp_path):
     """The program with stand-ins for TensorRT and CUDA; its engines are those of `content`."""
     content = {b"engine": Engine(), b"small": Engine(side=64)}
+    content[b"heads"] = Engine(p_right=0.9, p_hand=0.75)
     tensorrt = ModuleType("tensorrt")
     tensorrt.__version__ = "10"
     tensorrt.Logger = type("Logger", (), {"WARNING": 1, "__init__": lambda self, level: None})
@@ -312,7 +314,7 @@ def run_tensorrt(load_script, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "export" / "python"))
     metadata = dict(load_backend(packaged_model(POSE_FILE), task="hand_pose").metadata)
     (tmp_path / "hand.json").write_text(json.dumps(metadata))
-    for name in ("engine", "small", "other"):
+    for name in ("engine", "small", "heads", "other"):
         (tmp_path / name).write_bytes(name.encode())
     return load_script("export/jetson/run_tensorrt.py")
 
@@ -332,6 +334,26 @@ def test_an_engine_gives_the_hands_of_the_runtime(run_tensorrt, tmp_path, capsys
     assert len(hands) == len(HandPose.load().predict(sample.image))
     assert run_tensorrt.main(["--engine", str(tmp_path / "other"), *arguments]) == 2
     assert "is no engine of TensorRT 10" in capsys.readouterr().err
+
+
+def test_an_engine_with_heads(run_tensorrt, tmp_path):
+    """Its scalars say the handedness and the score."""
+    sample = render_sample("varied", "test", 5, 0, size_px=192)
+    backend = run_tensorrt.TensorRTBackend(tmp_path / "heads", tmp_path / "hand.json")
+    box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
+    (hand,) = HandPose(backend, None).predict(sample.image, box=box)
+    assert hand.handedness == "right"
+    assert hand.p_right == pytest.approx(0.9)
+    assert hand.score == pytest.approx(0.75)
+
+
+def test_a_camera_is_followed(run_tensorrt, tmp_path, monkeypatch, capsys):
+    frames = [Frame(np.zeros((48, 64, 3), np.uint8), 0.1 * number, 0.1) for number in range(2)]
+    monkeypatch.setattr(run_tensorrt, "camera_frames", lambda number: iter(frames))
+    files = ["--engine", str(tmp_path / "engine"), "--description", str(tmp_path / "hand.json")]
+    assert run_tensorrt.main([*files, "--camera", "0"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["frame"] for line in lines] == [0, 1]
 
 
 def test_engines_of_another_kind(run_tensorrt, tmp_path):

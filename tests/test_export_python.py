@@ -67,10 +67,12 @@ def check_hands(line, expected):
     assert len(hands) == len(expected)
     for hand, wanted in zip(hands, expected, strict=True):
         assert hand["handedness"] == wanted.handedness
+        assert hand["p_right"] == pytest.approx(wanted.p_right, abs=1e-4)
         np.testing.assert_allclose(hand["score"], wanted.score, atol=1e-4)
         np.testing.assert_allclose(hand["box"], wanted.box, atol=0.01)
         np.testing.assert_allclose(hand["uv_px"], wanted.uv_px, atol=0.01)
         np.testing.assert_allclose(hand["z_relative"], wanted.z_relative, atol=1e-4)
+        np.testing.assert_allclose(hand["confidence"], wanted.confidence, atol=1e-4)
 
 
 def test_a_picture_without_anything_else_installed(pose, picture, tmp_path):

@@ -14,8 +14,6 @@
 constexpr int kJoints = 21;
 constexpr int kWrist = 0;
 constexpr int kMiddleMcp = 9;
-// Side of the square that shows a hand to the model, in boxes around its joints.
-constexpr double kHandMargin = 1.3;
 // Joints on one spot still need a square that can be cut.
 constexpr double kLeastSpanPx = 8.0;
 constexpr double kPi = 3.14159265358979323846;
@@ -57,14 +55,14 @@ inline Affine inverse(const Affine& m) {
   return {a, b, -(a * m.c + b * m.f), d, e, -(d * m.c + e * m.f)};
 }
 
-// The view in which the model first looks at a box.
-inline View squareAround(const Box& box, double margin = kHandMargin) {
+// The view of so many boxes around a box.
+inline View squareAround(const Box& box, double margin) {
   const double side = std::max(box.right - box.left, box.bottom - box.top);
   return {{(box.left + box.right) / 2, (box.top + box.bottom) / 2}, side * margin, 0.0};
 }
 
-// The view that shows joints when the picture is turned by an angle.
-inline View viewTurned(const Joints& uv, double angle) {
+// The view of so many boxes around joints when the picture is turned by an angle.
+inline View viewTurned(const Joints& uv, double angle, double margin) {
   const double cosine = std::cos(angle), sine = std::sin(angle);
   const Affine turn{cosine, -sine, 0, sine, cosine, 0};
   Point low = turn(uv[0]), high = low;
@@ -75,24 +73,15 @@ inline View viewTurned(const Joints& uv, double angle) {
   }
   const double span = std::max({high.u - low.u, high.v - low.v, kLeastSpanPx});
   const Affine back{cosine, sine, 0, -sine, cosine, 0};
-  return {back({(low.u + high.u) / 2, (low.v + high.v) / 2}), span * kHandMargin, angle};
+  return {back({(low.u + high.u) / 2, (low.v + high.v) / 2}), span * margin, angle};
 }
 
-// The view in which a hand stands with its fingers up; the model is better at those.
-inline View viewOfJoints(const Joints& uv) {
+// The view of so many boxes in which a hand stands with its fingers up, and a turn more.
+inline View viewOfJoints(const Joints& uv, double margin, double turn_deg = 0.0) {
   const Point up{uv[kMiddleMcp].u - uv[kWrist].u, uv[kMiddleMcp].v - uv[kWrist].v};
-  return viewTurned(uv, -kPi / 2 - std::atan2(up.v, up.u));
-}
-
-// A view fits joints if theirs is so many times as large and its centre so near, in sides.
-constexpr double kLeastFit = 0.75, kLargestFit = 1.33, kFittingShift = 0.15;
-
-// Whether the joints that a look saw lie as they should in the view that it had.
-inline bool fits(const View& view, const Joints& uv) {
-  const View asked = viewTurned(uv, view.angle_rad);
-  const double size = asked.side_px / view.side_px;
-  const double off = std::hypot(asked.centre.u - view.centre.u, asked.centre.v - view.centre.v);
-  return kLeastFit <= size && size <= kLargestFit && off <= kFittingShift * view.side_px;
+  View view = viewTurned(uv, -kPi / 2 - std::atan2(up.v, up.u), margin);
+  view.angle_rad += turn_deg * kPi / 180;
+  return view;
 }
 
 // Map from pixels of the picture to those of the crop; `mirrored` shows left hands as right ones.

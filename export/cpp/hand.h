@@ -1,22 +1,41 @@
-// The joints of a hand in a picture, as kerashand/runtime/hand_pose.py finds them in a given box.
+// A hand in a picture, read in several passes of the network: kerashand/runtime/hand_pose.py.
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <iterator>
+#include <cmath>
+#include <numeric>
+#include <optional>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "crop.h"
-#include "pose_model.h"
+#include "recipe.h"
 
-enum class Side { kLeft, kRight };
+enum class Handedness { kLeft, kRight };
 
 struct Hand {
-  Side side;
-  double score;  // 0..1, how sure it is that this is a hand with these joints
-  Joints uv_px;  // pixels of the picture
+  Handedness handedness;
+  std::optional<double> p_right;  // 0..1, how likely it is a right hand; nothing where it was given
+  double score;                   // 0..1, how likely there is a hand
+  Joints uv_px;                   // pixels of the picture
   // Depth behind the wrist in lengths of the scale bone, and 0..1 for each joint.
   std::array<double, kJoints> z_relative, confidence;
+};
+
+// Where a hand is.
+struct Detection {
+  Box box;                             // in pixels of the picture
+  Handedness handedness;               // that the first pass takes it for
+  std::optional<double> p_right = {};  // nothing where the handedness is given
+};
+
+// What the network says of a crop, in which every hand should be a right one.
+struct CropOutput {
+  Joints uv_px;  // pixels of the crop
+  std::array<double, kJoints> z_relative, confidence;
+  std::optional<double> p_right, p_hand;  // of models with heads
 };
 
 // Boxes must be as large, in pixels, and may be as large, in pictures.
@@ -37,76 +56,155 @@ inline void check(const Picture& picture, const Box& box) {
     throw std::invalid_argument("The box must be 2 pixels to 4 pictures large.");
 }
 
-inline Hand look(PoseModel& model, const Picture& picture, const View& view, Side side) {
-  const Affine crop_from_image = cropFromImage(view, model.size_px(), side == Side::kLeft);
-  const JointsOfCrop seen = model(cut(picture, crop_from_image, model.size_px()));
-  const Affine image_from_crop = inverse(crop_from_image);
-  Hand hand{side, 0.0, {}, seen.z_relative, seen.confidence};
-  for (int i = 0; i < kJoints; ++i) {
-    hand.uv_px[i] = image_from_crop(seen.uv_px[i]);
-    hand.score += seen.confidence[i] / kJoints;
-  }
-  return hand;
+// Probabilities are kept so far from 0 and 1, so that one pass cannot outvote all others.
+constexpr double kLeastP = 1e-4;
+// Of a joint in a mean, so that confidences of 0 have one.
+constexpr double kLeastWeight = 1e-6;
+// A view beyond this takes a crop for ever or leads out of all numbers; in pixels.
+constexpr double kLeastView = 1e-3, kLargestView = 1e6;
+
+// Whether joints lie as they should in the view in which the network saw them.
+inline bool fits(const View& view, const Joints& uv_px, const Recipe& recipe) {
+  const View own = viewTurned(uv_px, view.angle_rad, recipe.margin);
+  const double size = own.side_px / view.side_px;
+  const double off = std::hypot(own.centre.u - view.centre.u, own.centre.v - view.centre.v);
+  return recipe.smallest_fit <= size && size <= recipe.largest_fit &&
+         off <= recipe.most_shift * view.side_px;
 }
 
-// Squares of further looks, beside that of the joints, and their turns, again from the front.
-constexpr double kCloser = 0.95, kTurns[] = {0.0, -kPi / 18, kPi / 18};
+// The passes on one hand. `Model` is `PoseModel`, or what takes its place in a test.
+template <class Model>
+class HandReader {
+ public:
+  // `asks`: whether the passes say the handedness, if the model has heads for it.
+  HandReader(Model& model, const Picture& picture, bool asks)
+      : model_(model), picture_(picture), asks_(asks && model.has_heads()) {}
 
-// A further look at the hand, closer and with the fingers up or turned a little to a side.
-inline Hand lookAgain(PoseModel& model, const Picture& picture, const Hand& last, int number) {
-  View view = viewOfJoints(last.uv_px);
-  view.side_px *= kCloser;
-  view.angle_rad += kTurns[number % std::size(kTurns)];
-  return look(model, picture, view, last.handedness);
-}
-
-// What the first look counts beside the next, and what gives two scores of 0 a mean.
-constexpr double kEarlierLook = 0.25, kLeastWeight = 1e-6;
-
-// The mean of what was seen before, which counts so many looks, and of a look.
-inline Hand blended(const Hand& before, const Hand& now, double before_counts) {
-  Hand hand{now.handedness, 0.0, {}, {}, {}};
-  for (int i = 0; i < kJoints; ++i) {
-    const double first = before_counts * before.confidence[i] * before.confidence[i] + kLeastWeight;
-    const double second = now.confidence[i] * now.confidence[i] + kLeastWeight;
-    const double share = second / (first + second);
-    const auto mean = [share](double a, double b) { return a + share * (b - a); };
-    hand.uv_px[i] = {mean(before.uv_px[i].u, now.uv_px[i].u),
-                     mean(before.uv_px[i].v, now.uv_px[i].v)};
-    hand.z_relative[i] = mean(before.z_relative[i], now.z_relative[i]);
-    hand.confidence[i] = mean(before.confidence[i], now.confidence[i]);
-    hand.score += hand.confidence[i] / kJoints;
+  // One run of the network; it sees left hands mirrored, as right ones.
+  void pass(const View& view, Handedness handedness) {
+    if (!(view.side_px > kLeastView && view.side_px < kLargestView &&
+          std::hypot(view.centre.u, view.centre.v) < kLargestView))
+      throw std::runtime_error("The model asks for a crop without sense: its file is damaged.");
+    const bool mirrored = handedness == Handedness::kLeft;
+    const Affine crop_from_image = cropFromImage(view, model_.size_px(), mirrored);
+    const CropOutput seen = model_(picture_, crop_from_image);
+    Hand hand{handedness, seen.p_right, 0.0, {}, seen.z_relative, seen.confidence};
+    const Affine image_from_crop = inverse(crop_from_image);
+    for (int i = 0; i < kJoints; ++i) hand.uv_px[i] = image_from_crop(seen.uv_px[i]);
+    hand.score = seen.p_hand ? *seen.p_hand : meanOf(seen.confidence);
+    if (mirrored && seen.p_right) hand.p_right = 1.0 - *seen.p_right;
+    passes_.push_back({hand, fits(view, hand.uv_px, model_.recipe())});
   }
-  return hand;
-}
 
-// Looks that only tell where to look next, before those that count.
-constexpr int kMostSearches = 3;
-
-// The hand of a look at a view, looked for again until the view fits its joints.
-inline Hand settled(PoseModel& model, const Picture& picture, View view, Hand hand) {
-  for (int search = 0; search < kMostSearches && !fits(view, hand.uv_px); ++search) {
-    view = viewOfJoints(hand.uv_px);
-    hand = look(model, picture, view, hand.handedness);
+  // More passes until so many count, `most` in all.
+  void more(int wanted, int most) {
+    const Recipe& recipe = model_.recipe();
+    while (int(passes_.size()) < most) {
+      const Handedness now = handedness();
+      const auto good = std::count_if(passes_.begin(), passes_.end(),
+                                      [now](const Pass& one) { return one.counts(now); });
+      if (good >= wanted) return;
+      const size_t turn = good > 0 ? good - 1 : 0;
+      pass(viewOfJoints(last().uv_px, recipe.margin * recipe.closer,
+                        recipe.turns_deg[turn % recipe.turns_deg.size()]),
+           now);
+    }
   }
+
+  const Hand& last() const { return passes_.back().hand; }
+
+  // The mean of the passes that count, or the last if none does. A joint counts by the weight of
+  // its pass times the square of its confidence.
+  Hand mean() const {
+    Hand hand{handedness(), {}, 0.0, {}, {}, {}};
+    if (asks_) hand.p_right = pRight();
+    std::vector<std::pair<const Hand*, double>> good;
+    for (size_t i = 0; i < passes_.size(); ++i)
+      if (passes_[i].counts(hand.handedness)) good.push_back({&passes_[i].hand, weight(i)});
+    if (good.empty()) good.push_back({&last(), 1.0});
+    double weights = 0.0;
+    std::array<double, kJoints> shares{};
+    for (const auto& [one, weight] : good) {
+      weights += weight;
+      hand.score += weight * one->score;
+      for (int i = 0; i < kJoints; ++i) {
+        const double share = weight * one->confidence[i] * one->confidence[i] + kLeastWeight;
+        shares[i] += share;
+        hand.uv_px[i].u += share * one->uv_px[i].u;
+        hand.uv_px[i].v += share * one->uv_px[i].v;
+        hand.z_relative[i] += share * one->z_relative[i];
+        hand.confidence[i] += share * one->confidence[i];
+      }
+    }
+    for (int i = 0; i < kJoints; ++i) {
+      hand.uv_px[i] = {hand.uv_px[i].u / shares[i], hand.uv_px[i].v / shares[i]};
+      hand.z_relative[i] /= shares[i];
+      hand.confidence[i] /= shares[i];
+    }
+    hand.score = model_.has_heads() ? hand.score / weights : meanOf(hand.confidence);
+    return hand;
+  }
+
+ private:
+  struct Pass {
+    Hand hand;
+    bool fits;
+
+    bool counts(Handedness now) const { return fits && hand.handedness == now; }
+  };
+
+  static double meanOf(const std::array<double, kJoints>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / kJoints;
+  }
+
+  // The first pass counts less, unless it is the only one.
+  double weight(size_t number) const {
+    return number == 0 && passes_.size() > 1 ? model_.recipe().first_weight : 1.0;
+  }
+
+  // By the mean logit of all passes.
+  double pRight() const {
+    double sum = 0.0, weights = 0.0;
+    for (size_t i = 0; i < passes_.size(); ++i) {
+      const double p = std::clamp(*passes_[i].hand.p_right, kLeastP, 1.0 - kLeastP);
+      sum += weight(i) * std::log(p / (1.0 - p));
+      weights += weight(i);
+    }
+    return 1.0 / (1.0 + std::exp(-sum / weights));
+  }
+
+  Handedness handedness() const {
+    if (!asks_) return passes_.front().hand.handedness;
+    return pRight() >= 0.5 ? Handedness::kRight : Handedness::kLeft;
+  }
+
+  Model& model_;
+  const Picture& picture_;
+  const bool asks_;
+  std::vector<Pass> passes_;
+};
+
+// The hand of a detection; so many passes, or those of the model's recipe.
+template <class Model>
+Hand handIn(Model& model, const Picture& picture, const Detection& detection,
+            std::optional<int> passes = {}) {
+  check(picture, detection.box);
+  const Recipe& recipe = model.recipe();
+  const int wanted = passes ? *passes : int(recipe.passes);
+  HandReader<Model> reader(model, picture, detection.p_right.has_value());
+  reader.pass(squareAround(detection.box, recipe.margin), detection.handedness);
+  reader.more(wanted, wanted > 1 ? wanted + int(recipe.extra_passes) : 1);
+  Hand hand = reader.mean();
+  if (!model.has_heads()) hand.p_right = detection.p_right;
   return hand;
 }
 
 // The hand of the frame before in the next one of a video.
-inline Hand follow(PoseModel& model, const Picture& picture, const Hand& last) {
-  const View view = viewOfJoints(last.uv_px);
-  return settled(model, picture, view, look(model, picture, view, last.handedness));
-}
-
-// The hand in a box, in pixels of the picture.
-inline Hand handIn(PoseModel& model, const Picture& picture, const Box& box, Side side,
-                   int passes = 4) {
-  check(picture, box);
-  const View view = squareAround(box);
-  Hand hand = look(model, picture, view, side);
-  if (passes > 1) hand = settled(model, picture, view, hand);
-  for (int number = 0; number < passes - 1; ++number) {
-    hand = blended(hand, lookAgain(model, picture, hand, number), kEarlierLook + number);
-  }
-  return hand;
+template <class Model>
+Hand follow(Model& model, const Picture& picture, const Hand& last) {
+  const Recipe& recipe = model.recipe();
+  HandReader<Model> reader(model, picture, false);
+  reader.pass(viewOfJoints(last.uv_px, recipe.margin), last.handedness);
+  reader.more(1, 1 + int(recipe.extra_passes));
+  return reader.last();
 }

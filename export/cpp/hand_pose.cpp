@@ -5,19 +5,21 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "hand.h"
+#include "pose_model.h"
 
 namespace {
 
 constexpr const char* kUsage =
-    "usage: hand_pose MODEL.tflite PICTURE.ppm LEFT,TOP,RIGHT,BOTTOM left|right [PASSES] [--time]\n"
-    "Joints of the hand in a box, in pixels of the picture, as JSON. PASSES: 1 looks once, 2\n"
-    "looks again, closer and with the fingers up, where the first look saw the joints; further\n"
-    "looks, 4 by default, are turned a little to either side. Joints are the mean of all.\n"
-    "--time adds a line on stderr: milliseconds of a look, the mean of 200 after 20.\n";
+    "usage: hand_pose MODEL.tflite PICTURE.ppm LEFT,TOP,RIGHT,BOTTOM left|right|auto [PASSES] "
+    "[--time]\n"
+    "Joints of the hand in a box, in pixels of the picture, as JSON: the mean of so many passes\n"
+    "of the model, or of those that its file says. auto: a model with heads says the handedness.\n"
+    "--time adds a line on stderr: milliseconds of a pass, the mean of 200 after 20.\n";
 constexpr int kLargestPicturePx = 1 << 15;
 constexpr int kWarmUp = 20, kTimed = 200;
 
@@ -63,10 +65,12 @@ Box boxFrom(const std::string& text) {
   return box;
 }
 
-Side sideFrom(const std::string& text) {
-  if (text == "left") return Side::kLeft;
-  if (text == "right") return Side::kRight;
-  throw std::invalid_argument("The side must be left or right. Received: " + text);
+Detection detectionFrom(const std::string& box, const std::string& handedness) {
+  if (handedness == "left") return {boxFrom(box), Handedness::kLeft, {}};
+  if (handedness == "right") return {boxFrom(box), Handedness::kRight, {}};
+  if (handedness == "auto") return {boxFrom(box), Handedness::kRight, 0.5};
+  throw std::invalid_argument("The handedness must be left, right or auto. Received: " +
+                              handedness);
 }
 
 int passesFrom(const std::string& text) {
@@ -75,8 +79,9 @@ int passesFrom(const std::string& text) {
 }
 
 void print(const Hand& hand) {
-  std::printf("{\"side\": \"%s\", \"score\": %.6f, \"joints\": [",
-              hand.handedness == Side::kLeft ? "left" : "right", hand.score);
+  const std::string p_right = hand.p_right ? std::to_string(*hand.p_right) : "null";
+  std::printf("{\"handedness\": \"%s\", \"p_right\": %s, \"score\": %.6f, \"joints\": [",
+              hand.handedness == Handedness::kLeft ? "left" : "right", p_right.c_str(), hand.score);
   for (int i = 0; i < kJoints; ++i)
     std::printf("%s\n  {\"uv_px\": [%.4f, %.4f], \"z_relative\": %.6f, \"confidence\": %.6f}",
                 i ? "," : "", hand.uv_px[i].u, hand.uv_px[i].v, hand.z_relative[i],
@@ -86,23 +91,26 @@ void print(const Hand& hand) {
 
 void time(PoseModel& model, const Picture& picture, const Hand& hand) {
   using Clock = std::chrono::steady_clock;
+  const View view = viewOfJoints(hand.uv_px, model.recipe().margin);
   Clock::time_point start;
   for (int i = 0; i < kWarmUp + kTimed; ++i) {
     if (i == kWarmUp) start = Clock::now();
-    lookAgain(model, picture, hand, 0);
+    HandReader(model, picture, false).pass(view, hand.handedness);
   }
   const std::chrono::duration<double, std::milli> passed = Clock::now() - start;
-  std::fprintf(stderr, "%.2f ms a look\n", passed.count() / kTimed);
+  std::fprintf(stderr, "%.2f ms a pass\n", passed.count() / kTimed);
 }
 
 void run(int count, char** words, bool timed) {
-  const Side side = sideFrom(words[4]);
-  const int passes = count > 5 ? passesFrom(words[5]) : 4;
-  const Box box = boxFrom(words[3]);
+  const Detection detection = detectionFrom(words[3], words[4]);
+  std::optional<int> passes;
+  if (count > 5) passes = passesFrom(words[5]);
   const Picture picture = readPpm(words[2]);
-  check(picture, box);
+  check(picture, detection.box);
   PoseModel model(words[1]);
-  const Hand hand = handIn(model, picture, box, side, passes);
+  if (detection.p_right && !model.has_heads())
+    throw std::invalid_argument("This model does not say the handedness: give left or right.");
+  const Hand hand = handIn(model, picture, detection, passes);
   print(hand);
   if (timed) time(model, picture, hand);
 }

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using Bytes = std::vector<uint8_t>;
@@ -144,9 +145,14 @@ inline int foreignOperator(const Bytes& network) {
   return -1;
 }
 
-// The network in an exported file. Throws std::runtime_error if the file is missing or damaged, or
-// holds other operators than networks of kerashand.
-inline Bytes networkIn(const std::string& path) {
+struct ModelFile {
+  Bytes network;
+  std::string description;  // JSON
+};
+
+// What an exported file holds. Throws std::runtime_error if it is missing or damaged, or has other
+// operators than networks of kerashand.
+inline ModelFile readModelFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error(path + " does not exist or cannot be read.");
   Bytes bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -176,5 +182,5 @@ inline Bytes networkIn(const std::string& path) {
   if (foreign >= 0)
     throw std::runtime_error(path + " is not run: it holds an operator that networks of kerashand "
                                     "do not use (number " + std::to_string(foreign) + ").");
-  return bytes;
+  return {std::move(bytes), std::move(description)};
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -12,20 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include "crop.h"
+#include "hand.h"
 #include "litert.h"
 #include "model_file.h"
-
-struct JointsOfCrop {
-  Joints uv_px;  // pixels of the crop
-  std::array<double, kJoints> z_relative, confidence;
-};
 
 // Not for several threads at once: make one for each.
 class PoseModel {
  public:
   // Throws std::runtime_error if the file is missing, damaged or another model.
-  explicit PoseModel(const std::string& path) : path_(path), network_(networkIn(path)) {
+  explicit PoseModel(const std::string& path)
+      : path_(path), file_(readModelFile(path)), recipe_(recipeIn(file_.description)) {
     // Silent, as it would otherwise report every accelerator that this machine lacks.
     const LiteRtEnvOption options[] = {
         {kLiteRtEnvOptionTagMinLoggerSeverity, {kLiteRtAnyTypeInt, kLiteRtLogSeveritySilent}},
@@ -35,8 +30,8 @@ class PoseModel {
          [&](auto* made) { return LiteRtCreateEnvironment(2, options, made); });
     // From memory: LiteRT verifies the structure of such a model, and not that of a file.
     make(model_, "is not a TFLite model", [&](auto* made) {
-      return LiteRtCreateModelFromBuffer(environment_.get(), network_.data(), network_.size(),
-                                         made);
+      return LiteRtCreateModelFromBuffer(environment_.get(), file_.network.data(),
+                                         file_.network.size(), made);
     });
     findSignature();
     readInput();
@@ -50,13 +45,17 @@ class PoseModel {
     makeBuffers();
   }
 
-  // Side of the crops that it takes.
-  int size_px() const { return size_px_; }
+  int size_px() const { return size_px_; }  // side of the crops that it takes
+  const Recipe& recipe() const { return recipe_; }
 
-  // Throws std::runtime_error if LiteRT fails or the model gives no numbers.
-  JointsOfCrop operator()(const std::vector<uint8_t>& crop) {
-    if (crop.size() != size_t(size_px_) * size_px_ * 3)
-      throw std::invalid_argument("The crop must be [S, S, 3] with S = size_px().");
+  // Whether it says the handedness, and whether there is a hand.
+  bool has_heads() const {
+    return find("p_right") != outputs_.end() && find("p_hand") != outputs_.end();
+  }
+
+  // What it says of a crop. Throws std::runtime_error if LiteRT fails or gives no numbers.
+  CropOutput operator()(const Picture& picture, const Affine& crop_from_image) {
+    const std::vector<uint8_t> crop = cut(picture, crop_from_image, size_px_);
     void* memory = nullptr;
     check(LiteRtLockTensorBuffer(input_.get(), &memory, kLiteRtLockWrite), "takes no picture");
     std::memcpy(memory, crop.data(), crop.size());
@@ -70,13 +69,17 @@ class PoseModel {
     const std::vector<float> uv = numbers("uv_px");
     const std::vector<float> z = numbers("z_relative");
     const std::vector<float> confidence = numbers("confidence");
-    JointsOfCrop joints;
+    CropOutput seen;
     for (int i = 0; i < kJoints; ++i) {
-      joints.uv_px[i] = {uv[2 * i], uv[2 * i + 1]};
-      joints.z_relative[i] = z[i];
-      joints.confidence[i] = confidence[i];
+      seen.uv_px[i] = {uv[2 * i], uv[2 * i + 1]};
+      seen.z_relative[i] = z[i];
+      seen.confidence[i] = confidence[i];
     }
-    return joints;
+    if (has_heads()) {
+      seen.p_right = numbers("p_right")[0];
+      seen.p_hand = numbers("p_hand")[0];
+    }
+    return seen;
   }
 
  private:
@@ -164,11 +167,12 @@ class PoseModel {
       for (uint32_t axis = 0; axis < type.rank; ++axis) size *= size_t(type.dimensions[axis]);
       outputs_.push_back({name, type, size, nullptr});
     }
-    for (const auto& [name, size] :
-         {std::pair{"uv_px", 2 * kJoints}, {"z_relative", kJoints}, {"confidence", kJoints}}) {
+    for (const auto& [name, size] : {std::pair{"uv_px", 2 * kJoints}, {"z_relative", kJoints},
+                                     {"confidence", kJoints}, {"p_right", 1}, {"p_hand", 1}}) {
       const auto found = find(name);
-      if (found == outputs_.end()) refuse(std::string("it has no output ") + name + ".");
-      if (found->size != size_t(size))
+      if (found == outputs_.end() && size > 1)  // the others are of models with heads
+        refuse(std::string("it has no output ") + name + ".");
+      if (found != outputs_.end() && found->size != size_t(size))
         refuse(std::string(name) + " holds " + std::to_string(found->size) + " numbers.");
     }
   }
@@ -217,7 +221,8 @@ class PoseModel {
 
   // Destroyed from the last to the first: buffers before the model that they belong to.
   std::string path_;
-  Bytes network_;  // of the model
+  ModelFile file_;  // its network is the memory of the model
+  Recipe recipe_;
   int size_px_ = 0;
   size_t signature_index_ = 0;
   Owned<LiteRtEnvironment, LiteRtDestroyEnvironment> environment_;

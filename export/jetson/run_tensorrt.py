@@ -2,8 +2,8 @@
 
     python run_tensorrt.py --engine hand.engine --description hand.json --picture hand.jpg
 
-Crops, both looks, the search for hands and the following are those of `kerashand.runtime`; the
-engine takes the place of the .tflite file. Untested: it was written without such a machine.
+Crops, passes, detections and tracks are those of `kerashand.runtime`; the engine takes the place of
+the .tflite file. Untested: it was written without such a machine.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError
 from kerashand.files import read_text
 from kerashand.runtime import HandPose
@@ -26,7 +27,7 @@ from kerashand.runtime.hand_pose import DETECTOR_FILE, packaged_model
 from kerashand.runtime.tracker import HandTracker
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
-from hand_on_camera import camera_frames, line_of, read_picture
+from hand_on_camera import at_least_one, camera_frames, line_of, read_picture
 
 NUMPY_TYPES = {"UINT8": np.uint8, "FLOAT": np.float32, "HALF": np.float16}
 
@@ -130,21 +131,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--picture", type=Path)
     source.add_argument("--camera", type=int, metavar="NUMBER")
-    parser.add_argument("--max-hands", type=int, default=2)
+    parser.add_argument("--max-hands", type=at_least_one, default=2)
     arguments = parser.parse_args(argv)
-    try:
-        run(arguments)
-    except UserError as error:
-        print(f"run_tensorrt.py: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        pass
-    return 0
+    return exit_code("run_tensorrt.py", lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the hands of each frame as JSON lines."""
-    # The detector stays on the CPU: while a hand is followed it runs on every fifth frame alone.
+    # The detector stays on the CPU: while a hand is followed it runs now and then alone.
     detector = Detector.load(packaged_model(DETECTOR_FILE))
     pose = HandPose(TensorRTBackend(arguments.engine, arguments.description), detector)
     if arguments.picture is not None:
@@ -153,13 +147,12 @@ def run(arguments: argparse.Namespace) -> None:
         hands = list(enumerate(pose.predict(rgb, max_hands=arguments.max_hands)))
         print_line(0, hands, start)
         return
-    tracker = HandTracker(pose, max_hands=arguments.max_hands)
-    last = time.perf_counter()
-    for frame, rgb in enumerate(camera_frames(arguments.camera, None)):
+    tracker, last_s = HandTracker(pose, max_hands=arguments.max_hands), 0.0
+    for number, frame in enumerate(camera_frames(arguments.camera)):
         start = time.perf_counter()
-        hands = tracker.update(rgb, start - last)
-        last = start
-        print_line(frame, hands, start)
+        hands = tracker.update(frame.rgb, frame.time_s - last_s)
+        last_s = frame.time_s
+        print_line(number, hands, start)
 
 
 def print_line(frame: int, hands: list, start: float) -> None:

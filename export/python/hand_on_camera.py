@@ -25,9 +25,6 @@ from kerashand.runtime.tracker import HandTracker
 from kerashand.skeleton import BONE_COLOURS, BONES
 from kerashand.video import Frame
 
-MOST_PIXELS = 120_000_000
-"""Of a picture: more than the largest cameras of phones give."""
-
 
 def build_parser() -> argparse.ArgumentParser:
     """The program's arguments."""
@@ -37,10 +34,12 @@ def build_parser() -> argparse.ArgumentParser:
     source.add_argument("--picture", type=Path, help="a picture, or .npy: uint8 RGB [H, W, 3]")
     parser.add_argument("--model", type=Path, help="an exported pose model (default: the packaged)")
     parser.add_argument("--detector", type=Path, help="a detector (default: the packaged)")
-    parser.add_argument("--threads", type=_count, default=1, help="of the runtime (default: 1)")
-    parser.add_argument("--max-hands", type=_count, default=2, help="default: 2")
     parser.add_argument(
-        "--frames", type=_count, help="stop after so many; a picture is looked at so often"
+        "--threads", type=at_least_one, default=1, help="of the runtime (default: 1)"
+    )
+    parser.add_argument("--max-hands", type=at_least_one, default=2, help="default: 2")
+    parser.add_argument(
+        "--frames", type=at_least_one, help="stop after so many; a picture is read so often"
     )
     parser.add_argument(
         "--show", action="store_true", help="draw in a window (OpenCV); Esc ends it"
@@ -55,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Look at frames until they end, somebody stops it or `frames` is reached."""
+    """Read frames until they end, somebody stops it or `frames` is reached."""
     pose = HandPose.load(arguments.model, detector=arguments.detector, threads=arguments.threads)
     if arguments.picture is not None:
         frames = [Frame(read_picture(arguments.picture), 0.0, 0.0)] * (arguments.frames or 1)
@@ -95,10 +94,12 @@ def line_of(frame: int, hands: list[tuple[int, Hand]], *, milliseconds: float) -
             {
                 "number": number,
                 "handedness": hand.handedness,
+                "p_right": None if hand.p_right is None else round(hand.p_right, 4),
                 "score": round(hand.score, 4),
                 "box": [round(value, 2) for value in hand.box],
                 "uv_px": hand.uv_px.round(2).tolist(),
                 "z_relative": hand.z_relative.round(4).tolist(),
+                "confidence": hand.confidence.round(4).tolist(),
             }
             for number, hand in hands
         ],
@@ -164,7 +165,8 @@ def _opencv(what: str):
     return cv2
 
 
-def _count(text: str) -> int:
+def at_least_one(text: str) -> int:
+    """The number that an argument is."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1. Received: {value}")
