@@ -478,6 +478,7 @@ def test_the_pose_model_decides_whether_it_is_a_hand(p_hand, hands, runs):
         ({"passes": 1.5}, "out of range"),
         ({"passes": 1000}, "out of range"),
         ({"margin": float("nan")}, "out of range"),
+        ({"margin": 0.0}, "out of range"),
         ({"turns_deg": []}, "out of range"),
         ({"turns_deg": ["a"]}, "out of range"),
         ("none", "may hold"),

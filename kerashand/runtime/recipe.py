@@ -85,6 +85,8 @@ class Recipe:
 
 LARGEST = {"passes": 16, "extra_passes": 16, "margin": 4.0, "closer": 4.0, "turns_deg": 180.0}
 """Above these a file asks for work or crops without sense."""
+LEAST = {"margin": 0.5, "closer": 0.1}
+"""Below these a crop holds nothing."""
 
 
 def _checked(name: str, value: Any, default: Any) -> Any:
@@ -92,7 +94,7 @@ def _checked(name: str, value: Any, default: Any) -> Any:
     if isinstance(default, tuple):
         numbers = value if isinstance(value, list) and 0 < len(value) <= 16 else [None]
         return tuple(_number(name, number, least=-LARGEST[name]) for number in numbers)
-    number = _number(name, value, least=0.0)
+    number = _number(name, value, least=LEAST.get(name, 0.0))
     if isinstance(default, int) and (number != int(number) or number < 1):
         raise _wrong(name, value)
     return int(number) if isinstance(default, int) else number
