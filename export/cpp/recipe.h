@@ -26,9 +26,9 @@ struct Recipe {
       const char* name;
       double* value;
       Kind kind = kNumber;
-      double most = 1e6;
-    } all[] = {{"margin", &margin, kNumber, 4},
-               {"closer", &closer, kNumber, 4},
+      double most = 1e6, least = 0;
+    } all[] = {{"margin", &margin, kNumber, 4, 0.5},
+               {"closer", &closer, kNumber, 4, 0.1},
                {"passes", &passes, kCount, 16},
                {"extra_passes", &extra_passes, kCount, 16},
                {"turns_deg", &tracked, kList, 180},
@@ -50,7 +50,8 @@ struct Recipe {
                                     [&](const Known& one) { return one.name == name; });
     if (known == std::end(all))
       throw std::runtime_error("The `recipe` of a model holds a name that is unknown: " + name);
-    const double least = known->kind == kList ? -known->most : known->kind == kCount;
+    const double least =
+        known->kind == kList ? -known->most : std::max(known->least, double(known->kind == kCount));
     const bool good = std::all_of(values.begin(), values.end(), [&](double value) {
       return value >= least && value <= known->most &&
              (known->kind != kCount || value == std::floor(value));
