@@ -241,7 +241,7 @@ def pose():
 
 @pytest.fixture(scope="module")
 def samples():
-    """Pictures of one hand with their boxes and sides: small, large, turned, right and left."""
+    """Pictures of one hand with their boxes and handedness: small, large, turned."""
     rows = []
     for index, size_px in enumerate((192, 320, 640, 256)):
         sample = render_sample("varied", "test", 0, index, size_px=size_px)
@@ -278,10 +278,11 @@ def differences(hands, expected, *, score_atol=0.02):
     rows = [np.zeros(4)]
     for hand, true in zip(hands, expected, strict=True):
         assert hand["score"] == pytest.approx(true.score, abs=score_atol)
+        assert hand["pRight"] == pytest.approx(true.p_right, abs=score_atol)
         left, top, right, bottom = true.box
         pixels = np.abs(np.reshape(hand["uvPx"], (-1, 2)) - true.uv_px).max()
         depth = np.abs(np.array(hand["zRelative"]) - true.z_relative).max()
-        scores = np.abs(np.array(hand["jointScores"]) - true.confidence).max()
+        scores = np.abs(np.array(hand["confidence"]) - true.confidence).max()
         rows.append([pixels, pixels / max(right - left, bottom - top), depth, scores])
     return np.max(rows, axis=0)
 
@@ -289,7 +290,7 @@ def differences(hands, expected, *, score_atol=0.02):
 def test_joints_in_a_given_box(run_page, pose, samples):
     """Handedness given or not, one, two, four passes, in boxes that fit and in the picture.
 
-    The pixels of a first look are the same to the last bit. The second follows from joints that
+    The pixels of a first pass are the same to the last bit. The second follows from joints that
     differ in the sixth digit; a pixel rounded the other way can move a joint by tenths of a pixel,
     in the Python runtime too.
     """
@@ -327,11 +328,11 @@ def test_joints_in_a_given_box(run_page, pose, samples):
     fitting, loose = np.array(rows[: -len(samples)]), np.array(rows[-len(samples) :])
     passes = np.array([setting["passes"] for setting in settings[: -len(samples)]])
     first, worst = fitting[passes == 1].max(axis=0), fitting.max(axis=0)
-    print(f"first look {first}, all {worst}, {answer['milliseconds']:.1f} ms a look")
+    print(f"first pass {first}, all {worst}, {answer['milliseconds']:.1f} ms a pass")
     print(f"in the picture {loose.max(axis=0)}")
     assert first[0] < 0.02
     assert (worst < (0.5, 0.01, 0.02, 0.02)).all()
-    # Three looks, each at where the one before saw the joints, in pictures of up to 640 px.
+    # Several passes, each where the one before saw the joints, in pictures of up to 640 px.
     assert (loose.max(axis=0)[1:] < (0.01, 0.02, 0.02)).all()
 
 
@@ -363,6 +364,7 @@ def test_hands_of_whole_pictures(run_page, pose, wholes):
         assert row["json"]["joint_names"] == list(skeleton.JOINT_NAMES)
         assert (row["json"]["height_px"], row["json"]["width_px"]) == picture.shape[:2]
         for told, hand in zip(row["json"]["hands"], hands, strict=True):
+            assert told["handedness"] == hand.handedness
             np.testing.assert_allclose(told["uv_px"], hand.uv_px, atol=2.0)
 
 
@@ -390,10 +392,11 @@ def test_crops_are_the_same(run_page, rng):
 
 
 def test_hands_through_a_video(run_page, pose, surest, wholes):
-    """Numbers and smoothed joints of a hand that moves, then is gone.
+    """Numbers and smoothed joints of hands that move, then are gone.
 
-    What the pose model still takes for it then is lost when two searches, five frames apart, do
-    not see it: those of frames 10 and 15.
+    tests/test_golden_web.py compares the arithmetic; here the network itself differs in the sixth
+    digit, and each crop is cut where the joints before lie, so that small differences go on. Noise
+    of one grey level alone moves joints here by 0.04 to 0.13 of the box, in Python too.
     """
     picture, _ = surest
     frames = [np.roll(picture, 6 * step, axis=1) for step in range(6)] + [wholes[-1]] * 10
@@ -414,17 +417,16 @@ def test_hands_through_a_video(run_page, pose, surest, wholes):
     for row, frame in zip(rows, frames, strict=True):
         expected = tracker.update(frame, 0.04)
         assert [number for number, _ in row] == [number for number, _ in expected]
-        # Each look is cut where the joints before lie, so that small differences go on: noise of
-        # one grey level alone moves joints here by 0.02 of the box and scores by 0.03.
         worst = differences(
             [hand for _, hand in row], [hand for _, hand in expected], score_atol=0.04
         )
-        assert worst[1] < 0.03
+        assert worst[1] < 0.06
         for (_, hand), (_, wanted) in zip(row, expected, strict=True):
             joints = np.reshape(hand["uvPx"], (-1, 2))
             assert hand["box"] == [*joints.min(axis=0), *joints.max(axis=0)]  # of those shown
             assert wanted.box == (*wanted.uv_px.min(axis=0), *wanted.uv_px.max(axis=0))
-            assert hand["score"] == pytest.approx(np.mean(hand["jointScores"]), abs=1e-9)
+            if not pose.has_heads:
+                assert hand["score"] == pytest.approx(np.mean(hand["confidence"]), abs=1e-9)
     assert rows[0]
     assert not rows[-1]
 
@@ -450,7 +452,7 @@ def model_with(description, *, model=None, packing=zipfile.ZIP_DEFLATED) -> byte
 
 
 def two_signatures(side, folder) -> bytes:
-    """A pose model whose outputs have no leading 1, with a second signature."""
+    """A pose model with heads whose outputs have no leading 1, with a second signature."""
     import tensorflow as tf
 
     image = tf.TensorSpec((1, side, side, 3), tf.uint8, name="image")
@@ -459,9 +461,12 @@ def two_signatures(side, folder) -> bytes:
 
     @tf.function(input_signature=[image], autograph=False)
     def serve(image):
-        values = tf.reduce_mean(tf.cast(image, tf.float32)) * weight
-        uv_px = tf.stack([values, -values], axis=-1)
-        return {"uv_px": uv_px, "z_relative": values + 1.0, "confidence": values / 10000.0}
+        mean = tf.reduce_mean(tf.cast(image, tf.float32))
+        values = mean * weight
+        return {
+            "uv_px": tf.stack([values, -values], axis=-1), "z_relative": values + 1.0,
+            "confidence": values / 10000.0, "p_right": mean / 400.0, "p_hand": mean / 200.0,
+        }  # fmt: skip
 
     @tf.function(input_signature=[image, scale], autograph=False)
     def in_mm(image, scale_mm):
@@ -535,15 +540,17 @@ def test_the_right_one_of_two_signatures(run_page, pose, tmp_path):
         const { Backend } = await import('/backend.js');
         const backend = await Backend.load('/test/two.tflite', 'hand_pose');
         const outputs = await backend.run(new Uint8Array(8 * 8 * 3).fill(100));
-        return Object.fromEntries(
-          Object.entries(outputs).map(([name, values]) => [name, [...values]]));
+        const told = Object.entries(outputs).map(([name, values]) => [name, [...values]]);
+        return { ...Object.fromEntries(told), names: [...backend.outputs] };
         """,
         {"two.tflite": model_with(described, model=model)},
     )
     values = 100.0 * np.arange(1, 22)
     np.testing.assert_allclose(np.reshape(answer["uv_px"], (21, 2)), np.c_[values, -values])
     np.testing.assert_allclose(answer["z_relative"], values + 1)
-    assert set(answer) == {"uv_px", "z_relative", "confidence"}
+    assert (answer["p_right"], answer["p_hand"]) == ([0.25], [0.5])
+    names = {"uv_px", "z_relative", "confidence", "p_right", "p_hand"}
+    assert set(answer.pop("names")) == set(answer) == names
 
 
 def test_the_page(run_page, pose, surest):

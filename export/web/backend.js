@@ -8,8 +8,10 @@ const SIGNATURE = 'serving_default';
 /** What a file says it is -> what that is called, and the outputs that it has. */
 const TASKS = {
   hand_pose: { name: 'a pose model', outputs: ['uv_px', 'z_relative', 'confidence'] },
-  hand_detector: { name: 'a detector', outputs: ['score', 'box', 'right'] },
+  hand_detector: { name: 'a detector', outputs: ['score', 'box', 'p_right'] },
 };
+/** More outputs of a pose model that was trained with them. */
+export const HEADS = ['p_right', 'p_hand'];
 
 let liteRt = null;
 
@@ -40,6 +42,8 @@ export class Backend {
   constructor(description, signature, Tensor, name) {
     this.description = description;
     this.sizePx = description.image_size_px;
+    /** Names of what `run` gives. */
+    this.outputs = new Set(signature.getOutputDetails().map((detail) => detail.name));
     this.name = name;
     this.signature = signature;
     this.Tensor = Tensor;

@@ -1,7 +1,8 @@
-/** The detector: hand boxes and sides in a whole picture, as in kerashand/runtime/detector.py. */
+/** Boxes of hands in a whole picture, and their handedness, as in kerashand/runtime/detector.py. */
 
 import { Backend } from './backend.js';
 import { cut } from './crop.js';
+import { UserError } from './errors.js';
 import {
   applyInverseAffine,
   boxOverlap,
@@ -9,24 +10,27 @@ import {
   inPicture,
   squareAround,
 } from './geometry.js';
+import { isBetween, shown } from './recipe.js';
 
 const OVERLAP = 0.35;
 const DEFAULT_THRESHOLD = 0.5;
+/** How many more detections than hands are asked for are read: the pose model decides. */
+export const SPARE_HANDS = 2;
 
 /**
- * A hand that was found.
+ * What may be a hand.
  *
  * @typedef {{
  *   box: import('./geometry.js').Box,
- *   side: 'left' | 'right',
+ *   handedness: 'left' | 'right',
  *   score: number,
- *   right: number | null,
- * }} Detection right: 0..1, how likely it is a right hand; null where the side was given
+ *   pRight: number | null,
+ * }} Detection pRight: 0..1, how likely it is a right hand; null where the handedness was given
  */
 
 /**
  * A small network that says for each cell of a map whether a hand's middle lies there. Its outputs:
- * `score` [h, w] 0..1, `box` [h, w, 4] in pixels of the input, `right` [h, w] 0..1.
+ * `score` [h, w] 0..1, `box` [h, w, 4] in pixels of the input, `p_right` [h, w] 0..1.
  */
 export class Detector {
   /** @param {Backend} backend */
@@ -34,9 +38,9 @@ export class Detector {
     this.backend = backend;
     this.sizePx = backend.sizePx;
     /** Score from which on a cell may be a hand. */
-    this.threshold = backend.description.threshold ?? DEFAULT_THRESHOLD;
-    /** Score times that of the joints from which on it is one. */
-    this.leastScore = backend.description.least_score ?? 0;
+    this.threshold = scoreIn(backend, 'threshold', DEFAULT_THRESHOLD);
+    /** Score times that of the pose model from which on it is one. */
+    this.leastScore = scoreIn(backend, 'least_score', 0);
   }
 
   /**
@@ -56,11 +60,12 @@ export class Detector {
    * @param {number} maxHands
    * @returns {Promise<Detection[]>}
    */
-  async find(picture, maxHands) {
+  async detect(picture, maxHands) {
     const { width, height } = picture;
     const view = squareAround([-0.5, -0.5, width - 0.5, height - 0.5]);
     const affine = cropFromImage(view, this.sizePx);
-    const { score, box: boxes, right } = await this.backend.run(cut(picture, affine, this.sizePx));
+    const crop = cut(picture, affine, this.sizePx);
+    const { score, box: boxes, p_right: allPRight } = await this.backend.run(crop);
     const cells = [...score.keys()].filter((cell) => score[cell] >= this.threshold);
     cells.sort((first, second) => score[second] - score[first]);
     const found = [];
@@ -69,7 +74,8 @@ export class Detector {
       // Beyond its edges the picture is mirrored, and hands there are reflections.
       const isNew = found.every((other) => boxOverlap(box, other.box) < OVERLAP);
       if (isNew && inPicture(box, picture)) {
-        found.push({ box, side: handednessOf(right[cell]), score: score[cell], right: right[cell] });
+        const pRight = allPRight[cell];
+        found.push({ box, handedness: handednessOf(pRight), score: score[cell], pRight });
       }
     }
     return found.slice(0, maxHands);
@@ -82,9 +88,9 @@ export class Detector {
    * @param {import('./geometry.js').Box} box
    * @returns {Promise<number>} 0..1
    */
-  async rightIn(picture, box) {
+  async pRightIn(picture, box) {
     const affine = cropFromImage(squareAround(box, 2), this.sizePx);
-    const { score, right } = await this.backend.run(cut(picture, affine, this.sizePx));
+    const { score, p_right: pRight } = await this.backend.run(cut(picture, affine, this.sizePx));
     const side = Math.sqrt(score.length); // the map of a square is square
     const fromMiddle = (index) => (index + 0.5) / side - 0.5;
     let best = 0;
@@ -94,16 +100,17 @@ export class Detector {
       const weighted = value * Math.exp(-((row * row + column * column) / 0.08));
       if (weighted > bestScore) [best, bestScore] = [cell, weighted];
     });
-    return right[best];
+    return pRight[best];
   }
 }
 
-/**
- * The side that is the likelier one.
- *
- * @param {number} right 0..1
- * @returns {'left' | 'right'}
- */
-export function handednessOf(right) {
-  return right >= 0.5 ? 'right' : 'left';
+function scoreIn({ description, name }, key, byDefault) {
+  const { [key]: value = byDefault } = description;
+  if (isBetween(value, 0, 1)) return value;
+  throw new UserError(`${name} says a \`${key}\` that is not 0 to 1. Received: ${shown(value)}`);
+}
+
+/** The likelier handedness. */
+export function handednessOf(pRight) {
+  return pRight >= 0.5 ? 'right' : 'left';
 }

@@ -13,7 +13,7 @@ const OUTLINE = 'rgb(0 0 0 / 0.75)';
  *
  * @param {HTMLCanvasElement} canvas takes the shape of the picture
  * @param {CanvasImageSource & {width: number, height: number}} picture
- * @param {{number: number, hand: import('./hand_pose.js').Hand}[]} numbered the surest first
+ * @param {{number: number, hand: import('./hand.js').Hand}[]} numbered the surest first
  * @param {boolean} mirrored as in a mirror, for a camera that looks at the user
  */
 export function draw(canvas, picture, numbered, mirrored) {
@@ -64,12 +64,12 @@ function drawHand(context, { uvPx, box }, place, zoom) {
   }
 }
 
-function drawLabel(context, number, { side, score, box }, place) {
+function drawLabel(context, number, { handedness, score, box }, place) {
   const shrink = context.canvas.width / Math.max(context.canvas.parentElement.clientWidth, 1);
   const fontPx = Math.max(Math.round(LABEL_PX * shrink), LEAST_LABEL_PX);
   context.font = `600 ${fontPx}px system-ui, sans-serif`;
   context.lineJoin = 'round';
-  const text = labelOf(number, side, score);
+  const text = labelOf(number, handedness, score);
   const corners = [place(box[0], box[1]), place(box[2], box[1])];
   const room = context.canvas.width - context.measureText(text).width - 6;
   const x = Math.max(Math.min(corners[0][0], corners[1][0], room), 6);
@@ -85,12 +85,12 @@ function drawLabel(context, number, { side, score, box }, place) {
  * What is written beside a hand.
  *
  * @param {number} number from 0
- * @param {'left' | 'right'} side
+ * @param {'left' | 'right'} handedness
  * @param {number} score 0..1
  * @returns {string}
  */
-export function labelOf(number, side, score) {
-  return `${number + 1} ${side} ${score.toFixed(2)}`;
+export function labelOf(number, handedness, score) {
+  return `${number + 1} ${handedness} ${score.toFixed(2)}`;
 }
 
 /**

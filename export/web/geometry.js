@@ -10,14 +10,10 @@
  *   picture, turned by an angle about its centre before it is cut
  */
 
-/**
- * Side of the square that shows a hand to the pose model, in boxes around its joints.
- */
-export const HAND_MARGIN = 1.3;
+import { MIDDLE_MCP, ROOT } from './skeleton.js';
 
-const LEAST_SIDE_PX = 8;
-/** A view fits joints if theirs is so many times as large and its centre so near, in sides. */
-const [LEAST_FIT, LARGEST_FIT, FITTING_SHIFT] = [0.75, 1.33, 0.15];
+/** A box around joints is taken to be at least so large. */
+const LEAST_BOX_PX = 8;
 
 /**
  * The square around a box.
@@ -35,33 +31,29 @@ export function squareAround([left, top, right, bottom], margin = 1) {
 }
 
 /**
- * The square in which a hand stands with its fingers up.
+ * The square of `margin` boxes in which a hand stands with its fingers up, and a turn more.
  *
- * @param {Float64Array} uvPx [K, 2] flat, joints in pixels
- * @param {number} root index of the wrist
- * @param {number} knuckle index of the joint that is up from it
+ * @param {ArrayLike<number>} uvPx [K, 2] flat, joints in pixels
+ * @param {number} margin
+ * @param {number} turnDeg
  * @returns {View}
  */
-export function viewOfJoints(uvPx, root, knuckle) {
-  const up = [uvPx[2 * knuckle] - uvPx[2 * root], uvPx[2 * knuckle + 1] - uvPx[2 * root + 1]];
-  return viewTurned(uvPx, -Math.PI / 2 - Math.atan2(up[1], up[0]));
+export function viewOfJoints(uvPx, margin, turnDeg = 0) {
+  const [u, v] = [0, 1].map((axis) => uvPx[2 * MIDDLE_MCP + axis] - uvPx[2 * ROOT + axis]);
+  const upright = viewTurned(uvPx, -Math.PI / 2 - Math.atan2(v, u), margin);
+  return { ...upright, angleRad: upright.angleRad + (turnDeg * Math.PI) / 180 };
 }
 
-/**
- * Whether the joints that a look saw lie as they should in the view that it had.
- *
- * @param {View} view
- * @param {Float64Array} uvPx [K, 2] flat
- */
-export function fits(view, uvPx) {
-  const asked = viewTurned(uvPx, view.angleRad);
-  const size = asked.sidePx / view.sidePx;
-  const off = Math.hypot(asked.centre[0] - view.centre[0], asked.centre[1] - view.centre[1]);
-  return LEAST_FIT <= size && size <= LARGEST_FIT && off <= FITTING_SHIFT * view.sidePx;
+/** Whether joints lie as they should in the view in which the network saw them. */
+export function fits({ centre, sidePx, angleRad }, uvPx, recipe) {
+  const own = viewTurned(uvPx, angleRad, recipe.margin);
+  const size = own.sidePx / sidePx;
+  const off = Math.hypot(own.centre[0] - centre[0], own.centre[1] - centre[1]) / sidePx;
+  return recipe.smallest_fit <= size && size <= recipe.largest_fit && off <= recipe.most_shift;
 }
 
-/** The view that shows joints when the picture is turned by an angle. */
-function viewTurned(uvPx, angleRad) {
+/** The square of `margin` boxes around joints when the picture is turned by an angle. */
+function viewTurned(uvPx, angleRad, margin) {
   const [cos, sin] = [Math.cos(angleRad), Math.sin(angleRad)];
   const turned = Float64Array.from(uvPx);
   for (let k = 0; k < uvPx.length; k += 2) {
@@ -70,12 +62,8 @@ function viewTurned(uvPx, angleRad) {
   }
   const [left, top, right, bottom] = boxOfJoints(turned);
   const [u, v] = [(left + right) / 2, (top + bottom) / 2];
-  const side = Math.max(right - left, bottom - top, LEAST_SIDE_PX);
-  return {
-    centre: [cos * u + sin * v, -sin * u + cos * v],
-    sidePx: side * HAND_MARGIN,
-    angleRad,
-  };
+  const sidePx = Math.max(right - left, bottom - top, LEAST_BOX_PX) * margin;
+  return { centre: [cos * u + sin * v, -sin * u + cos * v], sidePx, angleRad };
 }
 
 /**

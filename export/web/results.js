@@ -16,7 +16,7 @@ export class ResultTables {
     this.jointNames = jointNames;
   }
 
-  /** @param {{number: number, hand: import('./hand_pose.js').Hand}[]} numbered */
+  /** @param {{number: number, hand: import('./hand.js').Hand}[]} numbered */
   show(numbered) {
     while (this.parent.children.length > numbered.length) this.parent.lastChild.remove();
     while (this.parent.children.length < numbered.length) this.parent.append(this.newTable());
@@ -27,7 +27,7 @@ export class ResultTables {
         cells[1].textContent = hand.uvPx[2 * joint].toFixed(1);
         cells[2].textContent = hand.uvPx[2 * joint + 1].toFixed(1);
         cells[3].textContent = hand.zRelative[joint].toFixed(2);
-        cells[4].textContent = hand.jointScores[joint].toFixed(2);
+        cells[4].textContent = hand.confidence[joint].toFixed(2);
       });
     });
   }
@@ -38,7 +38,7 @@ export class ResultTables {
     const table = card.appendChild(document.createElement('table'));
     table.createCaption();
     const head = table.createTHead().insertRow();
-    for (const title of ['joint', 'u px', 'v px', 'depth', 'score']) {
+    for (const title of ['joint', 'u px', 'v px', 'depth', 'confidence']) {
       const cell = head.appendChild(document.createElement('th'));
       cell.scope = 'col';
       cell.textContent = title;
@@ -61,7 +61,7 @@ export class ResultTables {
 /**
  * Hands as `kerashand-predict --json` names their parts.
  *
- * @param {{number: number, hand: import('./hand_pose.js').Hand}[]} numbered
+ * @param {{number: number, hand: import('./hand.js').Hand}[]} numbered
  * @param {{width: number, height: number}} picture
  * @param {import('./hand_pose.js').HandPose} pose
  * @returns {Object}
@@ -74,14 +74,15 @@ export function asJson(numbered, { width, height }, { jointNames, scaleBone }) {
     scale_bone: scaleBone,
     hands: numbered.map(({ number, hand }) => ({
       number,
-      side: hand.handedness,
+      handedness: hand.handedness,
+      p_right: hand.pRight === null ? null : rounded(hand.pRight, 4),
       score: rounded(hand.score, 4),
       box: hand.box.map((value) => rounded(value, 2)),
       uv_px: jointNames.map((_, joint) => [
         rounded(hand.uvPx[2 * joint], 2),
         rounded(hand.uvPx[2 * joint + 1], 2),
       ]),
-      joint_scores: Array.from(hand.jointScores, (value) => rounded(value, 4)),
+      confidence: Array.from(hand.confidence, (value) => rounded(value, 4)),
       z_relative: Array.from(hand.zRelative, (value) => rounded(value, 4)),
     })),
   };

@@ -3,7 +3,7 @@
  * joints for thumb, index, middle, ring and little finger, each from the palm to the tip.
  */
 
-export const NUM_JOINTS = 21;
+export const [NUM_JOINTS, ROOT, MIDDLE_MCP] = [21, 0, 9];
 
 /** Parent of each joint on the way to the wrist; -1 for the wrist itself. */
 export const PARENTS = [

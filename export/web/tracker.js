@@ -1,21 +1,13 @@
 /**
  * Hands through a video, as in kerashand/runtime/tracker.py and smoothing.py: the next crop from the
- * last joints, now and then a look for new hands.
+ * last joints, now and then a run of the detector.
  */
 
+import { handednessOf, SPARE_HANDS } from './detector.js';
+import { logit, probability } from './estimates.js';
 import { boxOverlap, inPicture } from './geometry.js';
-import { handOf, SPARE_HANDS } from './hand_pose.js';
+import { handOf } from './hand.js';
 
-const SEARCH_EVERY_FRAMES = 5;
-/** Score of a hand, which is the mean of its joints, below which it is lost. */
-const LEAST_JOINT_SCORE = 0.2;
-/** Searches in a row that do not see a hand where it is followed. */
-const MISSES_TO_LOSE = 2;
-/** Overlap of boxes above which two are one hand; that of two hands followed into one. */
-const [SAME_HAND, DOUBLED] = [0.3, 0.6];
-// Positions are smoothed in sides of the box in which the hand was found.
-const SMOOTHING = { minCutoffHz: 1.2, beta: 6 };
-const DEPTH_SMOOTHING = { minCutoffHz: 1, beta: 0.7 };
 const DERIVATIVE_CUTOFF_HZ = 1;
 
 /** Follows up to `maxHands` hands from frame to frame. */
@@ -37,68 +29,91 @@ export class HandTracker {
    *
    * @param {import('./crop.js').Picture} picture
    * @param {number} seconds since the frame before; anything for the first
-   * @returns {Promise<{number: number, hand: import('./hand_pose.js').Hand}[]>}
+   * @returns {Promise<{number: number, hand: import('./hand.js').Hand}[]>}
    */
   async update(picture, seconds) {
+    const { recipe } = this.pose;
     const followed = [];
     for (const track of this.tracks) {
       const hand = await this.pose.follow(picture, track.hand);
-      const doubled = followed.some((other) => boxOverlap(hand.box, other.hand.box) > DOUBLED);
-      if (hand.score >= LEAST_JOINT_SCORE && !doubled && inPicture(hand.box, picture)) {
-        track.hand = hand;
+      const overlaps = followed.map((other) => boxOverlap(hand.box, other.hand.box));
+      const doubled = overlaps.some((overlap) => overlap > recipe.doubled);
+      if (hand.score >= recipe.least_score && !doubled && inPicture(hand.box, picture)) {
+        takeOver(track, hand, recipe.handedness_frames);
         followed.push(track);
       }
     }
     this.tracks = followed;
-    if (!followed.length || this.frame % SEARCH_EVERY_FRAMES === 0) await this.search(picture);
+    const due = this.frame % recipe.search_every_frames === 0;
+    if (due || !followed.length) await this.search(picture);
     this.frame += 1;
-    return this.tracks.map((track) => ({ number: track.number, hand: smoothed(track, seconds) }));
+    const shown = (track) => smoothed(track, seconds, this.pose.scaleBone);
+    return this.tracks.map((track) => ({ number: track.number, hand: shown(track) }));
   }
 
   async search(picture) {
-    const found = await this.pose.find(picture, this.maxHands + SPARE_HANDS);
-    const same = (first, second) => boxOverlap(first.box, second.box) >= SAME_HAND;
+    const { recipe, leastScore } = this.pose;
+    const detections = await this.pose.detect(picture, this.maxHands + SPARE_HANDS);
+    const same = (first, second) => boxOverlap(first.box, second.box) >= recipe.same_hand;
     for (const track of this.tracks) {
-      const seen = found.some((hand) => same(track.hand, hand));
-      track.misses = seen ? 0 : track.misses + 1;
+      const visible = detections.some((detection) => same(track.hand, detection));
+      track.misses = visible ? 0 : track.misses + 1;
     }
-    this.tracks = this.tracks.filter((track) => track.misses < MISSES_TO_LOSE);
-    for (const candidate of found) {
+    this.tracks = this.tracks.filter((track) => track.misses < recipe.misses_to_lose);
+    for (const detection of detections) {
       if (this.tracks.length === this.maxHands) break;
-      if (this.tracks.some((track) => same(track.hand, candidate))) continue;
-      const hand = await this.pose.read(picture, candidate);
-      if (this.pose.isHand(candidate, hand) && hand.score >= LEAST_JOINT_SCORE) {
-        const [left, top, right, bottom] = hand.box;
-        this.tracks.push({
-          number: this.nextNumber,
-          hand,
-          unitPx: Math.max(right - left, bottom - top, 1),
-          filterPosition: oneEuroFilter(SMOOTHING),
-          filterDepth: oneEuroFilter(DEPTH_SMOOTHING),
-          misses: 0,
-        });
+      if (this.tracks.some((track) => same(track.hand, detection))) continue;
+      const hand = await this.pose.read(picture, detection, recipe.passes, leastScore);
+      if (this.pose.isHand(detection, hand) && hand.score >= recipe.least_score) {
+        this.tracks.push(newTrack(this.nextNumber, hand, recipe));
         this.nextNumber += 1;
       }
     }
   }
 }
 
+/** Positions are smoothed in sides of the hand's first box. */
+function newTrack(number, hand, recipe) {
+  const [left, top, right, bottom] = hand.box;
+  return {
+    number,
+    hand,
+    rightLogit: hand.pRight === null ? null : logit(hand.pRight),
+    unitPx: Math.max(right - left, bottom - top, 1),
+    filterPosition: oneEuroFilter(recipe.min_cutoff_hz, recipe.beta),
+    filterDepth: oneEuroFilter(recipe.depth_min_cutoff_hz, recipe.depth_beta),
+    frames: 1,
+    misses: 0,
+  };
+}
+
+/** Take over the hand of the next frame, and average its handedness. */
+function takeOver(track, hand, mostFrames) {
+  track.frames += 1;
+  track.hand = hand;
+  if (hand.pRight === null || track.rightLogit === null) return;
+  const share = 1 / Math.min(track.frames, mostFrames);
+  track.rightLogit += share * (logit(hand.pRight) - track.rightLogit);
+  const pRight = probability(track.rightLogit);
+  track.hand = { ...hand, pRight, handedness: handednessOf(pRight) };
+}
+
 /** The hand as shown; the next crop is cut from the joints as they were measured. */
-function smoothed({ hand, unitPx, filterPosition, filterDepth }, seconds) {
+function smoothed({ hand, unitPx, filterPosition, filterDepth }, seconds, scaleBone) {
   const position = hand.uvPx.map((value) => value / unitPx);
   const uvPx = filterPosition(position, seconds).map((value) => value * unitPx);
-  return handOf(hand.handedness, uvPx, filterDepth(hand.zRelative, seconds), hand.jointScores);
+  return handOf({ ...hand, uvPx, zRelative: filterDepth(hand.zRelative, seconds) }, scaleBone);
 }
 
 /**
  * The One-Euro filter (Casiez, Roussel and Vogel, CHI 2012): smooths strongly at rest, hardly when
  * it moves fast.
  *
- * @param {{minCutoffHz: number, beta: number}} settings cut-off at rest, and how much it grows with
- *   speed in Hz per unit a second
+ * @param {number} minCutoffHz cut-off at rest
+ * @param {number} beta how much it grows with speed in Hz per unit a second
  * @returns {(values: Float64Array, seconds: number) => Float64Array}
  */
-export function oneEuroFilter({ minCutoffHz, beta }) {
+export function oneEuroFilter(minCutoffHz, beta) {
   let value = null;
   let speed = null;
   return (next, seconds) => {
