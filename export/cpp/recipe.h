@@ -32,7 +32,7 @@ struct Recipe {
                {"passes", &passes, kCount, 16},
                {"extra_passes", &extra_passes, kCount, 16},
                {"turns_deg", &tracked, kList, 180},
-               {"first_weight", &first_weight},
+               {"first_weight", &first_weight, kNumber, 1e6, 0.01},
                {"smallest_fit", &smallest_fit},
                {"largest_fit", &largest_fit},
                {"most_shift", &most_shift},
@@ -42,9 +42,9 @@ struct Recipe {
                {"least_score", &tracked},
                {"same_hand", &tracked},
                {"doubled", &tracked},
-               {"min_cutoff_hz", &tracked},
+               {"min_cutoff_hz", &tracked, kNumber, 1e6, 0.01},
                {"beta", &tracked},
-               {"depth_min_cutoff_hz", &tracked},
+               {"depth_min_cutoff_hz", &tracked, kNumber, 1e6, 0.01},
                {"depth_beta", &tracked}};
     const auto known = std::find_if(std::begin(all), std::end(all),
                                     [&](const Known& one) { return one.name == name; });

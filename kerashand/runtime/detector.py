@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kerashand.errors import UserError, shown
 from kerashand.geometry.camera import apply_inverse_affine
 from kerashand.metrics_detection import box_overlap
-from kerashand.runtime.backends import Backend, checked, load_backend
+from kerashand.runtime.backends import Backend, checked, is_number, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 
 OVERLAP = 0.35
@@ -101,7 +101,7 @@ class Detector:
 
 def _score(backend: Backend, name: str, default: float) -> float:
     value = backend.metadata.get(name, default)
-    if not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+    if not is_number(value) or not 0.0 <= value <= 1.0:
         raise UserError(f"A detector says `{name}` of 0 to 1. Received: {shown(value)}")
     return float(value)
 

@@ -85,8 +85,11 @@ class Recipe:
 
 LARGEST = {"passes": 16, "extra_passes": 16, "margin": 4.0, "closer": 4.0, "turns_deg": 180.0}
 """Above these a file asks for work or crops without sense."""
-LEAST = {"margin": 0.5, "closer": 0.1}
-"""Below these a crop holds nothing."""
+LEAST = {
+    "margin": 0.5, "closer": 0.1, "first_weight": 0.01, "min_cutoff_hz": 0.01,
+    "depth_min_cutoff_hz": 0.01,
+}  # fmt: skip
+"""Below these a crop holds nothing, or a pass or frame counts nothing."""
 
 
 def _checked(name: str, value: Any, default: Any) -> Any:

@@ -31,7 +31,9 @@ class _Track:
     def add(self, hand: Hand, *, most_frames: int) -> None:
         """Take over the hand of the next frame, and average its handedness."""
         self.frames += 1
-        if hand.p_right is not None and self.right_logit is not None:
+        if hand.p_right is None:  # of a model without heads
+            hand = dataclasses.replace(hand, p_right=self.hand.p_right)
+        elif self.right_logit is not None:
             share = 1.0 / min(self.frames, most_frames)
             self.right_logit += share * (logit(hand.p_right) - self.right_logit)
             p_right = probability(self.right_logit)
