@@ -35,6 +35,10 @@ const COUNTS = [
 const LARGEST = { passes: 16, extra_passes: 16, margin: 4, closer: 4, turns_deg: 180 };
 const LARGEST_OTHER = 1e6;
 const MOST_TURNS = 16;
+/** Below these a crop holds nothing, or a pass or frame counts nothing. */
+const LEAST = {
+  margin: 0.5, closer: 0.1, first_weight: 0.01, min_cutoff_hz: 0.01, depth_min_cutoff_hz: 0.01,
+};
 
 /**
  * The recipe in the description of a file; what it does not say is as by default.
@@ -64,7 +68,7 @@ function isInRange(name, value) {
     return fits && value.every((turn) => isBetween(turn, -largest, largest));
   }
   if (COUNTS.includes(name) && !(Number.isInteger(value) && value >= 1)) return false;
-  return isBetween(value, 0, largest);
+  return isBetween(value, LEAST[name] ?? 0, largest);
 }
 
 /** Whether this is a number of a range; a text, a truth value or NaN is none. */
