@@ -13,7 +13,7 @@ const END_BYTES = 22;
 const [STORED, DEFLATED] = [0, 8];
 /** Operators that networks of kerashand are made of; kerashand/runtime/operators.py names them. */
 const OPERATORS = new Set([
-  0, 2, 3, 4, 6, 9, 14, 17, 18, 19, 22, 23, 40, 41, 42, 45, 47, 53, 55, 57, 59, 69, 74, 75, 76, 82,
+  0, 1, 2, 3, 4, 6, 9, 14, 17, 18, 19, 22, 23, 40, 41, 42, 45, 47, 53, 55, 57, 59, 69, 74, 75, 76, 82,
   83, 98, 99, 114
 ]);
 const CUSTOM_OPERATOR = 32;

@@ -10,7 +10,7 @@ struct ModelError: LocalizedError {
 
 /// Operators that networks of kerashand are made of; kerashand/runtime/operators.py names them.
 let operators: Set<Int> = [
-    0, 2, 3, 4, 6, 9, 14, 17, 18, 19, 22, 23, 40, 41, 42, 45, 47, 53, 55, 57, 59, 69, 74, 75, 76, 82,
+    0, 1, 2, 3, 4, 6, 9, 14, 17, 18, 19, 22, 23, 40, 41, 42, 45, 47, 53, 55, 57, 59, 69, 74, 75, 76, 82,
     83, 98, 99, 114
 ]
 private let customOperator = 32

@@ -13,7 +13,7 @@ import kotlin.math.max
 
 /** Operators that networks of kerashand are made of; kerashand/runtime/operators.py names them. */
 val OPERATORS = setOf(
-    0, 2, 3, 4, 6, 9, 14, 17, 18, 19, 22, 23, 40, 41, 42, 45, 47, 53, 55, 57, 59, 69, 74, 75, 76,
+    0, 1, 2, 3, 4, 6, 9, 14, 17, 18, 19, 22, 23, 40, 41, 42, 45, 47, 53, 55, 57, 59, 69, 74, 75, 76,
     82, 83, 98, 99, 114
 )
 private const val CUSTOM_OPERATOR = 32
