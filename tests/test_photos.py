@@ -122,6 +122,17 @@ def test_left_hands_are_mirrored(folder):
         assert (steps >= -1e-3).all() if row == 0 else (steps <= 1e-3).all()
 
 
+def test_all_points_count_where_none_is_weighted(folder):
+    labels = photos.load_labels(str(folder))
+    picture = cv2.imread(str(folder / "p0.png"))
+    crops = [
+        cut_hand(picture, labels["uv_px"][0], weight, margin=1.7, size_px=SIZE)
+        for weight in (np.zeros(21), np.ones(21))
+    ]
+    for without, of_all in zip(*crops, strict=True):
+        np.testing.assert_array_equal(without, of_all)
+
+
 def test_a_large_picture_is_averaged_not_skipped(rng):
     fine = rng.integers(0, 2, (1200, 1200, 1), np.uint8).repeat(3, axis=2) * 255
     uv = np.array([[100.0, 100.0], [900.0, 900.0]])

@@ -19,10 +19,11 @@ def cut_hand(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The square of `margin` boxes around the weighted points [S, S, 3], and the map to it [3, 3].
 
-    A square that holds many more pixels than the crop is averaged first, so that nothing is
-    skipped.
+    Where none is weighted, all points count: the box of a square without a hand. A square that
+    holds many more pixels than the crop is averaged first, so that nothing is skipped.
     """
-    centre, side = square_around_points(uv_px, uv_weight > 0, margin=margin)
+    known = uv_weight > 0
+    centre, side = square_around_points(uv_px, known | ~known.any(), margin=margin)
     shrink = max(float(side) / size_px, 1.0)
     to_small = np.eye(3)
     if shrink > 1.0:

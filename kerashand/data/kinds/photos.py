@@ -78,14 +78,12 @@ class PhotoSplit(CachedSplit):
 
         picture = picture_files.read(Path(self.path) / str(labels["name"][row]))
         uv, weight = labels["uv_px"][row], labels["uv_weight"][row]
-        is_hand = bool((weight > 0).any())
         xyz, intrinsics = filler_pose(self.size_px)
         if not labels["is_right"][row]:
             width = picture.shape[1]
             picture = picture[:, ::-1]
             uv, xyz, intrinsics = mirror(uv, xyz, intrinsics, width_px=width)
-        seen = weight if is_hand else np.ones(21)
-        image, affine = cut_hand(picture, uv, seen, margin=MARGIN, size_px=self.size_px)
+        image, affine = cut_hand(picture, uv, weight, margin=MARGIN, size_px=self.size_px)
         uv = apply_affine(uv, affine)
         depth = np.zeros((self.size_px, self.size_px), np.uint16)
         return {
@@ -93,7 +91,7 @@ class PhotoSplit(CachedSplit):
             "depth_mm": cv2.imencode(".png", depth)[1].tobytes(),
             "uv_px": uv.astype("<f4").tobytes(),
             "uv_weight": weight.astype("<f4").tobytes(),
-            "is_hand": np.float32(is_hand).tobytes(),
+            "is_hand": np.float32((weight > 0).any()).tobytes(),
             "xyz_mm": xyz.astype("<f4").tobytes(),
             "intrinsics": intrinsics.astype("<f4").tobytes(),
         }
