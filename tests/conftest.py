@@ -59,12 +59,13 @@ def sample_cache(tmp_path_factory):
     """A small cache of both domains; `files` holds their shards of 16 + 16 + 8 samples."""
     from types import SimpleNamespace
 
-    from kerashand.data import cache
+    from kerashand.data import cache, shards
+    from kerashand.data.kinds.synthetic import RenderedSplit
 
     root = tmp_path_factory.mktemp("cache")
-    splits = {d: cache.Split(d, "train", 0, SIZE_PX, SAMPLES) for d in ("source", "target")}
+    splits = {d: RenderedSplit(d, "train", 0, SIZE_PX, SAMPLES) for d in ("source", "target")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "SHARD_SAMPLES", 16)
+        patch.setattr(shards, "SHARD_SAMPLES", 16)
         paths = cache.ensure_splits(list(splits.values()), cache_dir=str(root), workers=1)
     files = {domain: [str(path) for path in paths[split]] for domain, split in splits.items()}
     return SimpleNamespace(root=root, splits=splits, files=files, samples=SAMPLES, size_px=SIZE_PX)

@@ -1,7 +1,7 @@
 """Writes tiny data sets in the layouts of RHD, STB, FreiHAND and a recording, of rendered hands.
 
 Each writer works from its own statement of a layout: constants are written out anew, and nothing of
-`kerashand.data.readers` is used, so that a reader and its fixture cannot be wrong together.
+`kerashand.data.kinds` is used, so that a reader and its fixture cannot be wrong together.
 """
 
 from __future__ import annotations

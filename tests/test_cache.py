@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerashand.data import cache
-from kerashand.data.cache import Split, cache_root, ensure_splits, write_shard
+from kerashand.data import cache, shards
+from kerashand.data.cache import ensure_splits, write_shard
+from kerashand.data.kinds.synthetic import RenderedSplit
+from kerashand.data.shards import cache_root
 from kerashand.errors import UserError
 from kerashand.synthetic.scene import render_sample
 
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(cache, "SHARD_SAMPLES", 16)
+    monkeypatch.setattr(shards, "SHARD_SAMPLES", 16)
 
 
 @pytest.fixture
@@ -65,12 +67,12 @@ def test_a_second_call_writes_nothing(sample_cache, small_shards, monkeypatch):
     monkeypatch.setattr(cache, "_write_shards", fail)
     splits = list(sample_cache.splits.values())
     paths = ensure_splits(splits, cache_dir=str(sample_cache.root), workers=1)
-    assert {s.domain: [str(p) for p in paths[s]] for s in splits} == sample_cache.files
+    assert {s.style: [str(p) for p in paths[s]] for s in splits} == sample_cache.files
 
 
 def test_only_missing_shards_are_written(copied, sample_cache, monkeypatch):
     split = sample_cache.splits["target"]
-    missing = cache.shard_path(copied, split, 16, 16)
+    missing = shards.shard_path(copied, split, 16, 16)
     before = missing.read_bytes()
     missing.unlink()
     written = []
@@ -87,7 +89,7 @@ def test_only_missing_shards_are_written(copied, sample_cache, monkeypatch):
 KILLED_WRITER = """
 import os, signal, sys
 from pathlib import Path
-from kerashand.data.cache import Split, write_shard
+from kerashand.data.cache import write_shard
 
 def rows():
     for number in range(200):
@@ -101,7 +103,7 @@ write_shard(Path(sys.argv[1]), rows())
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_killed_writer_leaves_nothing_under_the_final_name(copied, sample_cache):
     split = sample_cache.splits["source"]
-    path = cache.shard_path(copied, split, 32, 8)
+    path = shards.shard_path(copied, split, 32, 8)
     whole = path.read_bytes()
     path.unlink()
     done = subprocess.run(
@@ -141,7 +143,7 @@ def test_tensorflow_errors_of_writing_are_os_errors(tmp_path):
 def test_a_folder_that_cannot_be_made(tmp_path):
     file = tmp_path / "file"
     file.write_text("not a folder")
-    split = Split("source", "train", 0, 32, 4)
+    split = RenderedSplit("source", "train", 0, 32, 4)
     with pytest.raises(UserError, match=r"--set data\.cache_dir=DIR"):
         ensure_splits([split], cache_dir=str(file / "cache"), workers=1)
 
@@ -149,7 +151,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
 def test_a_read_only_folder(tmp_path):
     tmp_path.chmod(0o500)
-    split = Split("source", "train", 0, 32, 4)
+    split = RenderedSplit("source", "train", 0, 32, 4)
     with pytest.raises(UserError, match="cannot be written"):
         ensure_splits([split], cache_dir=str(tmp_path / "cache"), workers=1)
 
@@ -160,35 +162,39 @@ def test_a_disk_that_fills_up(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cache, "write_shard", fail)
     with pytest.raises(UserError, match="No space left on device"):
-        ensure_splits([Split("source", "train", 0, 32, 2)], cache_dir=str(tmp_path), workers=1)
+        ensure_splits(
+            [RenderedSplit("source", "train", 0, 32, 2)], cache_dir=str(tmp_path), workers=1
+        )
 
 
 def test_shards_cover_the_split():
     for samples in (1, 249, 250, 251, 1000):
-        shards = Split("source", "train", 0, 64, samples).shards()
-        assert sum(count for _, count in shards) == samples
-        assert [first for first, _ in shards] == list(range(0, samples, cache.SHARD_SAMPLES))
+        found = RenderedSplit("source", "train", 0, 64, samples).shards()
+        assert sum(count for _, count in found) == samples
+        assert [first for first, _ in found] == list(range(0, samples, shards.SHARD_SAMPLES))
 
 
 def test_the_folder_names_all_that_samples_depend_on():
-    base = {"domain": "source", "split": "train", "seed": 0, "size_px": 64, "samples": 4}
-    folder = Split(**base).folder
-    for change in ({"domain": "target"}, {"split": "val"}, {"seed": 1}, {"size_px": 128}):
-        assert Split(**base | change).folder != folder
-    assert Split(**base | {"samples": 9}).folder == folder  # a longer split keeps its first shards
+    base = {"style": "source", "split": "train", "seed": 0, "size_px": 64, "samples": 4}
+    folder = RenderedSplit(**base).folder
+    for change in ({"style": "target"}, {"split": "val"}, {"seed": 1}, {"size_px": 128}):
+        assert RenderedSplit(**base | change).folder != folder
+    assert (
+        RenderedSplit(**base | {"samples": 9}).folder == folder
+    )  # a longer split keeps its first shards
 
 
 def test_cache_root_order(monkeypatch, tmp_path):
-    monkeypatch.setenv(cache.CACHE_VARIABLE, "/from/variable")
+    monkeypatch.setenv(shards.CACHE_VARIABLE, "/from/variable")
     assert cache_root("/from/argument") == Path("/from/argument")
     assert cache_root(None) == Path("/from/variable")
-    monkeypatch.delenv(cache.CACHE_VARIABLE)
+    monkeypatch.delenv(shards.CACHE_VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_root(None) == tmp_path / ".cache" / "kerashand"
 
 
 def test_without_a_home_the_cache_has_no_place(monkeypatch):
-    monkeypatch.delenv(cache.CACHE_VARIABLE, raising=False)
+    monkeypatch.delenv(shards.CACHE_VARIABLE, raising=False)
     monkeypatch.setenv("HOME", "")
     with pytest.raises(UserError, match=r"home folder is not known\. Set HOME or .KERASHAND_CACHE"):
         cache_root(None)

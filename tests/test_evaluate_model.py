@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE, boxed_pictures
+from kerashand.data.kinds.photos import LABELS_FILE, POINTS_3D_FILE, boxed_pictures
 from kerashand.geometry.pose import relative_depth, scale_from_joints
 from kerashand.runtime.hand_pose import Hand, HandPose
 from kerashand.synthetic.scene import render_sample

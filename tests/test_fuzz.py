@@ -16,8 +16,8 @@ from kerashand.cli.media import read_picture
 from kerashand.cli.predict import main as predict_main
 from kerashand.config import load_config
 from kerashand.data.cache import check_shards
-from kerashand.data.photos import load_labels
-from kerashand.data.readers import freihand, rgbd, stb
+from kerashand.data.kinds import freihand, rgbd, stb
+from kerashand.data.kinds.photos import load_labels
 from kerashand.errors import UserError
 from kerashand.pickles import load_pickle
 from kerashand.runtime.backends import load_backend

@@ -2,12 +2,15 @@ import cv2
 import numpy as np
 import pytest
 
-from kerashand.data import photos, pictures
+from kerashand.data import pictures
 from kerashand.data.cache import ensure_splits
+from kerashand.data.crops import cut_hand
+from kerashand.data.kinds import photos
+from kerashand.data.kinds.kind import Request
 from kerashand.data.pipeline import BatchGeometry, DomainSource, evaluation_batches
 from kerashand.data.readers import cached
 from kerashand.errors import UserError
-from kerashand.geometry.camera import apply_affine, cam_from_px, px_from_cam
+from kerashand.geometry.camera import apply_affine
 
 SIZE = 64
 
@@ -48,8 +51,14 @@ def changed(folder, **arrays):
     write(folder, **{**photos.load_labels(str(folder)), **arrays})
 
 
+def opened(folder, split="train"):
+    """Two hands of a split."""
+    data = {"target": {"path": str(folder)}, "stored_size_px": SIZE}
+    return photos.KIND.open(Request(data, "target", split, 2))
+
+
 def batch_of(folder, root, split="train"):
-    chosen = photos.open_split(str(folder), split, size_px=SIZE, samples=2)
+    chosen = opened(folder, split)
     paths = ensure_splits([chosen], cache_dir=str(root), workers=1)[chosen]
     source = DomainSource(
         "target", [str(p) for p in paths], lambda r: cached.parse(r, size_px=SIZE), ("uv",)
@@ -104,7 +113,7 @@ def test_a_single_weighted_point_is_no_hand(folder):
 
 def test_left_hands_are_mirrored(folder):
     labels = photos.load_labels(str(folder))
-    chosen = photos.open_split(str(folder), "train", size_px=SIZE, samples=2)
+    chosen = opened(folder)
     (right, left) = chosen.encode(0, 2)
     for row, sample in enumerate((right, left)):
         stored = np.frombuffer(sample["uv_px"], "<f4").reshape(21, 2)
@@ -113,78 +122,26 @@ def test_left_hands_are_mirrored(folder):
         assert (steps >= -1e-3).all() if row == 0 else (steps <= 1e-3).all()
 
 
-def posed(folder, rng):
-    """The folder with joints in 3D that project to its points."""
-    intrinsics = np.tile([[250.0, 0.0, 99.5], [0.0, 250.0, 59.5], [0.0, 0.0, 1.0]], (4, 1, 1))
-    depth_mm = rng.uniform(400.0, 500.0, (4, 21))
-    xyz_mm = cam_from_px(photos.load_labels(str(folder))["uv_px"], depth_mm, intrinsics)
-    changed(folder, xyz_mm=xyz_mm, intrinsics=intrinsics)
-    return depth_mm
-
-
-def test_joints_in_3d_project_to_the_points_of_the_crop(folder, rng):
-    depth_mm = posed(folder, rng)
-    split = photos.open_split(str(folder), "train", size_px=SIZE, samples=2, posed=True)
-    plain = photos.open_split(str(folder), "train", size_px=SIZE, samples=2)
-    assert split.folder != plain.folder
-    stored = split.encode(0, 2)  # a right hand and a left one
-    for row, (sample, without) in enumerate(zip(stored, plain.encode(0, 2), strict=True)):
-        assert sample["uv_px"] == without["uv_px"]
-        uv, xyz, intrinsics = (
-            np.frombuffer(sample[name], "<f4").reshape(shape)
-            for name, shape in (("uv_px", (21, 2)), ("xyz_mm", (21, 3)), ("intrinsics", (3, 3)))
-        )
-        np.testing.assert_allclose(px_from_cam(xyz, intrinsics), uv, atol=1e-3)
-        np.testing.assert_allclose(xyz[:, 2], depth_mm[row], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({}, "lacks `xyz_mm`"),
-        ({"xyz_mm": np.ones((4, 21, 3))}, "lacks `intrinsics`"),
-        (
-            {"xyz_mm": -np.ones((4, 21, 3)), "intrinsics": np.ones((4, 3, 3))},
-            "4 hands have .* behind the camera",
-        ),
-        (
-            {"xyz_mm": np.ones((4, 21, 3)), "intrinsics": np.full((4, 3, 3), np.nan)},
-            "4 hands have joints or cameras that are not finite",
-        ),
-        (
-            {"xyz_mm": np.ones((4, 21, 3)), "intrinsics": np.ones((4, 3, 3))},
-            r"4 hands have a size that no hand has, such as 0 mm",
-        ),
-    ],
-)
-def test_bad_joints_in_3d(folder, arrays, message):
-    changed(folder, **arrays)
-    photos.load_labels(str(folder))  # 2D alone does not look at them
-    with pytest.raises(UserError, match=message):
-        photos.load_labels(str(folder), posed=True)
-
-
-def test_units_and_cameras_of_joints_in_3d(folder, rng):
-    posed(folder, rng)
-    labels = photos.load_labels(str(folder), posed=True)
-    changed(folder, xyz_mm=labels["xyz_mm"] / 1000)
-    with pytest.raises(UserError, match=r"a size that no hand has, such as 0\.\d+ mm"):
-        photos.load_labels(str(folder), posed=True)
-    other = labels["intrinsics"] * [[4.0, 1.0, 1.0], [1.0, 4.0, 1.0], [1.0, 1.0, 1.0]]
-    changed(folder, xyz_mm=labels["xyz_mm"], intrinsics=other)
-    with pytest.raises(UserError, match="project beside their points"):
-        photos.load_labels(str(folder), posed=True)
+def test_all_points_count_where_none_is_weighted(folder):
+    labels = photos.load_labels(str(folder))
+    picture = cv2.imread(str(folder / "p0.png"))
+    crops = [
+        cut_hand(picture, labels["uv_px"][0], weight, margin=1.7, size_px=SIZE)
+        for weight in (np.zeros(21), np.ones(21))
+    ]
+    for without, of_all in zip(*crops, strict=True):
+        np.testing.assert_array_equal(without, of_all)
 
 
 def test_a_large_picture_is_averaged_not_skipped(rng):
     fine = rng.integers(0, 2, (1200, 1200, 1), np.uint8).repeat(3, axis=2) * 255
     uv = np.array([[100.0, 100.0], [900.0, 900.0]])
-    crop, affine = photos.crop_hand(fine, uv, np.ones(2), size_px=SIZE)
+    crop, affine = cut_hand(fine, uv, np.ones(2), margin=1.7, size_px=SIZE)
     moved = apply_affine(uv, affine)
     assert crop.std() < 30  # pixel noise of 128 averages out over squares of 21 px
     centre = moved.mean(axis=0)
     np.testing.assert_allclose(centre, (SIZE - 1) / 2, atol=0.5)
-    np.testing.assert_allclose(np.ptp(moved, axis=0), SIZE / photos.MARGIN, rtol=0.01)
+    np.testing.assert_allclose(np.ptp(moved, axis=0), SIZE / 1.7, rtol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +162,7 @@ def test_a_large_picture_is_averaged_not_skipped(rng):
 def test_bad_folders(folder, arrays, message):
     changed(folder, **arrays)
     with pytest.raises(UserError, match=message):
-        photos.open_split(str(folder), "train", size_px=SIZE, samples=2).encode(0, 2)
+        opened(folder).encode(0, 2)
 
 
 def without_a_hand(folder, row):
@@ -226,23 +183,6 @@ def test_squares_without_a_hand_are_read(folder, tmp_path_factory):
     low, high = batch["uv_px"][0].min(axis=0), batch["uv_px"][0].max(axis=0)
     np.testing.assert_allclose((low + high) / 2, (SIZE - 1) / 2, atol=0.5)
     np.testing.assert_allclose(high - low, SIZE / 1.2, rtol=0.02)
-
-
-def test_joints_of_squares_without_a_hand_are_not_looked_at(folder, rng):
-    posed(folder, rng)
-    without_a_hand(folder, 0)
-    labels = photos.load_labels(str(folder))
-    labels["xyz_mm"][0], labels["intrinsics"][0] = 0.0, np.nan
-    changed(folder, **labels)
-    split = photos.open_split(str(folder), "train", size_px=SIZE, samples=2, posed=True)
-    empty, _ = split.encode(0, 2)
-    assert np.frombuffer(empty["is_hand"], "<f4") == 0.0
-    for name in ("xyz_mm", "intrinsics"):
-        assert np.isfinite(np.frombuffer(empty[name], "<f4")).all()
-    labels["uv_weight"][0, 3] = 0.5
-    changed(folder, **labels)
-    with pytest.raises(UserError, match="1 hands have a single weighted point"):
-        photos.load_labels(str(folder))
 
 
 def test_pictures_of_a_split_with_the_boxes_of_their_hands(folder):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from dataset_writers import write_freihand, write_rgbd, write_rhd, write_stb
 
-from kerashand.data.readers import freihand, rgbd, rhd, stb
+from kerashand.data.kinds import freihand, rgbd, rhd, stb
 from kerashand.data.readers.checks import check_depth, find_problems
 from kerashand.data.readers.decode import row_parser
 from kerashand.geometry.camera import px_from_cam
@@ -115,7 +115,7 @@ def test_wrist_from_palm_by_hand(formula, wrist):
     joints = np.zeros((1, 21, 3))
     joints[0, 0] = (0.0, 50.0, 0.0)
     joints[0, [5, 9, 13, 17], 0] = (-15.0, 20.0, 10.0, 5.0)
-    np.testing.assert_allclose(stb.wrist_from_palm(joints, formula)[0, 0], wrist)
+    np.testing.assert_allclose(stb.with_wrist(joints, formula)[0, 0], wrist)
 
 
 def test_freihand(data):

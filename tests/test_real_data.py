@@ -13,7 +13,7 @@ from tiny_runs import TINY
 from kerashand.cli.train import main
 from kerashand.config import load_config
 from kerashand.config.schema import DataConfig, DomainConfig
-from kerashand.data import splits
+from kerashand.data import splits, tables
 from kerashand.data.readers.checks import check_depth
 from kerashand.errors import UserError
 from kerashand.reports.subjects import of_run
@@ -33,7 +33,7 @@ def originals(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
-    splits._read.cache_clear()
+    tables._read.cache_clear()
 
 
 SMALL = [
@@ -414,10 +414,10 @@ def opened(kind, root, most_bad=0.0):
         kind=kind, path=str(root), train=None, val=2, test=None, max_bad_share=most_bad
     )
     data = splits.counted(DataConfig(source=source))
-    tables = [splits.open_split(data, "source", name).table for name in ("train", "val", "test")]
-    for table in tables:
+    found = [splits.open_split(data, "source", name).table for name in ("train", "val", "test")]
+    for table in found:
         check_depth(table)
-    return tables
+    return found
 
 
 @pytest.mark.parametrize("name", DAMAGE)

@@ -12,7 +12,7 @@ from dataset_writers import write_rgbd
 
 from kerashand.cli import recordings
 from kerashand.cli.data import main
-from kerashand.data.readers import rgbd
+from kerashand.data.kinds import rgbd
 from kerashand.data.readers.recording import Pictures
 
 FINGERS = ((-0.5, -0.4), (-0.25, -1.0), (0.0, -1.0), (0.2, -0.95), (0.4, -0.85))

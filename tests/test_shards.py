@@ -18,7 +18,7 @@ from test_real_data import SMALL, edit_pickle, set_row
 from kerashand.cli.data import main
 from kerashand.config import load_config
 from kerashand.config.schema import DataConfig, DomainConfig
-from kerashand.data import cache, splits
+from kerashand.data import cache, shards, splits, tables
 from kerashand.data.cache import ensure_splits
 from kerashand.data.readers import cached
 from kerashand.data.readers.decode import row_parser
@@ -41,8 +41,8 @@ def originals(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _small(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "SHARD_SAMPLES", 3)
-    splits._read.cache_clear()
+    monkeypatch.setattr(shards, "SHARD_SAMPLES", 3)
+    tables._read.cache_clear()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def rhd(originals, tmp_path):
 
 
 def opened(kind, path, split="train", *, shards=True, **changes):
-    splits._read.cache_clear()  # of what the folder held before
+    tables._read.cache_clear()  # of what the folder held before
     source = DomainConfig(kind=kind, path=str(path), train=None, val=1, test=None, **changes)
     data = DataConfig(source=source, image_size_px=64, stored_size_px=96, zoom=1.3, shards=shards)
     return splits.open_split(splits.counted(data), "source", split)
@@ -168,7 +168,7 @@ def test_a_damaged_picture_is_named_and_the_rest_goes_on(folder, rhd, originals)
     damage_inside(rhd / broken)
     with pytest.raises(UserError, match=rf"{re.escape(broken)} cannot be decoded: .* --skip-bad"):
         written(opened("rhd", rhd))
-    root = cache.cache_root(None) / split.folder
+    root = shards.cache_root(None) / split.folder
     first = [path.name for path in root.iterdir()]
     assert [name[:7] for name in first] == ["0000000"]
     shutil.copy2(rhd / "whole.png", broken)
@@ -178,8 +178,8 @@ def test_a_damaged_picture_is_named_and_the_rest_goes_on(folder, rhd, originals)
 KILLED = """
 import os, signal, sys
 from kerashand.cli import data
-from kerashand.data import cache
-cache.SHARD_SAMPLES = 3
+from kerashand.data import cache, shards
+shards.SHARD_SAMPLES = 3
 write, seen = cache.write_shard, []
 
 def dying(samples):

@@ -11,9 +11,11 @@ from PIL import Image
 
 from kerashand import picture_files
 from kerashand.cli.data import main
-from kerashand.data import cache, splits
+from kerashand.data import shards, tables
 from kerashand.data.cache import ensure_splits
-from kerashand.data.readers import cached, freihand, rgbd, rhd, stb
+from kerashand.data.kinds import freihand, photos, rgbd, rhd, stb
+from kerashand.data.kinds.kind import Request
+from kerashand.data.readers import cached
 from kerashand.data.readers.checks import find_problems
 from kerashand.data.readers.decode import damaged_pictures, row_parser
 from kerashand.data.tables import ConvertedSplit
@@ -45,7 +47,7 @@ def originals(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
-    splits._read.cache_clear()
+    tables._read.cache_clear()
 
 
 def store_turned(path, orientation):
@@ -140,7 +142,7 @@ def test_both_decoders_agree_on_odd_files(orientation, originals, tmp_path):
 
 
 def test_shards_hold_turned_pictures_upright(originals, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "SHARD_SAMPLES", 2)
+    monkeypatch.setattr(shards, "SHARD_SAMPLES", 2)
     split = {}
     for name, orientation in (("plain", 1), ("turned", 6)):
         table = turned(originals, "rhd", tmp_path / name, orientation)
@@ -218,8 +220,6 @@ def test_heads_are_read_once(originals, monkeypatch):
 
 
 def test_a_photograph_is_labelled_and_cut_upright(originals, tmp_path):
-    from kerashand.data import photos
-
     root = tmp_path / "photos"
     root.mkdir()
     table = READ["rhd"](originals / "rhd").select([0])
@@ -231,7 +231,8 @@ def test_a_photograph_is_labelled_and_cut_upright(originals, tmp_path):
             root / photos.LABELS_FILE, name=np.array(["a.png"]), uv_px=table.uv_px,
             uv_weight=table.uv_weight, is_right=table.is_right, split=np.array(["train"]),
         )  # fmt: skip
-        encoded += photos.open_split(str(root), "train", size_px=SIZE, samples=1).encode(0, 1)
+        data = {"target": {"path": str(root)}, "stored_size_px": SIZE}
+        encoded += photos.KIND.open(Request(data, "target", "train", 1)).encode(0, 1)
     assert encoded[0] == encoded[1]
     (root / "a.png").unlink()
     with pytest.raises(UserError, match=r"a\.png does not exist"):

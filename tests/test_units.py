@@ -10,7 +10,7 @@ import yaml
 from dataset_writers import write_rgbd
 
 from kerashand.cli.data import main
-from kerashand.data.readers import rgbd
+from kerashand.data.kinds import rgbd
 from kerashand.data.readers.checks import check_depth
 from kerashand.data.readers.units import check_units
 from kerashand.errors import UserError

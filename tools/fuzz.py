@@ -447,7 +447,7 @@ def recording_case(work: Path) -> Case:
     """recording.yaml of a recording."""
     import yaml
 
-    from kerashand.data.readers import rgbd
+    from kerashand.data.kinds import rgbd
 
     folder = _recording(work)
     huge = copy.deepcopy(RECORDING)
@@ -468,7 +468,7 @@ def recording_case(work: Path) -> Case:
 
 def points_case(work: Path) -> Case:
     """points.jsonl of a recording."""
-    from kerashand.data.readers import rgbd
+    from kerashand.data.kinds import rgbd
 
     folder = _recording(work)
     points = _points(np.random.default_rng(1))
@@ -497,7 +497,7 @@ def points_case(work: Path) -> Case:
 
 def freihand_case(work: Path) -> Case:
     """A label file of FreiHAND."""
-    from kerashand.data.readers import freihand
+    from kerashand.data.kinds import freihand
 
     folder, rng = work / "freihand", np.random.default_rng(0)
     folder.mkdir(exist_ok=True)
@@ -560,7 +560,7 @@ def rhd_case(work: Path) -> Case:
     """The annotations of RHD."""
     import cv2
 
-    from kerashand.data.readers import rhd
+    from kerashand.data.kinds import rhd
 
     root, rng = work / "rhd", np.random.default_rng(0)
     annotations = {}
@@ -594,7 +594,7 @@ def mat_case(work: Path) -> Case:
     """A label file of STB."""
     from scipy.io import savemat
 
-    from kerashand.data.readers import stb
+    from kerashand.data.kinds import stb
 
     def dump(value: Any) -> bytes:
         file = io.BytesIO()
@@ -723,7 +723,7 @@ def checkpoint_case(work: Path) -> Case:
 
 def labels_case(work: Path) -> Case:
     """labels.npz of a folder of photographs."""
-    from kerashand.data.photos import load_labels
+    from kerashand.data.kinds.photos import load_labels
 
     folder = work / "photos"
     folder.mkdir(exist_ok=True)
@@ -758,9 +758,9 @@ def depth_case(work: Path) -> Case:
     """Pictures of a data set: a depth picture, and a mask of RHD."""
     import cv2
 
-    from kerashand.data.readers import rgbd
+    from kerashand.data.kinds import rgbd
+    from kerashand.data.kinds.rhd import sides
     from kerashand.data.readers.checks import find_problems
-    from kerashand.data.readers.rhd import sides
     from kerashand.data.readers.table import depth_seen
 
     folder = _recording(work)

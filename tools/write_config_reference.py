@@ -22,8 +22,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from kerashand.config import LABELS_OF_KIND, STAGES, Config, packaged_configs
+from kerashand.config import STAGES, Config, packaged_configs
 from kerashand.config.sections import Limits, Section
+from kerashand.data.kinds import KINDS
 from kerashand.terms import TERMS, Term
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "config.md"
@@ -70,7 +71,7 @@ def main() -> None:
 
 def page() -> str:
     """The page as it has to be."""
-    blocks = [HEAD, _packaged(), _labels()]
+    blocks = [HEAD, _packaged(), _kinds()]
     blocks += [_section(*found) for found in sections()]
     return "\n".join(blocks)
 
@@ -205,12 +206,18 @@ def _packaged() -> str:
     return "\n".join([*lines, ""])
 
 
-def _labels() -> str:
+def _kinds() -> str:
     lines = [
-        "## What a kind of data set can label", "",
-        "| `data.*.kind` | `stages.*.labels` |", "|---|---|",
+        "## Kinds of data", "",
+        "A stage may ask of a kind for the labels that it has. See [Data sets](data.md).",
+        "",
+        "| `data.*.kind` | what | `stages.*.labels` | training split | test split |",
+        "|---|---|---|---|---|",
     ]  # fmt: skip
-    lines += [f"| `{kind}` | {', '.join(labels)} |" for kind, labels in LABELS_OF_KIND.items()]
+    lines += [
+        f"| `{kind.name}` | {kind.what} | {', '.join(kind.labels)} | {' | '.join(kind.splits)} |"
+        for kind in KINDS.values()
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -14,7 +14,8 @@ from kerashand.cli.arguments import (
     writing,
 )
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import COUNTED_KINDS, STYLES, load_config, packaged_configs
+from kerashand.config import STYLES, load_config, packaged_configs
+from kerashand.data.kinds import ON_DISK
 from kerashand.errors import UserError
 from kerashand.files import user_path
 
@@ -84,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     check.add_argument("folder")
-    check.add_argument("--kind", default="rgbd", choices=COUNTED_KINDS, help="(default: rgbd)")
+    check.add_argument("--kind", default="rgbd", choices=ON_DISK, help="(default: rgbd)")
     check.add_argument("--sheet", metavar="PNG", help="a contact sheet to write: 24 hands")
     check.add_argument(
         "--all", action="store_true", help="draw every hand, on more sheets: PNG_2 and so on"
@@ -186,7 +187,8 @@ def run_render(arguments: argparse.Namespace, more: list[str]) -> None:
     overrides = [*overrides_of(arguments), *more]
     data = load_config(arguments.config, overrides, trains=False).data
     with tensorflow_start():
-        from kerashand.data.cache import cache_root, ensure_splits, shard_path
+        from kerashand.data.cache import ensure_splits
+        from kerashand.data.shards import cache_root, shard_path
         from kerashand.data.sources import check_depths
         from kerashand.data.splits import all_cached_splits, counted
 

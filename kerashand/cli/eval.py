@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import COUNTED_KINDS, STYLES, load_config
+from kerashand.config import STYLES, load_config
 from kerashand.config.schema import DataConfig, DomainConfig
+from kerashand.data.kinds import ON_DISK
 from kerashand.errors import UserError
 from kerashand.files import user_path, write_text
 from kerashand.metrics import PROTOCOLS
@@ -46,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", default=DOMAIN, metavar="NAME",
         help=f"{', '.join(STYLES)}: rendered hands of that style; KIND=FOLDER with a KIND of "
-        f"{', '.join(COUNTED_KINDS)}. With a run folder among the models, `target` and `source` "
+        f"{', '.join(ON_DISK)}. With a run folder among the models, `target` and `source` "
         "are the data of its configuration (of the first run's), for all models (default: target)",
     )  # fmt: skip
     parser.add_argument(
@@ -159,13 +160,13 @@ def _chosen(data: str, arguments: argparse.Namespace, samples: int) -> DomainCon
             kind="synthetic", style=kind, val=samples, test=samples,
             backgrounds=arguments.backgrounds,
         )  # fmt: skip
-    if separator and kind in COUNTED_KINDS and folder:
+    if separator and kind in ON_DISK and folder:
         if not user_path(folder).is_dir():
             raise UserError(f"--data: the folder {folder} does not exist.")
         return DomainConfig(kind=kind, path=folder, train=None, val=None, test=None)
     raise UserError(
         f"--data is one of {', '.join(STYLES)}, or KIND=FOLDER with a KIND of "
-        f"{', '.join(COUNTED_KINDS)}. Received: {data}"
+        f"{', '.join(ON_DISK)}. Received: {data}"
     )
 
 

@@ -8,14 +8,14 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from kerashand import picture_files, visualize
 from kerashand.cli.arguments import writing
 from kerashand.cli.startup import show_messages
-from kerashand.data import photos
-from kerashand.data.readers import rgbd
+from kerashand.data.crops import cut_depth, cut_hand
+from kerashand.data.kinds import KINDS, photos, rgbd
+from kerashand.data.kinds.kind import Kind
 from kerashand.data.readers.checks import check_depth, find_problems
 from kerashand.data.readers.recording import (
     POINTS_FILE,
@@ -27,10 +27,9 @@ from kerashand.data.readers.recording import (
 )
 from kerashand.data.readers.table import HandTable, depth_seen, picture_problem
 from kerashand.data.readers.units import check_units
-from kerashand.data.splits import READERS
 from kerashand.errors import UserError, number_of
 from kerashand.files import check_folder, natural_order, user_path, write_text
-from kerashand.geometry.camera import HAND_MARGIN, apply_affine, crop_affine
+from kerashand.geometry.camera import HAND_MARGIN, apply_affine
 from kerashand.progress import progress
 from kerashand.runtime import HandPose
 from kerashand.synthetic.scene import SPLITS
@@ -50,17 +49,20 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--all draws every hand on sheets: give `--sheet PNG` too.")
     check_folder(arguments.folder)
     print(f"{arguments.folder} as kind {arguments.kind}:")
-    checked = _check_photos if arguments.kind in photos.KINDS else _check_tables
-    wrong, drawings = checked(arguments.folder, arguments.kind)
+    kind = KINDS[arguments.kind]
+    if kind.read:
+        wrong, drawings = _check_tables(arguments.folder, kind)
+    else:
+        wrong, drawings = _check_photos(arguments.folder)
     if arguments.sheet:
         write_sheets(drawings, user_path(arguments.sheet), all_hands=arguments.all)
     if wrong:
         raise UserError(
             f"{number_of(wrong, 'hand')} cannot be used. Mend what is wrong"
             + (
-                "."
-                if arguments.kind in photos.KINDS
-                else ", or train without: --skip-bad SHARE leaves out up to that share of a split."
+                ", or train without: --skip-bad SHARE leaves out up to that share of a split."
+                if kind.read
+                else "."
             )
         )
 
@@ -69,12 +71,12 @@ Drawing = tuple[Callable[[], list[np.ndarray]], list[str]]
 """What draws the pictures of a hand on a sheet, and what stands below each."""
 
 
-def _check_tables(folder: str, kind: str) -> tuple[int, list[Drawing]]:
+def _check_tables(folder: str, kind: Kind) -> tuple[int, list[Drawing]]:
     """How many hands cannot be used, and drawings of the others."""
     wrong, drawings = 0, []
-    lines = _lines(folder) if kind == "rgbd" else {}
+    lines = _lines(folder) if kind is rgbd.KIND else {}
     for split in ("train", "test"):
-        table = READERS[kind](folder, split)
+        table = kind.read(folder, split)
         problems = find_problems(table)
         wrong += len(problems)
         _list(text for _, text in problems)
@@ -93,14 +95,14 @@ def _check_tables(folder: str, kind: str) -> tuple[int, list[Drawing]]:
                 f"  wrist to middle knuckle measures {measure.palm_mm:.0f} mm, hands are "
                 f"{measure.distance_mm:.0f} mm away (medians of {measure.hands})"
             )
-    if kind == "rgbd":
+    if kind is rgbd.KIND:
         _report_frames(user_path(folder))
     return wrong, drawings
 
 
-def _check_photos(folder: str, kind: str) -> tuple[int, list[Drawing]]:
+def _check_photos(folder: str) -> tuple[int, list[Drawing]]:
     """The same of a folder of photographs, whose pictures are all read."""
-    labels = photos.load_labels(folder, posed=kind == photos.POSED)
+    labels = photos.load_labels(folder)
     names = sorted(set(labels["name"].tolist()))
     show_messages()
     with progress("reading pictures", len(names), "pictures") as advance:
@@ -193,21 +195,19 @@ def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[
     picture = picture_files.read(user_path(folder) / str(labels["name"][row]))
     weight = labels["uv_weight"][row]
     uv = labels["uv_px"][row]
-    crop, affine = photos.crop_hand(picture, uv, weight, size_px=SHEET_PX)
+    crop, affine = cut_hand(picture, uv, weight, margin=photos.MARGIN, size_px=SHEET_PX)
     return [visualize.plot_skeleton(crop, apply_affine(uv, affine), scale=1)]
 
 
 def _panels(table: HandTable, row: int) -> list[np.ndarray]:
-    uv = table.uv_px[row][table.uv_weight[row] > 0]
-    low, high = uv.min(axis=0), uv.max(axis=0)
-    side = max(float((high - low).max()), 4.0) * HAND_MARGIN
-    affine = crop_affine((low + high) / 2, side, SHEET_PX)
-    size = (SHEET_PX, SHEET_PX)
-    crop = cv2.warpAffine(picture_files.read(table.images[row]), affine[:2], size)
+    picture = picture_files.read(table.images[row])
+    crop, affine = cut_hand(
+        picture, table.uv_px[row], table.uv_weight[row], margin=HAND_MARGIN, size_px=SHEET_PX
+    )
     points = apply_affine(table.uv_px[row].astype(np.float64), affine)
     panels = [visualize.plot_skeleton(crop, points, scale=1)]
     if table.depths is not None:
-        depth = cv2.warpAffine(depth_seen(table, row), affine[:2], size, flags=cv2.INTER_NEAREST)
+        depth = cut_depth(depth_seen(table, row), affine, size_px=SHEET_PX)
         root = table.xyz_mm[row, 0, 2]
         shown = np.clip(0.5 + (root - depth) / (2 * DEPTH_HALF_WINDOW_MM), 0.0, 1.0)
         coloured = visualize.colour_depth(shown, depth > 0)

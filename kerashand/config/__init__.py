@@ -16,9 +16,7 @@ from kerashand.config.loading import (
     packaged_weights,
 )
 from kerashand.config.schema import (
-    COUNTED_KINDS,
     DOMAINS,
-    LABELS_OF_KIND,
     STAGES,
     STYLES,
     Config,
@@ -27,9 +25,7 @@ from kerashand.config.schema import (
 from kerashand.config.sections import ConfigError
 
 __all__ = [
-    "COUNTED_KINDS",
     "DOMAINS",
-    "LABELS_OF_KIND",
     "STAGES",
     "STYLES",
     "Config",

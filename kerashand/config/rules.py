@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from kerashand.config.schema import (
-    COUNTED_KINDS,
-    LABELS_OF_KIND,
+    DOMAINS,
     STAGES,
     Config,
+    DomainConfig,
     OptimizerConfig,
     StageConfig,
 )
+from kerashand.data.kinds import KINDS, OPTIONS
 from kerashand.terms import PARTS, TERMS
 
 Finding = tuple[tuple[str, ...], str]
@@ -61,39 +62,42 @@ def find_data_conflicts(config: Config) -> Iterator[Finding]:
             "`model.regularizer.output_size_px` must be 1, 2, 4, 8, 16 or 32 times as large. "
             f"Received: {regularizer.grid_cells}, output {regularizer.output_size_px}",
         )
-    for domain in ("source", "target"):
-        data = config.data[domain]
-        if data.kind == "synthetic" and data.path is not None:
-            path = f"data.{domain}"
-            yield (
-                (f"{path}.path", f"{path}.kind"),
-                "must be null for kind synthetic, which makes its samples (see `data.cache_dir`). "
-                f"Received: {data.path!r}",
-            )
-        for split in ("train", "val", "test"):
-            if data[split] is None and data.kind not in COUNTED_KINDS:
-                yield (
-                    (f"data.{domain}.{split}", f"data.{domain}.kind"),
-                    f"is null, but kind {data.kind} needs a number",
-                )
-        if data.kind != "synthetic" and data.path is None:
-            yield (
-                (f"data.{domain}.path", f"data.{domain}.kind"),
-                f"is null, but kind {data.kind} reads a folder: name it, as in "
-                f"`--set data.{domain}.path=FOLDER`",
-            )
-        for name in ("style", "backgrounds"):
-            if data.kind != "synthetic" and data[name] is not None:
-                yield (
-                    (f"data.{domain}.{name}", f"data.{domain}.kind"),
-                    f"must be null for kind {data.kind}. Received: {data[name]!r}",
-                )
-        if data.wrist_from_palm != "hand3d" and not data.kind.startswith("stb"):
-            yield (
-                (f"data.{domain}.wrist_from_palm", f"data.{domain}.kind"),
-                f"is for kinds stb-sk and stb-bb; kind {data.kind} labels the wrist itself. "
-                f"Received: {data.wrist_from_palm!r}",
-            )
+    for domain in DOMAINS:
+        yield from _domain_conflicts(config.data[domain], f"data.{domain}")
+
+
+def _domain_conflicts(data: DomainConfig, path: str) -> Iterator[Finding]:
+    """What a kind of data does not take."""
+    kind = KINDS[data.kind]
+
+    def paths(key: str) -> tuple[str, ...]:
+        return f"{path}.{key}", f"{path}.kind"
+
+    if not kind.on_disk and data.path is not None:
+        yield (
+            paths("path"),
+            f"must be null for kind {kind.name}, which makes its samples (see `data.cache_dir`). "
+            f"Received: {data.path!r}",
+        )
+    for split in ("train", "val", "test"):
+        if data[split] is None and not kind.on_disk:
+            yield paths(split), f"is null, but kind {kind.name} needs a number"
+    if kind.on_disk and data.path is None:
+        yield (
+            paths("path"),
+            f"is null, but kind {kind.name} reads a folder: name it, as in "
+            f"`--set {path}.path=FOLDER`",
+        )
+    defaults = DomainConfig()
+    for option in OPTIONS:
+        if option in kind.options or data[option] == defaults[option]:
+            continue
+        if defaults[option] is None:
+            text = f"must be null for kind {kind.name}"
+        else:
+            owners = [other.name for other in KINDS.values() if option in other.options]
+            text = f"is for kinds {' and '.join(owners)}; kind {kind.name} does not read it"
+        yield paths(option), f"{text}. Received: {data[option]!r}"
 
 
 def _batch_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[Finding]:
@@ -117,7 +121,7 @@ def _batch_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[
 def _kind_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[Finding]:
     for domain in stage.domains:
         kind = config.data[domain].kind
-        missing = set(stage.labels[domain]) - set(LABELS_OF_KIND[kind])
+        missing = set(stage.labels[domain]) - set(KINDS[kind].labels)
         if missing:
             yield (
                 (f"{path}.labels.{domain}", f"data.{domain}.kind"),

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerashand.config.sections import Section, setting
+from kerashand.data.kinds import KINDS
+from kerashand.data.kinds.stb import WRISTS
+from kerashand.data.sample import LABELS
 from kerashand.networks import NETWORKS
 from kerashand.terms import TERMS
 
@@ -18,20 +21,6 @@ STYLES = ("source", "target", "varied")
 STAGES = ("pretrain", "regularizer", "finetune")
 """In the order in which they run."""
 
-LABELS = ("uv", "xyz", "depth")
-LABELS_OF_KIND = {
-    "synthetic": LABELS,
-    "photos": ("uv",),
-    "photos-xyz": ("uv", "xyz"),
-    "rhd": LABELS,
-    "stb-sk": LABELS,
-    "stb-bb": ("uv", "xyz"),
-    "freihand": ("uv", "xyz"),
-    "rgbd": ("uv", "depth"),
-}
-"""What the kinds of data sets can label."""
-COUNTED_KINDS = ("photos", "photos-xyz", "rhd", "stb-sk", "stb-bb", "freihand", "rgbd")
-"""Data sets on disk: they know how many samples they hold."""
 _MAX_SEED = 2**31 - 1
 
 
@@ -43,10 +32,10 @@ class DomainConfig(Section):
     folder of photographs to stand behind them, null are the few in the package. Data sets on disk
     (all kinds but `synthetic`) are read from `path`; null of them is all that a split holds, and
     `max_bad_share` of their hands may be left out as damaged. STB labels the palm, and
-    `wrist_from_palm` names the formula for the wrist (see `kerashand.data.readers.stb`).
+    `wrist_from_palm` names the formula for the wrist (see `kerashand.data.kinds.stb`).
     """
 
-    kind: str = setting("synthetic", choices=tuple(LABELS_OF_KIND))
+    kind: str = setting("synthetic", choices=tuple(KINDS))
     path: str | None = setting(None)
     style: str | None = setting(None, choices=STYLES)
     backgrounds: str | None = setting(None)
@@ -54,7 +43,7 @@ class DomainConfig(Section):
     val: int | None = setting(256, low=1)
     test: int | None = setting(1000, low=1)
     max_bad_share: float = setting(0.0, low=0, below=1)
-    wrist_from_palm: str = setting("hand3d", choices=("hand3d", "bihand"))
+    wrist_from_palm: str = setting(WRISTS[0], choices=WRISTS)
 
 
 @dataclass(frozen=True)

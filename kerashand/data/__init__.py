@@ -1,1 +1,1 @@
-"""From files to batches: the sample contract, readers, augmentation, mixed-domain pipelines."""
+"""From files to batches: sample contract, kinds of data, augmentation, mixed-domain pipelines."""

@@ -17,9 +17,11 @@ import tensorflow as tf
 from kerashand import picture_files
 from kerashand.data.augment import AugmentParameters
 from kerashand.data.augment_colours import change_colours
-from kerashand.data.cache import CachedSplit, backgrounds_suffix, encode_jpeg
-from kerashand.data.photos import load_labels, of_picture
+from kerashand.data.cache import encode_jpeg
+from kerashand.data.kinds.photos import load_labels, of_picture
+from kerashand.data.kinds.synthetic import backgrounds_suffix
 from kerashand.data.pipeline import as_written, endless_records
+from kerashand.data.shards import CachedSplit
 from kerashand.data.streams import stream
 from kerashand.geometry.camera import apply_affine, crop_affine
 from kerashand.synthetic.appearance import photograph_background
@@ -78,7 +80,7 @@ class PhotographedPictures(CachedSplit):
     """Labelled photographs, each again and again at another place and size on another background.
 
     Attributes:
-        path: folder with `labels.npz` (see `kerashand.data.photos`).
+        path: folder with `labels.npz` (see `kerashand.data.kinds.photos`).
         split: train, val or test.
         backgrounds: folder of photographs without hands; None for those in the package.
     """

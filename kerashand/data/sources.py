@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from kerashand.data.cache import CachedSplit, ensure_splits
+from kerashand.data.cache import ensure_splits
 from kerashand.data.pipeline import DomainSource
 from kerashand.data.readers import cached
 from kerashand.data.readers.checks import check_depth
 from kerashand.data.readers.decode import row_parser
+from kerashand.data.shards import CachedSplit
 from kerashand.data.tables import TableSplit
 
 

@@ -1,24 +1,35 @@
-"""Splits of data sets on disk: read picture by picture, or cut once and kept in shards."""
+"""Splits of data sets on disk: read picture by picture, or cut once and kept in shards.
+
+A kind whose folder is a table (`kerashand.data.kinds.kind.table_kind`) is opened and counted here.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerashand.data.cache import CachedSplit
+from kerashand.data.kinds.kind import Kind, Request
+from kerashand.data.readers.checks import without_bad_rows
 from kerashand.data.readers.table import FILE_THREADS, MEND, HandTable
+from kerashand.data.shards import CachedSplit
 from kerashand.errors import UserError
+from kerashand.files import check_folder, user_path
+from kerashand.geometry.camera import HAND_MARGIN
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import
     import tensorflow as tf
 
+LOGGER = logging.getLogger(__name__)
+VALIDATION_SHARE = 0.05
+"""Of the training hands, where the configuration names no number."""
 SHARD_JPEG_QUALITY = 95
 PNG_LEVEL = 2
 READ_AHEAD = 16
@@ -166,3 +177,53 @@ def mixed(table: HandTable) -> HandTable:
     """
     marks = [hashlib.sha256(path.encode()).digest() for path in table.images]
     return table.select(sorted(range(len(table)), key=marks.__getitem__))
+
+
+# ------------------------------------------------------------------------------- from a folder
+
+
+def open_rows(kind: Kind, request: Request) -> TableSplit:
+    """A split of a kind that is read as a table.
+
+    Raises:
+        UserError: when the folder that the configuration names is wrong.
+    """
+    data = request.data
+    table = _table_of(kind, request.chosen, request.split).spread(request.samples)
+    margin = HAND_MARGIN * data["zoom"]
+    if not data["shards"]:
+        return TableSplit(table, request.size_px, margin)
+    # Shards are shuffled in blocks only.
+    table = mixed(table) if request.split == "train" else table
+    name = f"{kind.name}-{request.split}"
+    return ConvertedSplit(table, request.size_px, margin, name, data["workers"])
+
+
+def count_rows(kind: Kind, chosen: Mapping[str, Any], split: str) -> int:
+    """How many hands a split of a folder holds; the training hands without the validation's."""
+    if split == "val":
+        return max(round(VALIDATION_SHARE * len(_checked(kind, chosen, "train"))), 1)
+    return len(_table_of(kind, chosen, split))
+
+
+def _table_of(kind: Kind, chosen: Mapping[str, Any], split: str) -> HandTable:
+    if split == "test":
+        return _checked(kind, chosen, "test")
+    train, val = _checked(kind, chosen, "train").held_out(chosen["val"])
+    return train if split == "train" else val
+
+
+def _checked(kind: Kind, chosen: Mapping[str, Any], split: str) -> HandTable:
+    path = str(user_path(chosen["path"]).resolve())
+    options = tuple((option, chosen[option]) for option in kind.options)
+    return _read(kind, path, split, chosen["max_bad_share"], options)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(
+    kind: Kind, path: str, split: str, most_bad: float, options: tuple[tuple[str, Any], ...]
+) -> HandTable:
+    check_folder(path)
+    LOGGER.info("checking the labels and pictures of %s (%s, %s)", path, kind.name, split)
+    table = kind.read(path, split, **dict(options))
+    return without_bad_rows(table, most_bad=most_bad, report=LOGGER.warning)

@@ -1,6 +1,6 @@
 """A pose model of the runtime on labelled photographs: squares around hands, and whole pictures.
 
-Photographs are those of `kerashand.data.photos`. Their labels are in 2D, of left
+Photographs are those of `kerashand.data.kinds.photos`. Their labels are in 2D, of left
 and right hands, and some squares hold no hand.
 """
 
@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand import picture_files
-from kerashand.data.photos import boxed_pictures, load_labels
+from kerashand.data.kinds.photos import boxed_pictures, load_labels
 from kerashand.errors import UserError
 from kerashand.evaluation.groups import ALL, groups_of
 from kerashand.evaluation.predictions import Predictions
 from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.geometry.camera import HAND_MARGIN
+from kerashand.geometry.squares import square_around_points
 from kerashand.metrics_detection import Matches, match_hands
 from kerashand.runtime import HandPose
 
@@ -36,7 +37,7 @@ def box_of(uv_px: NDArray, loose: float = 1.0) -> tuple[float, ...]:
 
 def square_px(uv_px: NDArray) -> float:
     """Side of the square of `HAND_MARGIN` boxes around the points [21, 2]."""
-    return float(HAND_MARGIN * np.ptp(np.asarray(uv_px, np.float64), axis=0).max())
+    return float(square_around_points(uv_px, np.ones(len(uv_px)), margin=HAND_MARGIN)[1])
 
 
 def on_squares(

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerashand.config import LABELS_OF_KIND, Config
+from kerashand.config import Config
 from kerashand.config.schema import DataConfig, DomainConfig
-from kerashand.data.photos import KINDS as PHOTOGRAPHS
+from kerashand.data.kinds import KINDS
 from kerashand.data.pipeline import BatchGeometry, as_written, evaluation_batches
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
@@ -73,7 +73,7 @@ def labelled_batches(
     data = counted(data)
     opened = open_split(data, domain, split, samples=samples)
     shards = prepared([opened], cache_dir=data.cache_dir, workers=data.workers).get(opened, ())
-    labels = LABELS_OF_KIND[data[domain].kind]
+    labels = KINDS[data[domain].kind].labels
 
     def batches(half_width_scales: float, depth_map_px: int, *, images: bool) -> tf.data.Dataset:
         return evaluation_batches(
@@ -105,8 +105,7 @@ def in_words(data: DataConfig, domain: str, samples: int, *, split: str = "test"
 
 
 def _words(chosen: DomainConfig, domain: str, count: int, split: str) -> str:
-    if chosen.kind == "synthetic":
-        return f"{count} rendered hands (style {chosen.style or domain}, {split} split)"
-    # Of photographs some squares may hold no hand.
-    what = "squares" if chosen.kind in PHOTOGRAPHS else "hands"
-    return f"{count} {what} of {chosen.kind} ({split} split)"
+    kind = KINDS[chosen.kind]
+    if not kind.on_disk:
+        return f"{count} {kind.unit} (style {chosen.style or domain}, {split} split)"
+    return f"{count} {kind.unit} of {kind.name} ({split} split)"

@@ -15,9 +15,10 @@ import tensorflow as tf
 import yaml
 
 from kerashand import visualize
-from kerashand.data.cache import CachedSplit, ensure_splits
+from kerashand.data.cache import ensure_splits
 from kerashand.data.pictures import picture_batches, plain_batches
 from kerashand.data.pipeline import as_written
+from kerashand.data.shards import CachedSplit
 from kerashand.models.detector import DETECTOR_STRIDE, build_detector
 from kerashand.terms import history_panels
 from kerashand.training.detector_trainer import TERMS, DetectorTrainer, cell_targets

@@ -9,15 +9,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kerashand.config import LABELS_OF_KIND, STAGES, Config
+from kerashand.config import STAGES, Config
 from kerashand.data.augment import AugmentParameters
-from kerashand.data.cache import CachedSplit
+from kerashand.data.kinds import KINDS
 from kerashand.data.pipeline import (
     BatchGeometry,
     DomainSource,
     evaluation_batches,
     training_batches,
 )
+from kerashand.data.shards import CachedSplit
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import open_split
 from kerashand.data.tables import TableSplit
@@ -201,7 +202,7 @@ class RunData:
     def test(self, domain: str) -> tf.data.Dataset:
         """Batches of a test split with every label that it has."""
         return evaluation_batches(
-            self._source(domain, "test", LABELS_OF_KIND[self.config.data[domain].kind]),
+            self._source(domain, "test", KINDS[self.config.data[domain].kind].labels),
             batch_size=self.config.evaluation.batch_size,
             geometry=self.geometry,
             samples=self.splits[domain, "test"].samples,

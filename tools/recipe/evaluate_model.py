@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from kerashand import picture_files
 from kerashand.cli.arguments import exit_code
-from kerashand.data.photos import POINTS_3D_FILE, load_labels
+from kerashand.data.kinds.photos import POINTS_3D_FILE, load_labels
 from kerashand.errors import UserError
 from kerashand.evaluation.groups import ALL, by_group, worst_in_words
 from kerashand.evaluation.photographs import box_of, on_squares, on_whole_pictures, square_px

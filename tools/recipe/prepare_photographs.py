@@ -34,7 +34,7 @@ import cv2
 import numpy as np
 
 from kerashand import picture_files
-from kerashand.data.photos import LABELS_FILE, POINTS_3D_FILE
+from kerashand.data.kinds.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
 from kerashand.synthetic import clutter, sensor
 from kerashand.synthetic.appearance import photograph_background

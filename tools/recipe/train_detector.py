@@ -21,7 +21,7 @@ import numpy as np
 
 from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.cli.startup import tensorflow_start
-from kerashand.data.photos import boxed_pictures, labels_digest
+from kerashand.data.kinds.photos import boxed_pictures, labels_digest
 from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.files import write_text
 from kerashand.metrics_detection import evaluate_detector, match_hands

@@ -1,5 +1,6 @@
-"""Data sets on disk, one module each: `read(root, split)` gives the hands as a `table.HandTable`.
+"""What the kinds of data sets on disk share: tables of hands, their checks, and their decoding.
 
-A table holds paths and labels. `decode` turns its rows into the raw samples of
-`kerashand.data.sample` when a batch needs them; `cached` reads such samples from shards.
+A `table.HandTable` holds paths and labels. `checks` says what is wrong with its rows. `decode`
+turns them into the raw samples of `kerashand.data.sample` when a batch needs them; `cached` reads
+such samples from shards.
 """

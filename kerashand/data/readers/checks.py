@@ -9,7 +9,6 @@ import numpy as np
 
 from kerashand.data.readers import units
 from kerashand.data.readers.table import (
-    LEAST_HAND_PX,
     HandTable,
     depth_problem,
     depth_seen,
@@ -19,6 +18,7 @@ from kerashand.data.readers.table import (
 )
 from kerashand.errors import UserError
 from kerashand.geometry.camera import px_from_cam
+from kerashand.geometry.squares import LEAST_HAND_PX
 from kerashand.picture_files import Head, PictureError
 
 MOST_NAMED = 5

@@ -24,6 +24,7 @@ from kerashand.geometry.camera import (
     flip_xyz,
 )
 from kerashand.geometry.registration import Registration, covered_px
+from kerashand.geometry.squares import square_around_points
 from kerashand.picture_files import Head, upright_from_stored
 
 CROPS_VERSION = 2
@@ -57,11 +58,9 @@ def crops_of(table: HandTable, *, size_px: int, margin: float) -> Crops:
     uv = table.uv_px.astype(np.float64)
     inside = ((uv >= -0.5) & (uv <= np.array(table.size_px) - 0.5)).all(axis=-1)
     known = inside & (table.uv_weight > 0)
-    known = np.where(known.sum(axis=1, keepdims=True) >= 2, known, inside)[..., None]
-    low = np.where(known, uv, np.inf).min(axis=1)
-    high = np.where(known, uv, -np.inf).max(axis=1)
-    side = np.maximum((high - low).max(axis=1), 4.0) * margin
-    affine = crop_affine((low + high) / 2, side, size_px)
+    known = np.where(known.sum(axis=1, keepdims=True) >= 2, known, inside)
+    centre, side = square_around_points(uv, known, margin=margin)
+    affine = crop_affine(centre, side, size_px)
     intrinsics = crop_intrinsics(table.intrinsics.astype(np.float64), affine)
     uv, xyz = apply_affine(uv, affine), table.xyz_mm
     left = ~table.is_right[:, None, None]

@@ -1,4 +1,4 @@
-"""The files of a recording: cameras, pictures and 2D points; see `kerashand.data.readers.rgbd`."""
+"""The files of a recording: cameras, pictures and 2D points; see `kerashand.data.kinds.rgbd`."""
 
 from __future__ import annotations
 

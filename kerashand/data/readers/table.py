@@ -24,8 +24,6 @@ from kerashand.untrusted import as_numbers
 
 FILE_THREADS = 8
 RHD_MM = 5000.0 / 65535.0
-LEAST_HAND_PX = 4.0
-"""Points that span less are no hand in pixels: shares of the picture span at most 1."""
 MEND = "Get it again, or delete it and leave it out with --skip-bad."
 """What to do about a picture that is damaged."""
 COLOUR = ("RGB", "RGB with alpha")

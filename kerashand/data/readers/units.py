@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kerashand.data.readers.table import LEAST_HAND_PX, HandTable, depth_seen, depth_values
+from kerashand.data.readers.table import HandTable, depth_seen, depth_values
 from kerashand.errors import UserError
 from kerashand.geometry.registration import Registration
 from kerashand.geometry.root_depth import PALM_BONES, PALM_RATIOS
+from kerashand.geometry.squares import LEAST_HAND_PX
 from kerashand.picture_files import PictureError
 from kerashand.skeleton import MIDDLE_MCP, ROOT
 

@@ -11,20 +11,25 @@ pictures, R + 256 G mm, are not registered to the colour camera.
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from kerashand.data.readers.table import HandTable, check_joints
+from kerashand.data.kinds.kind import table_kind
+from kerashand.data.sample import LABELS
 from kerashand.errors import UserError
 from kerashand.files import user_path
 from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.registration import Registration
 from kerashand.skeleton import FROM_STB
+
+if TYPE_CHECKING:
+    from kerashand.data.readers.table import HandTable
 
 SIZE_PX = (640, 480)
 FRAMES = 1500
@@ -39,8 +44,8 @@ BB_INTRINSICS = np.array([[822.79041, 0, 318.47345], [0, 822.79041, 250.31296], 
 BB_BASELINE_MM = 120.054
 COLOUR_INTRINSICS = np.array([[607.92271, 0, 314.78337], [0, 607.88192, 236.42484], [0, 0, 1]])
 DEPTH_INTRINSICS = np.array([[475.62768, 0, 336.41179], [0, 474.77709, 238.77962], [0, 0, 1]])
-# X_colour = R^T (X_depth - t)
-DEPTH_ROTATION = cv2.Rodrigues(np.array([0.00531, -0.01196, 0.00301]))[0]
+# X_colour = R^T (X_depth - t), with the rotation vector of R.
+DEPTH_ROTATION_RAD = np.array([0.00531, -0.01196, 0.00301])
 DEPTH_TRANSLATION_MM = np.array([-24.0381, -0.4563, -1.2326])
 
 WRISTS = ("hand3d", "bihand")
@@ -49,11 +54,13 @@ MCPS, RING_MCP = (5, 9, 13, 17), 13
 
 def registration() -> Registration:
     """The depth camera of SK beside its colour camera."""
-    rotation = DEPTH_ROTATION.T
+    import cv2
+
+    rotation = cv2.Rodrigues(DEPTH_ROTATION_RAD)[0].T
     return Registration(SIZE_PX, DEPTH_INTRINSICS, rotation, -rotation @ DEPTH_TRANSLATION_MM)
 
 
-def wrist_from_palm(joints_mm: np.ndarray, formula: str) -> np.ndarray:
+def with_wrist(joints_mm: np.ndarray, formula: str) -> np.ndarray:
     """Joints in our order whose first is the palm [N, 21, 3], with the wrist in its place.
 
     Args:
@@ -77,24 +84,28 @@ def wrist_from_palm(joints_mm: np.ndarray, formula: str) -> np.ndarray:
     return np.concatenate([wrist[:, None], joints_mm[:, 1:]], axis=1)
 
 
-def read(root: str | Path, split: str, *, camera: str, wrist: str = "hand3d") -> HandTable:
+def read(
+    root: str | Path, split: str, *, camera: str, wrist_from_palm: str = WRISTS[0]
+) -> HandTable:
     """The hands of a split.
 
     Args:
         root: the unpacked data set, with `images` and `labels`.
         split: "train" or "test".
         camera: "sk" (colour with depth) or "bb" (left and right eye, no depth).
-        wrist: formula of `wrist_from_palm`.
+        wrist_from_palm: formula of `with_wrist`.
 
     Raises:
         UserError: if something is missing or of another kind.
     """
+    from kerashand.data.readers.table import HandTable
+
     root = user_path(root)
     joints, images, depths, numbers = [], [], [], []
     eyes = ("left", "right") if camera == "bb" else ("color",)
     for sequence in SEQUENCES[split]:
         xyz = _labels(root / "labels" / f"{sequence}_{camera.upper()}.mat")
-        xyz = wrist_from_palm(xyz[:, FROM_STB], wrist)
+        xyz = with_wrist(xyz[:, FROM_STB], wrist_from_palm)
         folder = root / "images" / sequence
         for eye in eyes:
             moved = xyz - np.array([BB_BASELINE_MM, 0.0, 0.0]) * (eye == "right")
@@ -104,7 +115,7 @@ def read(root: str | Path, split: str, *, camera: str, wrist: str = "hand3d") ->
         depths += [str(folder / f"SK_depth_{k}.png") for k in range(len(xyz))]
     xyz_mm = np.concatenate(joints)
     if camera == "sk":
-        xyz_mm = (xyz_mm - DEPTH_TRANSLATION_MM) @ DEPTH_ROTATION  # rows: R^T (X - t)
+        xyz_mm = (xyz_mm - DEPTH_TRANSLATION_MM) @ registration().rotation.T  # rows: R^T (X - t)
     intrinsics = BB_INTRINSICS if camera == "bb" else COLOUR_INTRINSICS
     uv = px_from_cam(xyz_mm, intrinsics)
     shown = "both eyes" if camera == "bb" else "colour camera"
@@ -112,7 +123,7 @@ def read(root: str | Path, split: str, *, camera: str, wrist: str = "hand3d") ->
         dataset=f"STB {camera.upper()}, {split}",
         conditions=(
             f"STB {camera.upper()} {split} ({shown}, {len(uv)} pictures of one left hand); wrist "
-            f"from palm as {wrist}."
+            f"from palm as {wrist_from_palm}."
         ),
         images=tuple(images),
         size_px=SIZE_PX,
@@ -145,6 +156,8 @@ def _check_unpacked(content: bytes) -> None:
 
 def _labels(path: Path) -> np.ndarray:
     """Joints [1500, 21, 3] of a label file, in the data set's order."""
+    from kerashand.data.readers.table import check_joints
+
     try:
         from scipy.io import loadmat
     except ImportError as error:
@@ -168,3 +181,19 @@ def _labels(path: Path) -> np.ndarray:
     if parameters.ndim != 3 or parameters.shape[:2] != (3, 21):
         raise UserError(f"{path}: `handPara` must be [3, 21, N]. Received: {parameters.shape}")
     return check_joints(str(path), parameters.transpose(2, 1, 0), 3).astype(np.float64)
+
+
+KINDS = tuple(
+    table_kind(
+        f"stb-{camera}",
+        what=what,
+        labels=labels,
+        splits=("B2 to B6", "B1"),
+        read=functools.partial(read, camera=camera),
+        options=("wrist_from_palm",),
+    )
+    for camera, what, labels in (
+        ("sk", "STB, colour with depth", LABELS),
+        ("bb", "STB, stereo pair, both eyes", ("uv", "xyz")),
+    )
+)

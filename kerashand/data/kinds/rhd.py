@@ -15,16 +15,20 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerashand import picture_files
-from kerashand.data.cache import cache_root
-from kerashand.data.readers.table import HandTable
+from kerashand.data.kinds.kind import table_kind
+from kerashand.data.sample import LABELS
+from kerashand.data.shards import cache_root
 from kerashand.errors import UserError, shown
 from kerashand.files import user_path, write_text
 from kerashand.pickles import is_numeric, load_pickle
 from kerashand.skeleton import FROM_RHD
+
+if TYPE_CHECKING:
+    from kerashand.data.readers.table import HandTable
 
 SIZE_PX = (320, 320)
 FOLDERS = {"train": "training", "test": "evaluation"}
@@ -44,6 +48,8 @@ def read(root: str | Path, split: str) -> HandTable:
     Raises:
         UserError: if something is missing or of another kind.
     """
+    from kerashand.data.readers.table import HandTable
+
     folder = user_path(root) / FOLDERS[split]
     path = folder / f"anno_{FOLDERS[split]}.pickle"
     if not path.is_file():
@@ -115,6 +121,8 @@ def sides(folder: Path, names: list[str]) -> np.ndarray:
     Raises:
         UserError: if a mask is missing or no picture.
     """
+    from kerashand import picture_files
+
     stamp = f"{folder.resolve()} {names[0]} {names[-1]} {len(names)}"
     if folder.is_dir():
         stamp += f" {folder.stat().st_mtime_ns}"
@@ -149,3 +157,12 @@ def sides(folder: Path, names: list[str]) -> np.ndarray:
 def covers(mask: np.ndarray, numbers: tuple[int, int]) -> int:
     """How many pixels of a mask lie in a range of its numbers."""
     return int(((mask >= numbers[0]) & (mask <= numbers[1])).sum())
+
+
+KIND = table_kind(
+    "rhd",
+    what="RHD, 320 x 320; of two hands the one with more pixels in the mask",
+    labels=LABELS,
+    splits=("training", "evaluation"),
+    read=read,
+)

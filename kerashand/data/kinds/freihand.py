@@ -11,14 +11,18 @@ were published later; without them the last tenth of the training hands is the t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerashand.data.readers.table import HandTable, check_joints, check_numbers
+from kerashand.data.kinds.kind import table_kind
 from kerashand.errors import UserError
 from kerashand.files import read_text, user_path
 from kerashand.geometry.camera import px_from_cam
 from kerashand.untrusted import parse_json
+
+if TYPE_CHECKING:
+    from kerashand.data.readers.table import HandTable
 
 SIZE_PX = (224, 224)
 HELD_OUT = 0.1
@@ -35,6 +39,8 @@ def read(root: str | Path, split: str) -> HandTable:
     Raises:
         UserError: if something is missing or of another kind.
     """
+    from kerashand.data.readers.table import HandTable, check_joints, check_numbers
+
     root = user_path(root)
     published = (root / "evaluation_xyz.json").is_file()
     part = "evaluation" if split == "test" and published else "training"
@@ -92,3 +98,12 @@ def _json(root: Path, name: str):
         raise UserError(
             f"{path} cannot be read as JSON ({error}). It may be cut short; get it again."
         ) from error
+
+
+KIND = table_kind(
+    "freihand",
+    what="FreiHAND, 224 x 224",
+    labels=("uv", "xyz"),
+    splits=("training", "evaluation"),
+    read=read,
+)

@@ -19,14 +19,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerashand.data.kinds.kind import table_kind
 from kerashand.data.readers.recording import Pictures, Recording, load_points, load_recording
-from kerashand.data.readers.table import HandTable, depth_seen
 from kerashand.errors import UserError
 from kerashand.files import natural_order, user_path
 from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
+
+if TYPE_CHECKING:
+    from kerashand.data.readers.table import HandTable
 
 TEST_SHARE = 0.2
 WRIST_BEHIND_SKIN = 0.2
@@ -63,6 +67,8 @@ def table_of(
     root: Path, recording: Recording, rows: list[dict], *, pictures: Pictures, split: str
 ) -> HandTable:
     """Rows of `load_points` as a table, with the depth of each wrist."""
+    from kerashand.data.readers.table import HandTable
+
     palm, phalanx = recording.wrist_middle_mcp_mm, recording.middle_mcp_pip_mm
     # Joints that no label claims: the right depth of the wrist and lengths of the scale bones.
     xyz_mm = np.zeros((len(rows), NUM_JOINTS, 3), np.float32)
@@ -98,6 +104,8 @@ def table_of(
 
 def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     """Depth of the wrist joint in mm: NaN if nothing was measured near it."""
+    from kerashand.data.readers.table import depth_seen
+
     try:
         depth = depth_seen(table, row)
     except UserError:
@@ -113,3 +121,12 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     if not measured.size:
         return float("nan")
     return float(np.median(measured)) + WRIST_BEHIND_SKIN * palm_mm
+
+
+KIND = table_kind(
+    "rgbd",
+    what="a recording of your own: pictures with depth and 2D points",
+    labels=("uv", "depth"),
+    splits=("first four fifths", "last fifth"),
+    read=read,
+)
