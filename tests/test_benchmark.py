@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import shlex
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,13 +61,13 @@ def test_every_module_is_known(tool):
 
 def test_blocks_take_turns(measuring):
     order = []
-    blocks = {name: lambda name=name: order.append(name) or len(order) for name in "ab"}
-    times = measuring.in_turns(blocks, 2)
-    assert order == list("abab")
+    runs = {n: lambda steps, n=n: order.append(f"{n}{steps}") or len(order) for n in "ab"}
+    times = measuring.in_turns(runs, SimpleNamespace(blocks=2, steps=3))
+    assert order == ["a3", "b3", "a3", "b3"]
     np.testing.assert_array_equal(times["b"], [2, 4])
     order.clear()
-    measuring.in_turns(blocks, 3, back_and_forth=True)
-    assert order == list("abbaab")
+    measuring.in_turns(runs, SimpleNamespace(blocks=2, steps=3), warm_up=1, back_and_forth=True)
+    assert order == ["a1", "b1", "a3", "b3", "b3", "a3"]
     assert measuring.spread(np.array([1.0, 4.0, 2.0])) == {"median": 2, "least": 1, "most": 4}
 
 

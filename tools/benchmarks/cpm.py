@@ -14,6 +14,7 @@ TensorFlow to PyTorch: 1 and more is the bar.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -77,14 +78,9 @@ def rows_of(
     job: str, ours: dict[str, Callable], torch: Torch, args: argparse.Namespace
 ) -> list[dict]:
     """Time a job; a row without and one with XLA."""
-    runs = {
-        **{name: lambda steps, f=function: seconds(f, steps) for name, function in ours.items()},
-        "PyTorch": lambda steps: torch(job, steps),
-    }
-    for run in runs.values():
-        run(WARM_UP)
-    blocks = {name: lambda run=run: run(args.steps) for name, run in runs.items()}
-    times = in_turns(blocks, args.blocks, back_and_forth=True)
+    runs = {name: functools.partial(seconds, function) for name, function in ours.items()}
+    runs["PyTorch"] = functools.partial(torch, job)
+    times = in_turns(runs, args, warm_up=WARM_UP, back_and_forth=True)
     speed = {name: args.batch * args.steps / float(np.median(t)) for name, t in times.items()}
     return [
         {"task": job, "batch": args.batch, "xla": xla, **spread(times["PyTorch"] / times[name]),

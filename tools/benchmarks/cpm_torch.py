@@ -7,8 +7,6 @@ import json
 import sys
 import time
 
-THREADS, BATCH = int(sys.argv[1]), int(sys.argv[2])
-PATH = sys.argv[3]
 try:
     import numpy as np
     import torch
@@ -17,8 +15,9 @@ except ImportError as error:
     print(json.dumps({"error": str(error)}), flush=True)
     raise SystemExit(0) from error
 
-torch.set_num_threads(THREADS)
-HELD = np.load(PATH)
+threads, batch, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+torch.set_num_threads(threads)
+held = np.load(path)
 
 
 class Cpm(nn.Module):
@@ -27,58 +26,55 @@ class Cpm(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = nn.ModuleDict()
-        for name in sorted({key.split("/")[0] for key in HELD.files if "/" in key}):
-            kernel = torch.from_numpy(HELD[f"{name}/kernel"]).permute(3, 2, 0, 1).contiguous()
+        for name in sorted({key.split("/")[0] for key in held.files if "/" in key}):
+            kernel = torch.from_numpy(held[f"{name}/kernel"]).permute(3, 2, 0, 1).contiguous()
             layer = nn.Conv2d(kernel.shape[1], kernel.shape[0], kernel.shape[2], padding="same")
-            layer.weight.data, layer.bias.data = kernel, torch.from_numpy(HELD[f"{name}/bias"])
+            layer.weight.data, layer.bias.data = kernel, torch.from_numpy(held[f"{name}/bias"])
             self.layers[name] = layer
-
-    def on(self, name, x):
-        """A convolution with its activation."""
-        return nn.functional.leaky_relu(self.layers[name](x), 0.01)
 
     def forward(self, image):
         """Score maps of the three stages."""
         x = image / 255.0 - 0.5
         for group, count in ((1, 2), (2, 2), (3, 4), (4, 7)):
-            for i in range(1, count + 1):
-                x = self.on(f"conv{group}_{i}", x)
+            x = self._convolved(x, [f"conv{group}_{i}" for i in range(1, count + 1)])
             if group < 4:
                 x = nn.functional.max_pool2d(x, 2)
-        scores = [self.layers["conv5_2"](self.on("conv5_1", x))]
+        scores = [self.layers["conv5_2"](self._convolved(x, ["conv5_1"]))]
         for stage in (6, 7):
-            y = torch.cat([scores[-1], x], 1)
-            for i in range(1, 7):
-                y = self.on(f"conv{stage}_{i}", y)
+            names = [f"conv{stage}_{i}" for i in range(1, 7)]
+            y = self._convolved(torch.cat([scores[-1], x], 1), names)
             scores.append(self.layers[f"conv{stage}_7"](y))
         return scores
 
+    def _convolved(self, x, names):
+        for name in names:
+            x = nn.functional.leaky_relu(self.layers[name](x), 0.01)
+        return x
+
 
 net = Cpm().to(memory_format=torch.channels_last)
-image = torch.from_numpy(HELD["image"]).permute(0, 3, 1, 2)
+image = torch.from_numpy(held["image"]).permute(0, 3, 1, 2)
 image = image.contiguous(memory_format=torch.channels_last)
-optimizer = torch.optim.SGD(net.parameters(), lr=float(HELD["rate"]))
+optimizer = torch.optim.SGD(net.parameters(), lr=float(held["rate"]))
 
 
-def inference():
-    """One step."""
+def _inference():
     with torch.inference_mode():
         return net(image)
 
 
-def training():
-    """One step: the L2 loss of all stages."""
+def _training():
     optimizer.zero_grad()
-    loss = sum((score**2).sum() for score in net(image)) / BATCH
+    loss = sum((score**2).sum() for score in net(image)) / batch
     loss.backward()
     optimizer.step()
 
 
-np.save(f"{PATH}.npy", inference()[-1].permute(0, 2, 3, 1).numpy())
+np.save(f"{path}.npy", _inference()[-1].permute(0, 2, 3, 1).numpy())
 print(json.dumps({"torch": torch.__version__}), flush=True)
 for line in sys.stdin:
     job, steps = line.split()
     started = time.perf_counter()
     for _ in range(int(steps)):
-        {"inference": inference, "training": training}[job]()
+        {"inference": _inference, "training": _training}[job]()
     print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)

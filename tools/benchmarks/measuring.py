@@ -61,20 +61,23 @@ def seconds(call: Callable[[], Any], steps: int) -> float:
 
 
 def in_turns(
-    blocks_of: Mapping[Name, Callable[[], float]], blocks: int, *, back_and_forth: bool = False
-) -> dict[Name, np.ndarray]:
-    """Times of the blocks of each: a machine whose speed drifts treats all alike.
+    runs: Mapping[Name, Callable[[int], float]], args: argparse.Namespace, *, warm_up: int = 0,
+    back_and_forth: bool = False,
+) -> dict[Name, np.ndarray]:  # fmt: skip
+    """Times of `args.blocks` blocks of each: a machine whose speed drifts treats all alike.
 
     Args:
-        blocks_of: name -> a function that runs one block and gives its time.
-        blocks: how many of each.
+        runs: name -> a function that takes a number of steps, runs them, and gives their time.
+        args: options `blocks` and `steps`.
+        warm_up: steps of each before.
         back_and_forth: in reversed order every second time.
     """
-    times: dict[Name, list[float]] = {name: [] for name in blocks_of}
-    for block in range(blocks):
-        names = list(blocks_of)
-        for name in reversed(names) if back_and_forth and block % 2 else names:
-            times[name].append(blocks_of[name]())
+    for run in runs.values() if warm_up else ():
+        run(warm_up)
+    times: dict[Name, list[float]] = {name: [] for name in runs}
+    for block in range(args.blocks):
+        for name in reversed(runs) if back_and_forth and block % 2 else runs:
+            times[name].append(runs[name](args.steps))
     return {name: np.array(values) for name, values in times.items()}
 
 

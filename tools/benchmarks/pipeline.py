@@ -35,13 +35,11 @@ def measure(args: argparse.Namespace) -> dict:
     batches, step = stage_step(run, args.stage)
     iterator = iter(batches)
     constant = next(iterator)
-    calls = {
-        "constant": lambda: step(constant)["loss"],
-        "pipeline": lambda: step(next(iterator))["loss"],
+    runs = {
+        "constant": lambda steps: seconds(lambda: step(constant)["loss"], steps),
+        "pipeline": lambda steps: seconds(lambda: step(next(iterator))["loss"], steps),
     }
-    seconds(calls["pipeline"], WARM_UP)
-    blocks = {name: lambda call=call: seconds(call, args.steps) for name, call in calls.items()}
-    times = in_turns(blocks, args.blocks)
+    times = in_turns(runs, args, warm_up=WARM_UP)
     size = len(constant["uv_px"])
     step_s = {name: float(np.median(values)) / args.steps for name, values in times.items()}
     rows = [{"batches": n, "step_ms": 1e3 * s, "images_s": size / s} for n, s in step_s.items()]

@@ -70,28 +70,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--blocks", type=int, default=15)
-    parser.add_argument("--runs", type=int, default=40, help="pictures of a block")
+    parser.add_argument(
+        "--runs", dest="steps", type=int, default=40, metavar="RUNS", help="pictures of a block"
+    )
     parser.add_argument("--cpm", action="store_true", help="the paper's network too; slow")
 
 
 def measure(args: argparse.Namespace) -> list[dict]:
     """Collect the files and time them in turns."""
-    for flag in ("blocks", "runs"):
-        if getattr(args, flag) < 1:
-            raise UserError(f"--{flag} must be at least 1. Received: {getattr(args, flag)}")
+    for flag, value in (("blocks", args.blocks), ("runs", args.steps)):
+        if value < 1:
+            raise UserError(f"--{flag} must be at least 1. Received: {value}")
     with tempfile.TemporaryDirectory() as folder:
         files = files_of(args, Path(folder))
         with native_stderr_held():
-            blocks = {
-                (name, threads): block_of(path, threads, args.runs)
+            runs = {
+                (name, threads): median_ms(path, threads)
                 for threads in args.threads
                 for name, path in files.items()
             }
-        times = in_turns(blocks, args.blocks)
+        times = in_turns(runs, args)
         peaks = {threads: peak(threads) for threads in args.threads} if args.cpm else {}
         macs = {n: multiply_adds(path) for n, path in files.items() if path.suffix == ".tflite"}
         megabytes = {name: path.stat().st_size / 1e6 for name, path in files.items()}
-    print(f"{args.blocks} blocks of {args.runs} pictures each, in turns")
+    print(f"{args.blocks} blocks of {args.steps} pictures each, in turns")
     columns = dict(FILE_COLUMNS)
     for t in args.threads:
         columns |= {f"{title}, {t} thread(s)": f"threads/{t}/{c}" for title, c in TIMES.items()}
@@ -160,12 +162,12 @@ def cpm(folder: Path) -> Path:
     return path
 
 
-def block_of(path: Path, threads: int, runs: int) -> Callable[[], float]:
+def median_ms(path: Path, threads: int) -> Callable[[int], float]:
     """A function that runs a number of pictures and gives the median milliseconds of one."""
     run = _litert(path, threads) if path.suffix == ".tflite" else _onnx(path, threads)
     for _ in range(WARM_UP):
         run()
-    return lambda: 1e3 * float(np.median([seconds(run, 1) for _ in range(runs)]))
+    return lambda runs: 1e3 * float(np.median([seconds(run, 1) for _ in range(runs)]))
 
 
 def _litert(path: Path, threads: int) -> Callable[[], object]:

@@ -15,9 +15,9 @@ the most memory that the process held (of the device, where that is a GPU).
 from __future__ import annotations
 
 import argparse
-import functools
 import itertools
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -64,8 +64,14 @@ def measure(args: argparse.Namespace) -> dict:
     run.prepare()
     batches, step = stage_step(run, args.stage)
     pipeline = iter(batches)
-    parts = split_of(run, next(pipeline), step)
-    times = medians({"input": lambda: next(pipeline)["uv_px"], **parts}, args)
+    calls = split_of(run, next(pipeline), step)
+
+    def read(steps: int) -> float:
+        seconds(lambda: next(pipeline)["uv_px"], PREFETCHED)
+        return seconds(lambda: next(pipeline)["uv_px"], steps)
+
+    runs = {"input": read, **{name: partial(seconds, call) for name, call in calls.items()}}
+    times = medians(runs, args)
     spent = {
         "input": times["input"],
         "forward": times["forward"],
@@ -109,18 +115,10 @@ def split_of(run: Run, batch: dict, step: Callable) -> dict[str, Callable]:
     return {"forward": forward, "gradients": gradients, "step": lambda: step(batch)["loss"]}
 
 
-def medians(parts: dict[str, Callable], args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of a call of each part."""
-
-    def block(name: str) -> float:
-        if name == "input":
-            seconds(parts[name], PREFETCHED)
-        return seconds(parts[name], args.steps) / args.steps
-
-    for call in parts.values():
-        seconds(call, WARM_UP)
-    times = in_turns({name: functools.partial(block, name) for name in parts}, args.blocks)
-    return {name: float(np.median(values)) for name, values in times.items()}
+def medians(runs: dict[str, Callable], args: argparse.Namespace) -> dict[str, float]:
+    """Seconds of a step of each."""
+    times = in_turns(runs, args, warm_up=WARM_UP)
+    return {name: float(np.median(values)) / args.steps for name, values in times.items()}
 
 
 def rows(args: argparse.Namespace) -> list[dict]:
@@ -146,7 +144,8 @@ def row_of(args: argparse.Namespace, changes: list[str]) -> dict[str, float]:
     run.build(initial_weights=False)  # of another width there are none
     step = compiled_step(run, args.stage)
     batch = drawn_batch(config, args.stage)
-    step_s = medians({"step": lambda: step(batch)["loss"]}, args)["step"]
+    run_steps = partial(seconds, lambda: step(batch)["loss"])
+    step_s = medians({"step": run_steps}, args)["step"]
     speed = config.stages[args.stage].batch_size / step_s
     return {"images_s": speed, "step_ms": 1000 * step_s, "memory_mb": memory_mb()}
 
