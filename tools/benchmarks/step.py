@@ -134,7 +134,9 @@ def rows(args: argparse.Namespace) -> list[dict]:
         return {**chosen, **apart(row_of, args, [f"{keys[n]}={v}" for n, v in chosen.items()])}
 
     values = itertools.product(*(axes[name][1] for name in keys))
-    return show(ROW_COLUMNS, (row(dict(zip(keys, chosen, strict=True))) for chosen in values))
+    left_out = axes.keys() - keys.keys()
+    columns = {t: c for t, c in ROW_COLUMNS.items() if c.split()[0] not in left_out}
+    return show(columns, (row(dict(zip(keys, chosen, strict=True))) for chosen in values))
 
 
 def row_of(args: argparse.Namespace, changes: list[str]) -> dict[str, float]:
