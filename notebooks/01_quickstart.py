@@ -133,8 +133,8 @@ from kerashand.runtime.views import view_of_joints
 
 model, description = load_exportable("lite")
 size = description["image_size_px"]
-centre, side, angle = view_of_joints(hands[0].uv_px)
-crop = cut(picture, crop_from_image(centre, CLOSER * side, size, angle_rad=angle), size)
+centre, side, angle = view_of_joints(hands[0].uv_px, margin=pose.recipe.margin)
+crop = cut(picture, crop_from_image(centre, side, size, angle_rad=angle), size)
 outputs = model(crop[None].astype("float32"))
 maps = np.asarray(normalise_maps(outputs["heatmaps"], "softmax"))[0]
 

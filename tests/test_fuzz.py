@@ -8,6 +8,7 @@ import struct
 import sys
 
 import cv2
+import fuzz
 import numpy as np
 import pytest
 
@@ -34,13 +35,8 @@ NAMES = (
 INPUTS = 200
 
 
-@pytest.fixture(scope="module")
-def fuzz(load_script):
-    return load_script("tools/fuzz.py")
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_entrance(fuzz, name):
+def test_entrance(name):
     """No input of an entrance gives anything but a result or a message."""
     for package in {"mat": ["scipy"], "onnx": ["onnx", "onnxruntime"]}.get(name, ()):
         pytest.importorskip(package)
@@ -51,14 +47,14 @@ def test_entrance(fuzz, name):
     assert result.refused > INPUTS // 4
 
 
-def test_every_entrance_is_tried(fuzz):
+def test_every_entrance_is_tried():
     assert set(NAMES) == set(fuzz.ENTRANCES)
 
 
 # ---------------------------------------------------------------------------------- the tool
 
 
-def case(fuzz, call, **options):
+def case(call, **options):
     return fuzz.Case(".txt", call, [b"a: 1"], **options)
 
 
@@ -73,19 +69,19 @@ def case(fuzz, call, **options):
         (lambda path: open(os.environ["KERASHAND_FUZZ_CANARY"], "w").close(), "finding", "code"),
     ],
 )
-def test_what_a_finding_is(fuzz, tmp_path, monkeypatch, call, outcome, text):
+def test_what_a_finding_is(tmp_path, monkeypatch, call, outcome, text):
     monkeypatch.setenv(fuzz.CANARY, str(tmp_path / "canary"))
-    found = fuzz.try_input(case(fuzz, call), tmp_path / "a.txt")
+    found = fuzz.try_input(case(call), tmp_path / "a.txt")
     assert found[0] == outcome
     assert text in found[1]
 
 
-def test_slow_input_is_a_finding(fuzz, tmp_path, monkeypatch):
+def test_slow_input_is_a_finding(tmp_path, monkeypatch):
     monkeypatch.setattr(fuzz, "MOST_SECONDS", -1.0)
-    assert fuzz.try_input(case(fuzz, lambda path: None), tmp_path)[0] == "finding"
+    assert fuzz.try_input(case(lambda path: None), tmp_path)[0] == "finding"
 
 
-def test_crashes_and_hangs_are_named(fuzz, tmp_path, monkeypatch):
+def test_crashes_and_hangs_are_named(tmp_path, monkeypatch):
     """A process that dies at input 1 and hangs at input 3 is started again after each."""
     script = tmp_path / "worker.py"
     script.write_text(
@@ -106,7 +102,7 @@ def test_crashes_and_hangs_are_named(fuzz, tmp_path, monkeypatch):
     assert "without an answer" in result.findings[1].what
 
 
-def test_the_same_numbers_give_the_same_inputs(fuzz):
+def test_the_same_numbers_give_the_same_inputs():
     valid = [b"a: [1, 2]\nb: {c: d}\n", b"e: 1\n"]
     same = [
         fuzz.make(fuzz.Case(".txt", print, valid, value={"a": [1]}, dump=str.encode), 3, number)
@@ -153,7 +149,7 @@ def test_home_of_nobody(tmp_path, capsys):
 # ----------------------------------------------------------------------------------- pickles
 
 
-def test_pickle_bombs(fuzz, tmp_path, monkeypatch):
+def test_pickle_bombs(tmp_path, monkeypatch):
     """None runs code, and none takes long, much memory or the process with it."""
     monkeypatch.setenv(fuzz.CANARY, str(tmp_path / "canary"))
     bombs = fuzz.pickle_bombs()
@@ -209,7 +205,7 @@ def encoded(suffix, shape=(30, 40, 3)):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
-def test_header_of_100_000_pixels(fuzz, tmp_path, capsys, suffix):
+def test_header_of_100_000_pixels(tmp_path, capsys, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(fuzz.resized(encoded(suffix), 100_000, 100_000))
     assert predict_main([str(path), "--no-drawing"]) == 2
@@ -219,21 +215,21 @@ def test_header_of_100_000_pixels(fuzz, tmp_path, capsys, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
-def test_largest_header_of_small_formats(fuzz, tmp_path, suffix):
+def test_largest_header_of_small_formats(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(fuzz.resized(encoded(suffix), 65535, 65535))
     with pytest.raises(UserError, match=r"million are the most|not a picture|cut short"):
         read_picture(path)
 
 
-def test_large_webp(fuzz, tmp_path):
+def test_large_webp(tmp_path):
     path = tmp_path / "a.webp"
     path.write_bytes(fuzz.resized(encoded(".webp"), 10_000, 9_000))
     with pytest.raises(UserError, match="10000 x 9000 pixels; 50 million"):
         read_picture(path)
 
 
-def test_picture_as_large_as_cameras_give_is_not_refused(fuzz, tmp_path):
+def test_picture_as_large_as_cameras_give_is_not_refused(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(fuzz.resized(encoded(".png"), 12_000, 9_000))
     with pytest.raises(UserError, match=r"damaged|cut short"):  # its pixels are missing
@@ -251,7 +247,7 @@ def test_kinds_of_pictures_stay_readable(tmp_path, suffix, shape, dtype):
     assert read_picture(path).min() == 255
 
 
-def test_a_picture_is_no_film(fuzz, tmp_path):
+def test_a_picture_is_no_film(tmp_path):
     (tmp_path / "a.mp4").write_bytes(fuzz.png(9_000, 9_000, 9_000))
     with pytest.raises(UserError, match="it is not a video"):
         Film(str(tmp_path / "a.mp4"))
@@ -260,7 +256,7 @@ def test_a_picture_is_no_film(fuzz, tmp_path):
 # ----------------------------------------------------------------------------------- archives
 
 
-def test_zip_bombs(fuzz, tmp_path):
+def test_zip_bombs(tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(fuzz.zip_bomb("name.npy", fuzz.npy_head((1 << 26,)), 1 << 28))
     for read in (read_arrays, lambda path: read_member(path, "name.npy")):
@@ -273,7 +269,7 @@ def test_zip_bombs(fuzz, tmp_path):
         load_labels(str(tmp_path))
 
 
-def test_many_small_members_are_one_bomb(fuzz, tmp_path):
+def test_many_small_members_are_one_bomb(tmp_path):
     arrays = {f"a{n}": np.zeros(1 << 21) for n in range(6)}  # 16 MB each
     (tmp_path / "a.npz").write_bytes(fuzz.npz(arrays))
     with pytest.raises(ValueError, match="it unpacks to"):
@@ -284,7 +280,7 @@ def test_many_small_members_are_one_bomb(fuzz, tmp_path):
     "name", ["shape beyond memory", "shape of no bytes", "object array", "no array inside",
              "bare array", "not a header"],
 )  # fmt: skip
-def test_archives_that_hold_no_arrays(fuzz, tmp_path, monkeypatch, name):
+def test_archives_that_hold_no_arrays(tmp_path, monkeypatch, name):
     monkeypatch.setenv(fuzz.CANARY, str(tmp_path / "canary"))
     (tmp_path / "a.npz").write_bytes(fuzz.npz_bombs("x", {"y": np.zeros(3)})[name])
     with pytest.raises(ValueError, match=r"no array|no zip|\.npy"):
@@ -292,7 +288,7 @@ def test_archives_that_hold_no_arrays(fuzz, tmp_path, monkeypatch, name):
     assert not (tmp_path / "canary").exists()
 
 
-def test_weights_that_compress_well_are_read(fuzz, tmp_path):
+def test_weights_that_compress_well_are_read(tmp_path):
     arrays = {"a": np.zeros(1 << 23, np.float32), "b": np.arange(5.0)}  # 32 MB of zeros
     (tmp_path / "a.npz").write_bytes(fuzz.npz(arrays))
     np.testing.assert_array_equal(read_arrays(tmp_path / "a.npz")["b"], arrays["b"])
@@ -311,7 +307,7 @@ def test_state_of_another_kind(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def detector(fuzz):
+def detector():
     """The network of the packaged detector, and its description."""
     content, metadata = fuzz._detector_content()
     return content, {key: value for key, value in metadata.items() if key != "checksum"}
@@ -340,7 +336,7 @@ def test_changed_byte_of_a_network(detector, tmp_path, place):
         ({"task": ["hand_detector"]}, "is not a detector"),
     ],
 )
-def test_wrong_descriptions(fuzz, detector, tmp_path, change, message):
+def test_wrong_descriptions(detector, tmp_path, change, message):
     content, metadata = detector
     path = tmp_path / "a.tflite"
     path.write_bytes(with_description(content, {**metadata, **change}))
@@ -352,7 +348,7 @@ def test_wrong_descriptions(fuzz, detector, tmp_path, change, message):
         fuzz._look(path, picture)
 
 
-def test_texts_of_onnx_that_are_no_text(fuzz, tmp_path):
+def test_texts_of_onnx_that_are_no_text(tmp_path):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     whole = fuzz.onnx_case(tmp_path).valid[0]
@@ -364,7 +360,7 @@ def test_texts_of_onnx_that_are_no_text(fuzz, tmp_path):
         load_backend(path, task="hand_detector")
 
 
-def test_description_that_is_a_bomb(fuzz, detector, tmp_path):
+def test_description_that_is_a_bomb(detector, tmp_path):
     path = tmp_path / "a.tflite"
     for bomb in (
         fuzz.zip_bomb(METADATA_FILE, size=1 << 28),
@@ -379,27 +375,27 @@ def test_description_that_is_a_bomb(fuzz, detector, tmp_path):
 
 
 @pytest.mark.parametrize("length", [1 << 33, 1 << 50, (1 << 64) - 8])
-def test_lengths_of_records(fuzz, tmp_path, length):
+def test_lengths_of_records(tmp_path, length):
     head = struct.pack("<Q", length)
     (tmp_path / "a.tfrecord").write_bytes(head + fuzz._masked_crc(head) + bytes(99))
     with pytest.raises(UserError, match=r"a\.tfrecord is damaged: it does not end with a record"):
         check_shards([tmp_path / "a.tfrecord"])
 
 
-def test_checksum_of_a_length(fuzz):
+def test_checksum_of_a_length():
     """CRC-32C of "123456789" is 0xE3069283, masked by rotating 15 bits and adding a constant."""
     rotated = ((0xE3069283 >> 15) | (0xE3069283 << 17)) & 0xFFFFFFFF
     assert fuzz._masked_crc(b"123456789") == struct.pack("<I", (rotated + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def test_packed_zeros_in_a_matlab_file(fuzz, tmp_path):
+def test_packed_zeros_in_a_matlab_file(tmp_path):
     (tmp_path / "a.mat").write_bytes(fuzz.mat_case(tmp_path).bombs["packed zeros"])
     with pytest.raises(UserError, match="unpacks to more than 67,108,864 bytes"):
         stb._labels(tmp_path / "a.mat")
 
 
 @pytest.fixture
-def recording(fuzz, tmp_path):
+def recording(tmp_path):
     return fuzz._recording(tmp_path)
 
 
@@ -454,7 +450,7 @@ def test_deep_line(recording):
         rgbd.load_points(recording)
 
 
-def test_recordings_that_are_none(fuzz, recording, tmp_path):
+def test_recordings_that_are_none(recording, tmp_path):
     path = recording / "recording.yaml"
     laughs = fuzz.yaml_case(tmp_path).bombs["aliases"]
     huge = copy.deepcopy(fuzz.RECORDING)
@@ -492,7 +488,7 @@ def test_labels_of_freihand_that_are_none(tmp_path, text, message):
     [("auc", "0.5"), ("auc", [0.5]), ("auc", 10**400), ("auc", None), ("pck", [0.1]), ("pck", {}),
      ("samples", True)],
 )  # fmt: skip
-def test_summaries_that_are_none(fuzz, tmp_path, name, value):
+def test_summaries_that_are_none(tmp_path, name, value):
     from kerashand.reports import records
 
     good = fuzz.report_case(tmp_path).value
@@ -504,7 +500,7 @@ def test_summaries_that_are_none(fuzz, tmp_path, name, value):
         records.from_json(tmp_path / "a.json")
 
 
-def test_messages_show_little_of_what_was_received(fuzz, recording):
+def test_messages_show_little_of_what_was_received(recording):
     (recording / "points.jsonl").write_text(json.dumps(["x" * 100_000] * 100))
     with pytest.raises(UserError) as error:
         rgbd.load_points(recording)

@@ -12,9 +12,10 @@ it matters, the `machine`. A page marks where figures stand:
 
 The tool replaces what lies between the marks; tools/figure_blocks.py says what a NAME becomes.
 `--take` puts new results into a JSON file first: those of tools/recipe/evaluate_model.py,
-train_detector.py and benchmark_speed.py (`evaluation*`, `detector`, `speed`), results.json of
-tools/ablation.py (`ablation`), or the .parity.json files of kerashand-export (`exports`). Where a
-command prints text alone, its JSON file is edited by hand. `tests/test_figures.py` fails when a
+train_detector.py and benchmark.py (`evaluation*`, `detector`, `speed`, `growth`, `step`),
+results.json of tools/ablation.py (`ablation`), or the .parity.json files of kerashand-export
+(`exports`). What several commands measured, or one that prints text alone, is put into its JSON
+file by hand. `tests/test_figures.py` fails when a
 page and the JSON files differ.
 """
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import struct
 
 OPERATORS = {
-    "ADD": 0, "AVERAGE_POOL_2D": 1, "CONCATENATION": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 4, "DEQUANTIZE": 6,
-    "FULLY_CONNECTED": 9, "LOGISTIC": 14, "MAX_POOL_2D": 17, "MUL": 18, "RELU": 19, "RESHAPE": 22,
-    "RESIZE_BILINEAR": 23, "MEAN": 40, "SUB": 41, "DIV": 42, "STRIDED_SLICE": 45, "EXP": 47,
-    "CAST": 53, "MAXIMUM": 55, "MINIMUM": 57, "NEG": 59, "TILE": 69, "SUM": 74, "SQRT": 75,
-    "RSQRT": 76, "REDUCE_MAX": 82, "PACK": 83, "LEAKY_RELU": 98, "SQUARED_DIFFERENCE": 99,
-    "QUANTIZE": 114,
+    "ADD": 0, "AVERAGE_POOL_2D": 1, "CONCATENATION": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 4,
+    "DEQUANTIZE": 6, "FULLY_CONNECTED": 9, "LOGISTIC": 14, "MAX_POOL_2D": 17, "MUL": 18, "RELU": 19,
+    "RESHAPE": 22, "RESIZE_BILINEAR": 23, "MEAN": 40, "SUB": 41, "DIV": 42, "STRIDED_SLICE": 45,
+    "EXP": 47, "CAST": 53, "MAXIMUM": 55, "MINIMUM": 57, "NEG": 59, "TILE": 69, "SUM": 74,
+    "SQRT": 75, "RSQRT": 76, "REDUCE_MAX": 82, "PACK": 83, "LEAKY_RELU": 98,
+    "SQUARED_DIFFERENCE": 99, "QUANTIZE": 114,
 }  # fmt: skip
 """Name -> number in TensorFlow Lite's schema (`BuiltinOperator`): what exports of every network,
 precision and signature were seen to hold."""

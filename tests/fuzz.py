@@ -1,7 +1,7 @@
 """Feed damaged and hostile files to every entrance of the package and report what gets through.
 
-    python tools/fuzz.py --inputs 10000 --seed 0
-    python tools/fuzz.py --entrance yaml video --inputs 500 --keep findings
+    python tests/fuzz.py --inputs 10000 --seed 0
+    python tests/fuzz.py --entrance yaml video --inputs 500 --keep findings
 
 An entrance is what a command does with one file. It may give a result or refuse the file with the
 error that commands show as a message. A finding is anything else: another exception, more than

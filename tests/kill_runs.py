@@ -1,6 +1,6 @@
 """Kill a job at random moments, start it again, and compare its end with that of an unbroken one.
 
-    python tools/kill_runs.py --job train --kills 50 --seed 0
+    python tests/kill_runs.py --job train --kills 50 --seed 0
 
 Each start is killed (SIGKILL) at a moment drawn from the time that a whole run takes, until so many
 kills are done; then the job runs to its end. After every kill the files that are there must be

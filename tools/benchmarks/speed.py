@@ -1,8 +1,8 @@
-"""Time our models beside MediaPipe's hand landmark models, all in one run, in turns.
+"""Time our models beside MediaPipe's hand landmark models, in turns.
 
-    python tools/benchmark_speed.py
-    python tools/benchmark_speed.py --models hand.tflite --threads 1
-    python tools/benchmark_speed.py --cpm --blocks 5 --runs 3
+    python tools/benchmark.py speed
+    python tools/benchmark.py speed --models hand.tflite --threads 1
+    python tools/benchmark.py speed --cpm --blocks 5 --runs 3
 
 Without `--models` the packaged model is exported in every format and precision. A row for each file
 and number of threads: median and least time of a picture, the ratio to `hand_landmark_lite` on as
@@ -19,27 +19,27 @@ report of its export has its time.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from kerashand import exporting
-from kerashand.cli.arguments import exit_code
+from benchmarks.measuring import in_turns, seconds, show
+from kerashand.cli.startup import tensorflow_start
 from kerashand.config import load_config
 from kerashand.errors import UserError
-from kerashand.files import write_text
-from kerashand.models.hand_pose import build_parts
 from kerashand.runtime.backends import BACKENDS, open_backend
 from kerashand.runtime.litert import open_interpreter
 from kerashand.stderr import native_stderr_held
+
+with tensorflow_start():
+    from kerashand import exporting
+    from kerashand.models.hand_pose import build_parts
 
 WHEEL = "mediapipe==0.10.21"
 WHEEL_PYTHON = "3.11"
@@ -49,6 +49,9 @@ SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx"}
 CPM = "cpm, 256 px"
 CPM_CONFIG = "paper/weak.yaml"
 WARM_UP = 3
+FILE_COLUMNS = {"file": "file text", "MB": "mb 2", "M multiply-adds": "multiply_adds_m 1"}
+TIMES = {"ms": "ms 2", "least ms": "least_ms 2", "ratio": "ratio 2", "of peak": "of_peak %0"}
+"""Columns for each number of threads."""
 PEAK = """
 import time, numpy as np
 a, b = (np.random.default_rng(0).random((2048, 2048), np.float32) for _ in range(2))
@@ -59,70 +62,70 @@ print(2048 ** 3 / best)
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Its own."""
     parser.add_argument(
         "--models", type=Path, nargs="+", metavar="FILE",
         help=".tflite or .onnx files (default: the packaged model in every format and precision)",
     )  # fmt: skip
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--blocks", type=int, default=15)
-    parser.add_argument("--runs", type=int, default=40, help="pictures of a block")
+    parser.add_argument(
+        "--runs", dest="steps", type=int, default=40, metavar="RUNS", help="pictures of a block"
+    )
     parser.add_argument("--cpm", action="store_true", help="the paper's network too; slow")
-    parser.add_argument("--out", type=Path, help="file of results, .json")
-    args = parser.parse_args(argv)
-    return exit_code("benchmark_speed", lambda: benchmark(args))
 
 
-def benchmark(args: argparse.Namespace) -> None:
-    """Collect the files, time them in turns, print."""
-    for flag in ("blocks", "runs"):
-        if getattr(args, flag) < 1:
-            raise UserError(f"--{flag} must be at least 1. Received: {getattr(args, flag)}")
+def measure(args: argparse.Namespace) -> list[dict]:
+    """Collect the files and time them in turns."""
+    for flag, value in (("blocks", args.blocks), ("runs", args.steps)):
+        if value < 1:
+            raise UserError(f"--{flag} must be at least 1. Received: {value}")
     with tempfile.TemporaryDirectory() as folder:
-        files = dict(others(Path(folder)))
-        if args.models:
-            files |= {path.name: checked(path) for path in args.models}
-        else:
-            files |= dict(ours(Path(folder)))
-        if args.cpm:
-            files[CPM] = cpm(Path(folder))
+        files = files_of(args, Path(folder))
         with native_stderr_held():
-            timers = {(n, t): timer(path, t) for t in args.threads for n, path in files.items()}
-        blocks: dict[tuple[str, int], list[float]] = {key: [] for key in timers}
-        for _ in range(args.blocks):
-            for key, run in timers.items():
-                blocks[key].append(run(args.runs))
-        macs = {n: multiply_adds(path) for n, path in files.items() if path.suffix == ".tflite"}
+            runs = {
+                (name, threads): median_ms(path, threads)
+                for threads in args.threads
+                for name, path in files.items()
+            }
+        times = in_turns(runs, args)
         peaks = {threads: peak(threads) for threads in args.threads} if args.cpm else {}
-        print(f"{args.blocks} blocks of {args.runs} pictures each, in turns; milliseconds")
-        print(f"{'file':<28}threads  median     min  of {OTHERS[0]}   MB    M MACs  of peak")
-        results: dict[str, dict] = {}
-        for (name, threads), times in blocks.items():
-            ratio = np.median(np.array(times) / np.array(blocks[OTHERS[0], threads]))
-            count = macs.get(name, macs.get(name.replace("onnx", "tflite")))
-            row = {"ms": float(np.median(times)), "ratio": float(ratio)}
-            share = ""
-            if count and threads in peaks:
-                row["of_peak"] = float(count / (np.median(times) / 1e3) / peaks[threads])
-                share = f"{row['of_peak']:7.0%}"
-            held = results.setdefault(name, {"file": name, "mb": files[name].stat().st_size / 1e6})
-            if count is not None:
-                held["multiply_adds_m"] = count / 1e6
-            held.setdefault("threads", {})[str(threads)] = row
-            print(
-                f"{name:<28}{threads:>7}{np.median(times):>8.2f}{min(times):>8.2f}{ratio:>19.2f}"
-                f"{files[name].stat().st_size / 1e6:>9.2f}"
-                f"{'' if count is None else f'{count / 1e6:10.1f}':>10}{share:>9}"
-            )
-        for threads, value in peaks.items():
-            print(
-                f"measured peak on {threads} thread(s): {value / 1e9:.0f} G multiply-adds a second "
-                "(NumPy, float32, 2048 x 2048)"
-            )
-    if args.out:
-        write_text(args.out, json.dumps(list(results.values()), indent=2))
+        macs = {n: multiply_adds(path) for n, path in files.items() if path.suffix == ".tflite"}
+        megabytes = {name: path.stat().st_size / 1e6 for name, path in files.items()}
+    print(f"{args.blocks} blocks of {args.steps} pictures each, in turns")
+    columns = dict(FILE_COLUMNS)
+    for t in args.threads:
+        columns |= {f"{title}, {t} thread(s)": f"threads/{t}/{c}" for title, c in TIMES.items()}
+
+    def row(name: str) -> dict:
+        counted = name if name in macs else name.replace("onnx", "tflite")
+        held = {"file": name, "mb": megabytes[name], "threads": {}}
+        if counted in macs:
+            held["multiply_adds_m"] = macs[counted] / 1e6
+        for t in args.threads:
+            ms = times[name, t]
+            ratio = np.median(ms / times[OTHERS[0], t])
+            found = {"ms": np.median(ms), "least_ms": ms.min(), "ratio": ratio}
+            if t in peaks and counted in macs:
+                found["of_peak"] = macs[counted] / (found["ms"] / 1e3) / peaks[t]
+            held["threads"][str(t)] = {key: float(value) for key, value in found.items()}
+        return held
+
+    rows = show(columns, map(row, files))
+    for threads, value in peaks.items():
+        print(
+            f"measured peak on {threads} thread(s): {value / 1e9:.0f} G multiply-adds a second "
+            "(NumPy, float32, 2048 x 2048)"
+        )
+    return rows
+
+
+def files_of(args: argparse.Namespace, folder: Path) -> dict[str, Path]:
+    """All files to time, by name."""
+    files = others(folder)
+    files |= {path.name: checked(path) for path in args.models} if args.models else ours(folder)
+    return {**files, CPM: cpm(folder)} if args.cpm else files
 
 
 def checked(path: Path) -> Path:
@@ -132,21 +135,21 @@ def checked(path: Path) -> Path:
     return path
 
 
-def ours(folder: Path) -> list[tuple[str, Path]]:
+def ours(folder: Path) -> dict[str, Path]:
     """The packaged model in each format and precision that one thread can be asked of."""
     model, metadata = exporting.load_exportable("lite")
     hands = exporting.rendered_hands(
         metadata["style"], "train", 64, size_px=metadata["image_size_px"],
         scale_bone=metadata["scale_bone"],
     )  # fmt: skip
-    files = []
+    files = {}
     for form, suffix in SUFFIXES.items():
         for precision in exporting.PRECISIONS_OF[form]:
             path = folder / f"{precision}{suffix}"
             exporting.export(
                 model, path, form, metadata=metadata, precision=precision, calibration=hands
             )
-            files.append((f"lite {form} {precision}", path))
+            files[f"lite {form} {precision}"] = path
     return files
 
 
@@ -159,21 +162,12 @@ def cpm(folder: Path) -> Path:
     return path
 
 
-def timer(path: Path, threads: int) -> Callable[[int], float]:
+def median_ms(path: Path, threads: int) -> Callable[[int], float]:
     """A function that runs a number of pictures and gives the median milliseconds of one."""
     run = _litert(path, threads) if path.suffix == ".tflite" else _onnx(path, threads)
     for _ in range(WARM_UP):
         run()
-
-    def milliseconds(runs: int) -> float:
-        times = []
-        for _ in range(runs):
-            start = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - start)
-        return float(np.median(times) * 1e3)
-
-    return milliseconds
+    return lambda runs: 1e3 * float(np.median([seconds(run, 1) for _ in range(runs)]))
 
 
 def _litert(path: Path, threads: int) -> Callable[[], object]:
@@ -223,7 +217,7 @@ def peak(threads: int) -> float:
     return float(done.stdout)
 
 
-def others(folder: Path) -> list[tuple[str, Path]]:
+def others(folder: Path) -> dict[str, Path]:
     """MediaPipe's landmark models."""
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
@@ -236,8 +230,4 @@ def others(folder: Path) -> list[tuple[str, Path]]:
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         for name in OTHERS:
             wheel.extract(f"{FOLDER}/{name}.tflite", folder)
-    return [(name, folder / FOLDER / f"{name}.tflite") for name in OTHERS]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return {name: folder / FOLDER / f"{name}.tflite" for name in OTHERS}
