@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from kerashand.errors import UserError
 from kerashand.models.blocks import FusedBatchNormalization
-from kerashand.models.hand_pose import PART_NAMES, HandPoseParts, build_parts
+from kerashand.models.detector import build_detector
+from kerashand.models.hand_pose import PART_NAMES, build_parts
+from kerashand.runtime.backends import TASKS
 from kerashand.runtime.litert import open_interpreter
 from kerashand.runtime.model_file import checked_network, read_metadata
 from kerashand.untrusted import read_arrays, read_member
@@ -33,7 +35,7 @@ LEAST_FACTOR = 1e-12
 
 
 def carried_weights(model: keras.Model, tflite: bytes) -> bytes | None:
-    """The content of `WEIGHTS_FILE` for a pose model and the file that was made of it.
+    """The content of `WEIGHTS_FILE` for a model and the file that was made of it.
 
     None for a file that does not hold every kernel as a constant.
     """
@@ -55,28 +57,29 @@ def carried_weights(model: keras.Model, tflite: bytes) -> bytes | None:
         return file.getvalue()
 
 
-def load_carried(path: Path) -> tuple[keras.Model, dict[str, Any]]:
+def load_carried(path: Path, task: str = "hand_pose") -> tuple[keras.Model, dict[str, Any]]:
     """The inference model in float32 of a .tflite file, and the file's description.
 
     Raises:
-        UserError: when the file is damaged, or carries no weights of a pose model.
+        UserError: when the file is damaged, or carries no weights of a model for this task.
     """
     metadata = read_metadata(path)
     network = checked_network(path, path.read_bytes(), metadata)
     keras.config.set_dtype_policy("float32")
-    parts = _parts_of(path, metadata)
-    model = parts.build_inference_model()
+    model = _built(path, metadata, task)
     for variable, value in _values(path, network, model):
         variable.assign(value)
     return model, metadata
 
 
-def _parts_of(path: Path, metadata: Mapping[str, Any]) -> HandPoseParts:
+def _built(path: Path, metadata: Mapping[str, Any], task: str) -> keras.Model:
     architecture = metadata.get("architecture")
-    if metadata.get("task") != "hand_pose" or not isinstance(architecture, dict):
-        raise UserError(f"{path} is no pose model that carries its weights.")
+    if metadata.get("task") != task or not isinstance(architecture, dict):
+        raise UserError(f"{path} is not {TASKS[task][0]} that carries its weights.")
     try:
-        return build_parts(**architecture)
+        if task == "hand_detector":
+            return build_detector(**architecture)
+        return build_parts(**architecture).build_inference_model()
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} says that it has an architecture that is none: {error}") from error
 
@@ -110,14 +113,20 @@ def _read_archive(path: Path) -> dict[str, NDArray]:
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any, keras.Variable, Any]]:
     """Key, layer, variable, and the batch normalisation that is folded into the layer or None."""
-    for part in (layer for layer in model.layers if layer.name in PART_NAMES):
+    parts = [layer for layer in model.layers if layer.name in PART_NAMES] or [model]
+    for part in parts:
         layers = {layer.name: layer for layer in part.layers}
         for layer in part.layers:
             norm = layers.get(f"{layer.name.removesuffix('_conv')}_bn")
             norm = norm if isinstance(norm, FusedBatchNormalization) else None
             for variable in layer.weights:
-                key = f"{PART_NAMES[part.name]}/{layer.name}/{variable.name}"
+                key = f"{_name(part.name)}/{layer.name}/{variable.name}"
                 yield key, layer, variable, None if norm is None else (part.name, norm)
+
+
+def _name(part: str) -> str:
+    """What a part of a pose model, or a detector as a whole, is called in the file."""
+    return PART_NAMES.get(part, "detector")
 
 
 def _factor(gamma, variance, epsilon: float) -> NDArray[np.float32]:
@@ -138,7 +147,7 @@ def _held(norm, arrays: Mapping[str, NDArray]) -> NDArray | None:
     """The factor of a normalisation by the vectors in a file."""
     if norm is None:
         return None
-    prefix = f"{PART_NAMES[norm[0]]}/{norm[1].name}"
+    prefix = f"{_name(norm[0])}/{norm[1].name}"
     names = (f"{prefix}/gamma", f"{prefix}/moving_variance")
     channels = tuple(norm[1].gamma.shape)
     if any(name not in arrays or arrays[name].shape != channels for name in names):

@@ -74,12 +74,13 @@ def _style_of(config: Config) -> str:
 
 
 def describe_detector(
-    *, image_size_px: int, threshold: float, least_score: float = 0.0
+    *, image_size_px: int, width: float, threshold: float, least_score: float = 0.0
 ) -> dict[str, Any]:
     """The description of a detector.
 
     Args:
         image_size_px: side of its input.
+        width: of the network.
         threshold: score from which on a cell may be a hand.
         least_score: this score times that of the pose model, from which on it is a hand.
     """
@@ -87,6 +88,7 @@ def describe_detector(
         "task": "hand_detector",
         "kerashand": __version__,
         "image_size_px": image_size_px,
+        "architecture": {"image_size_px": image_size_px, "width": width},
         "threshold": threshold,
         "least_score": least_score,
         "input": "image [1, S, S, 3] uint8 RGB: a whole picture, made square",

@@ -20,7 +20,7 @@ from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import Served, serve
 from kerashand.extras import check_export
 from kerashand.files import written_beside
-from kerashand.runtime.backends import JOINTS_SIGNATURE, SAVED_MODEL_FILE, depth_along
+from kerashand.runtime.backends import JOINTS_SIGNATURE, SAVED_MODEL_FILE, TASKS, depth_along
 from kerashand.runtime.model_file import METADATA_FILE, with_description
 
 LOGGER = logging.getLogger(__name__)
@@ -89,8 +89,8 @@ def write(
     """Write served functions under a name; arguments as for `export`."""
     if form == "tflite":
         content = to_tflite(served, precision, calibration)
-        pose = described.get("task") == "hand_pose"
-        carried = carried_weights(served.model, content) if pose else None
+        whole = described.get("task") in TASKS  # a part of a network, for the parity check, is not
+        carried = carried_weights(served.model, content) if whole else None
         more = {} if carried is None else {WEIGHTS_FILE: carried}
         path.write_bytes(with_description(content, described, more))
         return

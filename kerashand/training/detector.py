@@ -15,6 +15,7 @@ import tensorflow as tf
 import yaml
 
 from kerashand import visualize
+from kerashand.carried import load_carried
 from kerashand.data.cache import ensure_splits
 from kerashand.data.pictures import picture_batches, plain_batches
 from kerashand.data.pipeline import as_written
@@ -47,6 +48,7 @@ class DetectorSettings:
         learning_rate: highest rate of AdamW, with a cosine schedule.
         precision: Keras dtype policy of the training.
         seed: of weights, order and augmentation.
+        start: an exported detector whose weights it starts from; None starts from nothing.
     """
 
     image_size_px: int = 192
@@ -56,6 +58,7 @@ class DetectorSettings:
     learning_rate: float = 3e-3
     precision: str = "float32"
     seed: int = 0
+    start: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +177,10 @@ def _built(settings: DetectorSettings) -> tuple[keras.Model, DetectorTrainer]:
     if settings.precision != "float32":
         with _dtype_policy(settings.precision):
             network = build_detector(**sizes)
+    if settings.start is not None:
+        started, _ = load_carried(Path(settings.start), "hand_detector")
+        for variable, value in zip(network.weights, started.get_weights(), strict=True):
+            variable.assign(value)
     trainer = DetectorTrainer(network, loss_scaling=settings.precision == "mixed_float16")
     rates, steps = {"detector": 1.0}, settings.epochs * settings.steps_per_epoch
     optimizers = build_optimizers(

@@ -50,7 +50,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rendered", type=int, default=12000, help="rendered pictures to train on")
     parser.add_argument("--photographed", type=int, default=8000, help="photographs likewise")
     parser.add_argument("--size", type=int, default=192, help="side of the network's input")
-    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--width", type=float, default=0.9)
+    parser.add_argument(
+        "--start", help=".tflite of a detector whose weights it starts from (default: from nothing)"
+    )
     parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--steps", type=int, default=500, help="of an epoch")
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="the highest one")
@@ -100,6 +103,7 @@ def train(args: argparse.Namespace) -> None:
         learning_rate=args.learning_rate,
         precision=args.precision,
         seed=args.seed,
+        start=args.start,
     )
     network = train_detector(
         pictures, args.run_dir, settings=settings, checkpoint_every=args.checkpoint_every
@@ -113,7 +117,10 @@ def measure(network, args: argparse.Namespace) -> dict:
 
     def write(threshold: float) -> None:
         described = exporting.describe_detector(
-            image_size_px=args.size, threshold=threshold, least_score=args.least_score
+            image_size_px=args.size,
+            width=args.width,
+            threshold=threshold,
+            least_score=args.least_score,
         )
         exporting.export(network, path, "tflite", metadata=described, precision="fp16")
 
