@@ -20,7 +20,7 @@ class LiteRtNetwork(assets: AssetManager, name: String, task: String) : Network,
     val file = ModelFile(name, assets.open(name).use { it.readBytes() })
     override val sizePx =
         file.description.opt("image_size_px") as? Int ?: throw IOException("$name says no size")
-    override val outputs = file.values("outputs").keys().asSequence().toSet()
+    override val outputs = file.values("outputs").keys().asSequence().map { "$it" }.toSet()
 
     init {
         if (file.text("task") != task) throw IOException(
