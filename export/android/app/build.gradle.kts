@@ -27,4 +27,5 @@ kotlin { jvmToolchain(17) }
 dependencies {
     implementation("com.google.ai.edge.litert:litert:2.1.5")
     testImplementation("junit:junit:4.13.2")
+    testImplementation("org.json:json:20250107") // Android has it, its tests on a computer have not
 }

@@ -4,17 +4,17 @@ import PhotosUI
 import SwiftUI
 
 /// A picture and the hands in it.
-struct Seen {
+struct Reading {
     let image: UIImage
     let hands: [Hand]
     let milliseconds: Int
 }
 
 /// The models, one picture after the other, off the main thread.
-actor Looker {
+actor Reader {
     private var pose: HandPose?
 
-    func look(at data: Data) throws -> Seen {
+    func read(_ data: Data) throws -> Reading {
         guard let image = UIImage(data: data), let turned = upright(image),
             let picture = rgb(of: turned)
         else {
@@ -25,7 +25,7 @@ actor Looker {
         let start = Date()
         let hands = try loaded.predict(picture)
         let milliseconds = Int(Date().timeIntervalSince(start) * 1000)
-        return Seen(image: turned, hands: hands, milliseconds: milliseconds)
+        return Reading(image: turned, hands: hands, milliseconds: milliseconds)
     }
 }
 
@@ -76,35 +76,35 @@ private func rgb(of image: UIImage) -> Picture? {
 
 struct ContentView: View {
     @State private var item: PhotosPickerItem?
-    @State private var seen: Seen?
+    @State private var result: Reading?
     @State private var status = ""
-    @State private var looker = Looker()
+    @State private var reader = Reader()
 
     var body: some View {
         VStack {
             PhotosPicker("Choose a picture", selection: $item, matching: .images)
                 .buttonStyle(.borderedProminent)
             Text(status).font(.footnote)
-            if let seen {
-                HandsCanvas(seen: seen)
+            if let result {
+                HandsCanvas(result: result)
             } else {
                 Spacer()
             }
         }
         .padding()
-        // Runs again with each choice, and the look before it is given up.
+        // Runs again with each choice, and the run before it is given up.
         .task(id: item) {
             guard let item else { return }
             do {
                 guard let data = try await item.loadTransferable(type: Data.self) else { return }
-                let result = try await looker.look(at: data)
+                let read = try await reader.read(data)
                 if Task.isCancelled { return }
-                seen = result
-                let sides = result.hands.map {
-                    "\($0.side.rawValue) " + String(format: "%.2f", $0.score)
+                result = read
+                let each = read.hands.map {
+                    "\($0.handedness.rawValue) " + String(format: "%.2f", $0.score)
                 }
-                status = "\(result.hands.count) hands in \(result.milliseconds) ms. "
-                    + sides.joined(separator: ", ")
+                status = "\(read.hands.count) hands in \(read.milliseconds) ms. "
+                    + each.joined(separator: ", ")
             } catch {
                 status = error.localizedDescription
             }
@@ -114,7 +114,7 @@ struct ContentView: View {
 
 /// A picture with the skeletons of its hands, as large as there is room.
 struct HandsCanvas: View {
-    let seen: Seen
+    let result: Reading
 
     private static let fingerColours: [Color] = [
         Color(red: 0.90, green: 0.22, blue: 0.22), Color(red: 0.94, green: 0.70, blue: 0.13),
@@ -124,12 +124,12 @@ struct HandsCanvas: View {
 
     var body: some View {
         Canvas { context, size in
-            let image = seen.image.size
+            let image = result.image.size
             let scale = min(size.width / image.width, size.height / image.height)
             let left = (size.width - scale * image.width) / 2
             let top = (size.height - scale * image.height) / 2
             context.draw(
-                Image(uiImage: seen.image),
+                Image(uiImage: result.image),
                 in: CGRect(
                     x: left, y: top, width: scale * image.width, height: scale * image.height))
             // Integers are the centres of pixels here; on a canvas they are corners.
@@ -138,7 +138,7 @@ struct HandsCanvas: View {
                     x: left + scale * CGFloat(joint.u + 0.5),
                     y: top + scale * CGFloat(joint.v + 0.5))
             }
-            for hand in seen.hands {
+            for hand in result.hands {
                 for joint in 1..<jointCount {
                     var bone = Path()
                     bone.move(to: place(hand.uvPx[parents[joint]]))

@@ -12,11 +12,19 @@ let middleMcp = 9
 /// Joint from which each joint hangs; -1 for the wrist.
 let parents = [-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19]
 
-/// Side of the square that shows a hand to the pose model, in boxes around its joints.
-let handMargin = 1.3
+/// A box around joints is taken to be at least so large.
+private let leastBoxPx = 8.0
 
-/// Joints on one spot still need a square that can be cut.
-private let leastSpanPx = 8.0
+/// Pairs of joints of the palm, which keep their distance.
+private let palmBones = [
+    (0, 9), (0, 5), (0, 13), (0, 17), (5, 17), (5, 13), (9, 17), (0, 1), (1, 5), (1, 9), (1, 17),
+]
+
+/// Scale bones, and lengths of `palmBones` in them, as in kerashand/geometry/root_depth.py.
+let palmRatios = [
+    "wrist_middle_mcp": [1, 1.04, 0.96, 0.925, 0.65, 0.45, 0.41, 0.405, 0.715, 0.765, 0.855],
+    "middle_mcp_pip": [1.985, 2.045, 1.9, 1.825, 1.29, 0.895, 0.835, 0.825, 1.415, 1.54, 1.7],
+]
 
 struct Point {
     var u: Double
@@ -62,22 +70,23 @@ struct CropView {
     var sidePx: Double
     var angleRad: Double
 
-    /// The view in which a model first looks at a box.
+    /// The square of `margin` boxes around a box.
     init(squareAround box: Box, margin: Double = 1) {
         centre = box.centre
         sidePx = box.side * margin
         angleRad = 0
     }
 
-    /// The view in which a hand stands with its fingers up; the pose model is better at those.
-    init(ofJoints uvPx: [Point]) {
+    /// The square of `margin` boxes in which a hand stands with its fingers up, and a turn more.
+    init(ofJoints uvPx: [Point], margin: Double, turnDeg: Double = 0) {
         let upU = uvPx[middleMcp].u - uvPx[wrist].u
         let upV = uvPx[middleMcp].v - uvPx[wrist].v
-        self.init(ofJoints: uvPx, turned: -Double.pi / 2 - atan2(upV, upU))
+        self.init(ofJoints: uvPx, turned: -Double.pi / 2 - atan2(upV, upU), margin: margin)
+        angleRad += turnDeg * Double.pi / 180
     }
 
-    /// The view that shows joints when the picture is turned by an angle.
-    init(ofJoints uvPx: [Point], turned angle: Double) {
+    /// The square of `margin` boxes around joints when the picture is turned by an angle.
+    private init(ofJoints uvPx: [Point], turned angle: Double, margin: Double) {
         let (cosine, sine) = (cos(angle), sin(angle))
         let turned = uvPx.map { point in
             Point(u: cosine * point.u - sine * point.v, v: sine * point.u + cosine * point.v)
@@ -85,20 +94,16 @@ struct CropView {
         let box = Box(around: turned)
         let (u, v) = (box.centre.u, box.centre.v)
         centre = Point(u: cosine * u + sine * v, v: -sine * u + cosine * v)
-        sidePx = max(box.side, leastSpanPx) * handMargin
+        sidePx = max(box.side, leastBoxPx) * margin
         angleRad = angle
     }
 
-    /// A view fits joints if theirs is so many times as large and its centre so near, in sides.
-    private static let fittingSide = 0.75...1.33
-    private static let fittingShift = 0.15
-
-    /// Whether the joints that a look saw lie as they should in this view, which it had.
-    func fits(_ uvPx: [Point]) -> Bool {
-        let asked = CropView(ofJoints: uvPx, turned: angleRad)
-        let off = hypot(asked.centre.u - centre.u, asked.centre.v - centre.v)
-        return CropView.fittingSide.contains(asked.sidePx / sidePx)
-            && off <= CropView.fittingShift * sidePx
+    /// Whether joints lie as they should in this square, in which the network saw them.
+    func fits(_ uvPx: [Point], _ recipe: Recipe) -> Bool {
+        let own = CropView(ofJoints: uvPx, turned: angleRad, margin: recipe.margin)
+        let off = hypot(own.centre.u - centre.u, own.centre.v - centre.v)
+        return own.sidePx >= recipe.smallestFit * sidePx
+            && own.sidePx <= recipe.largestFit * sidePx && off <= recipe.mostShift * sidePx
     }
 }
 
@@ -158,4 +163,23 @@ func cropFromImage(_ view: CropView, sizePx: Int, mirrored: Bool = false) -> Aff
         map.c = -map.c + last
     }
     return map
+}
+
+/// Joints about the wrist in lengths of the scale bone, seen from far away: no camera is needed.
+func relativeJoints(_ uvPx: [Point], _ zRelative: [Double], scaleBone: String) -> [[Double]] {
+    var (above, below) = (0.0, 0.0)
+    for (bone, ratio) in zip(palmBones, palmRatios[scaleBone] ?? []) {
+        let (a, b) = (uvPx[bone.0], uvPx[bone.1])
+        let rise = zRelative[bone.0] - zRelative[bone.1]
+        let expected = max(ratio * ratio - rise * rise, 0.01)
+        above += ((a.u - b.u) * (a.u - b.u) + (a.v - b.v) * (a.v - b.v)) * expected
+        below += expected * expected
+    }
+    let pixels = max(above / below, 1e-12).squareRoot()
+    return zip(uvPx, zRelative).map { point, z in
+        [
+            (point.u - uvPx[wrist].u) / pixels, (point.v - uvPx[wrist].v) / pixels,
+            z - zRelative[wrist],
+        ]
+    }
 }

@@ -1,49 +1,57 @@
-// Hands of a picture: boxes from the detector, joints from the pose model in a few looks, as in
-// kerashand/runtime/hand_pose.py and detector.py.
+// Hands of a picture: boxes from the detector, joints from a few passes of the pose model, as in
+// kerashand/runtime/hand_pose.py, estimates.py and detector.py.
 
 import Foundation
 
 /// A model: a crop [sizePx, sizePx, 3] of RGB bytes to its outputs, flat, by name.
 protocol Network {
     var sizePx: Int { get }
+    /// Names of the outputs.
+    var outputs: Set<String> { get }
     func run(_ image: [UInt8]) throws -> [String: [Float]]
 }
 
-enum Side: String {
+enum Handedness: String, Decodable {
     case left, right
+
+    init(pRight: Double) { self = pRight >= 0.5 ? .right : .left }
 }
 
 /// What may be a hand.
 struct Detection {
     var box: Box
-    var side: Side
+    var handedness: Handedness
     var score: Double
-    /// How likely it is a right one, 0..1; nil where the side is known.
-    var right: Double?
+    /// How likely it is a right one, 0..1; nil where the handedness was given.
+    var pRight: Double?
 }
 
 struct Hand {
-    var side: Side
+    var handedness: Handedness
+    /// How likely it is a right one, 0..1; nil where the caller gave the handedness.
+    var pRight: Double?
+    /// How likely there is a hand, 0..1; of a model that does not say, the mean of `confidence`.
+    var score: Double
     /// Joints in pixels of the picture.
     var uvPx: [Point]
-    /// Depths of the joints behind the wrist in lengths of wrist - middle MCP.
+    /// Depths of the joints behind the wrist in lengths of the scale bone.
     var zRelative: [Double]
-    /// 0..1.
-    var jointScores: [Double]
-    /// The mean of the joints', in a picture and in a video alike; the detector's is not in it.
-    var score: Double { mean(jointScores) }
+    /// Of each joint, 0..1.
+    var confidence: [Double]
+    /// Joints about the wrist in lengths of the scale bone: right, down, away.
+    var xyzRelative: [[Double]]
 }
 
-/// The detector: for each cell of a map whether a hand's middle lies there, its box and its side.
+/// The detector: for each cell of a map whether a hand's middle lies there, and its box.
 struct Detector {
     let network: any Network
-    let threshold: Float
+    let threshold: Double
     let leastScore: Double
 
     private static let overlap = 0.35
 
     /// What may be hands of a picture, the surest first.
-    func find(_ picture: Picture) throws -> [Detection] {
+    func detect(_ picture: Picture) throws -> [Detection] {
         let whole = Box(
             left: -0.5, top: -0.5,
             right: Double(picture.width) - 0.5, bottom: Double(picture.height) - 0.5)
@@ -51,9 +59,9 @@ struct Detector {
         let outputs = try network.run(cut(picture, map, sizePx: network.sizePx))
         let scores = outputs["score"] ?? []
         let corners = outputs["box"] ?? []
-        let right = outputs["right"] ?? []
+        let right = outputs["p_right"] ?? []
         var found: [Detection] = []
-        let cells = scores.indices.filter { scores[$0] >= threshold }
+        let cells = scores.indices.filter { Double(scores[$0]) >= threshold }
         for cell in cells.sorted(by: { scores[$0] > scores[$1] }) {
             let edges = (0..<4).map { Double(corners[4 * cell + $0]) }
             let box = Box(around: [
@@ -62,137 +70,184 @@ struct Detector {
             ])
             let doubled = found.contains { $0.box.overlap(box) >= Detector.overlap }
             if doubled || !picture.contains(box.centre) { continue }
+            let pRight = Double(right[cell])
             found.append(
                 Detection(
-                    box: box, handedness: right[cell] >= 0.5 ? .right : .left,
-                    score: Double(scores[cell]), right: Double(right[cell])))
+                    box: box, handedness: Handedness(pRight: pRight),
+                    score: Double(scores[cell]), pRight: pRight))
         }
         return found
     }
 }
 
+/// What one pass says; a left hand was seen mirrored.
+private struct Estimate {
+    var handedness: Handedness
+    var fits: Bool
+    var uvPx: [Point]
+    var zRelative: [Double]
+    var confidence: [Double]
+    var score: Double
+    var pRight: Double?
+
+    func counts(_ handedness: Handedness) -> Bool { fits && self.handedness == handedness }
+}
+
 struct HandPose {
     let network: any Network
     let detector: Detector
+    let recipe: Recipe
+    var scaleBone = "wrist_middle_mcp"
 
-    /// How many more than asked for are looked at: joints decide which of them are hands.
+    /// How many more detections than hands are asked for are read: the pose model decides.
     private static let spareHands = 2
-    /// The detector's word on the side is taken where it is surer than this.
-    private static let sureSide = 0.05
-    /// Looks that only tell where to look next, before those that count.
-    private static let mostSearches = 3
-    /// What the first look counts beside the next.
-    private static let earlierLook = 0.25
-    /// Squares of further looks, beside that of the joints.
-    private static let closer = 0.95
-    /// Of further looks against fingers up, again from the front after the last.
-    private static let turnsRad = [0, -Double.pi / 18, Double.pi / 18]
-    /// Of a joint in a look, so that two scores of 0 have a mean.
+    /// Of a joint in a pass, so that two confidences of 0 have a mean.
     private static let leastWeight = 1e-6
-    /// Logarithm of the odds that a difference of 1 in the mean score of the joints stands for.
-    private static let sideByJoints = 24.0
+    /// Probabilities are kept so far from 0 and 1: one pass must not outvote all others.
+    private static let leastP = 1e-4
+
+    /// Whether the model says itself which hand it sees, and whether there is one.
+    private var hasHeads: Bool { network.outputs.isSuperset(of: ["p_right", "p_hand"]) }
 
     /// The hands of a picture, the surest first.
     ///
-    /// Of the `passes` the first looks where the detector says, the second closer and with the
-    /// fingers up, further ones turned a little to either side; joints are the mean of all.
-    func predict(_ picture: Picture, maxHands: Int = 2, passes: Int = 4) throws -> [Hand] {
-        let found = try detector.find(picture).prefix(maxHands + HandPose.spareHands)
+    /// - Parameter passes: of the pose model on each; nil for as many as the recipe says.
+    func predict(_ picture: Picture, maxHands: Int = 2, passes: Int? = nil) throws -> [Hand] {
         var hands: [Hand] = []
-        for candidate in found {
+        for detection in try detector.detect(picture).prefix(maxHands + HandPose.spareHands) {
             let hand = try read(
-                picture, candidate, passes: passes, leastScore: detector.leastScore)
-            if candidate.score * hand.score >= detector.leastScore { hands.append(hand) }
+                picture, detection, passes: passes, leastScore: detector.leastScore)
+            if detection.score * hand.score >= detector.leastScore { hands.append(hand) }
         }
         return Array(hands.sorted { $0.score > $1.score }.prefix(maxHands))
     }
 
-    /// The joints of a hand; what after two looks has less than `leastScore`, times the detector's
-    /// score, is not looked at again.
+    /// The joints of a detection: the mean of `passes`, and a few more where the crop does not fit
+    /// the joints or shows the wrong hand. There is one pass alone where that has less than
+    /// `leastScore`, times the detector's score.
     func read(
-        _ picture: Picture, _ found: Detection, passes: Int = 2, leastScore: Double = 0
+        _ picture: Picture, _ detection: Detection, passes: Int? = nil, leastScore: Double = 0
     ) throws -> Hand {
-        let given = CropView(squareAround: found.box, margin: handMargin)
-        var hand = try firstLook(picture, found, given)
-        if passes < 2 { return hand }
-        hand = try settled(picture, given, hand)
-        for number in 0..<(passes - 1) {
-            if number > 0 && found.score * hand.score < leastScore { break }
-            var view = CropView(ofJoints: hand.uvPx)
-            view.sidePx *= HandPose.closer
-            view.angleRad += HandPose.turnsRad[number % HandPose.turnsRad.count]
-            let again = try look(picture, view, side: hand.handedness)
-            hand = blended(hand, again, beforeCounts: HandPose.earlierLook + Double(number))
+        let passes = passes ?? recipe.passes
+        let view = CropView(squareAround: detection.box, margin: recipe.margin)
+        var estimates = [try pass(picture, view, detection.handedness)]
+        if detection.score * estimates[0].score >= leastScore {
+            let most = passes + (passes > 1 ? recipe.extraPasses : 0)
+            try more(picture, &estimates, said: detection.pRight, passes: passes, most: most)
         }
-        return hand
+        return hand(estimates, said: detection.pRight)
     }
 
-    /// The mean of what was seen before, which counts so many looks, and of a look.
-    private func blended(_ before: Hand, _ now: Hand, beforeCounts: Double) -> Hand {
-        let shares = zip(before.jointScores, now.jointScores).map { earlier, later in
-            let first = beforeCounts * earlier * earlier + HandPose.leastWeight
-            let second = later * later + HandPose.leastWeight
-            return second / (first + second)
-        }
-        func mean(_ a: [Double], _ b: [Double]) -> [Double] {
-            shares.indices.map { a[$0] + shares[$0] * (b[$0] - a[$0]) }
-        }
-        var hand = now
-        hand.uvPx = shares.indices.map {
-            let (a, b) = (before.uvPx[$0], now.uvPx[$0])
-            return Point(u: a.u + shares[$0] * (b.u - a.u), v: a.v + shares[$0] * (b.v - a.v))
-        }
-        hand.zRelative = mean(before.zRelative, now.zRelative)
-        hand.jointScores = mean(before.jointScores, now.jointScores)
-        return hand
-    }
-
-    /// The hand of the frame before in the next one of a video: a look where its joints were, and a
-    /// look more or a few where it has moved on.
+    /// The hand of the frame before in the next one of a video: one pass where its joints were, and
+    /// a few more where it has moved on. Its handedness stays; `pRight` is what the last pass says.
     func follow(_ picture: Picture, _ last: Hand) throws -> Hand {
-        let view = CropView(ofJoints: last.uvPx)
-        return try settled(picture, view, try look(picture, view, side: last.handedness))
+        let view = CropView(ofJoints: last.uvPx, margin: recipe.margin)
+        var estimates = [try pass(picture, view, last.handedness)]
+        try more(picture, &estimates, said: nil, passes: 1, most: 1 + recipe.extraPasses)
+        var now = hand([estimates[estimates.count - 1]], said: nil)
+        now.pRight = estimates[estimates.count - 1].pRight
+        return now
     }
 
-    /// The hand of a look at a view, looked for again until the view fits its joints.
-    private func settled(_ picture: Picture, _ view: CropView, _ hand: Hand) throws -> Hand {
-        var (asked, seen) = (view, hand)
-        for _ in 0..<HandPose.mostSearches where !asked.fits(seen.uvPx) {
-            asked = CropView(ofJoints: seen.uvPx)
-            seen = try look(picture, asked, side: seen.side)
-        }
-        return seen
-    }
-
-    /// Look where the detector says; with a doubtful side as both, and keep what fits better.
-    private func firstLook(
-        _ picture: Picture, _ found: Detection, _ view: CropView
-    ) throws -> Hand {
-        guard let right = found.right, right > HandPose.sureSide, right < 1 - HandPose.sureSide
-        else {
-            return try look(picture, view, side: found.handedness)
-        }
-        let asRight = try look(picture, view, side: .right)
-        let asLeft = try look(picture, view, side: .left)
-        let gain = asRight.score - asLeft.score
-        let odds = log(right / (1 - right)) + HandPose.sideByJoints * gain
-        return odds >= 0 ? asRight : asLeft
-    }
-
-    private func look(_ picture: Picture, _ view: CropView, side: Side) throws -> Hand {
-        let map = cropFromImage(view, sizePx: network.sizePx, mirrored: side == .left)
+    /// One run of the network, which knows right hands alone.
+    private func pass(
+        _ picture: Picture, _ view: CropView, _ handedness: Handedness
+    ) throws -> Estimate {
+        let mirrored = handedness == .left
+        let map = cropFromImage(view, sizePx: network.sizePx, mirrored: mirrored)
         let outputs = try network.run(cut(picture, map, sizePx: network.sizePx))
-        let uv = outputs["uv_px"] ?? []
+            .mapValues { $0.map(Double.init) }
+        func output(_ name: String, _ count: Int) throws -> [Double] {
+            guard let values = outputs[name], values.count == count,
+                values.allSatisfy(\.isFinite)
+            else {
+                throw ModelError(
+                    errorDescription: "A model gives a wrong `\(name)`: its file is damaged.")
+            }
+            return values
+        }
+        let uv = try output("uv_px", 2 * jointCount)
+        let uvPx = (0..<jointCount).map { map.back(Point(u: uv[2 * $0], v: uv[2 * $0 + 1])) }
+        var estimate = Estimate(
+            handedness: handedness, fits: view.fits(uvPx, recipe), uvPx: uvPx,
+            zRelative: try output("z_relative", jointCount),
+            confidence: try output("confidence", jointCount), score: 0)
+        estimate.score = weightedMean(estimate.confidence)
+        if hasHeads {
+            let seenRight = try output("p_right", 1)[0]
+            estimate.score = try output("p_hand", 1)[0]
+            estimate.pRight = mirrored ? 1 - seenRight : seenRight
+        }
+        return estimate
+    }
+
+    /// Add passes until so many count, `most` at most.
+    private func more(
+        _ picture: Picture, _ estimates: inout [Estimate], said: Double?, passes: Int, most: Int
+    ) throws {
+        while estimates.count < most {
+            let handedness = self.handedness(estimates, said)
+            let good = estimates.filter { $0.counts(handedness) }.count
+            if good >= passes { return }
+            let turnDeg = recipe.turnsDeg[max(good - 1, 0) % recipe.turnsDeg.count]
+            let view = CropView(
+                ofJoints: estimates[estimates.count - 1].uvPx,
+                margin: recipe.margin * recipe.closer, turnDeg: turnDeg)
+            estimates.append(try pass(picture, view, handedness))
+        }
+    }
+
+    private func handedness(_ estimates: [Estimate], _ said: Double?) -> Handedness {
+        pRight(estimates, said).map(Handedness.init(pRight:)) ?? estimates[0].handedness
+    }
+
+    /// By the mean logit of all passes, or as the detector `said`; nil where it was given.
+    private func pRight(_ estimates: [Estimate], _ said: Double?) -> Double? {
+        if said == nil || !hasHeads { return said }
+        let logits = estimates.map { (estimate: Estimate) -> Double in
+            let p = min(max(estimate.pRight ?? 0.5, HandPose.leastP), 1 - HandPose.leastP)
+            return log(p / (1 - p))
+        }
+        return 1 / (1 + exp(-weightedMean(logits, weights(estimates.count))))
+    }
+
+    /// What each pass counts: the first less, unless it is the only one.
+    private func weights(_ count: Int) -> [Double] {
+        (0..<count).map { $0 > 0 || count == 1 ? 1 : recipe.firstWeight }
+    }
+
+    /// The mean of the passes that count; the last where none does.
+    private func hand(_ estimates: [Estimate], said: Double?) -> Hand {
+        let handedness = self.handedness(estimates, said)
+        let all = weights(estimates.count)
+        var counting = estimates.indices.filter { estimates[$0].counts(handedness) }
+        if counting.isEmpty { counting = [estimates.count - 1] }
+        let good = counting.map { estimates[$0] }
+        let weights = counting.count == 1 ? [1] : counting.map { all[$0] }
+        // Each joint counts by the weight of its pass times the square of its confidence.
+        func mean(_ value: (Estimate, Int) -> Double) -> [Double] {
+            (0..<jointCount).map { (joint: Int) -> Double in
+                let shares = zip(good, weights).map { (estimate: Estimate, weight: Double) in
+                    let confidence = estimate.confidence[joint]
+                    return weight * confidence * confidence + HandPose.leastWeight
+                }
+                return weightedMean(good.map { value($0, joint) }, shares)
+            }
+        }
+        let uvPx = zip(mean { $0.uvPx[$1].u }, mean { $0.uvPx[$1].v }).map { Point(u: $0, v: $1) }
+        let zRelative = mean { $0.zRelative[$1] }
+        let confidence = mean { $0.confidence[$1] }
         return Hand(
-            side: side,
-            uvPx: (0..<jointCount).map {
-                map.back(Point(u: Double(uv[2 * $0]), v: Double(uv[2 * $0 + 1])))
-            },
-            zRelative: (outputs["z_relative"] ?? []).map(Double.init),
-            jointScores: (outputs["confidence"] ?? []).map(Double.init))
+            handedness: handedness, pRight: pRight(estimates, said),
+            score: hasHeads
+                ? weightedMean(good.map(\.score), weights) : weightedMean(confidence),
+            uvPx: uvPx, zRelative: zRelative, confidence: confidence,
+            xyzRelative: relativeJoints(uvPx, zRelative, scaleBone: scaleBone))
     }
 }
 
-private func mean(_ values: [Double]) -> Double {
-    values.reduce(0, +) / Double(values.count)
+private func weightedMean(_ values: [Double], _ weights: [Double]? = nil) -> Double {
+    let weights = weights ?? [Double](repeating: 1, count: values.count)
+    let total: Double = zip(values, weights).map { $0 * $1 }.reduce(0, +)
+    return total / weights.reduce(0, +)
 }

@@ -9,11 +9,14 @@ final class LiteRTNetwork: Network {
 
     let sizePx: Int
     /// What the file says of itself.
-    let description: [String: Any]
+    let description: Description
+    let outputs: Set<String>
     private let runner: SignatureRunner
 
-    /// - Parameter outputs: names of the outputs that it must have.
-    init(file: URL, outputs: [String]) throws {
+    /// - Parameters:
+    ///   - task: what it must be.
+    ///   - needed: names of the outputs that it must have.
+    init(file: URL, task: String, needed: [String]) throws {
         // Before LiteRT sees it, which then verifies the structure of what it opens.
         description = try ModelFile(file).description
         var options = Interpreter.Options()
@@ -22,11 +25,13 @@ final class LiteRTNetwork: Network {
         let runner = try interpreter.signatureRunner(with: LiteRTNetwork.signature)
         let image = try runner.input(named: "image")
         let shape = image.shape.dimensions
-        guard image.dataType == .uInt8, shape.count == 4, shape[1] == shape[2], shape[3] == 3,
-            Set(outputs).isSubset(of: runner.outputs)
+        outputs = Set(runner.outputs)
+        guard description.task == task, image.dataType == .uInt8, shape.count == 4,
+            shape[1] == shape[2], shape[3] == 3,
+            outputs.isSuperset(of: needed)
         else {
             throw ModelError(
-                errorDescription: "\(file.lastPathComponent) is a model of another kind.")
+                errorDescription: "\(file.lastPathComponent) is no \(task), or a damaged one.")
         }
         sizePx = shape[1]
         self.runner = runner
@@ -35,7 +40,7 @@ final class LiteRTNetwork: Network {
     func run(_ image: [UInt8]) throws -> [String: [Float]] {
         try runner.invoke(with: ["image": Data(image)])
         var values: [String: [Float]] = [:]
-        for name in runner.outputs {
+        for name in outputs {
             let data = try runner.output(named: name).data
             let floats: [Float] = data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
             values[name] = floats
@@ -48,15 +53,24 @@ extension HandPose {
     /// The two models of the app.
     static func load() throws -> HandPose {
         let pose = try LiteRTNetwork(
-            file: file("hand_pose"), outputs: ["uv_px", "z_relative", "confidence"])
+            file: file("hand_pose"), task: "hand_pose",
+            needed: ["uv_px", "z_relative", "confidence"])
         let boxes = try LiteRTNetwork(
-            file: file("hand_detector"), outputs: ["score", "box", "right"])
+            file: file("hand_detector"), task: "hand_detector",
+            needed: ["score", "box", "p_right"])
+        let bone = pose.description.scaleBone ?? ""
+        let threshold = boxes.description.threshold ?? 0.5
+        let leastScore = boxes.description.leastScore ?? 0
+        guard palmRatios[bone] != nil else {
+            throw ModelError(errorDescription: "The pose model measures depth by another bone.")
+        }
+        guard (0...1).contains(threshold), (0...1).contains(leastScore) else {
+            throw ModelError(errorDescription: "The detector's scores are not 0 to 1.")
+        }
         return HandPose(
             network: pose,
-            detector: Detector(
-                network: boxes,
-                threshold: Float(boxes.description["threshold"] as? Double ?? 0.5),
-                leastScore: boxes.description["least_score"] as? Double ?? 0))
+            detector: Detector(network: boxes, threshold: threshold, leastScore: leastScore),
+            recipe: try pose.description.recipe ?? Recipe.usual(), scaleBone: bone)
     }
 
     private static func file(_ name: String) throws -> URL {

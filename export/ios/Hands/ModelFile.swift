@@ -4,8 +4,25 @@
 import CryptoKit
 import Foundation
 
-struct ModelError: LocalizedError {
-    let errorDescription: String?
+/// What a model file says of itself.
+struct Description: Decodable {
+    struct Checksum: Decodable {
+        let bytes: Int
+        let sha256: String
+    }
+
+    let task: String?
+    let checksum: Checksum?
+    let scaleBone: String?
+    let recipe: Recipe?
+    let threshold: Double?
+    let leastScore: Double?
+
+    private enum CodingKeys: String, CodingKey {
+        case task, checksum, recipe, threshold
+        case scaleBone = "scale_bone"
+        case leastScore = "least_score"
+    }
 }
 
 /// Operators that networks of kerashand are made of; kerashand/runtime/operators.py names them.
@@ -17,22 +34,25 @@ private let customOperator = 32
 
 /// A model file: a network, and behind it a zip archive with its description.
 struct ModelFile {
-    /// What it says of itself.
-    let description: [String: Any]
+    let description: Description
 
     /// - Throws: ModelError unless the network has the checksum in the description and is made of
     ///   `operators` alone.
     init(_ file: URL) throws {
         let name = file.lastPathComponent
         let whole = Bytes(content: [UInt8](try Data(contentsOf: file)), name: name)
-        description = try whole.description()
-        let checksum = description["checksum"] as? [String: Any] ?? [:]
-        let size = checksum["bytes"] as? Int ?? -1
+        let text = try whole.description()
+        do {
+            description = try JSONDecoder().decode(Description.self, from: text)
+        } catch let error as DecodingError {
+            throw ModelError(errorDescription: "\(name) is damaged: its description is \(error).")
+        }
+        let size = description.checksum?.bytes ?? -1
         let fits = size >= 0 && size <= whole.content.count
         let network = Bytes(content: Array(whole.content.prefix(fits ? size : 0)), name: name)
         let digest = SHA256.hash(data: Data(network.content))
         let digits = digest.map { String(format: "%02x", $0) }.joined()
-        guard fits, digits == checksum["sha256"] as? String else {
+        guard fits, digits == description.checksum?.sha256 else {
             throw ModelError(
                 errorDescription: "\(name) is damaged: it does not have the checksum of its export.")
         }
@@ -61,7 +81,7 @@ private struct Bytes {
     }
 
     /// kerashand.json in the zip archive at the end.
-    func description() throws -> [String: Any] {
+    func description() throws -> Data {
         let missing = ModelError(errorDescription: "\(name) holds no description.")
         // The archive's end, of 22 bytes, is the last thing in the file: archives get no comment.
         let end = content.count - 22
@@ -76,10 +96,7 @@ private struct Bytes {
                 // Exports store it as it is.
                 guard try number(entry + 10, 2) == 0 else { throw missing }
                 try check(start, size)
-                let text = Data(content[start..<start + size])
-                guard let values = try JSONSerialization.jsonObject(with: text) as? [String: Any]
-                else { throw missing }
-                return values
+                return Data(content[start..<start + size])
             }
             entry += 46 + nameLength + (try number(entry + 30, 2)) + (try number(entry + 32, 2))
         }

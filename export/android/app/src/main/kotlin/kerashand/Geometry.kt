@@ -12,6 +12,7 @@ import kotlin.math.hypot
 import kotlin.math.max
 import kotlin.math.min
 import kotlin.math.sin
+import kotlin.math.sqrt
 
 const val JOINTS = 21
 const val WRIST = 0
@@ -20,13 +21,26 @@ const val MIDDLE_MCP = 9
 /** Joint from which each joint hangs; -1 for the wrist. */
 val PARENTS = intArrayOf(-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19)
 
-/** Side of the square that shows a hand to the pose model, in boxes around its joints. */
-const val HAND_MARGIN = 1.3
+/** A box around joints is taken to be at least so large. */
+private const val LEAST_BOX_PX = 8.0
 
-/** Joints on one spot still need a square that can be cut. */
-private const val LEAST_SPAN_PX = 8.0
+/** Pairs of joints of the palm, which keep their distance. */
+private val PALM_BONES = listOf(
+    0 to 9, 0 to 5, 0 to 13, 0 to 17, 5 to 17, 5 to 13, 9 to 17, 0 to 1, 1 to 5, 1 to 9, 1 to 17,
+)
+
+/** Scale bones, and lengths of `PALM_BONES` in them, as in kerashand/geometry/root_depth.py. */
+val PALM_RATIOS = mapOf(
+    "wrist_middle_mcp" to
+        listOf(1.0, 1.04, 0.96, 0.925, 0.65, 0.45, 0.41, 0.405, 0.715, 0.765, 0.855),
+    "middle_mcp_pip" to
+        listOf(1.985, 2.045, 1.9, 1.825, 1.29, 0.895, 0.835, 0.825, 1.415, 1.54, 1.7),
+)
 
 data class Point(val u: Double, val v: Double)
+
+/** Right, down, away. */
+data class Xyz(val x: Double, val y: Double, val z: Double)
 
 /** From edge to edge, in pixels. */
 data class Box(val left: Double, val top: Double, val right: Double, val bottom: Double) {
@@ -55,32 +69,30 @@ data class Box(val left: Double, val top: Double, val right: Double, val bottom:
 /** What is cut out: a square, and the turn of the picture about its centre before. */
 data class View(val centre: Point, val sidePx: Double, val angleRad: Double)
 
-/** The view in which a model first looks at a box. */
+/** The square of `margin` boxes around a box. */
 fun squareAround(box: Box, margin: Double = 1.0) = View(box.centre, box.side * margin, 0.0)
 
-/** The view in which a hand stands with its fingers up; the pose model is better at those. */
-fun viewOfJoints(uvPx: List<Point>): View {
+/** The square of `margin` boxes in which a hand stands with its fingers up, and a turn more. */
+fun viewOfJoints(uvPx: List<Point>, margin: Double, turnDeg: Double = 0.0): View {
     val (wrist, knuckle) = uvPx[WRIST] to uvPx[MIDDLE_MCP]
-    return viewTurned(uvPx, -PI / 2 - atan2(knuckle.v - wrist.v, knuckle.u - wrist.u))
+    val upright = -PI / 2 - atan2(knuckle.v - wrist.v, knuckle.u - wrist.u)
+    return viewTurned(uvPx, upright, margin).copy(angleRad = upright + turnDeg * PI / 180)
 }
 
-/** A view fits joints if theirs is so many times as large and its centre so near, in sides. */
-private val FITTING_SIDE = 0.75..1.33
-private const val FITTING_SHIFT = 0.15
-
-/** Whether the joints that a look saw lie as they should in the view that it had. */
-fun fits(view: View, uvPx: List<Point>): Boolean {
-    val asked = viewTurned(uvPx, view.angleRad)
-    val off = hypot(asked.centre.u - view.centre.u, asked.centre.v - view.centre.v)
-    return asked.sidePx / view.sidePx in FITTING_SIDE && off <= FITTING_SHIFT * view.sidePx
+/** Whether joints lie as they should in the square in which the network saw them. */
+fun fits(view: View, uvPx: List<Point>, recipe: Recipe): Boolean {
+    val own = viewTurned(uvPx, view.angleRad, recipe.margin)
+    val off = hypot(own.centre.u - view.centre.u, own.centre.v - view.centre.v)
+    return own.sidePx >= recipe.smallestFit * view.sidePx &&
+        own.sidePx <= recipe.largestFit * view.sidePx && off <= recipe.mostShift * view.sidePx
 }
 
-/** The view that shows joints when the picture is turned by an angle. */
-private fun viewTurned(uvPx: List<Point>, angle: Double): View {
+/** The square of `margin` boxes around joints when the picture is turned by an angle. */
+private fun viewTurned(uvPx: List<Point>, angle: Double, margin: Double): View {
     val (cos, sin) = cos(angle) to sin(angle)
     val box = Box.around(uvPx.map { Point(cos * it.u - sin * it.v, sin * it.u + cos * it.v) })
     val (u, v) = box.centre
-    val side = max(box.side, LEAST_SPAN_PX) * HAND_MARGIN
+    val side = max(box.side, LEAST_BOX_PX) * margin
     return View(Point(cos * u + sin * v, -sin * u + cos * v), side, angle)
 }
 
@@ -132,4 +144,23 @@ fun cropFromImage(view: View, sizePx: Int, mirrored: Boolean = false): Affine {
     val e = zoom * cos
     val f = zoom * (v - (sin * u + cos * v)) + (middle - zoom * v)
     return if (mirrored) Affine(-a, -b, -c + (sizePx - 1), d, e, f) else Affine(a, b, c, d, e, f)
+}
+
+/** Joints about the wrist in lengths of the scale bone, seen from far away: no camera is needed. */
+fun relativeJoints(uvPx: List<Point>, zRelative: List<Double>, scaleBone: String): List<Xyz> {
+    var (above, below) = 0.0 to 0.0
+    for ((bone, ratio) in PALM_BONES.zip(PALM_RATIOS.getValue(scaleBone))) {
+        val (a, b) = uvPx[bone.first] to uvPx[bone.second]
+        val rise = zRelative[bone.first] - zRelative[bone.second]
+        val expected = max(ratio * ratio - rise * rise, 0.01)
+        above += ((a.u - b.u) * (a.u - b.u) + (a.v - b.v) * (a.v - b.v)) * expected
+        below += expected * expected
+    }
+    val pixels = sqrt(max(above / below, 1e-12))
+    return List(JOINTS) {
+        Xyz(
+            (uvPx[it].u - uvPx[WRIST].u) / pixels, (uvPx[it].v - uvPx[WRIST].v) / pixels,
+            zRelative[it] - zRelative[WRIST],
+        )
+    }
 }

@@ -1,58 +1,68 @@
-// Hands of a picture: boxes from the detector, joints from the pose model in a few looks, as in
-// kerashand/runtime/hand_pose.py and detector.py.
+// Hands of a picture: boxes from the detector, joints from a few passes of the pose model, as in
+// kerashand/runtime/hand_pose.py, estimates.py and detector.py.
 package kerashand
 
+import kotlin.math.exp
 import kotlin.math.ln
+import kotlin.math.max
 
 /** A model: a crop [sizePx, sizePx, 3] of RGB bytes to its outputs, flat, by name. */
 interface Network {
     val sizePx: Int
 
+    /** Names of the outputs. */
+    val outputs: Set<String>
+
     fun run(image: ByteArray): Map<String, FloatArray>
 }
 
-enum class Side { LEFT, RIGHT }
+enum class Handedness { LEFT, RIGHT }
 
-/** What may be a hand; `right` says how likely it is a right one, null where the side is known. */
+private fun handednessOf(pRight: Double) = if (pRight >= 0.5) Handedness.RIGHT else Handedness.LEFT
+
+/** What may be a hand; `pRight` says how likely it is a right one, null where that was given. */
 class Detection(
     val box: Box,
-    val side: Side,
+    val handedness: Handedness,
     val score: Double,
-    val right: Double? = null,
+    val pRight: Double? = null,
 )
 
 /**
  * One hand.
  *
- * `uvPx` are pixels of the picture, `zRelative` depths behind the wrist in lengths of wrist -
- * middle MCP, scores lie in 0..1.
+ * `uvPx` are pixels of the picture, `zRelative` depths behind the wrist in lengths of the scale
+ * bone, `xyzRelative` joints about the wrist in the same unit. `pRight`, `score` and `confidence`
+ * lie in 0..1; `pRight` is null where the caller gave the handedness.
  */
-class Hand(
-    val side: Side,
+data class Hand(
+    val handedness: Handedness,
+    val pRight: Double?,
+    val score: Double,
     val uvPx: List<Point>,
     val zRelative: List<Double>,
-    val jointScores: List<Double>,
-) {
-    /** The mean of the joints', in a picture and in a video alike; the detector's is not in it. */
-    val score get() = jointScores.average()
-}
+    val confidence: List<Double>,
+    val xyzRelative: List<Xyz>,
+)
 
-/** The detector: for each cell of a map whether a hand's middle lies there, its box and its side. */
-class Detector(private val network: Network, private val threshold: Double, val leastScore: Double) {
+/** The detector: for each cell of a map whether a hand's middle lies there, and its box. */
+class Detector(
+    private val network: Network, private val threshold: Double, val leastScore: Double,
+) {
     /** What may be hands of a picture, the surest first. */
-    fun find(picture: Picture): List<Detection> {
+    fun detect(picture: Picture): List<Detection> {
         val whole = Box(-0.5, -0.5, picture.width - 0.5, picture.height - 0.5)
         val map = cropFromImage(squareAround(whole), network.sizePx)
         val outputs = network.run(cut(picture, map, network.sizePx))
-        val (scores, corners, right) = listOf("score", "box", "right").map(outputs::getValue)
+        val (scores, corners, right) = listOf("score", "box", "p_right").map(outputs::getValue)
         val found = mutableListOf<Detection>()
         val cells = scores.indices.filter { scores[it] >= threshold }
         for (cell in cells.sortedByDescending { scores[it] }) {
             val (left, top, end, bottom) = List(4) { corners[4 * cell + it].toDouble() }
             val box = Box.around(listOf(map.back(Point(left, top)), map.back(Point(end, bottom))))
             if (box.centre !in picture || found.any { it.box.overlap(box) >= OVERLAP }) continue
-            val side = if (right[cell] >= 0.5f) Side.RIGHT else Side.LEFT
-            found += Detection(box, side, scores[cell].toDouble(), right[cell].toDouble())
+            val pRight = right[cell].toDouble()
+            found += Detection(box, handednessOf(pRight), scores[cell].toDouble(), pRight)
         }
         return found
     }
@@ -62,134 +72,155 @@ class Detector(private val network: Network, private val threshold: Double, val 
     }
 }
 
-class HandPose(private val network: Network, private val detector: Detector) {
-    /**
-     * The hands of a picture, the surest first.
-     *
-     * Of the `passes` the first looks where the detector says, the second closer and with the fingers
-     * up, further ones turned a little to either side; joints are the mean of all.
-     */
-    fun predict(picture: Picture, maxHands: Int = 2, passes: Int = 4): List<Hand> =
-        detector.find(picture)
+/** What one pass says; a left hand was seen mirrored. */
+private class Estimate(
+    val handedness: Handedness,
+    val fits: Boolean,
+    val uvPx: List<Point>,
+    val zRelative: List<Double>,
+    val confidence: List<Double>,
+    val score: Double,
+    val pRight: Double?,
+) {
+    fun counts(handedness: Handedness) = fits && this.handedness == handedness
+}
+
+class HandPose(
+    private val network: Network,
+    private val detector: Detector,
+    val recipe: Recipe = Recipe(),
+    private val scaleBone: String = "wrist_middle_mcp",
+) {
+    /** Whether the model says itself which hand it sees, and whether there is one. */
+    private val hasHeads = network.outputs.containsAll(listOf("p_right", "p_hand"))
+
+    /** The hands of a picture, the surest first, each in so many `passes`. */
+    fun predict(picture: Picture, maxHands: Int = 2, passes: Int = recipe.passes): List<Hand> =
+        detector.detect(picture)
             .take(maxHands + SPARE_HANDS)
             .map { it to read(picture, it, passes, detector.leastScore) }
-            .filter { (found, hand) -> found.score * hand.score >= detector.leastScore }
+            .filter { (detection, hand) -> detection.score * hand.score >= detector.leastScore }
             .map { (_, hand) -> hand }
             .sortedByDescending { it.score }
             .take(maxHands)
 
     /**
-     * The joints of a hand; what after two looks has less than `leastScore`, times the detector's
-     * score, is not looked at again.
+     * The joints of a detection: the mean of `passes`, and a few more where the crop does not fit
+     * the joints or shows the wrong hand. There is one pass alone where that has less than
+     * `leastScore`, times the detector's score.
      */
     fun read(
         picture: Picture,
-        found: Detection,
-        passes: Int = 2,
+        detection: Detection,
+        passes: Int = recipe.passes,
         leastScore: Double = 0.0,
     ): Hand {
-        val view = squareAround(found.box, HAND_MARGIN)
-        var hand = firstLook(picture, found, view)
-        if (passes > 1) hand = settled(picture, view, hand)
-        for (number in 0 until passes - 1) {
-            if (number > 0 && found.score * hand.score < leastScore) break
-            val around = viewOfJoints(hand.uvPx)
-            val turned = around.angleRad + TURNS_RAD[number % TURNS_RAD.size]
-            val closer = View(around.centre, CLOSER * around.sidePx, turned)
-            val again = look(picture, closer, hand.handedness)
-            hand = blended(hand, again, EARLIER_LOOK + number)
+        val view = squareAround(detection.box, recipe.margin)
+        val estimates = mutableListOf(pass(picture, view, detection.handedness))
+        if (detection.score * estimates[0].score >= leastScore) {
+            val most = passes + if (passes > 1) recipe.extraPasses else 0
+            more(picture, estimates, detection.pRight, passes, most)
         }
-        return hand
-    }
-
-    /** The mean of what was seen before, which counts so many looks, and of a look. */
-    private fun blended(before: Hand, now: Hand, beforeCounts: Double): Hand {
-        val shares = List(JOINTS) {
-            val first = beforeCounts * before.jointScores[it] * before.jointScores[it] + LEAST_WEIGHT
-            val second = now.jointScores[it] * now.jointScores[it] + LEAST_WEIGHT
-            second / (first + second)
-        }
-        fun mean(a: List<Double>, b: List<Double>) =
-            List(JOINTS) { a[it] + shares[it] * (b[it] - a[it]) }
-        return Hand(
-            side = now.handedness,
-            uvPx = List(JOINTS) {
-                val a = before.uvPx[it]
-                val b = now.uvPx[it]
-                Point(a.u + shares[it] * (b.u - a.u), a.v + shares[it] * (b.v - a.v))
-            },
-            zRelative = mean(before.zRelative, now.zRelative),
-            jointScores = mean(before.jointScores, now.jointScores),
-        )
+        return hand(estimates, detection.pRight)
     }
 
     /**
-     * The hand of the frame before in the next one of a video: a look where its joints were, and a
-     * look more or a few where it has moved on.
+     * The hand of the frame before in the next one of a video: one pass where its joints were, and
+     * a few more where it has moved on. Its handedness stays; `pRight` is what the last pass says.
      */
     fun follow(picture: Picture, last: Hand): Hand {
-        val view = viewOfJoints(last.uvPx)
-        return settled(picture, view, look(picture, view, last.handedness))
+        val view = viewOfJoints(last.uvPx, recipe.margin)
+        val estimates = mutableListOf(pass(picture, view, last.handedness))
+        more(picture, estimates, said = null, passes = 1, most = 1 + recipe.extraPasses)
+        return hand(estimates.takeLast(1), said = null).copy(pRight = estimates.last().pRight)
     }
 
-    /** The hand of a look at a view, looked for again until the view fits its joints. */
-    private fun settled(picture: Picture, view: View, hand: Hand): Hand {
-        var (asked, seen) = view to hand
-        var searches = 0
-        while (searches++ < MOST_SEARCHES && !fits(asked, seen.uvPx)) {
-            asked = viewOfJoints(seen.uvPx)
-            seen = look(picture, asked, seen.side)
-        }
-        return seen
-    }
-
-    /** Look where the detector says; with a doubtful side as both, and keep what fits better. */
-    private fun firstLook(picture: Picture, found: Detection, view: View): Hand {
-        val right = found.right
-        if (right == null || right <= SURE_SIDE || right >= 1 - SURE_SIDE) {
-            return look(picture, view, found.handedness)
-        }
-        val asRight = look(picture, view, Side.RIGHT)
-        val asLeft = look(picture, view, Side.LEFT)
-        val odds = ln(right / (1 - right)) + SIDE_BY_JOINTS * (asRight.score - asLeft.score)
-        return if (odds >= 0) asRight else asLeft
-    }
-
-    private fun look(picture: Picture, view: View, side: Side): Hand {
-        val map = cropFromImage(view, network.sizePx, mirrored = side == Side.LEFT)
+    /** One run of the network, which knows right hands alone. */
+    private fun pass(picture: Picture, view: View, handedness: Handedness): Estimate {
+        val mirrored = handedness == Handedness.LEFT
+        val map = cropFromImage(view, network.sizePx, mirrored)
         val outputs = network.run(cut(picture, map, network.sizePx))
-        val uv = outputs.getValue("uv_px").map { it.toDouble() }
-        return Hand(
-            side = side,
-            uvPx = List(JOINTS) { map.back(Point(uv[2 * it], uv[2 * it + 1])) },
-            zRelative = outputs.getValue("z_relative").map { it.toDouble() },
-            jointScores = outputs.getValue("confidence").map { it.toDouble() },
+            .mapValues { (_, values) -> values.map { it.toDouble() } }
+        val uv = outputs.getValue("uv_px")
+        val uvPx = List(JOINTS) { map.back(Point(uv[2 * it], uv[2 * it + 1])) }
+        val confidence = outputs.getValue("confidence")
+        return Estimate(
+            handedness, fits(view, uvPx, recipe), uvPx, outputs.getValue("z_relative"), confidence,
+            score = if (hasHeads) outputs.getValue("p_hand")[0] else confidence.average(),
+            pRight = if (!hasHeads) null
+            else outputs.getValue("p_right")[0].let { if (mirrored) 1 - it else it },
         )
     }
 
+    /** Add passes until so many count, `most` at most. */
+    private fun more(
+        picture: Picture, estimates: MutableList<Estimate>, said: Double?, passes: Int, most: Int,
+    ) {
+        while (estimates.size < most) {
+            val handedness = handedness(estimates, said)
+            val good = estimates.count { it.counts(handedness) }
+            if (good >= passes) return
+            val turnDeg = recipe.turnsDeg[max(good - 1, 0) % recipe.turnsDeg.size]
+            val view = viewOfJoints(estimates.last().uvPx, recipe.margin * recipe.closer, turnDeg)
+            estimates += pass(picture, view, handedness)
+        }
+    }
+
+    private fun handedness(estimates: List<Estimate>, said: Double?) =
+        pRight(estimates, said)?.let(::handednessOf) ?: estimates[0].handedness
+
+    /** By the mean logit of all passes, or as the detector `said`; null where it was given. */
+    private fun pRight(estimates: List<Estimate>, said: Double?): Double? {
+        if (said == null || !hasHeads) return said
+        val logits = estimates.map {
+            val p = it.pRight!!.coerceIn(LEAST_P, 1 - LEAST_P)
+            ln(p / (1 - p))
+        }
+        return 1 / (1 + exp(-mean(logits, weights(estimates.size))))
+    }
+
+    /** What each pass counts: the first less, unless it is the only one. */
+    private fun weights(count: Int) =
+        List(count) { if (it > 0 || count == 1) 1.0 else recipe.firstWeight }
+
+    /** The mean of the passes that count; the last where none does. */
+    private fun hand(estimates: List<Estimate>, said: Double?): Hand {
+        val handedness = handedness(estimates, said)
+        val all = weights(estimates.size)
+        val counting = estimates.indices.filter { estimates[it].counts(handedness) }
+            .ifEmpty { listOf(estimates.lastIndex) }
+        val good = counting.map { estimates[it] }
+        val weights = if (good.size == 1) listOf(1.0) else counting.map { all[it] }
+        // Each joint counts by the weight of its pass times the square of its confidence.
+        fun mean(value: (Estimate, Int) -> Double) = List(JOINTS) { joint ->
+            val shares = good.zip(weights) { estimate, weight ->
+                weight * estimate.confidence[joint] * estimate.confidence[joint] + LEAST_WEIGHT
+            }
+            mean(good.map { value(it, joint) }, shares)
+        }
+        val us = mean { estimate, joint -> estimate.uvPx[joint].u }
+        val vs = mean { estimate, joint -> estimate.uvPx[joint].v }
+        val uvPx = us.zip(vs, ::Point)
+        val zRelative = mean { estimate, joint -> estimate.zRelative[joint] }
+        val confidence = mean { estimate, joint -> estimate.confidence[joint] }
+        return Hand(
+            handedness, pRight(estimates, said),
+            score = if (hasHeads) mean(good.map { it.score }, weights) else confidence.average(),
+            uvPx, zRelative, confidence, relativeJoints(uvPx, zRelative, scaleBone),
+        )
+    }
+
+    private fun mean(values: List<Double>, weights: List<Double>) =
+        values.zip(weights) { value, weight -> value * weight }.sum() / weights.sum()
+
     private companion object {
-        /** How many more than asked for are looked at: joints decide which of them are hands. */
+        /** How many more detections than hands are asked for are read: the pose model decides. */
         const val SPARE_HANDS = 2
 
-        /** The detector's word on the side is taken where it is surer than this. */
-        const val SURE_SIDE = 0.05
-
-        /** Logarithm of the odds that a difference of 1 in the mean score of joints stands for. */
-        const val SIDE_BY_JOINTS = 24.0
-
-        /** Looks that only tell where to look next, before those that count. */
-        const val MOST_SEARCHES = 3
-
-        /** What the first look counts beside the next. */
-        const val EARLIER_LOOK = 0.25
-
-        /** Squares of further looks, beside that of the joints. */
-        const val CLOSER = 0.95
-
-        /** Of further looks against fingers up, again from the front after the last. */
-        val TURNS_RAD = doubleArrayOf(0.0, -Math.PI / 18, Math.PI / 18)
-
-        /** Of a joint in a look, so that two scores of 0 have a mean. */
+        /** Of a joint in a pass, so that two confidences of 0 have a mean. */
         const val LEAST_WEIGHT = 1e-6
+
+        /** Probabilities are kept so far from 0 and 1: one pass must not outvote all others. */
+        const val LEAST_P = 1e-4
     }
 }

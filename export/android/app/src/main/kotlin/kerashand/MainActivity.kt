@@ -54,10 +54,10 @@ class MainActivity : Activity() {
     override fun onActivityResult(request: Int, result: Int, data: Intent?) {
         super.onActivityResult(request, result, data)
         val uri = data?.data ?: return
-        if (request == CHOICE && result == RESULT_OK) worker.execute { look(uri) }
+        if (request == CHOICE && result == RESULT_OK) worker.execute { read(uri) }
     }
 
-    private fun look(uri: Uri) {
+    private fun read(uri: Uri) {
         try {
             val bitmap = decoded(uri)
             val picture = pictureOf(bitmap)
@@ -66,10 +66,10 @@ class MainActivity : Activity() {
             val milliseconds = (System.nanoTime() - start) / 1_000_000
             runOnUiThread {
                 view.show(bitmap, hands)
-                val sides = hands.joinToString {
+                val each = hands.joinToString {
                     "${it.handedness.name.lowercase()} %.2f".format(it.score)
                 }
-                status.text = "${hands.size} hands in $milliseconds ms. $sides"
+                status.text = "${hands.size} hands in $milliseconds ms. $each"
             }
         } catch (error: Exception) { // whatever a file of somebody's or a runtime raises
             runOnUiThread { status.text = "$error" }

@@ -10,6 +10,8 @@ import java.security.MessageDigest
 import java.util.zip.ZipException
 import java.util.zip.ZipInputStream
 import kotlin.math.max
+import org.json.JSONException
+import org.json.JSONObject
 
 /** Operators that networks of kerashand are made of; kerashand/runtime/operators.py names them. */
 val OPERATORS = setOf(
@@ -26,17 +28,30 @@ private const val CUSTOM_OPERATOR = 32
  */
 class ModelFile(private val name: String, private val bytes: ByteArray) {
     private val data = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN)
-    private val description = readable { readDescription() }
+
+    /** What it says of itself. */
+    val description = readable { JSONObject(readDescription()) }
 
     init {
         readable { checkNetwork() }
     }
 
-    /** A number of the description. */
-    fun number(key: String): Double? = value(key)?.toDoubleOrNull()
+    /** A text of the description; empty where it is missing. */
+    fun text(key: String) = description.opt(key) as? String ?: ""
 
-    private fun value(key: String, from: Int = 0): String? =
-        Regex("\"$key\"\\s*:\\s*\"?([-+.0-9a-zA-Z]+)").find(description, from)?.groupValues?.get(1)
+    /** A number of 0 to 1 of the description. */
+    fun score(key: String, default: Double): Double {
+        val value = description.opt(key) ?: return default
+        if (value is Number && value.toDouble() in 0.0..1.0) return value.toDouble()
+        throw IOException("$name says a `$key` that is not 0 to 1. Received: ${"$value".take(60)}")
+    }
+
+    /** An object of the description; empty where it is missing. */
+    fun values(key: String) = when (val value = description.opt(key)) {
+        null -> JSONObject()
+        is JSONObject -> value
+        else -> throw IOException("$name says a `$key` without names: ${"$value".take(60)}")
+    }
 
     private fun <T> readable(read: () -> T): T = try {
         read()
@@ -44,6 +59,10 @@ class ModelFile(private val name: String, private val bytes: ByteArray) {
         throw IOException("$name is damaged: it points to a place beyond its end", error)
     } catch (error: ZipException) {
         throw IOException("$name is damaged: ${error.message}", error)
+    } catch (error: JSONException) {
+        throw IOException("$name is damaged: its description is not JSON", error)
+    } catch (error: StackOverflowError) {
+        throw IOException("$name is damaged: its description is nested too deep", error)
     }
 
     private fun readDescription(): String {
@@ -61,12 +80,12 @@ class ModelFile(private val name: String, private val bytes: ByteArray) {
     }
 
     private fun checkNetwork() {
-        val checksum = max(description.indexOf("\"checksum\""), 0)
-        val size = value("bytes", checksum)?.toIntOrNull() ?: -1
+        val checksum = values("checksum")
+        val size = checksum.opt("bytes") as? Int ?: -1
         val digest = MessageDigest.getInstance("SHA-256")
         if (size in 0..bytes.size) digest.update(bytes, 0, size)
         val digits = digest.digest().joinToString("") { "%02x".format(it) }
-        if (size !in 0..bytes.size || digits != value("sha256", checksum)) {
+        if (size !in 0..bytes.size || digits != checksum.opt("sha256")) {
             throw IOException("$name is damaged: it does not have the checksum of its export")
         }
         val foreign = operators() - OPERATORS

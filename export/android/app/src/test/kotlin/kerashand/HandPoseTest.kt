@@ -1,11 +1,14 @@
 package kerashand
 
+import java.io.IOException
+import org.json.JSONObject
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** Geometry and looks, without Android and without a model. */
+/** Geometry and passes, without Android and without a model. */
 class HandPoseTest {
     private fun assertPoint(u: Double, v: Double, point: Point) {
         assertEquals(u, point.u, 1e-9)
@@ -42,10 +45,10 @@ class HandPoseTest {
     @Test
     fun theViewOfAHandThatPointsToTheRight() {
         val joints = List(JOINTS) { Point(50.0 + 2 * it, 30.0) } // from the wrist to the right
-        val view = viewOfJoints(joints)
+        val view = viewOfJoints(joints, 1.3)
         assertEquals(-Math.PI / 2, view.angleRad, 1e-12)
         assertPoint(70.0, 30.0, view.centre)
-        assertEquals(40 * HAND_MARGIN, view.sidePx, 1e-9)
+        assertEquals(40 * 1.3, view.sidePx, 1e-9)
         val map = cropFromImage(view, 128)
         assertTrue(map(50.0, 30.0).v > map(68.0, 30.0).v) // the wrist is below now
     }
@@ -75,20 +78,10 @@ class HandPoseTest {
         assertEquals(0.0, Box(0.0, 0.0, 2.0, 2.0).overlap(Box(3.0, 0.0, 4.0, 2.0)), 0.0)
     }
 
-    /** Says that each joint lies in the middle of the crop. */
-    private class Middle(private val score: Float) : Network {
-        override val sizePx = 16
-
-        override fun run(image: ByteArray) = mapOf(
-            "uv_px" to FloatArray(2 * JOINTS) { 7.5f },
-            "z_relative" to FloatArray(JOINTS),
-            "confidence" to FloatArray(JOINTS) { score },
-        )
-    }
-
     /** One hand in the left upper cell of four, and a doubtful one outside of the picture. */
-    private class OneHand(private val right: Float) : Network {
+    private class OneHand(private val pRight: Float) : Network {
         override val sizePx = 32
+        override val outputs = setOf("score", "box", "p_right")
 
         override fun run(image: ByteArray) = mapOf(
             "score" to floatArrayOf(0.9f, 0.2f, 0.8f, 0.1f),
@@ -96,57 +89,110 @@ class HandPoseTest {
                 floatArrayOf(4f, 8f, 12f, 16f).copyInto(it, 0)
                 floatArrayOf(0f, 60f, 4f, 64f).copyInto(it, 8)
             },
-            "right" to FloatArray(4) { right },
+            "p_right" to FloatArray(4) { pRight },
         )
     }
 
-    @Test
-    fun aHandIsFoundAndItsJointsLieInThePicture() {
-        val picture = grey(64, 64) { _, _ -> 128 }
-        val pose = HandPose(Middle(0.5f), Detector(OneHand(right = 0.01f), 0.5, leastScore = 0.4))
-        val hand = pose.predict(picture).single()
-        assertEquals(Side.LEFT, hand.handedness)
-        assertEquals(0.5, hand.score, 1e-6) // of its joints alone
-        // The box's middle (8, 12) of the detector's 32 pixels is (16.5, 24.5) of the picture's 64.
-        assertPoint(16.5, 24.5, hand.uvPx[0])
-    }
-
-    /** Sees joints that fill each view as they should, and counts looks. */
-    private class Fitting(private val score: Float) : Network {
+    /**
+     * Sees joints that fill each crop as they should, or all in its corner, and counts passes; says
+     * how likely there is a hand, and that it is a right one, if `pHand` is given.
+     */
+    private class Joints(
+        private val confidence: Float, private val pHand: Float? = null, fitting: Boolean = true,
+    ) : Network {
         override val sizePx = 16
-        var looks = 0
+        override val outputs =
+            setOf("uv_px", "z_relative", "confidence") + if (pHand == null) setOf() else HEADS
+        private val middle = if (fitting) 7.5f else 0f
+        var passes = 0
 
         override fun run(image: ByteArray): Map<String, FloatArray> {
-            looks += 1
-            // The wrist below the middle MCP, about the middle, 16 / 1.3 pixels apart.
-            val uv = FloatArray(2 * JOINTS) { 7.5f }
-            uv[1] = 7.5f + 8 / 1.3f
-            uv[2 * MIDDLE_MCP + 1] = 7.5f - 8 / 1.3f
+            passes += 1
+            val uv = FloatArray(2 * JOINTS) { middle }
+            uv[1] += 8 / 1.3f // the wrist
+            uv[2 * MIDDLE_MCP + 1] -= 8 / 1.3f
             return mapOf(
                 "uv_px" to uv,
                 "z_relative" to FloatArray(JOINTS),
-                "confidence" to FloatArray(JOINTS) { score },
+                "confidence" to FloatArray(JOINTS) { confidence },
+                "p_right" to floatArrayOf(0.9f),
+                "p_hand" to floatArrayOf(pHand ?: 0f),
             )
         }
     }
 
+    private val picture = grey(64, 64) { _, _ -> 128 }
+
+    private fun pose(network: Network, leastScore: Double, pRight: Float = 0.01f) =
+        HandPose(network, Detector(OneHand(pRight), 0.5, leastScore))
+
     @Test
-    fun aPictureTakesSoManyLooksAndADoubtfulHandTwo() {
-        val picture = grey(64, 64) { _, _ -> 128 }
+    fun aHandIsDetectedAndItsJointsLieInThePicture() {
+        val hand = pose(Joints(0.5f), leastScore = 0.4).predict(picture).single()
+        assertEquals(Handedness.LEFT, hand.handedness)
+        assertEquals(0.01, hand.pRight!!, 1e-6) // the detector's
+        assertEquals(0.5, hand.score, 1e-6) // of its joints alone
+        // The box's middle (8, 12) of the detector's 32 pixels is (16.5, 24.5) of the picture's 64.
+        assertEquals(16.5, hand.uvPx[MIDDLE_TIP].u, 1e-6)
+        assertEquals(24.5, hand.uvPx[MIDDLE_TIP].v, 1e-6)
+    }
+
+    @Test
+    fun aPictureTakesSoManyPassesAndADoubtfulHandOne() {
         for ((leastScore, passes, expected) in listOf(
-            Triple(0.4, 1, 1), Triple(0.4, 2, 2), Triple(0.4, 4, 4), Triple(0.6, 4, 2),
+            Triple(0.4, 1, 1), Triple(0.4, 2, 2), Triple(0.4, 4, 4), Triple(0.6, 4, 1),
         )) {
-            val network = Fitting(0.5f)
-            val detector = Detector(OneHand(right = 0.01f), 0.5, leastScore)
-            val hands = HandPose(network, detector).predict(picture, passes = passes)
-            assertEquals(expected, network.looks)
+            val network = Joints(0.5f)
+            val hands = pose(network, leastScore).predict(picture, passes = passes)
+            assertEquals(expected, network.passes)
             assertEquals(if (leastScore < 0.45) 1 else 0, hands.size)
         }
     }
 
     @Test
+    fun aModelWithHeadsSaysTheHandednessAndWhetherThereIsAHand() {
+        // It sees a right hand in the mirror image as well: a left one is in the picture.
+        val hand = pose(Joints(0.5f, pHand = 0.75f), leastScore = 0.4).predict(picture).single()
+        assertEquals(Handedness.LEFT, hand.handedness)
+        assertEquals(0.1, hand.pRight!!, 1e-6)
+        assertEquals(0.75, hand.score, 1e-6)
+    }
+
+    @Test
+    fun aCropThatDoesNotFitCostsMorePasses() {
+        val network = Joints(0.5f, fitting = false)
+        val pose = pose(network, leastScore = 0.4)
+        val hand = pose.predict(picture).single()
+        assertEquals(pose.recipe.passes + pose.recipe.extraPasses, network.passes)
+        network.passes = 0
+        assertEquals(null, pose.follow(picture, hand).pRight)
+        assertEquals(1 + pose.recipe.extraPasses, network.passes)
+    }
+
+    @Test
     fun whatScoresTooLowIsNoHand() {
-        val detector = Detector(OneHand(right = 0.5f), 0.5, leastScore = 0.6)
-        assertTrue(HandPose(Middle(0.5f), detector).predict(grey(64, 64) { _, _ -> 0 }).isEmpty())
+        assertTrue(pose(Joints(0.5f), leastScore = 0.6).predict(picture).isEmpty())
+    }
+
+    @Test
+    fun aRecipeIsReadAndWrongOnesAreRefused() {
+        val recipe = Recipe(JSONObject("""{"passes": 3, "turns_deg": [5, -5]}"""))
+        assertEquals(3, recipe.passes)
+        assertEquals(listOf(5.0, -5.0), recipe.turnsDeg)
+        assertEquals(1.3, recipe.margin, 0.0)
+        for (wrong in listOf(
+            """{"pases": 3}""", """{"passes": 0}""", """{"passes": 17}""", """{"passes": 1.5}""",
+            """{"passes": "3"}""", """{"passes": true}""", """{"margin": -1}""",
+            """{"margin": null}""", """{"turns_deg": []}""", """{"turns_deg": [181]}""",
+            """{"turns_deg": 5}""",
+        )) {
+            val error = assertThrows(IOException::class.java) { Recipe(JSONObject(wrong)) }
+            assertTrue(error.message!!, "`recipe" in error.message!!)
+        }
+    }
+
+    private companion object {
+        const val MIDDLE_TIP = 12
+        val HEADS = setOf("p_right", "p_hand")
     }
 }

@@ -45,7 +45,14 @@ class ModelFileTest {
 
     @Test
     fun aWholeFileSaysWhatItIs() {
-        assertEquals(128.0, ModelFile("hand.tflite", bytes).number("image_size_px")!!, 0.0)
+        val file = ModelFile("hand.tflite", bytes)
+        assertEquals(128, file.description.getInt("image_size_px"))
+        assertEquals("hand_pose", file.text("task"))
+        assertTrue("uv_px" in file.values("outputs").keys().asSequence())
+        Recipe(file.values("recipe"))
+        assertEquals(0.5, file.score("threshold", 0.5), 0.0)
+        assertThrows(IOException::class.java) { file.score("image_size_px", 0.5) }
+        assertThrows(IOException::class.java) { file.values("task") }
     }
 
     @Test
@@ -53,18 +60,23 @@ class ModelFileTest {
         val changed = bytes.copyOf().also { it[2_000_000] = (it[2_000_000] + 1).toByte() }
         assertTrue("checksum" in refusal(changed))
         assertTrue("checksum" in refusal(with(network, "\"sha256\"", "\"sha257\"")))
-        assertTrue("checksum" in refusal(with(network, "\"bytes\": 4", "\"bytes\": 9")))
+        assertTrue("checksum" in refusal(with(network, ": $size", ": ${size - 1}")))
         for (size in listOf(0, 21, 22, 1000, bytes.size - 1)) {
             assertTrue("description" in refusal(bytes.copyOf(size)))
         }
+        assertTrue("not JSON" in refusal(with(network, "{", "[")))
     }
 
     @Test
     fun otherOperatorsAreRefusedWhateverTheChecksumSays() {
-        // The list of operators lies about here, each with its number in the schema of TensorFlow
-        // Lite: TILE is 69, SIN is 66.
+        // Field 1 of the root table is the list of operators, each with its number in the schema of
+        // TensorFlow Lite: TILE is 69, SIN is 66.
+        val data = ByteBuffer.wrap(network).order(ByteOrder.LITTLE_ENDIAN)
+        val root = data.getInt(0)
+        val field = root + data.getShort(root - data.getInt(root) + 6)
+        val list = field + data.getInt(field)
         val changed = network.copyOf()
-        for (place in 95_000 until 96_000) if (changed[place] == 69.toByte()) changed[place] = 66
+        for (place in list until list + 1000) if (changed[place] == 69.toByte()) changed[place] = 66
         val whole = with(changed, digestOf(network), digestOf(changed))
         assertTrue("other operators: [66]" in refusal(whole))
     }
