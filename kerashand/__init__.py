@@ -4,6 +4,7 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
 (ECCV 2018), in Keras 3. Imports point downward only; modules of one row do not import each other:
 
     cli                                    the commands
+    compat                                 interfaces of other packages, such as MediaPipe's
     reports                                models on a data set, as one HTML page
     training | exporting                   the three stages; files for other runtimes
     evaluation                             predictor + data set -> table and curves

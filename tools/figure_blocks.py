@@ -249,6 +249,11 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         {"task": "task text", "batch": "batch 0", "XLA": "xla yes", "median": "median 2",
          "least": "least 2", "most": "most 2"},
     ),
+    "mediapipe": (
+        lambda: results("mediapipe")["rows"],
+        {"measured": "what text", "MediaPipe": "mediapipe 2g", "kerashand": "kerashand 2g",
+         "between both": "between 2g"},
+    ),
     "kills": (
         lambda: results("kills"),
         {"`--job`": "job code", "ended in between": "ended 0", "compared": "compared text",
@@ -309,6 +314,7 @@ SENTENCES: dict[str, Callable[[], str]] = {
             "growth",
             "cpm",
             "kills",
+            "mediapipe",
         )
     },
 }

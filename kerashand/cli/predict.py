@@ -15,8 +15,6 @@ from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, records_of
 from kerashand.errors import UserError, number_of
 
-ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
-"""Length of the scale bone of a hand of middling size, where the user gives none."""
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
 _MAX_HANDS, _MAX_THREADS = 16, 256
@@ -117,6 +115,7 @@ class _Prediction:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
         from kerashand.cli import jobs  # loads OpenCV
         from kerashand.runtime import HandPose
+        from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
         arguments = self.arguments
         planned = jobs.plan(

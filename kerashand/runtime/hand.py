@@ -13,6 +13,8 @@ from kerashand.runtime.backends import is_number
 Box = tuple[float, float, float, float]
 HANDEDNESSES = ("left", "right")
 LEAST_BOX_PX, LARGEST_BOX = 2, 4
+ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
+"""Length of each scale bone of a hand of average size, for callers who know no length."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,61 @@
+"""A `Hand` in MediaPipe's units: landmarks of the picture, landmarks in metres, handedness."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerashand.compat.messages import ClassificationList, LandmarkList, NormalizedLandmarkList
+from kerashand.runtime.hand import ASSUMED_SCALE_MM, Hand
+from kerashand.skeleton import MIDDLE_MCP
+
+LABELS = ("Left", "Right")
+"""MediaPipe's labels by their index."""
+LEAST_PX = 1e-6
+
+
+def picture_landmarks(hand: Hand, width_px: int, height_px: int) -> NormalizedLandmarkList:
+    """Joints in shares of the picture's width and height, depth in shares of its width.
+
+    Convention: pixel centres lie at integers here, and at halves in MediaPipe's shares. The centre
+    of the first of 4 columns is 0.125.
+    """
+    xy = (hand.uv_px + 0.5) / (width_px, height_px)
+    z = hand.z_relative - hand.z_relative[0]
+    return _landmarks(NormalizedLandmarkList(), xy, z * pixels_of_scale_bone(hand) / width_px)
+
+
+def world_landmarks(hand: Hand, scale_bone: str) -> LandmarkList:
+    """Joints in metres about the knuckle of the middle finger, of a hand of average size.
+
+    MediaPipe calls its origin the hand's approximate geometric centre. Measured, it lies at that
+    knuckle, also where the fingers are folded (docs/mediapipe.md).
+    """
+    xyz_m = hand.xyz_relative * (ASSUMED_SCALE_MM[scale_bone] / 1000.0)
+    xyz_m = xyz_m - xyz_m[MIDDLE_MCP]
+    return _landmarks(LandmarkList(), xyz_m[:, :2], xyz_m[:, 2])
+
+
+def handedness(hand: Hand) -> ClassificationList:
+    """Left or right as MediaPipe names it: that of the hand in a mirror."""
+    index = int(hand.handedness == "left")
+    p_right = 0.5 if hand.p_right is None else hand.p_right
+    result = ClassificationList()
+    result.classification.add(
+        index=index, score=p_right if hand.handedness == "right" else 1.0 - p_right,
+        label=LABELS[index],
+    )  # fmt: skip
+    return result
+
+
+def pixels_of_scale_bone(hand: Hand) -> float:
+    """How many pixels a scale bone spans that lies across the line of sight."""
+    lengths = np.linalg.norm(hand.xyz_relative[:, :2] - hand.xyz_relative[0, :2])
+    pixels = np.linalg.norm(hand.uv_px - hand.uv_px[0])
+    return float(pixels / max(lengths, LEAST_PX))
+
+
+def _landmarks(target, xy: NDArray[np.float64], z: NDArray[np.float64]):
+    for (x, y), depth in zip(xy.tolist(), z.tolist(), strict=True):
+        target.landmark.add(x=x, y=y, z=depth)
+    return target

@@ -1,0 +1,156 @@
+"""Compare `kerashand.compat.mediapipe` with the real MediaPipe, which one program reads in turn.
+
+    python3.11 -m venv mp && mp/bin/pip install mediapipe==0.10.21
+    python tools/compare_mediapipe.py photographs --mediapipe mp/bin/python --out results.json
+
+MediaPipe needs numpy < 2 and so an environment of its own. The pictures are taken evenly from the
+sorted .jpg files of the folder, one hand each. Numbers of hands are medians over those that both
+find.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerashand.cli.arguments import exit_code
+from kerashand.errors import UserError
+from kerashand.files import write_text
+from kerashand.skeleton import MIDDLE_MCP, ROOT
+
+PROGRAM = """
+import importlib, json, sys
+import cv2
+mp = importlib.import_module(sys.argv[1])
+hands, found = mp.solutions.hands.Hands(static_image_mode=True, max_num_hands=1), []
+for name in sys.argv[2:]:
+    rgb = cv2.cvtColor(cv2.imread(name), cv2.COLOR_BGR2RGB)
+    result = hands.process(rgb)
+    if result.multi_hand_landmarks is None:
+        found.append(None)
+        continue
+    xyz = [[[p.x, p.y, p.z] for p in one[0].landmark]
+           for one in (result.multi_hand_landmarks, result.multi_hand_world_landmarks)]
+    found.append({"size": [rgb.shape[1], rgb.shape[0]], "picture": xyz[0], "world": xyz[1],
+                  "label": result.multi_handedness[0].classification[0].label})
+print(json.dumps(found))
+"""
+OURS, THEIRS = "kerashand", "mediapipe"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the rows of docs/mediapipe.md."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="of photographs, .jpg")
+    parser.add_argument(
+        "--mediapipe", required=True, metavar="PYTHON", help="of an environment with MediaPipe"
+    )
+    parser.add_argument("--pictures", type=int, default=40)
+    parser.add_argument("--out", type=Path, help="file of results, .json")
+    args = parser.parse_args(argv)
+    return exit_code("compare_mediapipe", lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the pictures twice and compare."""
+    files = sorted(args.folder.glob("*.jpg"))
+    if len(files) < args.pictures:
+        raise UserError(f"{args.folder} holds {len(files)} .jpg files, fewer than --pictures.")
+    names = [str(files[len(files) * n // args.pictures]) for n in range(args.pictures)]
+    theirs = read(args.mediapipe, "mediapipe", names)
+    ours = read(sys.executable, "kerashand.compat.mediapipe", names)
+    results = {"pictures": len(names), "rows": compared(theirs, ours)}
+    text = json.dumps(results, indent=2) + "\n"
+    print(text, end="")
+    if args.out:
+        write_text(args.out, text)
+
+
+def read(python: str, module: str, names: list[str]) -> list[dict[str, Any] | None]:
+    """The hand of each picture, by the same program on one of both modules.
+
+    Raises:
+        UserError: If the program does not run.
+    """
+    done = subprocess.run(
+        [python, "-c", PROGRAM, module, *names], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise UserError(f"{python} cannot run {module}: {done.stderr[-400:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compared(theirs: list, ours: list) -> list[dict[str, Any]]:
+    """Rows of the table: what, by MediaPipe, by kerashand, and between both."""
+    both = [(a, b) for a, b in zip(theirs, ours, strict=True) if a and b]
+    measured = [[of_hand(hand) for hand in pair] for pair in both]
+
+    def median(key: str) -> dict[str, float]:
+        first, second = np.median([[one[key] for one in pair] for pair in measured], axis=0)
+        return {THEIRS: float(first), OURS: float(second)}
+
+    moved = [np.subtract(world(b), world(a)) for a, b in both]
+    depths = [(np.array(a["picture"])[:, 2], np.array(b["picture"])[:, 2]) for a, b in both]
+    between = {
+        "label": np.mean([100.0 * (a["label"] == b["label"]) for a, b in both]),
+        "xy": np.median([100.0 * apart_2d(a, b) for a, b in both]),
+        "z": np.median([np.corrcoef(*pair)[0, 1] for pair in depths]),
+        "mm": np.median([np.linalg.norm(one, axis=1).mean() for one in moved]),
+    }
+    found = {THEIRS: sum(map(bool, theirs)), OURS: sum(map(bool, ours))}
+    return [
+        {"what": "pictures with a hand found", **found, "between": len(both)},
+        {"what": "same label, % of these", "between": float(between["label"])},
+        {"what": "distance of `x`, `y`, % of the side of the hand's box",
+         "between": float(between["xy"])},
+        {"what": "range of `z` in sides of the hand's box", **median("z_range")},
+        {"what": "world: range of `z` in sides of the hand's box", **median("world_z_range")},
+        {"what": "correlation of `z`", "between": float(between["z"])},
+        {"what": "world: wrist to middle knuckle, mm", **median("bone_mm")},
+        {"what": "world: origin to middle knuckle, mm", **median("from_knuckle_mm")},
+        {"what": "world: origin to mean of joints, mm", **median("from_mean_mm")},
+        {"what": "world: distance of joints about that knuckle, mm",
+         "between": float(between["mm"])},
+    ]  # fmt: skip
+
+
+def of_hand(hand: dict[str, Any]) -> dict[str, float]:
+    """Numbers of a hand by itself."""
+    points = np.array(hand["picture"]) * [hand["size"][0], hand["size"][1], hand["size"][0]]
+    xyz_mm = 1000.0 * np.array(hand["world"])
+    return {
+        "z_range": flatness(points),
+        "world_z_range": flatness(xyz_mm),
+        "bone_mm": float(np.linalg.norm(xyz_mm[MIDDLE_MCP] - xyz_mm[ROOT])),
+        "from_knuckle_mm": float(np.linalg.norm(xyz_mm[MIDDLE_MCP])),
+        "from_mean_mm": float(np.linalg.norm(xyz_mm.mean(axis=0))),
+    }
+
+
+def flatness(points: NDArray[np.float64]) -> float:
+    """How deep a hand is, in sides of its box."""
+    width, height, depth = np.ptp(points, axis=0)
+    return float(depth / max(width, height))
+
+
+def apart_2d(first: dict[str, Any], second: dict[str, Any]) -> float:
+    """Mean distance of joints in the picture, in sides of the box of the first hand."""
+    a, b = (np.array(one["picture"])[:, :2] * one["size"] for one in (first, second))
+    return float(np.linalg.norm(a - b, axis=1).mean() / np.ptp(a, axis=0).max())
+
+
+def world(hand: dict[str, Any]) -> NDArray[np.float64]:
+    """World landmarks in mm about the middle knuckle [21, 3]."""
+    xyz_mm = 1000.0 * np.array(hand["world"])
+    return xyz_mm - xyz_mm[MIDDLE_MCP]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
