@@ -12,10 +12,10 @@ it matters, the `machine`. A page marks where figures stand:
 
 The tool replaces what lies between the marks; tools/figure_blocks.py says what a NAME becomes.
 `--take` puts new results into a JSON file first: those of tools/recipe/evaluate_model.py,
-train_detector.py and benchmark_speed.py (`evaluation*`, `detector`, `speed`), results.json of
-tools/ablation.py (`ablation`), or the .parity.json files of kerashand-export (`exports`). Where a
-command prints text alone, its JSON file is edited by hand. `tests/test_figures.py` fails when a
-page and the JSON files differ.
+train_detector.py, measure_gestures.py and benchmark_speed.py (`evaluation*`, `detector`,
+`gestures`, `speed`), results.json of tools/ablation.py (`ablation`), or the .parity.json files of
+kerashand-export (`exports`). Where a command prints text alone, its JSON file is edited by hand.
+`tests/test_figures.py` fails when a page and the JSON files differ.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError
 from kerashand.files import write_text
 
-PAGES = ("README.md", "docs/deployment.md", "docs/model_card.md", "docs/scale.md",
-         "docs/training.md", "export/README.md", "kerashand/weights/README.md")  # fmt: skip
+PAGES = ("README.md", "docs/deployment.md", "docs/gestures.md", "docs/model_card.md",
+         "docs/scale.md", "docs/training.md", "export/README.md",
+         "kerashand/weights/README.md")  # fmt: skip
 BLOCK = re.compile(r"<!-- figures:([\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 DETAILS = ("command", "machine", "model")
 
