@@ -12,10 +12,10 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     runtime                                runs an exported model
     terms                                  the terms of the loss, each one entry
     models | data | losses | metrics | metrics_keras | metrics_detection | metrics_calibration |
-        metrics_offsets | reference_curves | visualize
+        metrics_offsets | reference_curves | visualize | gestures | animation
                                            components; they take plain arguments
     synthetic                              the hand generator, in NumPy and OpenCV
-    geometry                               cameras, heat maps, depth; the conventions page
+    geometry                               cameras, heat maps, depth, joint angles; the conventions
     networks | skeleton                    the 2D networks by name; the 21 joints
     picture_files | pickles | yaml_files | extras | keras_setup | video
                                            files from outside; how Keras and the extras are set up

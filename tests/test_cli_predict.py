@@ -43,9 +43,7 @@ def models(tmp_path_factory):
     )
     detector = build_detector(image_size_px=64, width=0.5)
     for name, threshold in (("finds", 0.0), ("nothing", 0.99)):
-        described = exporting.describe_detector(
-            image_size_px=64, width=0.5, threshold=threshold
-        )
+        described = exporting.describe_detector(image_size_px=64, width=0.5, threshold=threshold)
         exporting.export(detector, folder / f"{name}.tflite", "tflite", metadata=described)
     return folder
 

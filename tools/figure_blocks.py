@@ -220,6 +220,17 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         {"pictures": "title text", "precision": "precision 3", "recall": "recall 3",
          "handedness": "side+accuracy 3"},
     ),
+    "gestures": (
+        lambda: results("gestures")["gestures"],
+        {"gesture": "gesture code", "photographs that show it": "photographs 0",
+         "right": "right 0", "photographs of others that seem to": "wrong 0"},
+    ),
+    "gestures-sets": (
+        lambda: results("gestures")["sets"],
+        {"set": "set code", "photographs": "photographs 0", "hands found": "found 0",
+         "gesture right": "gesture %0", "fingers right": "fingers %0",
+         "number of fingers right": "count %0"},
+    ),
     "speed": (_speed, SPEED_COLUMNS),
     "speed-packaged": (lambda: _speed(PACKAGED_ROWS), SPEED_COLUMNS),
     "exports": (
@@ -306,6 +317,7 @@ SENTENCES: dict[str, Callable[[], str]] = {
         f"{name}-by": functools.partial(measured_by, name)
         for name in (
             "evaluation",
+            "gestures",
             "speed",
             "ablation",
             "step",

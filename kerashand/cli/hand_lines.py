@@ -1,34 +1,42 @@
-"""The list of hands that `kerashand-predict --json` writes: a line when it is known."""
+"""What `kerashand-predict` writes of hands while it works: lines of JSON, and rows of CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, TextIO
 
 from kerashand.cli.arguments import writing
 from kerashand.errors import number_of
 from kerashand.files import user_path
+from kerashand.gestures import FINGER_NAMES, Gesture
+from kerashand.skeleton import JOINT_NAMES
 
 
-class HandLines:
-    """A context manager that writes records as lines of JSON, each whole and at once.
+class _GrowingFile:
+    """A context manager that writes lines, each whole and at once.
 
     What has been written stays when the command is stopped. A file of that name is replaced when
     the first line is known, and not before.
 
     Args:
         target: a file, "-" for the terminal, None for nowhere.
+        what: one line, as the summary counts them.
+        head: the first line of a file.
     """
 
-    def __init__(self, target: str | None):
+    def __init__(self, target: str | None, *, what: str, head: str | None = None):
         self.path = None if target in (None, "-") else user_path(target)
         self._to_terminal = target == "-"
+        self._what, self._head = what, head
         self._count = 0
         self._file: TextIO | None = None
         self._opened = ExitStack()
 
-    def __enter__(self) -> HandLines:
+    def __enter__(self):
         return self
 
     def __exit__(self, *_) -> None:
@@ -36,19 +44,20 @@ class HandLines:
             with writing(self.path):
                 self._opened.close()
 
-    def add(self, record: dict[str, Any]) -> None:
-        """Write a record.
+    def write(self, line: str) -> None:
+        """Write a line.
 
         Raises:
             UserError: If the file cannot be written.
         """
-        line = json.dumps(record)
         if self._to_terminal:
             print(line, flush=True)
         elif self.path is not None:
             with writing(self.path):
                 if self._file is None:
                     self._file = self._opened.enter_context(self.path.open("w", encoding="utf-8"))
+                    if self._head is not None:
+                        self._file.write(self._head + "\n")
                 self._file.write(line + "\n")
                 self._file.flush()
         self._count += 1
@@ -56,20 +65,81 @@ class HandLines:
     @property
     def summary(self) -> str | None:
         """What is said of the file at the end; None without one."""
-        return None if self._file is None else f"{self.path}: {number_of(self._count, 'line')}"
+        if self._file is None:
+            return None
+        return f"{self.path}: {number_of(self._count, self._what)}"
+
+
+class HandLines(_GrowingFile):
+    """The records as lines of JSON."""
+
+    def __init__(self, target: str | None):
+        super().__init__(target, what="line")
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Write a record: a picture or frame with its hands.
+
+        Raises:
+            UserError: If the file cannot be written.
+        """
+        self.write(json.dumps(record))
+
+
+JOINT_COLUMNS = ("u_px", "v_px", "x_mm", "y_mm", "z_mm", "confidence")
+"""Of each joint: pixels, millimetres about the wrist, and how sure it is."""
+HAND_COLUMNS = ("number", "handedness", "score", "gesture", "gesture_score", "extended_fingers")
+CSV_COLUMNS = (
+    *("input", "frame", "time_s"), *HAND_COLUMNS,
+    *(f"{joint}_{column}" for joint in JOINT_NAMES for column in JOINT_COLUMNS),
+)  # fmt: skip
+
+
+class HandRows(_GrowingFile):
+    """The records as a table in CSV: a row for each hand of each picture or frame."""
+
+    def __init__(self, target: str | None):
+        super().__init__(target, what="row", head=",".join(CSV_COLUMNS))
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Write the rows of a record: a picture or frame with its hands.
+
+        Raises:
+            UserError: If the file cannot be written.
+        """
+        for hand in record.get("hands", ()):
+            joints = zip(hand["uv_px"], hand["xyz_about_wrist_mm"], hand["confidence"], strict=True)
+            extended = dict(zip(FINGER_NAMES, hand["extended_fingers"], strict=True))
+            told = {
+                **hand, "extended_fingers": " ".join(name for name in extended if extended[name])
+            }  # fmt: skip
+            row = [record["input"], record.get("frame"), record.get("time_s")]
+            row += [told[column] for column in HAND_COLUMNS]
+            row += [value for uv, xyz, sure in joints for value in (*uv, *xyz, sure)]
+            text = io.StringIO()
+            csv.writer(text, lineterminator="").writerow(row)
+            self.write(text.getvalue())
 
 
 def records_of(
-    numbered, *, scale_bone: str, scale_mm: float, scale_assumed: bool
+    numbered,
+    gestures: Mapping[int, Gesture],
+    *,
+    scale_bone: str,
+    scale_mm: float,
+    scale_assumed: bool,
 ) -> list[dict[str, Any]]:
-    """Hands with their numbers as JSON has them."""
+    """Hands with their numbers and gestures as JSON has them."""
     records = []
     for number, hand in numbered:
+        gesture = gestures[number]
         record = {
             "number": number,
             "handedness": hand.handedness,
             "p_right": None if hand.p_right is None else round(hand.p_right, 4),
             "score": round(hand.score, 4),
+            "gesture": gesture.name,
+            "gesture_score": round(gesture.score, 4),
+            "extended_fingers": list(gesture.extended),
             "box": [round(value, 2) for value in hand.box],
             "uv_px": _rounded(hand.uv_px, 2),
             "confidence": _rounded(hand.confidence, 4),

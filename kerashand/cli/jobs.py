@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,14 +35,16 @@ class Job:
         return None if camera_number(self.name) is not None else Path(self.name)
 
 
-def plan(inputs: Sequence[str], *, out: str | None, drawing: bool, json: str | None) -> list[Job]:
+def plan(
+    inputs: Sequence[str], *, out: str | None, drawing: bool, files: Mapping[str, str | None]
+) -> list[Job]:
     """The jobs of a call, each with the place of its drawing.
 
     Args:
         inputs: pictures, folders, videos and cameras as the user names them.
         out: file or folder for drawings; None puts them beside the inputs.
         drawing: whether there are drawings.
-        json: file of the list of hands, "-" for the terminal.
+        files: other files that are written, by their option; "-" is the terminal.
 
     Raises:
         UserError: For an input that does not exist, an output that cannot be written, or one that
@@ -50,13 +52,13 @@ def plan(inputs: Sequence[str], *, out: str | None, drawing: bool, json: str | N
     """
     if out is not None and not drawing:
         raise UserError("--out and --no-drawing exclude each other.")
-    for flag, value in (("--out", out), ("--json", json)):
+    for flag, value in {"--out": out, **files}.items():
         if value is not None and not value.strip():
             raise UserError(f"{flag} must name a file. Received: an empty text")
     jobs = [job for name in inputs for job in _jobs_of(name)]
     if drawing:
         jobs = _with_targets(jobs, out)
-    _check_outputs(jobs, json)
+    _check_outputs(jobs, files)
     return jobs
 
 
@@ -138,7 +140,7 @@ def _target(job: Job, place: Path | None, stem: str | None) -> Path | None:
     return (job.path.parent if place is None else place) / name
 
 
-def _check_outputs(jobs: list[Job], json: str | None) -> None:
+def _check_outputs(jobs: list[Job], files: Mapping[str, str | None]) -> None:
     inputs = {job.path.resolve(): job.name for job in jobs if job.path is not None}
     outputs = {}
     for job in jobs:
@@ -157,11 +159,14 @@ def _check_outputs(jobs: list[Job], json: str | None) -> None:
                 f"The drawings of {other} and {job.name} would both be {job.target}: draw them "
                 "into different folders."
             )
-    if json is not None and json != "-":
-        path = user_path(json)
-        if json.endswith(("/", os.sep)):
-            raise UserError(f"--json must name a file. Received: {json}")
-        _check_output("--json", path, {**inputs, **outputs})
+    for flag, name in files.items():
+        if name is None or name == "-":
+            continue
+        path = user_path(name)
+        if name.endswith(("/", os.sep)):
+            raise UserError(f"{flag} must name a file. Received: {name}")
+        _check_output(flag, path, {**inputs, **outputs})
+        outputs[path.resolve()] = flag
 
 
 def _check_output(flag: str, path: Path, taken: dict[Path, str]) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
-from kerashand.cli.hand_lines import HandLines, records_of
+from kerashand.cli.hand_lines import HandLines, HandRows, records_of
+from kerashand.cli.motion_files import MotionFiles, add_export_arguments
 from kerashand.errors import UserError, number_of
+from kerashand.gestures import GestureFilter, gesture_of, in_words
 
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
@@ -43,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--json", metavar="FILE", help="write the hands, a line for each picture or frame when it "
         "is known; - for the terminal",
     )  # fmt: skip
+    add_export_arguments(parser)
     parser.add_argument(
         "--box", metavar="L,T,R,B", help="pictures: look in this box for one hand, in pixels of "
         "the upright picture (--box=-5,... if the first number is negative)",
@@ -122,8 +125,13 @@ class _Prediction:
             arguments.inputs,
             out=arguments.out,
             drawing=not arguments.no_drawing,
-            json=arguments.json,
+            files={
+                "--json": arguments.json,
+                "--csv": arguments.csv,
+                **MotionFiles.named(arguments),
+            },
         )
+        MotionFiles.check(arguments, planned)
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
         for flag, given in (("--box", self.box), ("--handedness", arguments.handedness != "auto")):
@@ -139,12 +147,13 @@ class _Prediction:
         self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
         # Every joint of one picture; of several, and beside JSON in the terminal, hands alone.
         self.joints_told = len(planned) == 1 and arguments.json != "-"
-        with HandLines(arguments.json) as self.lines:
+        with HandLines(arguments.json) as self.lines, HandRows(arguments.csv) as self.rows:
             try:
                 failed = self._each(planned)
             finally:  # also of what an error or Ctrl-C ends
-                if self.lines.summary is not None:
-                    self._say(self.lines.summary)
+                for summary in (self.lines.summary, self.rows.summary):
+                    if summary is not None:
+                        self._say(summary)
         if failed:
             raise UserError(f"{failed} of {len(planned)} inputs could not be used.")
 
@@ -187,12 +196,13 @@ class _Prediction:
         except ValueError as error:  # a box that is not in this picture
             raise UserError(f"{job.name}: {error}") from error
         numbered = list(enumerate(hands))
-        self.lines.add({"input": job.name, "hands": self._records(numbered)})
+        gestures = {number: gesture_of(hand) for number, hand in numbered}
+        self._add({"input": job.name, "hands": self._records(numbered, gestures)})
         self._say(f"{job.name}: {_number(len(hands), 'hand')}")
         if not hands:
             self._say("  --box L,T,R,B says where one is.")
         for number, hand in numbered:
-            self._say(self._line(number, hand))
+            self._say(self._line(number, hand, gestures[number]))
             if self.joints_told:
                 self._say(self._table(hand))
         if job.target is not None:
@@ -203,14 +213,19 @@ class _Prediction:
                 visualize.save_png(job.target, draw(rgb, numbered))
             self._say(f"drawn in {job.target}")
 
-    def _line(self, number: int, hand) -> str:
+    def _add(self, record: dict[str, Any]) -> None:
+        self.lines.add(record)
+        self.rows.add(record)
+
+    def _line(self, number: int, hand, gesture) -> str:
         """What is known of a hand beside its joints."""
         from kerashand.cli.drawing import SURE_SCORE
 
         unsure = "" if hand.score >= SURE_SCORE else " (unsure)"
         away = hand.root_depth_mm
         far = "" if away is None else f"; the wrist is {away:.0f} mm away"
-        return f"  hand {number}: {hand.handedness}, score {hand.score:.2f}{unsure}{far}"
+        shown = f"; {in_words(gesture)}"
+        return f"  hand {number}: {hand.handedness}, score {hand.score:.2f}{unsure}{shown}{far}"
 
     def _table(self, hand) -> str:
         """The joints of a hand in pixels and millimetres."""
@@ -223,9 +238,10 @@ class _Prediction:
             rows.append(f"  {name:<11} {u:8.1f} {v:8.1f} {x:9.1f} {y:7.1f} {z:7.1f}")
         return "\n".join(rows)
 
-    def _records(self, numbered) -> list[dict[str, Any]]:
+    def _records(self, numbered, gestures) -> list[dict[str, Any]]:
         return records_of(
             numbered,
+            gestures,
             scale_bone=self.pose.scale_bone,
             scale_mm=self.scale_mm,
             scale_assumed=self.arguments.scale_mm is None,
@@ -248,6 +264,7 @@ class _Prediction:
             intrinsics=self.intrinsics,
             scale_mm=self.arguments.scale_mm,
         )
+        gestures, motions = GestureFilter(), MotionFiles(self.arguments, self.scale_mm)
         count, seen, working, last_s = 0, 0, 0.0, None
         with ExitStack() as stack:
             take = self._taker(job, video, stack)
@@ -258,12 +275,13 @@ class _Prediction:
                     seconds = frame.duration_s if last_s is None else frame.time_s - last_s
                     hands, last_s = tracker.update(frame.rgb, seconds), frame.time_s
                     working += time.monotonic() - start
-                    self.lines.add(
+                    self._add(
                         {
                             "input": job.name, "frame": count, "time_s": round(frame.time_s, 6),
-                            "hands": self._records(hands),
+                            "hands": self._records(hands, gestures.update(hands)),
                         }
                     )  # fmt: skip
+                    motions.add(frame, hands)
                     count, seen = count + 1, seen + bool(hands)
                     if not take(frame, hands):
                         break
@@ -277,6 +295,8 @@ class _Prediction:
         )
         if video.complaint is not None:
             self._warn(video.complaint)
+        for told in motions.write():
+            self._say(told)
         if job.target is not None:
             self._say(f"drawn in {job.target}")
 

@@ -41,10 +41,14 @@ Depth window:
     d_max = d_root + k * scale and d_range = 2 * k * scale, k = `half_width_scales`. Maps are
     D_n = clip((d_max - d) / d_range, 0, 1): 1 near, 0 far and background.
 
+Axes of a hand:
+    across, up and out of the palm, and signs of flexion and abduction: `joint_angles`. OpenXR and
+    animation files have x right, y up, z to the camera: ours after a half turn about x.
+
 Shape letters:
     B batch; H W pixels; h w heat-map cells; K = 21 joints; S stages; D side of a depth map;
     `[..., K, 3]` any leading axes.
 
 `camera`, `pose` and `depth` take NumPy arrays and tensors alike and import no TensorFlow;
-`heatmaps` is written in `keras.ops`.
+`palm` and `joint_angles` take NumPy arrays; `heatmaps` is written in `keras.ops`.
 """

@@ -1,0 +1,143 @@
+"""What is kept of a followed video: where each hand's joints were, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerashand.skeleton import ROOT
+
+Floats = NDArray[np.float64]
+MM = 1e-3
+"""Metres."""
+
+
+class FollowedHand(Protocol):
+    """What is asked of a hand; `kerashand.runtime.Hand` has it."""
+
+    @property
+    def handedness(self) -> str:
+        """`left` or `right`."""
+
+    @property
+    def uv_px(self) -> Floats:
+        """[21, 2] pixels of the picture."""
+
+    @property
+    def xyz_relative(self) -> Floats:
+        """[21, 3] joints about the wrist in lengths of the scale bone."""
+
+    @property
+    def xyz_mm(self) -> Floats | None:
+        """[21, 3] joints in the camera's frame, where it is known."""
+
+
+@dataclass(frozen=True)
+class HandMotion:
+    """One hand through the frames in which it was followed.
+
+    Attributes:
+        number: of the hand.
+        handedness: "left" or "right".
+        frames: [T] numbers of frames of the film, one after the other.
+        wrist_m: [T, 3] x right, y down, z away.
+        xyz_m: [T, 21, 3] joints about the wrist in the same axes.
+    """
+
+    number: int
+    handedness: str
+    frames: NDArray[np.int64]
+    wrist_m: Floats
+    xyz_m: Floats
+
+    @property
+    def name(self) -> str:
+        """What it is called in files."""
+        return f"hand{self.number}_{self.handedness}"
+
+
+@dataclass(frozen=True)
+class Film:
+    """The hands of a film, and the times of all of its frames in seconds."""
+
+    times_s: Floats
+    hands: list[HandMotion]
+
+
+@dataclass
+class _Track:
+    """One hand while it is followed: a list entry for each frame."""
+
+    handedness: str = ""
+    frames: list[int] = field(default_factory=list)
+    xyz_m: list[Floats] = field(default_factory=list)
+    camera_m: list[Floats] = field(default_factory=list)
+    aside_px: list[Floats] = field(default_factory=list)
+    pixels: list[float] = field(default_factory=list)
+
+
+class MotionRecorder:
+    """Collects the hands of a film frame by frame.
+
+    With a known camera joints and wrist are those in its frame. Without one the joints are
+    `xyz_relative`, and the wrist moves across the picture as seen from far away: as many metres as
+    its pixels are worth at the hand, by the median over the frames, at depth 0.
+
+    Args:
+        scale_mm: length of the scale bone.
+    """
+
+    def __init__(self, scale_mm: float):
+        self.scale_m = scale_mm * MM
+        self._times_s: list[float] = []
+        self._tracks: dict[int, _Track] = {}
+
+    def add(
+        self,
+        time_s: float,
+        hands: Iterable[tuple[int, FollowedHand]],
+        *,
+        size_px: tuple[int, int],
+    ) -> None:
+        """The next frame, its time, its hands with their numbers, and its width and height."""
+        for number, hand in hands:
+            track = self._tracks.setdefault(number, _Track())
+            track.handedness = hand.handedness  # the last: it is averaged over the frames
+            track.frames.append(len(self._times_s))
+            if hand.xyz_mm is None:
+                track.xyz_m.append(hand.xyz_relative * self.scale_m)
+            else:
+                track.xyz_m.append((hand.xyz_mm - hand.xyz_mm[ROOT]) * MM)
+                track.camera_m.append(hand.xyz_mm[ROOT] * MM)
+            track.aside_px.append(hand.uv_px[ROOT] - (np.array(size_px) - 1.0) / 2.0)
+            track.pixels.append(_pixels(hand))
+        self._times_s.append(time_s)
+
+    def film(self) -> Film:
+        """All that was added."""
+        hands = [self._motion(number, track) for number, track in sorted(self._tracks.items())]
+        return Film(np.array(self._times_s), hands)
+
+    def _motion(self, number: int, track: _Track) -> HandMotion:
+        if len(track.camera_m) == len(track.frames):
+            wrist = np.stack(track.camera_m)
+        else:
+            across = np.stack(track.aside_px) / np.median(track.pixels) * self.scale_m
+            wrist = np.concatenate([across, np.zeros((len(across), 1))], axis=1)
+        return HandMotion(
+            number=number,
+            handedness=track.handedness,
+            frames=np.array(track.frames),
+            wrist_m=wrist,
+            xyz_m=np.stack(track.xyz_m),
+        )
+
+
+def _pixels(hand: FollowedHand) -> float:
+    """Pixels of a scale bone that lies across the view: least squares over the joints."""
+    flat, about = hand.xyz_relative[:, :2], hand.uv_px - hand.uv_px[ROOT]
+    return max(float((flat * about).sum() / max((flat * flat).sum(), 1e-9)), 1e-3)
