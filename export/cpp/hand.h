@@ -122,11 +122,8 @@ class HandReader {
     for (size_t i = 0; i < passes_.size(); ++i)
       if (passes_[i].counts(hand.handedness)) good.push_back({&passes_[i].hand, weight(i)});
     if (good.empty()) good.push_back({&last(), 1.0});
-    double weights = 0.0;
     std::array<double, kJoints> shares{};
     for (const auto& [one, weight] : good) {
-      weights += weight;
-      hand.score += weight * one->score;
       for (int i = 0; i < kJoints; ++i) {
         const double share = weight * one->confidence[i] * one->confidence[i] + kLeastWeight;
         shares[i] += share;
@@ -141,7 +138,11 @@ class HandReader {
       hand.z_relative[i] /= shares[i];
       hand.confidence[i] /= shares[i];
     }
-    hand.score = model_.has_heads() ? hand.score / weights : meanOf(hand.confidence);
+    hand.score = meanOf(hand.confidence);
+    if (model_.has_heads())  // every pass must see a hand
+      hand.score = std::min_element(passes_.begin(), passes_.end(), [](const Pass& a, const Pass& b) {
+                     return a.hand.score < b.hand.score;
+                   })->hand.score;
     return hand;
   }
 

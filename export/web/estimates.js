@@ -53,7 +53,6 @@ export function meanJoints(estimates) {
     uvPx: mean('uvPx', 2),
     zRelative: mean('zRelative', 1),
     confidence: mean('confidence', 1),
-    score: weighted(estimates, ({ score }) => score),
   };
 }
 

@@ -196,7 +196,9 @@ export class HandPose {
     const handedness = this.handednessBy(estimates, asks);
     const good = estimates.filter((estimate) => counts(estimate, handedness));
     const joints = meanJoints(good.length ? good : estimates.slice(-1));
-    if (!this.hasHeads) joints.score = meanOf(joints.confidence);
+    joints.score = this.hasHeads
+      ? Math.min(...estimates.map(({ score }) => score))
+      : meanOf(joints.confidence);
     const pRight = asks ? meanPRight(estimates) : null;
     return handOf({ handedness, pRight, ...joints }, this.scaleBone);
   }

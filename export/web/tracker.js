@@ -90,8 +90,10 @@ function newTrack(number, hand, recipe) {
 /** Take over the hand of the next frame, and average its handedness. */
 function takeOver(track, hand, mostFrames) {
   track.frames += 1;
-  track.hand = hand;
-  if (hand.pRight === null || track.rightLogit === null) return;
+  if (hand.pRight === null || track.rightLogit === null) {
+    track.hand = { ...hand, pRight: track.hand.pRight };
+    return;
+  }
   const share = 1 / Math.min(track.frames, mostFrames);
   track.rightLogit += share * (logit(hand.pRight) - track.rightLogit);
   const pRight = probability(track.rightLogit);

@@ -68,8 +68,8 @@ def probability(value: float) -> float:
 
 def mean_joints(
     estimates: Sequence[Estimate], weights: Sequence[float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
-    """Joints [21, 2], depth [21], confidence [21] and score, the mean of passes.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Joints [21, 2], depth [21] and confidence [21], the mean of passes.
 
     Each joint counts by the weight of its pass times the square of its confidence.
     """
@@ -78,5 +78,4 @@ def mean_joints(
     share /= share.sum(axis=0)
     uv = sum(part[:, None] * e.uv_px for part, e in zip(share, estimates, strict=True))
     z = sum(part * e.z_relative for part, e in zip(share, estimates, strict=True))
-    score = sum(w * e.score for w, e in zip(weights, estimates, strict=True)) / sum(weights)
-    return uv, z, (share * confidence).sum(axis=0), float(score)
+    return uv, z, (share * confidence).sum(axis=0)

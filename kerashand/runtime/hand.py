@@ -24,8 +24,8 @@ class Hand:
     Attributes:
         handedness: "left" or "right", anatomically.
         p_right: 0..1, how likely it is a right hand; None where the caller gave the handedness.
-        score: 0..1, how likely there is a hand; of a model that does not say, the mean of
-            `confidence`.
+        score: 0..1, how likely there is a hand, the least of all passes; of a model that does not
+            say, the mean of `confidence`.
         uv_px: [21, 2] pixels of the picture.
         z_relative: [21] depth behind the wrist in lengths of the scale bone: along the camera's
             axis where intrinsics are given, else along the line of sight to the hand, as if that

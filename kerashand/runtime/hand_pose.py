@@ -361,14 +361,14 @@ class HandPose:
             for estimate, weight in zip(estimates, weights, strict=True)
             if _counts(estimate, handedness)
         ] or [(estimates[-1], 1.0)]
-        uv, z, confidence, score = mean_joints(*zip(*good, strict=True))
-        if not self.has_heads:
-            score = float(confidence.mean())
+        uv, z, confidence = mean_joints(*zip(*good, strict=True))
+        # Every pass must see a hand: one that looks closer at something else often does.
+        least = min(estimate.score for estimate in estimates)
         ask = auto and self.has_heads
         return Hand(
             handedness=handedness,
             p_right=mean_p_right(estimates, self.recipe.first_weight) if ask else None,
-            score=score,
+            score=least if self.has_heads else float(confidence.mean()),
             uv_px=uv,
             z_relative=z,
             confidence=confidence,

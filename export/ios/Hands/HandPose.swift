@@ -240,7 +240,7 @@ struct HandPose {
         return Hand(
             handedness: handedness, pRight: pRight(estimates, said),
             score: hasHeads
-                ? weightedMean(good.map(\.score), weights) : weightedMean(confidence),
+                ? estimates.map(\.score).min() ?? 0 : weightedMean(confidence),
             uvPx: uvPx, zRelative: zRelative, confidence: confidence,
             xyzRelative: relativeJoints(uvPx, zRelative, scaleBone: scaleBone))
     }

@@ -205,7 +205,7 @@ class HandPose(
         val confidence = mean { estimate, joint -> estimate.confidence[joint] }
         return Hand(
             handedness, pRight(estimates, said),
-            score = if (hasHeads) mean(good.map { it.score }, weights) else confidence.average(),
+            score = if (hasHeads) estimates.minOf { it.score } else confidence.average(),
             uvPx, zRelative, confidence, relativeJoints(uvPx, zRelative, scaleBone),
         )
     }
