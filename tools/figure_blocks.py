@@ -21,6 +21,7 @@ GROUPS = {
     "fingers": "set: fingers",
     "sign_digits": "set: sign_digits",
     "stereo": "set: the two clips",
+    "ti1k": "set: ti1k",
     "handedness: left": "handedness: left",
     "handedness: right": "handedness: right",
 }
@@ -119,19 +120,21 @@ def _files(names: Iterable[str]) -> list[dict]:
     ]  # fmt: skip
 
 
+def _photographs() -> list[dict]:
+    groups = results("evaluation")["photographs"]
+    return titled({name: row for name, row in groups.items() if row.get("hands")}, GROUPS)
+
+
 def _joints_3d() -> list[dict]:
-    older = results("evaluation_version_3")["rendered hands"]
-    found = {**results("evaluation"), "version 3": older}
-    return _chosen(found, {
+    return _chosen(results("evaluation"), {
         "photographs in 3D": "the two clips",
         "the labeller's own depth": "the labeller itself on them",
         "rendered hands": "rendered hands, all views",
-        "version 3": "rendered hands of version 3",
     })  # fmt: skip
 
 
 def _passes() -> list[dict]:
-    names = ("evaluation_passes_1", "evaluation_passes_2", "evaluation", "evaluation_loose")
+    names = ("evaluation_passes_1", "evaluation", "evaluation_passes_4", "evaluation_loose")
     return [results(name) for name in names]
 
 
@@ -162,7 +165,7 @@ def _step_parts() -> list[dict]:
 
 
 def _detector() -> list[dict]:
-    titles = {"photographs": "photographs", "drawn pictures": "rendered pictures"}
+    titles = {"photographs": "photographs", "rendered pictures": "rendered pictures"}
     return _chosen(results("detector"), titles)
 
 
@@ -187,15 +190,18 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
          "2D px of 96": "mean_error_px/mean 1"},
     ),
     "photographs": (
-        lambda: titled(results("evaluation")["photographs"], GROUPS),
+        _photographs,
         {"group": "title text", "hands": "hands 0", "mean px": "mean_px 1",
-         "median px": "median_px 1", "PCK 0.1": "pck 3"},
+         "median px": "median_px 1", "PCK 0.1": "pck 3", "above 15 px": "hands_above_15px %0",
+         "ECE": "calibration_error 3", "handedness": "handedness 3",
+         "handedness, worst": "handedness_worst 3"},
     ),
     "joints-3d": (
         _joints_3d,
         {"pictures": "title text", "hands": "hands 0", "mean px": "mean_px 1",
          "AUC 20-50 mm": "auc 3", "mean mm": "mean_mm 1", "median mm": "median_mm 1",
-         "depth mm": "depth_mm 1", "depth slope": "depth_slope 2",
+         "depth mm": "depth_mm 1", "Procrustes mm": "procrustes_mm 1",
+         "depth slope": "depth_slope 2",
          "wrist mean mm": "root_mean_mm 0", "wrist median mm": "root_median_mm 0",
          "wrist share of the distance": "root_share %1"},
     ),
@@ -203,7 +209,7 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         lambda: [results("evaluation")["whole pictures"]],
         {"photographs": "photographs 0", "pictures without hands": "without+hands 0",
          "precision": "precision 3", "recall": "recall 3",
-         "handedness, of the hands found": "side 3",
+         "handedness, of the hands found": "handedness 3",
          "pictures without hands that show one": "share_of_empty_with_a_hand %1"},
     ),
     "passes": (
@@ -218,7 +224,7 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
     "detector": (
         _detector,
         {"pictures": "title text", "precision": "precision 3", "recall": "recall 3",
-         "handedness": "side+accuracy 3"},
+         "handedness": "handedness+accuracy 3"},
     ),
     "gestures": (
         lambda: results("gestures")["gestures"],

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.errors import UserError
+from kerashand.runtime.hand_pose import DETECTOR_FILE, packaged_model
 
 HERE = Path(__file__).resolve().parent
 POSE, DETECTOR = "hand_pose.tflite", "hand_detector.tflite"
@@ -54,7 +55,12 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
     yield Step(
         POSE, ["kerashand-export", "--model", "runs/pose", "--precision", "fp16", "--out", POSE]
     )
-    yield Step(DETECTOR, ["train_detector.py", *photographs, "--out", DETECTOR])
+    start = str(packaged_model(DETECTOR_FILE))
+    yield Step(
+        DETECTOR,
+        ["train_detector.py", *photographs, "--start", start, "--rendered", "6000", "--epochs", "6",
+         "--steps", "400", "--learning-rate", "1.5e-3", "--out", DETECTOR],
+    )  # fmt: skip
     models = ["--model", POSE, "--detector", DETECTOR]
     for split in ("val", "test") if test else ("val",):
         for passes in (1, 2):
