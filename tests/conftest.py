@@ -87,8 +87,17 @@ def shared_run(tmp_path_factory):
     return tiny_run(folder)
 
 
+PROGRAMS = {
+    "test_export_cpp", "test_export_jetson", "test_export_python", "test_export_web",
+    "test_golden_web",
+}  # fmt: skip
+"""Files whose tests need a browser, a compiler, Node.js, or programs of their own."""
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
+        if item.path.stem in PROGRAMS:
+            item.add_marker("programs")
         if item.get_closest_marker("data") and not os.environ.get("KERASHAND_DATA"):
             item.add_marker(pytest.mark.skip(reason="KERASHAND_DATA names no folder of data sets"))
         if item.get_closest_marker("gpu") and os.environ["CUDA_VISIBLE_DEVICES"] == "-1":
