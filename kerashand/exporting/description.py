@@ -7,7 +7,7 @@ from typing import Any
 from kerashand import __version__
 from kerashand.config import Config, config_hash
 from kerashand.geometry.pose import LINE_OF_SIGHT, OPTICAL_AXIS
-from kerashand.runtime import recipe
+from kerashand.runtime.recipe import KEY, Recipe
 from kerashand.skeleton import JOINT_NAMES
 
 FALLBACK_STYLE = "varied"
@@ -17,6 +17,8 @@ DEPTH_IN_WORDS = {
 }
 
 
+LEAST_P_HAND = 0.4
+"""A hand of a video is lost below this probability; without heads the score is another number."""
 HEADS_IN_WORDS = {
     "p_right": "[] 0..1: the crop shows a right hand",
     "p_hand": "[] 0..1: the crop shows a hand",
@@ -60,7 +62,7 @@ def describe(config: Config) -> dict[str, Any]:
             for name, value in architecture.items()
         },
         "style": _style_of(config),
-        recipe.KEY: recipe.Recipe().to_dict(),
+        KEY: (Recipe(least_score=LEAST_P_HAND) if heads else Recipe()).to_dict(),
     }
 
 
