@@ -842,7 +842,7 @@ def _detector_content() -> tuple[bytes, dict[str, Any]]:
 def _look(path: Path, picture: np.ndarray) -> None:
     from kerashand.runtime.detector import Detector
 
-    Detector.load(path).find(picture, max_hands=2)
+    Detector.load(path).detect(picture, max_hands=2)
 
 
 def tflite_case(work: Path) -> Case:
@@ -888,7 +888,7 @@ def onnx_case(work: Path) -> Case:
             return size, helper.make_node("ConstantOfShape", [f"{name}_size"], [name])
 
         shapes = {"score": [1, cells, cells], "box": [1, cells, cells, 4],
-                  "right": [1, cells, cells]}  # fmt: skip
+                  "p_right": [1, cells, cells]}  # fmt: skip
         sizes, nodes = zip(*(constant(*item) for item in shapes.items()), strict=True)
         sizes = list(sizes)
         if external:

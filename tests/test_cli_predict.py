@@ -109,7 +109,7 @@ def test_a_small_picture_is_drawn_enlarged(score, words):
     uv_px = np.stack([np.linspace(20, 60, 21), np.linspace(70, 30, 21)], axis=1)
     hand = Hand(
         handedness="right", uv_px=uv_px, confidence=np.full(21, score), z_relative=np.zeros(21),
-        xyz_relative=np.zeros((21, 3)),
+        xyz_relative=np.zeros((21, 3)), score=score,
     )  # fmt: skip
     drawn = drawing.draw(np.full((100, 100, 3), 200, np.uint8), [(0, hand)])
     assert drawn.shape == (600, 600, 3)  # six times
@@ -573,18 +573,19 @@ class Scripted(HandPose):
         super().__init__(loaded.backend, None)
         self.script, self.frame, self.searches = script, 0, 0
 
-    def find(self, rgb, *, max_hands=2):
+    def detect(self, rgb, *, max_hands=2):
         self.searches += 1
         return [Detection(box, "right", 1.0) for box in self.script[self.frame]][:max_hands]
 
-    def _look(self, rgb, centre, side_px, angle_rad, *, side):
+    def _pass(self, rgb, view, handedness):
         boxes = self.script[self.frame]
-        near = min(boxes, default=None, key=lambda b: abs((b[0] + b[2]) / 2 - centre[0]))
-        hand = super()._look(rgb, centre, side_px, angle_rad, handedness=side)
+        near = min(boxes, default=None, key=lambda b: abs((b[0] + b[2]) / 2 - view[0][0]))
+        estimate = super()._pass(rgb, view, handedness)
         if near is None:
-            return dataclasses.replace(hand, confidence=np.zeros(21))
+            return dataclasses.replace(estimate, confidence=np.zeros(21))
         uv = np.linspace(near[:2], near[2:], 21)
-        return dataclasses.replace(hand, confidence=np.full(21, 0.9), uv_px=uv)
+        confidence = np.full(21, 0.9)
+        return dataclasses.replace(estimate, confidence=confidence, uv_px=uv, fits=True)
 
 
 def test_a_hand_keeps_its_number_until_it_is_gone(models):

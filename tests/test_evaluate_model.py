@@ -22,7 +22,7 @@ class Oracle(HandPose):
     """Answers with `uv_px` and `z_relative` of the next picture, moved right by some pixels."""
 
     scale_bone, depth_along = "wrist_middle_mcp", "optical_axis"
-    detector = None
+    detector, has_heads = None, False
 
     def __init__(self, truths, off_px=0.0):
         self.truths, self.off_px, self.handedness = iter(truths), off_px, []
@@ -31,7 +31,9 @@ class Oracle(HandPose):
         uv, z = next(self.truths)
         self.handedness.append(handedness)
         uv = np.asarray(uv, np.float64) + np.array([self.off_px, 0.0])
-        return [Hand(handedness, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)))]
+        return [
+            Hand(handedness, uv, np.asarray(z, np.float64), np.ones(21), np.zeros((21, 3)), 1.0)
+        ]
 
 
 def rendered_truth(count):
@@ -131,6 +133,7 @@ class Chooser(HandPose):
     """
 
     scale_bone, depth_along, detector, least_score = "wrist_middle_mcp", "optical_axis", True, 0.5
+    has_heads = False
 
     def __init__(self, found):
         self.found = found
@@ -153,7 +156,7 @@ class Chooser(HandPose):
             handedness = "right" if cut[:half].mean() > cut[half:].mean() else "left"
         if uv is None:
             uv = np.array(box, np.float64).reshape(2, 2)[np.arange(21) % 2]
-        return Hand(handedness, uv, np.zeros(21), np.full(21, score), np.zeros((21, 3)))
+        return Hand(handedness, uv, np.zeros(21), np.full(21, score), np.zeros((21, 3)), score)
 
 
 SURE = {1: 0.8, 2: 0.8, 5: 0.6, 6: 0.1}

@@ -277,8 +277,8 @@ class Halves:
             "uv_px": self.rows["uv_px"][places],
             "z_relative": self.rows["z_relative"][places],
             "confidence": np.ones((len(images), 21)),
-            "right": (left > right).astype(float),
-            "hand": (np.maximum(left, right) > 20.0).astype(float),
+            "p_right": (left > right).astype(float),
+            "p_hand": (np.maximum(left, right) > 20.0).astype(float),
         }
 
 
@@ -336,7 +336,7 @@ def test_a_keras_model_with_heads_answers_all_questions(rng):
         if not heads:
             assert found.p_right is found.p_hand is None
             continue
-        mirrored = predictor.run(np.ascontiguousarray(rows["image"][:, :, ::-1]))["right"]
+        mirrored = predictor.run(np.ascontiguousarray(rows["image"][:, :, ::-1]))["p_right"]
         np.testing.assert_allclose(found.p_right_mirrored, mirrored, rtol=1e-5)
         assert not np.allclose(found.p_right, mirrored, atol=1e-6)
         assert found.p_hand.shape == (6,)

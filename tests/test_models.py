@@ -479,7 +479,7 @@ def test_npz_loads_chosen_parts(tmp_path):
     for one, other in zip(before, parts.regressor.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match="`only` must name parts of"):
-        hand_pose.load_parts_npz(tmp_path / "w.npz", parts.models, only=["regularizer"])
+        hand_pose.load_parts_npz(tmp_path / "w.npz", parts.models, only=["decoder"])
 
 
 def _write(path, arrays):
@@ -496,7 +496,7 @@ def test_inference_tells_the_probabilities_of_the_heads():
     seen = hand_pose.regressor_inputs(maps, network["features"], parts.decode)
     answers = parts.regressor(seen, training=False)
     outputs = parts.build_inference_model()(image, training=False)
-    for name, logit in (("right", "right"), ("hand", "hand"), ("confidence", "precise")):
+    for name, logit in (("p_right", "right"), ("p_hand", "hand"), ("confidence", "precise")):
         expected = 1.0 / (1.0 + np.exp(-np.asarray(answers[f"{logit}_logit"])))
         np.testing.assert_allclose(outputs[name], expected, rtol=1e-5, atol=1e-5)
 

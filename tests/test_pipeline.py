@@ -23,7 +23,7 @@ from kerashand.geometry.camera import HAND_MARGIN, apply_affine, cam_from_px, px
 from kerashand.geometry.depth import normalise_depth, normalised_joint_depth
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.runtime.crop import crop_from_image
-from kerashand.runtime.hand_pose import view_of_joints
+from kerashand.runtime.views import view_of_joints
 
 SIZE, CELLS = 64, 32
 GEOMETRY = BatchGeometry(SIZE, CELLS, "middle_mcp_pip", 5.0)
@@ -397,7 +397,7 @@ def test_upright_hands_are_shown_as_the_second_look_of_the_runtime_shows_them(ra
     parameters = dataclasses.replace(augment.NO_CHANGE, upright=1.0)
     affine, _ = augment.random_affine(raw["uv_px"], SIZE, parameters, KEY)
     for uv, matrix in zip(raw["uv_px"].numpy().astype(float), affine.numpy(), strict=True):
-        centre, side_px, angle = view_of_joints(uv)
+        centre, side_px, angle = view_of_joints(uv, margin=HAND_MARGIN)
         expected = crop_from_image(centre, side_px, SIZE, angle_rad=angle)
         if side_px / HAND_MARGIN > augment.SMALLEST_BOX * SIZE:
             np.testing.assert_allclose(

@@ -62,7 +62,7 @@ def assert_same(hands, expected):
     """The same hands to the last bit."""
     assert len(hands) == len(expected)
     for hand, wanted in zip(hands, expected, strict=True):
-        assert hand.handedness == wanted.side
+        assert hand.handedness == wanted.handedness
         for name in ("uv_px", "z_relative", "confidence", "xyz_relative"):
             np.testing.assert_array_equal(getattr(hand, name), getattr(wanted, name), err_msg=name)
 

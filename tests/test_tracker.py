@@ -15,6 +15,8 @@ FRAME = np.zeros((SIZE, SIZE, 3), np.uint8)
 class Joints:
     """A pose model that sees a hand in every crop as it should lie there, with given scores."""
 
+    outputs = frozenset({"uv_px", "z_relative", "confidence"})
+
     def __init__(self, *scores):
         self.metadata = {"image_size_px": SIZE, "scale_bone": "wrist_middle_mcp"}
         self.scores, self.looks = scores, 0
@@ -39,7 +41,7 @@ class OneHand:
             "image_size_px": SIZE, "threshold": 0.25, "least_score": 0.3,
         }  # fmt: skip
         self.output = {
-            "score": np.zeros((8, 8)), "box": np.zeros((8, 8, 4)), "right": np.ones((8, 8)),
+            "score": np.zeros((8, 8)), "box": np.zeros((8, 8, 4)), "p_right": np.ones((8, 8)),
         }  # fmt: skip
         self.output["score"][4, 4] = score
         self.output["box"][4, 4] = box

@@ -29,7 +29,7 @@ from kerashand.synthetic.scene import render_sample
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden"
 SIZE_PX = 128
-SIZES = ((160, 120), (120, 160), (200, 200), (97, 131), (320, 180))  # width, height
+SIZES = ((96, 72), (72, 96), (120, 120), (61, 79), (160, 90))  # width, height
 CASES = 10
 GIVEN = {3: "left", 6: "right"}
 PASSES = {0: 1, 2: 3, 5: 4}

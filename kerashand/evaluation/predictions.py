@@ -186,11 +186,11 @@ def _of_batch(predictor: Predictor, batch: Arrays) -> Arrays:
         "depth_l1": _depth_l1(predictor, batch, output["z_relative"]),
         "window_mm": measured_depth(predictor, batch)[2],
     }
-    if "right" in output:
+    if "p_right" in output:
         mirrored = np.ascontiguousarray(batch["image"][:, :, ::-1])
         row["p_right"] = output["p_right"]
         row["p_right_mirrored"] = np.asarray(predictor.run(mirrored)["p_right"], np.float64)
-        row["p_hand"] = output["hand"]
+        row["p_hand"] = output["p_hand"]
     return row
 
 

@@ -60,7 +60,7 @@ def _pictures(
 ) -> list[dict[str, Any]]:
     output, xyz = outputs_of(predictor, batch)
     drawn = None
-    if predictor.draw is not None:
+    if predictor.generate_depth is not None:
         drawn = predictor.generate_depth(batch["uv_px"], output["z_relative"])[..., 0]
     results, (measured, weight, window_mm) = [], measured_depth(predictor, batch)
     for row, (number, group) in enumerate(named):

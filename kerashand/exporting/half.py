@@ -15,8 +15,12 @@ import numpy as np
 from kerashand.exporting.quantization import NETWORK
 from kerashand.networks import NETWORKS
 
-FIRST_LAYERS = sorted({spec.first_layer for spec in NETWORKS.values()})
-FIRST_LAYER = rf".*/({'|'.join(FIRST_LAYERS)})(_\d+)*/"
+FIRST_LAYERS = {name: spec.first_layer for name, spec in NETWORKS.items()} | {
+    "detector": "down2_conv"
+}
+NUMBERED = r"(_\d+)*/"
+"""End of a scope: Keras and TensorFlow number names that occur again."""
+FIRST_LAYER = ".*(" + "|".join(n + NUMBERED + k + NUMBERED for n, k in FIRST_LAYERS.items()) + ")"
 KERNEL_INPUT = 1
 """Place of the kernel among the inputs of a TFLite operation that has one."""
 EMPTY_BUFFER = 0

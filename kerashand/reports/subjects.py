@@ -87,7 +87,7 @@ def labelled_batches(
         )  # fmt: skip
 
     found = batches(JUDGED_SCALES, JUDGED_MAP_PX, images=True)
-    if predictor.draw is not None and "depth" in labels:
+    if predictor.generate_depth is not None and "depth" in labels:
         own = batches(predictor.half_width_scales, predictor.depth_map_px, images=False)
         found = tf.data.Dataset.zip((found, own)).map(as_written(_with_own_maps))
     return found, _words(data[domain], domain, opened.samples, split)
