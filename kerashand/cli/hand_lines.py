@@ -7,13 +7,15 @@ import io
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from kerashand.cli.arguments import writing
 from kerashand.errors import number_of
 from kerashand.files import user_path
-from kerashand.gestures import FINGER_NAMES, Gesture
 from kerashand.skeleton import JOINT_NAMES
+
+if TYPE_CHECKING:
+    from kerashand.gestures import Gesture
 
 
 class _GrowingFile:
@@ -108,6 +110,8 @@ class HandRows(_GrowingFile):
         """
         for hand in record.get("hands", ()):
             joints = zip(hand["uv_px"], hand["xyz_about_wrist_mm"], hand["confidence"], strict=True)
+            from kerashand.gestures import FINGER_NAMES
+
             extended = dict(zip(FINGER_NAMES, hand["extended_fingers"], strict=True))
             told = {
                 **hand, "extended_fingers": " ".join(name for name in extended if extended[name])

@@ -6,9 +6,6 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kerashand.animation.bvh import bvh_text
-from kerashand.animation.gltf import gltf_text
-from kerashand.animation.motion import MotionRecorder
 from kerashand.cli.arguments import writing
 from kerashand.errors import UserError, number_of
 from kerashand.files import user_path, write_text
@@ -16,7 +13,8 @@ from kerashand.files import user_path, write_text
 if TYPE_CHECKING:
     from kerashand.cli.jobs import Job  # loads OpenCV
 
-FORMATS = {"bvh": bvh_text, "gltf": gltf_text}
+FORMATS = ("bvh", "gltf")
+"""Of skeletons: an option each, and a module of `kerashand.animation` with `NAME_text`."""
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +34,8 @@ class MotionFiles:
 
     def __init__(self, arguments: argparse.Namespace, scale_mm: float):
         self._names = {flag: name for flag, name in self.named(arguments).items() if name}
+        from kerashand.animation.motion import MotionRecorder
+
         self._recorder = MotionRecorder(scale_mm)
 
     @staticmethod
@@ -82,6 +82,13 @@ class MotionFiles:
             if not len(film.times_s):
                 continue
             with writing(path):
-                write_text(path, FORMATS[flag.removeprefix("--")](film))
+                write_text(path, _text(flag.removeprefix("--"), film))
             told.append(f"{path}: {number_of(len(film.hands), 'hand')}")
         return told
+
+
+def _text(form: str, film: Any) -> str:
+    """The content of a file of one of `FORMATS`."""
+    from kerashand.animation import bvh, gltf
+
+    return {"bvh": bvh.bvh_text, "gltf": gltf.gltf_text}[form](film)

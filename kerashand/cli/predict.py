@@ -15,7 +15,6 @@ from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, HandRows, records_of
 from kerashand.cli.motion_files import MotionFiles, add_export_arguments
 from kerashand.errors import UserError, number_of
-from kerashand.gestures import GestureFilter, gesture_of, in_words
 
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
@@ -196,6 +195,8 @@ class _Prediction:
         except ValueError as error:  # a box that is not in this picture
             raise UserError(f"{job.name}: {error}") from error
         numbered = list(enumerate(hands))
+        from kerashand.gestures import gesture_of
+
         gestures = {number: gesture_of(hand) for number, hand in numbered}
         self._add({"input": job.name, "hands": self._records(numbered, gestures)})
         self._say(f"{job.name}: {_number(len(hands), 'hand')}")
@@ -220,6 +221,7 @@ class _Prediction:
     def _line(self, number: int, hand, gesture) -> str:
         """What is known of a hand beside its joints."""
         from kerashand.cli.drawing import SURE_SCORE
+        from kerashand.gestures import in_words
 
         unsure = "" if hand.score >= SURE_SCORE else " (unsure)"
         away = hand.root_depth_mm
@@ -264,6 +266,8 @@ class _Prediction:
             intrinsics=self.intrinsics,
             scale_mm=self.arguments.scale_mm,
         )
+        from kerashand.gestures import GestureFilter
+
         gestures, motions = GestureFilter(), MotionFiles(self.arguments, self.scale_mm)
         count, seen, working, last_s = 0, 0, 0.0, None
         with ExitStack() as stack:

@@ -25,7 +25,7 @@ from kerashand.progress import progress
 LOGGER = logging.getLogger(__name__)
 SPLIT = "test"
 """Of which a run says what it reached."""
-OUTPUTS = ("uv_px", "z_relative", "confidence", "right", "hand")
+OUTPUTS = ("uv_px", "z_relative", "confidence", "p_right", "p_hand")
 
 
 def of_model(
