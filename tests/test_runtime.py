@@ -569,7 +569,11 @@ def test_a_batch_of_pictures_of_several_sizes(scene):
             {"boxes": []},
             "1 pictures, 0 boxes, 1 times `handedness`",
         ),
-        ([np.zeros((8, 8, 3), np.uint8)], {"handedness": ["left"] * 2}, "1 boxes, 2 times `handedness`"),
+        (
+            [np.zeros((8, 8, 3), np.uint8)],
+            {"handedness": ["left"] * 2},
+            "1 boxes, 2 times `handedness`",
+        ),
         (
             [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)],
             {"boxes": [(0, 0, 8, 8)] * 2, "handedness": "left", "passes": 1},

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from kerashand.cli.arguments import writing
 from kerashand.errors import number_of
 from kerashand.files import user_path
-from kerashand.skeleton import JOINT_NAMES
 
 if TYPE_CHECKING:
     from kerashand.gestures import Gesture
@@ -90,17 +89,21 @@ class HandLines(_GrowingFile):
 JOINT_COLUMNS = ("u_px", "v_px", "x_mm", "y_mm", "z_mm", "confidence")
 """Of each joint: pixels, millimetres about the wrist, and how sure it is."""
 HAND_COLUMNS = ("number", "handedness", "score", "gesture", "gesture_score", "extended_fingers")
-CSV_COLUMNS = (
-    *("input", "frame", "time_s"), *HAND_COLUMNS,
-    *(f"{joint}_{column}" for joint in JOINT_NAMES for column in JOINT_COLUMNS),
-)  # fmt: skip
+
+
+def csv_columns() -> list[str]:
+    """The columns of the table."""
+    from kerashand.skeleton import JOINT_NAMES  # loads NumPy
+
+    of_joints = [f"{joint}_{column}" for joint in JOINT_NAMES for column in JOINT_COLUMNS]
+    return ["input", "frame", "time_s", *HAND_COLUMNS, *of_joints]
 
 
 class HandRows(_GrowingFile):
     """The records as a table in CSV: a row for each hand of each picture or frame."""
 
     def __init__(self, target: str | None):
-        super().__init__(target, what="row", head=",".join(CSV_COLUMNS))
+        super().__init__(target, what="row", head=",".join(csv_columns()))
 
     def add(self, record: dict[str, Any]) -> None:
         """Write the rows of a record: a picture or frame with its hands.
