@@ -134,7 +134,7 @@ def _joints_3d() -> list[dict]:
 
 
 def _passes() -> list[dict]:
-    names = ("evaluation_passes_1", "evaluation", "evaluation_passes_4", "evaluation_loose")
+    names = ("evaluation_passes_1", "evaluation")
     return [results(name) for name in names]
 
 
