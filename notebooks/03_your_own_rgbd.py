@@ -240,7 +240,9 @@ pose = HandPose.load("adapted.tflite")
 row = held_out[0]
 picture = picture_files.read(pictures.colour_path(row["frame"]))
 uv = np.array(row["uv_px"])
-hand = pose.predict(picture, box=(*uv.min(axis=0), *uv.max(axis=0)), handedness=row["handedness"])[0]
+hand = pose.predict(picture, box=(*uv.min(axis=0), *uv.max(axis=0)), handedness=row["handedness"])[
+    0
+]
 plt.imshow(visualize.plot_skeleton(picture, hand.uv_px, scale=1))
 plt.axis("off")
 plt.show()
