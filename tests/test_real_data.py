@@ -99,7 +99,7 @@ def test_a_recording_is_adapted_to_without_3d_labels(originals, tmp_path, capsys
     assert not (tmp_path / "again" / "pictures" / "pck.png").exists()
     assert (tmp_path / "again" / "pictures" / "skeletons.png").exists()
     predictor, _ = of_run(tmp_path / "again")
-    assert predictor.draw is not None
+    assert predictor.generate_depth is not None
 
 
 def test_batches_that_the_counted_hands_cannot_fill(originals, tmp_path):

@@ -257,7 +257,7 @@ def figure_7(runs: Runs, out: Path) -> None:
 def figure_8(runs: Runs, samples: Sequence[int], out: Path) -> None:
     """Depth maps drawn of true joints beside the measured ones."""
     predictor, config = subject = runs.subject("weak")
-    if predictor.draw is None:
+    if predictor.generate_depth is None:
         raise UserError(f"{runs.path('weak')} has no depth regularizer.")
     shown = [s for s in runs.shown(subject, "target", samples) if s["measured"] is not None]
     shown = [s for s in shown if s["xyz_true_mm"] is not None]
