@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kerashand.data.photos import LABELS_FILE
+from kerashand.data.kinds.photos import LABELS_FILE
 
 from kerashand import picture_files
 from kerashand.cli.arguments import exit_code
