@@ -17,14 +17,12 @@ class NetworkSpec:
 
     Attributes:
         builder: "module:function" that builds it from `image_size_px` and its options.
-        options: whether `model.NAME` of a configuration holds options of the builder.
         first_layer: the layer that sees the picture; its kernel stays in 32 bits.
         score_layers: beginnings of the names of the layers that make the score maps. They are not
             computed in 8 bits: the expectation over a map lives of small differences.
     """
 
     builder: str
-    options: bool
     first_layer: str
     score_layers: tuple[str, ...]
 
@@ -37,13 +35,11 @@ class NetworkSpec:
 NETWORKS = {
     "lite": NetworkSpec(
         builder="kerashand.models.lite:build_lite",
-        options=True,
         first_layer="down2_conv",
         score_layers=("heatmaps_", "score"),
     ),
     "cpm": NetworkSpec(
         builder="kerashand.models.cpm:build_cpm",
-        options=False,
         first_layer="conv1_1",
         score_layers=("heatmaps_", "score"),
     ),

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kerashand.data.kinds.photos import LABELS_FILE
 
 from kerashand import picture_files
 from kerashand.cli.arguments import exit_code
+from kerashand.data.kinds.photos import LABELS_FILE
 from kerashand.errors import UserError
 from kerashand.files import write_text
 from kerashand.gestures import GESTURES, Gesture, gesture_of

@@ -111,10 +111,10 @@ class HandRows(_GrowingFile):
         Raises:
             UserError: If the file cannot be written.
         """
+        from kerashand.gestures import FINGER_NAMES  # loads NumPy
+
         for hand in record.get("hands", ()):
             joints = zip(hand["uv_px"], hand["xyz_about_wrist_mm"], hand["confidence"], strict=True)
-            from kerashand.gestures import FINGER_NAMES
-
             extended = dict(zip(FINGER_NAMES, hand["extended_fingers"], strict=True))
             told = {
                 **hand, "extended_fingers": " ".join(name for name in extended if extended[name])

@@ -33,9 +33,9 @@ class MotionFiles:
     """Collects the hands of one video and writes the files that were asked for."""
 
     def __init__(self, arguments: argparse.Namespace, scale_mm: float):
-        self._names = {flag: name for flag, name in self.named(arguments).items() if name}
-        from kerashand.animation.motion import MotionRecorder
+        from kerashand.animation.motion import MotionRecorder  # loads NumPy
 
+        self._names = {flag: name for flag, name in self.named(arguments).items() if name}
         self._recorder = MotionRecorder(scale_mm)
 
     @staticmethod
@@ -76,11 +76,14 @@ class MotionFiles:
         Raises:
             UserError: If a file cannot be written.
         """
-        told = []
+        told: list[str] = []
+        if not self._names:
+            return told
+        film = self._recorder.film()
+        if not len(film.times_s):
+            return told
         for flag, name in self._names.items():
-            film, path = self._recorder.film(), user_path(name)
-            if not len(film.times_s):
-                continue
+            path = user_path(name)
             with writing(path):
                 write_text(path, _text(flag.removeprefix("--"), film))
             told.append(f"{path}: {number_of(len(film.hands), 'hand')}")

@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--handedness", default="auto", choices=("auto", "left", "right"),
-        help="pictures: the anatomical side of the hands (default: as the detector says)",
+        help="pictures: the anatomical side of the hands (default: as the models say)",
     )  # fmt: skip
     parser.add_argument(
         "--max-hands", type=int, default=2, metavar="N", help=f"1 to {_MAX_HANDS} (default: 2)"

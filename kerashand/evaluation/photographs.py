@@ -22,10 +22,10 @@ from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.geometry.squares import square_around_points
 from kerashand.metrics_detection import Matches, match_hands
 from kerashand.runtime import HandPose
+from kerashand.runtime.hand import HANDEDNESSES
 
 MOST_HANDS = 4
 MIRRORED, OTHERS = "mirrored", "other pictures"
-HANDEDNESSES = ("left", "right")
 
 
 def box_of(uv_px: NDArray, loose: float = 1.0) -> tuple[float, ...]:

@@ -103,9 +103,8 @@ def build_parts(
     check_choice("network", network, NETWORKS)
     check_choice("decode", decode, DECODES)
     check_choice("depth_along", depth_along, DEPTH_ALONG)
-    spec = NETWORKS[network]
-    options = {"lite": lite or {}}[network] if spec.options else {}
-    net = spec.build(image_size_px=image_size_px, **options)
+    options = {"lite": lite}.get(network) or {}
+    net = NETWORKS[network].build(image_size_px=image_size_px, **options)
     stride = image_size_px // net.output["features"].shape[1]
     _, map_size, _, feature_channels = net.output["features"].shape
     return HandPoseParts(
