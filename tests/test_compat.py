@@ -125,7 +125,7 @@ def test_mouse_control(camera, rendered, monkeypatch):
 
 def test_both_hands_by_their_labels(camera, photograph):
     """A selfie, mirrored as MediaPipe asks: the hand that lies left in it is the left one."""
-    both = np.concatenate([photograph, photograph[:, ::-1]], axis=1)
+    both = np.concatenate([photograph[:, ::-1], photograph], axis=1)  # it shows a right hand
     # In the picture the left hand lies left, in its mirror image right.
     assert run(scripts.BOTH_HANDS, camera, [both]) == {"Left": False, "Right": True}
 

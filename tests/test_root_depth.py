@@ -3,7 +3,7 @@ import pytest
 
 from kerashand.geometry import root_depth
 from kerashand.geometry.camera import px_from_cam
-from kerashand.geometry.root_depth import PALM_BONES, PALM_RATIOS, solve_root_depth
+from kerashand.geometry.root_depth import PALM_BONES, PALM_RATIOS, scale_bone_px, solve_root_depth
 
 K = np.array([[500.0, 0.0, 160.0], [0.0, 500.0, 120.0], [0.0, 0.0, 1.0]])
 
@@ -91,3 +91,12 @@ def test_batches_and_impossible_input():
     assert np.isfinite(solve_root_depth(np.zeros((21, 2)), np.zeros(21), K, 90.0))
     with pytest.raises(ValueError, match=r"`scale_bone` must be one of .* Received: .*'palm'"):
         solve_root_depth(uv[0], np.zeros(21), K, 90.0, scale_bone="palm")
+
+
+def test_convention_a_scale_bone_across_the_view_spans_what_joints_say():
+    """A joint a scale bone to the right of the wrist lies 37 pixels to the right of it."""
+    xyz = np.zeros((21, 3))
+    xyz[9] = (1.0, 0.0, 0.5)
+    uv = np.tile([10.0, 20.0], (21, 1))
+    uv[9, 0] += 37.0
+    assert scale_bone_px(uv, xyz) == pytest.approx(37.0)

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kerashand.geometry.root_depth import scale_bone_px
 from kerashand.skeleton import ROOT
 
 Floats = NDArray[np.float64]
@@ -114,7 +115,7 @@ class MotionRecorder:
                 track.xyz_m.append((hand.xyz_mm - hand.xyz_mm[ROOT]) * MM)
                 track.camera_m.append(hand.xyz_mm[ROOT] * MM)
             track.aside_px.append(hand.uv_px[ROOT] - (np.array(size_px) - 1.0) / 2.0)
-            track.pixels.append(_pixels(hand))
+            track.pixels.append(scale_bone_px(hand.uv_px, hand.xyz_relative))
         self._times_s.append(time_s)
 
     def film(self) -> Film:
@@ -135,9 +136,3 @@ class MotionRecorder:
             wrist_m=wrist,
             xyz_m=np.stack(track.xyz_m),
         )
-
-
-def _pixels(hand: FollowedHand) -> float:
-    """Pixels of a scale bone that lies across the view: least squares over the joints."""
-    flat, about = hand.xyz_relative[:, :2], hand.uv_px - hand.uv_px[ROOT]
-    return max(float((flat * about).sum() / max((flat * flat).sum(), 1e-9)), 1e-3)

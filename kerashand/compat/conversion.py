@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.compat.messages import ClassificationList, LandmarkList, NormalizedLandmarkList
+from kerashand.geometry.root_depth import scale_bone_px
 from kerashand.runtime.hand import ASSUMED_SCALE_MM, Hand
 from kerashand.skeleton import MIDDLE_MCP
 
 LABELS = ("Left", "Right")
 """MediaPipe's labels by their index."""
-LEAST_PX = 1e-6
 
 
 def picture_landmarks(hand: Hand, width_px: int, height_px: int) -> NormalizedLandmarkList:
@@ -22,7 +22,8 @@ def picture_landmarks(hand: Hand, width_px: int, height_px: int) -> NormalizedLa
     """
     xy = (hand.uv_px + 0.5) / (width_px, height_px)
     z = hand.z_relative - hand.z_relative[0]
-    return _landmarks(NormalizedLandmarkList(), xy, z * pixels_of_scale_bone(hand) / width_px)
+    pixels = scale_bone_px(hand.uv_px, hand.xyz_relative)
+    return _landmarks(NormalizedLandmarkList(), xy, z * pixels / width_px)
 
 
 def world_landmarks(hand: Hand, scale_bone: str) -> LandmarkList:
@@ -46,13 +47,6 @@ def handedness(hand: Hand) -> ClassificationList:
         label=LABELS[index],
     )  # fmt: skip
     return result
-
-
-def pixels_of_scale_bone(hand: Hand) -> float:
-    """How many pixels a scale bone spans that lies across the line of sight."""
-    lengths = np.linalg.norm(hand.xyz_relative[:, :2] - hand.xyz_relative[0, :2])
-    pixels = np.linalg.norm(hand.uv_px - hand.uv_px[0])
-    return float(pixels / max(lengths, LEAST_PX))
 
 
 def _landmarks(target, xy: NDArray[np.float64], z: NDArray[np.float64]):

@@ -30,6 +30,8 @@ DEPTH_ERROR, PIXEL_ERROR, RATIO_ERROR = 0.2, 0.06, 0.03
 LEAST_FLAT = 0.15
 """Share of its length that a bone is taken to span in the picture at least."""
 MIN_DEPTH_MM = 50.0
+LEAST_SPAN, LEAST_PX = 1e-9, 1e-3
+"""What joints span in the picture at least, in scale bones, and a scale bone in pixels."""
 
 
 def solve_root_depth(
@@ -128,6 +130,18 @@ def relative_joints(
     pixels = np.sqrt(np.maximum(squared, 1e-12))[..., None, None]
     about = (uv - uv[..., :1, :]) / pixels
     return np.concatenate([about, (z - z[..., :1])[..., None]], axis=-1)
+
+
+def scale_bone_px(uv_px: ArrayLike, xyz_relative: ArrayLike) -> float:
+    """Return how many pixels a scale bone spans that lies across the line of sight.
+
+    Args:
+        uv_px: [21, 2] pixels.
+        xyz_relative: [21, 3] of the same hand, as `relative_joints` gives them.
+    """
+    uv, xyz = np.asarray(uv_px, np.float64), np.asarray(xyz_relative, np.float64)
+    flat = np.linalg.norm(xyz[:, :2] - xyz[ROOT, :2])
+    return max(float(np.linalg.norm(uv - uv[ROOT]) / max(flat, LEAST_SPAN)), LEAST_PX)
 
 
 def _palm_ratios(scale_bone: str) -> NDArray[np.float64]:
