@@ -64,7 +64,7 @@ def camera(monkeypatch):
 
 @pytest.fixture(scope="module")
 def photograph():
-    """A left hand, 640 x 640 pixels, not mirrored."""
+    """A right hand, 640 x 640 pixels, not mirrored."""
     return cv2.imread(str(ROOT / "docs/images/hand.jpg"))[:, :, ::-1].copy()
 
 
