@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -25,7 +26,9 @@ def test_the_packaged_model_in_another_precision(tmp_path, capsys, caplog):
     # Once, of both signatures.
     assert printed.count("from the model: largest joint error ") == 1
     assert "px of 128 and" in printed
-    assert "limit of fp16: a joint is off by 0.1 px at most; here 0.0" in printed
+    # Packaged weights are in half precision already, so that the difference may be none at all.
+    measured = re.search(r"limit of fp16: a joint is off by 0.1 px at most; here (\S+)", printed)
+    assert float(measured[1]) <= 0.1
     said = [record.getMessage() for record in caplog.records if record.name[:9] == "kerashand"]
     assert [text.split(" ")[0] for text in said] == [
         "starting", "loading", "rendering", "converting", "comparing"

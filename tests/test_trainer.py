@@ -160,7 +160,7 @@ def test_each_loss_reaches_the_parts_that_it_is_said_to_train(rng):
     variables = {name: [v.value for v in m.trainable_variables] for name, m in parts.items()}
     for term in TERMS:
         with tf.GradientTape() as tape:
-            seen = trainer.style(batch, training=True)
+            seen = trainer.forward(batch, training=True)
             loss = term.value(seen, term.weight(batch))
         gradients = tape.gradient(loss, variables)
         for name in term.trains:
