@@ -16,9 +16,6 @@ from typing import Any
 
 PARTS = ("network", "regressor", "regularizer")
 """The models that a stage can train."""
-HAND_LEVEL = 0.2
-"""Normalised depth above which a pixel shows the hand: 0.5 is the wrist, 0.2 is three bones behind.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +76,20 @@ def _weight_of_pictures(batch: Mapping[str, Any]) -> Any:
     return ops.ones_like(batch["is_hand"])
 
 
+def _weight_of_surface(batch: Mapping[str, Any]) -> Any:
+    """[B, 21]: the point is labelled and the hand was measured there; no joint depth is known."""
+    from keras import ops
+
+    from kerashand.geometry.surface import surface_at
+
+    _, measured = surface_at(
+        batch["depth_map"], batch["depth_weight"], batch["uv_px"],
+        image_size_px=batch["image"].shape[1],
+    )  # fmt: skip
+    unknown = ops.cast(batch["z_weight"] == 0, "float32")[:, None]
+    return measured * batch["uv_weight"] * unknown
+
+
 def _heatmap(seen: Any, weight: Any) -> Any:
     """Sum over the supervised stages of the 2D network."""
     from kerashand import losses
@@ -120,16 +131,34 @@ def _bone_length(seen: Any, weight: Any) -> Any:
 
 
 def _depth_map(seen: Any, weight: Any) -> Any:
-    """Eq. 6 over all measured pixels, or over those where drawn and measured hand overlap."""
-    from keras import ops
-
+    """Eq. 6 over all measured pixels."""
     from kerashand.losses import depth_map_l1
 
-    measured, drawn = seen.batch["depth_map"], seen.generated_depth()
-    if seen.settings.depth_pixels == "overlap":
-        both = ops.logical_and(measured > HAND_LEVEL, drawn > HAND_LEVEL)
-        weight = weight * ops.cast(ops.stop_gradient(both), weight.dtype)
-    return depth_map_l1(measured, drawn, weight)
+    return depth_map_l1(seen.batch["depth_map"], seen.generated_depth(), weight)
+
+
+def _surface(seen: Any, weight: Any) -> Any:
+    """How far joints are from where they lie behind the measured skin."""
+    from keras import ops
+
+    from kerashand.geometry import surface
+    from kerashand.geometry.root_depth import PALM_RATIOS
+    from kerashand.losses import joint_surface_smooth_l1
+
+    batch, settings = seen.batch, seen.settings
+    palm = PALM_RATIOS[settings.scale_bone][0]
+    depth, _ = surface.surface_at(
+        batch["depth_map"], batch["depth_weight"], batch["uv_px"],
+        image_size_px=seen.parts.image_size_px,
+    )  # fmt: skip
+    skin = (0.5 - depth) * (2.0 * settings.half_width_scales / palm)
+    z_palms = seen.answers["z_relative"] / palm
+    focal_px = batch["intrinsics"][:, 0, 0]
+    palm_px = focal_px * batch["scale_mm"] * palm / batch["root_depth_mm"]
+    uv = ops.stop_gradient(batch["uv_px"])
+    expected = skin + surface.flesh(uv, batch["is_right"], palm_px)
+    hidden = surface.hidden(uv, ops.stop_gradient(z_palms), palm_px)
+    return joint_surface_smooth_l1(expected, z_palms, weight, hidden)
 
 
 def _handedness(seen: Any, weight: Any) -> Any:
@@ -203,8 +232,7 @@ TERMS = (
     ),
     Term(
         name="depth_map",
-        meaning="depth maps that the regularizer draws as measured (Eq. 6), see "
-        "`losses.depth_pixels`",
+        meaning="depth maps that the regularizer draws as measured (Eq. 6)",
         title="loss of the depth maps",
         unit="L1, depth windows",
         label="depth",
@@ -212,6 +240,18 @@ TERMS = (
         trains=("regressor", "regularizer"),
         weight=itemgetter("depth_weight"),
         value=_depth_map,
+    ),
+    Term(
+        name="joint_surface",
+        meaning="joints as far behind the measured skin as visible joints are, hidden ones "
+        "farther, up to a common shift; not in the paper",
+        title="loss of the joints behind the skin",
+        unit="smooth L1, lengths of wrist - middle MCP",
+        label="depth",
+        unless="xyz",
+        trains=("network", "regressor"),
+        weight=_weight_of_surface,
+        value=_surface,
     ),
     Term(
         name="handedness",

@@ -23,6 +23,7 @@ _SPLITS = ("train", "val", "test")
 _MIN_SIZE_PX, _MAX_SIZE_PX = 32, 512
 _MAX_SHEET_SAMPLES = 200
 _PREDICTORS = ("kerashand", "mediapipe")
+SCENES = ("free", "table", "wall", "body", "object")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,6 +77,27 @@ def build_parser() -> argparse.ArgumentParser:
     add_skip_bad(shards)
     shards.set_defaults(run=lambda arguments: run_render(arguments, ["data.shards=true"]))
 
+    simulate = commands.add_parser(
+        "simulate",
+        help="write a recording of a rendered hand, to try what needs one",
+        description="Renders a person's hand that moves in a room before a depth camera, and "
+        "writes it as a recording: colour, depth, cameras, and the true joints in truth.npz.",
+        allow_abbrev=False,
+    )
+    simulate.add_argument("folder", help="a new or empty folder")
+    simulate.add_argument(
+        "--scene", default="table", choices=SCENES,
+        help="what is around the hand (default: table)",
+    )  # fmt: skip
+    simulate.add_argument("--frames", type=int, default=300, help="(default: 300)")
+    simulate.add_argument(
+        "--seed", type=int, default=0, help="of person, room, camera and motion (default: 0)"
+    )
+    simulate.add_argument(
+        "--backgrounds", metavar="DIR", help="photographs for walls and tables (default: packaged)"
+    )
+    simulate.set_defaults(run=run_simulate)
+
     check = commands.add_parser(
         "check",
         help="say what is wrong with a data set or recording on disk",
@@ -95,9 +117,10 @@ def build_parser() -> argparse.ArgumentParser:
     label = commands.add_parser(
         "label",
         help="fill in the 2D points of a recording",
-        description="Looks for a hand in each frame that has no line in points.jsonl and adds one, "
-        "with a weight for each point; hands without depth at the wrist are left out. They are a "
-        "machine's: look at them (check --sheet PNG --all) and delete lines that are wrong.",
+        description="Looks for the hand in each frame that has no line in points.jsonl, follows it "
+        "forwards and backwards, and adds a line with a weight for each point. A hand counts where "
+        "its size fits its measured distance. Points are a machine's: look at them (check --sheet "
+        "PNG --all) and delete lines that are wrong.",
         allow_abbrev=False,
     )
     label.add_argument("folder")
@@ -111,8 +134,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="what gives the points (default: kerashand)",
     )  # fmt: skip
     label.add_argument(
-        "--least-score", type=float, default=0.8, help="hands below it are left out (default: 0.8)"
-    )
+        "--least-score", type=float, default=0.8,
+        help="hands below it are not followed to other frames (default: 0.8)",
+    )  # fmt: skip
+    label.add_argument(
+        "--handedness", choices=("left", "right"),
+        help="of the hand (default: that of most frames)",
+    )  # fmt: skip
+    label.add_argument(
+        "--box", metavar="LEFT,TOP,RIGHT,BOTTOM",
+        help="around the hand in the first frame without points, in pixels, for a start",
+    )  # fmt: skip
     label.set_defaults(run=run_label)
     return parser
 
@@ -160,6 +192,13 @@ def run_sheet(arguments: argparse.Namespace) -> None:
     print(f"{out}: {len(samples)} samples, {sheet.shape[1]} x {sheet.shape[0]} px")
 
 
+def run_simulate(arguments: argparse.Namespace) -> None:
+    """Write a simulated recording."""
+    from kerashand.cli import simulate  # loads OpenCV
+
+    simulate.simulate(arguments)
+
+
 def run_check(arguments: argparse.Namespace) -> None:
     """Report on a data set or recording on disk."""
     from kerashand.cli import recordings  # loads OpenCV
@@ -169,9 +208,9 @@ def run_check(arguments: argparse.Namespace) -> None:
 
 def run_label(arguments: argparse.Namespace) -> None:
     """Fill in the points of a recording."""
-    from kerashand.cli import recordings
+    from kerashand.cli import label
 
-    recordings.label(arguments)
+    label.label(arguments)
 
 
 def run_render(arguments: argparse.Namespace, more: list[str]) -> None:

@@ -1,8 +1,6 @@
-"""`kerashand-data check` and `label`: data sets and recordings on disk, before training."""
+"""`kerashand-data check`: data sets and recordings on disk, before training."""
 
 import argparse
-import contextlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -18,20 +16,16 @@ from kerashand.data.kinds import KINDS, photos, rgbd
 from kerashand.data.kinds.kind import Kind
 from kerashand.data.readers.checks import check_depth, find_problems
 from kerashand.data.readers.recording import (
-    POINTS_FILE,
     Pictures,
-    Recording,
     load_points,
     load_recording,
-    point_lines,
 )
-from kerashand.data.readers.table import HandTable, depth_seen, picture_problem
+from kerashand.data.readers.table import HandTable, depth_seen
 from kerashand.data.readers.units import check_units
 from kerashand.errors import UserError, number_of
-from kerashand.files import check_folder, natural_order, user_path, write_text
+from kerashand.files import check_folder, natural_order, user_path
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine
 from kerashand.progress import progress
-from kerashand.runtime import HandPose
 from kerashand.synthetic.scene import SPLITS
 
 MOST_LISTED = 50
@@ -213,133 +207,3 @@ def _panels(table: HandTable, row: int) -> list[np.ndarray]:
         coloured = visualize.colour_depth(shown, depth > 0)
         panels.append(visualize.plot_skeleton(coloured, points, scale=1))
     return panels
-
-
-# ------------------------------------------------------------------------------------- label
-
-
-def label(arguments: argparse.Namespace) -> None:
-    """Add points to the frames of a recording that have none.
-
-    Raises:
-        UserError: if the folder is no recording, or the predictor is not there.
-    """
-    folder = user_path(arguments.folder)
-    if not 0.0 <= arguments.least_score <= 1.0:
-        raise UserError(f"--least-score must be 0 to 1. Received: {arguments.least_score}")
-    recording, pictures = load_recording(folder), Pictures.of(folder)
-    path = folder / POINTS_FILE
-    lines = [line for _, line in point_lines(folder)] if path.exists() else []
-    named = {row["frame"] for row in load_points(folder)} if lines else set()
-    missing = [frame for frame in pictures.colour if frame not in named]
-    found, left_out = 0, []
-    show_messages()
-    with contextlib.ExitStack() as at_end:
-        predict = PREDICTORS[arguments.predictor](arguments, at_end)
-        advance = at_end.enter_context(progress("looking for hands", len(missing), "frames"))
-        try:
-            for frame in missing:
-                try:
-                    hand = predict(_read_rgb(pictures.colour[frame], recording.size_px))
-                except picture_files.PictureError as error:
-                    hand = None
-                    left_out.append(f"{pictures.colour[frame]}: {error.reason}")
-                advance(1)
-                if hand is None or hand["score"] < arguments.least_score:
-                    continue
-                row = {"frame": frame, **hand}
-                if problem := _problem(row, recording, pictures):
-                    left_out.append(problem)
-                    continue
-                found += 1
-                lines.append(json.dumps(row))
-        finally:  # what was found is kept when somebody stops it
-            if found:
-                write_text(path, "\n".join(lines) + "\n")
-    _list(f"left out: {text}" for text in left_out)
-    print(
-        f"{path}: hands in {found} of {len(missing)} frames without points, {len(named)} had some. "
-        f"Look at them: kerashand-data check {folder} --sheet sheet.png"
-    )
-
-
-def _problem(row: dict, recording: Recording, pictures: Pictures) -> str | None:
-    """Why training could not use a row that was found; None if it can."""
-    arrays = {key: np.array(row[key]) for key in ("uv_px", "weight")}
-    table = rgbd.table_of(
-        pictures.root, recording, [{**row, **arrays}], pictures=pictures, split="train"
-    )
-    problems = find_problems(table)
-    return problems[0][1] if problems else None
-
-
-def _read_rgb(path: Path, size_px: tuple[int, int]) -> np.ndarray:
-    """The picture of a frame, if it is of the size of the recording's pictures."""
-    if problem := picture_problem(picture_files.read_head(path), size_px):
-        raise picture_files.PictureError(path, problem)
-    return picture_files.read(path)
-
-
-def _own_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitStack):
-    model = HandPose.load(arguments.model, detector=arguments.detector)
-
-    def predict(rgb: np.ndarray) -> dict | None:
-        hands = model.predict(rgb, max_hands=1)
-        if not hands:
-            return None
-        return _row(hands[0].handedness, hands[0].score, hands[0].uv_px, hands[0].confidence)
-
-    return predict
-
-
-def _mediapipe_predictor(arguments: argparse.Namespace, at_end: contextlib.ExitStack):
-    """MediaPipe's Hand Landmarker, which names sides as they are, not as in a mirror."""
-    if arguments.model is None or arguments.detector is not None:
-        raise UserError(
-            "--with mediapipe needs `--model hand_landmarker.task`, a file that MediaPipe's Hand "
-            "Landmarker page offers, and takes no --detector."
-        )
-    if not user_path(arguments.model).is_file():
-        raise UserError(f"--model: {arguments.model} does not exist.")
-    try:
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
-    except ImportError as error:
-        raise UserError(
-            f"--with mediapipe: {error}. It needs MediaPipe 0.10.30 or later: `pip install "
-            "--no-deps mediapipe` (what this needs of its dependencies is here already, and its "
-            "own OpenCV would overwrite the one that is). Points of any other program do too: "
-            "docs/recording.md shows how."
-        ) from error
-    base = BaseOptions(model_asset_path=str(user_path(arguments.model)))
-    try:
-        hands = vision.HandLandmarker.create_from_options(
-            vision.HandLandmarkerOptions(base_options=base, num_hands=1)
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"MediaPipe cannot read {arguments.model}: {error}") from error
-    at_end.callback(hands.close)  # it fails when it is left to the end of Python
-
-    def predict(rgb: np.ndarray) -> dict | None:
-        found = hands.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb))
-        if not found.hand_landmarks:
-            return None
-        size = np.array(rgb.shape[1::-1], float)
-        uv = np.array([[point.x, point.y] for point in found.hand_landmarks[0]]) * size - 0.5
-        handedness = found.handedness[0][0]
-        return _row(handedness.category_name.lower(), handedness.score, uv, np.ones(21))
-
-    return predict
-
-
-def _row(handedness: str, score: float, uv_px: np.ndarray, weight: np.ndarray) -> dict:
-    return {
-        "handedness": handedness,
-        "score": round(float(score), 4),
-        "uv_px": np.round(uv_px, 2).tolist(),
-        "weight": np.round(np.clip(weight, 0.0, 1.0), 3).tolist(),
-    }
-
-
-PREDICTORS = {"kerashand": _own_predictor, "mediapipe": _mediapipe_predictor}
-"""(arguments, what closes at the end) -> a function from RGB [H, W, 3] to a row, or None."""

@@ -147,10 +147,12 @@ def _label_conflicts(stage: StageConfig, path: str) -> Iterator[Finding]:
                 f"counts hands with the label `{term.label}` and without `{term.unless}` alone, "
                 f"which no list of `{labels}` asks for. Received: weight {weight:g}",
             )
-    if "depth" in stage.labels.target and stage.loss_weights["depth_map"] == 0:
+    by_depth = [term.name for term in TERMS if term.label == "depth"]
+    if "depth" in stage.labels.target and not any(stage.loss_weights[name] for name in by_depth):
         yield (
-            (f"{labels}.target", f"{weights}.depth_map"),
-            f"names `depth`, but `{weights}.depth_map` is 0, so it would not be used",
+            (f"{labels}.target", *(f"{weights}.{name}" for name in by_depth)),
+            f"names `depth`, but {' and '.join(f'`{weights}.{name}`' for name in by_depth)} are 0, "
+            "so it would not be used",
         )
     needed = {"uv"} | ({"xyz"} if stage.regularizer_input == "ground_truth" else set())
     for domain in stage.domains:

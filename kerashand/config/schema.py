@@ -147,12 +147,11 @@ class ModelConfig(Section):
 
 @dataclass(frozen=True)
 class LossesConfig(Section):
-    """The form of the 2D loss, and the pixels that the depth loss of stage 3 counts."""
+    """The form of the 2D loss."""
 
     heatmap: str = setting("cross_entropy", choices=("l2", "cross_entropy"))
     sigma_cells: float = setting(1.0, above=0, high=16)
     coordinate_beta_px: float = setting(2.0, above=0, high=100)
-    depth_pixels: str = setting("all", choices=("all", "overlap"))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 from kerashand.data.kinds.kind import Kind, Request
 from kerashand.data.readers.checks import without_bad_rows
 from kerashand.data.readers.table import FILE_THREADS, MEND, HandTable
-from kerashand.data.shards import CachedSplit
+from kerashand.data.shards import CachedSplit, cache_root
 from kerashand.errors import UserError
 from kerashand.files import check_folder, user_path
 from kerashand.geometry.camera import HAND_MARGIN
@@ -190,6 +190,8 @@ def open_rows(kind: Kind, request: Request) -> TableSplit:
     """
     data = request.data
     table = _table_of(kind, request.chosen, request.split).spread(request.samples)
+    if kind.segment is not None:
+        table = kind.segment(table, cache_root(data["cache_dir"]))
     margin = HAND_MARGIN * data["zoom"]
     if not data["shards"]:
         return TableSplit(table, request.size_px, margin)

@@ -125,6 +125,15 @@ def rotation_about(axis: np.ndarray, angle_rad: np.ndarray | float) -> np.ndarra
     return np.eye(3) + np.sin(angle) * skew + (1.0 - np.cos(angle)) * (skew @ skew)
 
 
+def turned(angles_rad: np.ndarray) -> np.ndarray:
+    """Rotation by pitch (x), yaw (y), roll (z) of a hand held up before the camera."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles_rad), np.sin(angles_rad)
+    pitch = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    roll = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return roll @ pitch @ yaw
+
+
 def bone_rotations(mesh: HandMesh, finger_rad: np.ndarray, wrist_rad: np.ndarray) -> np.ndarray:
     """Rotations [N, 17, 3, 3] of the bones in the hand's frame.
 

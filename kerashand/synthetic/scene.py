@@ -23,6 +23,7 @@ from kerashand.synthetic.hand import (
     load_hand_with_anatomical_tips,
     sample_shape,
     skin,
+    turned,
     vary_fingers,
 )
 from kerashand.synthetic.poses import sample_pose
@@ -130,6 +131,7 @@ class RenderedHand:
         cover: [S, S, 1] coverage 0..1 of hand and thing.
         object_cover: [S, S] coverage of the thing alone.
         depth_mm: [S, S] of the hand, infinite elsewhere.
+        object_depth_mm: [S, S] of the thing where it is before the hand, infinite elsewhere.
     """
 
     joints_mm: np.ndarray
@@ -138,6 +140,7 @@ class RenderedHand:
     cover: np.ndarray
     object_cover: np.ndarray
     depth_mm: np.ndarray
+    object_depth_mm: np.ndarray
 
 
 def render_hand(
@@ -179,23 +182,59 @@ def render_hand(
     vertices = skin(mesh, rest, rest_joints, joints, bones)
     vertices, joints = _place(vertices, joints, style, rng)
     intrinsics = aim(joints) if aim else _crop_intrinsics(joints, style.margin, size_px, rng)
+    placed = PlacedHand(mesh, vertices, joints, intrinsics, cuff_mm)
+    return draw_hand(placed, style, rng, size_px)
 
+
+@dataclass(frozen=True)
+class PlacedHand:
+    """A skinned hand before a camera.
+
+    Attributes:
+        mesh: in its rest pose.
+        vertices_mm: [V, 3] in the camera's frame.
+        joints_mm: [21, 3] likewise.
+        intrinsics: [3, 3] of the square picture.
+        cuff_mm: where a sleeve ends, see `appearance.sample_cuff`; None draws it.
+    """
+
+    mesh: HandMesh
+    vertices_mm: np.ndarray
+    joints_mm: np.ndarray
+    intrinsics: np.ndarray
+    cuff_mm: float | None
+
+
+def draw_hand(
+    placed: PlacedHand, style: Style, rng: np.random.Generator, size_px: int
+) -> RenderedHand:
+    """Colours and depth of a hand, with what it holds; the same `rng` gives the same skin."""
+    mesh, joints, intrinsics = placed.mesh, placed.joints_mm, placed.intrinsics
     fine = intrinsics.copy()
     fine[:2] *= SUPERSAMPLING
     fine[:2, 2] += (SUPERSAMPLING - 1) / 2  # pixel centres are at integers
-    fragments = rasterise(vertices, mesh.faces, fine, size_px * SUPERSAMPLING)
-    colours, ambient, lights = _colour(fragments, mesh, vertices, style, fine, rng, cuff_mm)
+    fragments = rasterise(placed.vertices_mm, mesh.faces, fine, size_px * SUPERSAMPLING)
+    colours, ambient, lights = _colour(
+        fragments, mesh, placed.vertices_mm, style, fine, rng, placed.cuff_mm
+    )
     rgba = np.concatenate([colours, np.ones((len(colours), 1), np.float32)], axis=1)
     rgba, depth = fragments.image(rgba), fragments.image(fragments.depth_mm, background=np.inf)
-    before = np.zeros(depth.shape, bool)
+    before, held_depth = np.zeros(depth.shape, bool), np.full(depth.shape, np.inf)
     if style.clutter and rng.random() < style.clutter.held_object:
         thing = held_object.render_held_object(joints, fine, len(depth), ambient, lights, rng)
         if thing is not None:
             before, surface = thing.depth_mm < depth, np.isfinite(depth)
             # A thing that hides most of the hand is put away.
             before &= before[surface].sum() <= MOST_HELD * surface.sum()
+            held_depth[before] = thing.depth_mm[before]
             rgba[before], depth[before] = thing.rgba[before], np.inf
-    return RenderedHand(joints, intrinsics, *_downsample(rgba, before, depth, size_px))
+    return RenderedHand(
+        joints,
+        intrinsics,
+        *_downsample(rgba, before, size_px),
+        _nearest_of_four(depth),
+        _nearest_of_four(held_depth),
+    )
 
 
 def _one_of(choices: tuple, rng: np.random.Generator):
@@ -241,15 +280,6 @@ def _random_rotation(rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _turned(angles_rad: np.ndarray) -> np.ndarray:
-    """Rotation by pitch (x), yaw (y), roll (z) of a hand held up before the camera."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles_rad), np.sin(angles_rad)
-    pitch = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    roll = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return roll @ pitch @ yaw
-
-
 def _place(vertices, joints, style: Style, rng: np.random.Generator):
     """Turn the hand and put it before the camera, all of it at least 60 mm away."""
     if style.free_turns == 1.0 or (style.free_turns and rng.random() < style.free_turns):
@@ -261,7 +291,7 @@ def _place(vertices, joints, style: Style, rng: np.random.Generator):
         angles = np.clip(rng.normal(size=3), -2.0, 2.0) * np.deg2rad(style.turn_deg)
         angles[1] += np.pi * rng.integers(2)  # palm or back to the camera
         # Hand frame to camera frame: fingers up, back of the hand to the camera.
-        rotation = _turned(angles) @ np.diag([1.0, -1.0, -1.0])
+        rotation = turned(angles) @ np.diag([1.0, -1.0, -1.0])
     distance = rng.uniform(*style.distance_mm)
     direction = np.array([*rng.uniform(-style.off_axis, style.off_axis, 2), 1.0])
     centre = joints.mean(axis=0)
@@ -325,13 +355,17 @@ def _colour(
     return shaded, ambient, lights
 
 
-def _downsample(rgba: np.ndarray, before: np.ndarray, depth: np.ndarray, size_px: int):
-    """Premultiplied colour [S, S, 3], coverage [S, S, 1], that of `before`, the nearest depth."""
+def _downsample(rgba: np.ndarray, before: np.ndarray, size_px: int):
+    """Premultiplied colour [S, S, 3], coverage [S, S, 1], and that of `before` [S, S]."""
     rgba = cv2.resize(rgba, (size_px, size_px), interpolation=cv2.INTER_AREA)
     before = cv2.resize(before.astype(np.float32), (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return rgba[:, :, :3], rgba[:, :, 3:], before
+
+
+def _nearest_of_four(depth: np.ndarray) -> np.ndarray:
+    """The nearest of 2 x 2 pixels: [2 S, 2 S] to [S, S]."""
     depth = np.minimum(depth[0::2], depth[1::2])
-    depth = np.minimum(depth[:, 0::2], depth[:, 1::2])
-    return rgba[:, :, :3], rgba[:, :, 3:], before, depth
+    return np.minimum(depth[:, 0::2], depth[:, 1::2])
 
 
 def _background_depth(root_mm: float, style: Style, size_px: int, rng) -> np.ndarray:

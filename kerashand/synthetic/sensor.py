@@ -21,7 +21,7 @@ def measure_depth(
     """Holes, quantisation, edge noise and a few mm of error on an exact depth map.
 
     Args:
-        depth_mm: [S, S] float, 0 = nothing there.
+        depth_mm: [H, W] float, 0 = nothing there.
         rng: generator.
         noise_mm: standard deviation at 500 mm, growing with the square of the distance.
         step_mm: quantisation step at 500 mm, growing likewise.
@@ -29,13 +29,13 @@ def measure_depth(
         hole_share: share of edge pixels on the shadowed side that are lost.
 
     Returns:
-        [S, S] uint16 millimetres, 0 = no measurement.
+        [H, W] uint16 millimetres, 0 = no measurement.
     """
-    size = depth_mm.shape[0]
+    height, width = depth_mm.shape
     depth = depth_mm.astype(np.float32)
     # Edge noise: the pixel sees its neighbourhood through a jittered window.
     rows, columns = np.indices(depth.shape, dtype=np.float32)
-    jitter = rng.normal(0.0, 0.6, (2, size, size)).astype(np.float32)
+    jitter = rng.normal(0.0, 0.6, (2, height, width)).astype(np.float32)
     depth = cv2.remap(
         depth, columns + jitter[0], rows + jitter[1], cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_REPLICATE,
@@ -50,13 +50,15 @@ def measure_depth(
     lost = (edge | shadow) & (rng.random(depth.shape) < hole_share) & (depth > near + edge_jump_mm)
     lost |= edge & (rng.random(depth.shape) < 0.15)
     # Dark or shiny patches return nothing.
-    patches = cv2.GaussianBlur(rng.normal(size=(size // 4, size // 4)), (0, 0), 1.5)
-    patches = cv2.resize(patches, (size, size), interpolation=cv2.INTER_LINEAR)
+    patches = cv2.GaussianBlur(rng.normal(size=(height // 4, width // 4)), (0, 0), 1.5)
+    patches = cv2.resize(patches, (width, height), interpolation=cv2.INTER_LINEAR)
     lost |= patches > np.quantile(patches, 1.0 - rng.uniform(0.0, 0.03))
 
     growth = (depth / REFERENCE_MM) ** 2
     bias = cv2.resize(
-        rng.normal(0.0, 1.0, (4, 4)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
+        rng.normal(0.0, 1.0, (4, 4)).astype(np.float32),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
     )
     noise = cv2.GaussianBlur(rng.normal(size=depth.shape).astype(np.float32), (0, 0), 0.7)
     noise /= 0.4  # what the blur leaves of a standard deviation of 1

@@ -71,8 +71,6 @@ def stage_settings(config: Config, name: str) -> StageSettings:
         coordinate_beta_px=losses.coordinate_beta_px,
         half_width_scales=config.model.half_width_scales,
         scale_bone=config.model.scale_bone,
-        # Stage 2 learns the outline too.
-        depth_pixels=losses.depth_pixels if name == "finetune" else "all",
     )
 
 

@@ -35,8 +35,6 @@ class StageSettings(StepSettings):
         coordinate_beta_px: where the coordinate loss turns linear.
         half_width_scales: half width of the depth window (Eq. 4, 5) in scale bones.
         scale_bone: the unit of relative depth, of `kerashand.skeleton.SCALE_BONES`.
-        depth_pixels: "all" (Eq. 6) or "overlap": only pixels where both the drawn and the measured
-            map show something, so that what counts is depth and not the outline.
     """
 
     regularizer_input: str
@@ -45,7 +43,6 @@ class StageSettings(StepSettings):
     coordinate_beta_px: float
     half_width_scales: float
     scale_bone: str
-    depth_pixels: str = "all"
 
     @property
     def needs_images(self) -> bool:

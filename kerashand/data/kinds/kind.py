@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Kind:
         read: (folder, "train" or "test", its options by name) -> the hands of a data set that is
             read row by row. None for other kinds.
         options: keys of `data.source` and `data.target` that belong to this kind.
+        segment: (table, root of the sample cache) -> the table with depth pictures that show the
+            hand alone. None: its depth is used as it is.
         unit: what its samples are called.
     """
 
@@ -65,6 +68,7 @@ class Kind:
     count: Callable[[Mapping[str, Any], str], int] | None = None
     read: Callable[..., HandTable] | None = None
     options: tuple[str, ...] = ()
+    segment: Callable[[HandTable, Path], HandTable] | None = None
     unit: str = "hands"
 
     @property
@@ -81,6 +85,7 @@ def table_kind(
     splits: tuple[str, str],
     read: Callable[..., HandTable],
     options: tuple[str, ...] = (),
+    segment: Callable[[HandTable, Path], HandTable] | None = None,
 ) -> Kind:
     """A kind whose folder is read as a table with one row a hand; arguments as of `Kind`.
 
@@ -99,6 +104,6 @@ def table_kind(
 
     kind = Kind(
         name=name, what=what, labels=labels, splits=splits, open=open_rows, count=count_rows,
-        read=read, options=options,
+        read=read, options=options, segment=segment,
     )  # fmt: skip
     return kind

@@ -5,10 +5,11 @@ colour/NAME.jpg    or .png
 depth/NAME.png     16 bit, 0 = no measurement
 points.jsonl       a line a hand: {"frame": "NAME", "handedness": "right",
                    "uv_px": [[u, v], ... 21], "weight": [21 numbers 0..1],
-                   "score": 0..1}; the last two may be left out
+                   "score": 0..1, "z_mm": [21 numbers]}; the last three may be left out
 
 `color` does as well as `colour`. There are no 3D labels. The depth of the wrist is what the depth
-picture says about it, and the scale is the measured bone. The last fifth of the frames, in the
+picture says about it, and the scale is the measured bone. `z_mm` is the predicted depth of each
+joint: no label, but what finds the hand in the depth picture. The last fifth of the frames, in the
 order of their names (2 before 10), is the test.
 
 Colour pictures are turned upright as their EXIF orientation says: points, sizes and the colour
@@ -18,6 +19,7 @@ camera are those of upright pictures. Depth pictures are as the sensor gave them
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
     from kerashand.data.readers.table import HandTable
 
 TEST_SHARE = 0.2
-WRIST_BEHIND_SKIN = 0.2
-"""Depth of the wrist joint behind the skin, in lengths of wrist - middle MCP."""
+WRIST_BEHIND_SKIN = 0.235
+"""Depth of the wrist joint behind the skin, in lengths of wrist - middle MCP; see
+`kerashand.geometry.surface`."""
+MOST_APART = 1.0
+"""How far the wrist may be from the predicted one, in the same lengths."""
 ROOT_WINDOW = 0.12
 """Half side of the window about the wrist in which depth is looked for, in the same lengths."""
 FARTHEST_PX = 1e5
@@ -67,8 +72,6 @@ def table_of(
     root: Path, recording: Recording, rows: list[dict], *, pictures: Pictures, split: str
 ) -> HandTable:
     """Rows of `load_points` as a table, with the depth of each wrist."""
-    from kerashand.data.readers.table import HandTable
-
     palm, phalanx = recording.wrist_middle_mcp_mm, recording.middle_mcp_pip_mm
     # Joints that no label claims: the right depth of the wrist and lengths of the scale bones.
     xyz_mm = np.zeros((len(rows), NUM_JOINTS, 3), np.float32)
@@ -77,34 +80,60 @@ def table_of(
     xyz_mm[:, MIDDLE_MCP + 1, 0] = palm + phalanx
     names = sorted({row["frame"] for row in rows}, key=natural_order)
     frame_numbers = {name: n for n, name in enumerate(names)}
-    table = HandTable(
+    unknown = np.full(NUM_JOINTS, np.nan)
+    table = dataclasses.replace(
+        frames_table(root, recording, [row["frame"] for row in rows], pictures),
         dataset=f"{root.name}, {split}",
         conditions=(
             f"recording {root.name}, {split}: {len(rows)} hands; depth of the wrist from the depth "
             f"pictures, wrist - middle MCP {palm:.0f} mm."
         ),
-        images=tuple(str(pictures.colour_path(row["frame"])) for row in rows),
-        size_px=recording.size_px,
         uv_px=np.array([row["uv_px"] for row in rows]),
         uv_weight=np.array([row["weight"] for row in rows]),
         xyz_mm=xyz_mm,
-        has_xyz=False,
-        intrinsics=np.tile(recording.intrinsics.astype(np.float32), (len(rows), 1, 1)),
         is_right=np.array([row["handedness"] == "right" for row in rows]),
-        depths=tuple(str(pictures.depth_path(row["frame"])) for row in rows),
-        depth_coding="mm",
-        depth_unit_mm=recording.unit_mm,
-        registration=recording.registration,
+        joint_depth_mm=np.array([row.get("z_mm", unknown) for row in rows], np.float32),
         groups=np.array([frame_numbers[row["frame"]] for row in rows]),
     )
-    depth_mm = [root_depth_mm(table, row, palm) for row in range(len(table))]
+    with ThreadPoolExecutor() as pool:
+        depth_mm = list(pool.map(lambda row: root_depth_mm(table, row, palm), range(len(table))))
     xyz_mm[:, :, 2] = np.array(depth_mm)[:, None]
     return dataclasses.replace(table, xyz_mm=xyz_mm)
 
 
+def frames_table(
+    root: Path, recording: Recording, frames: list[str], pictures: Pictures
+) -> HandTable:
+    """Frames as a table whose points and joints are not known yet."""
+    from kerashand.data.readers.table import HandTable
+
+    count = len(frames)
+    return HandTable(
+        dataset=root.name,
+        conditions=f"recording {root.name}.",
+        images=tuple(str(pictures.colour_path(frame)) for frame in frames),
+        size_px=recording.size_px,
+        uv_px=np.zeros((count, NUM_JOINTS, 2), np.float32),
+        uv_weight=np.zeros((count, NUM_JOINTS), np.float32),
+        xyz_mm=np.ones((count, NUM_JOINTS, 3), np.float32),
+        has_xyz=False,
+        intrinsics=np.tile(recording.intrinsics.astype(np.float32), (count, 1, 1)),
+        is_right=np.ones(count, bool),
+        depths=tuple(str(pictures.depth_path(frame)) for frame in frames),
+        depth_coding="mm",
+        depth_unit_mm=recording.unit_mm,
+        registration=recording.registration,
+    )
+
+
 def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
-    """Depth of the wrist joint in mm: NaN if nothing was measured near it."""
+    """Depth of the wrist joint in mm: NaN if nothing was measured near it.
+
+    It is what was measured at the wrist, and the flesh before the joint. Where that is missing or
+    far from the hand, it is the predicted one, moved to what was measured at the palm.
+    """
     from kerashand.data.readers.table import depth_seen
+    from kerashand.data.segmentation import fitted_depth
 
     try:
         depth = depth_seen(table, row)
@@ -118,9 +147,23 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     u, v = np.rint(uv[ROOT]).astype(int)
     window = depth[max(v - reach, 0) : v + reach + 1, max(u - reach, 0) : u + reach + 1]
     measured = window[window > 0]
-    if not measured.size:
-        return float("nan")
-    return float(np.median(measured)) + WRIST_BEHIND_SKIN * palm_mm
+    at_wrist = float("nan")
+    if measured.size:
+        at_wrist = float(np.median(measured)) + WRIST_BEHIND_SKIN * palm_mm
+    predicted = table.joint_depth_mm[row]
+    if not np.isfinite(predicted).all():
+        return at_wrist
+    fitted = fitted_depth(depth, uv, predicted.astype(np.float64), palm_mm)
+    if fitted is None or abs(at_wrist - fitted[ROOT]) <= MOST_APART * palm_mm:
+        return at_wrist
+    return float(fitted[ROOT])
+
+
+def segment(table: HandTable, cache: Path) -> HandTable:
+    """The table with depth pictures that show the hands alone."""
+    from kerashand.data.hand_depth import with_hand_depth
+
+    return with_hand_depth(table, cache)
 
 
 KIND = table_kind(
@@ -129,4 +172,5 @@ KIND = table_kind(
     labels=("uv", "depth"),
     splits=("first four fifths", "last fifth"),
     read=read,
+    segment=segment,
 )

@@ -169,7 +169,7 @@ def check_depth(table: HandTable) -> None:
     Raises:
         UserError: if they do not fit, as with another coding, byte order or unit.
     """
-    if table.depths is None or not len(table):
+    if table.depths is None or not len(table) or table.segmented:
         return
     if not table.has_xyz:
         units.check_units(table)

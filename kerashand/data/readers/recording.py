@@ -32,7 +32,7 @@ SECTIONS = {
 }
 """What recording.yaml may hold."""
 SPELLINGS = {"color": "colour", "depth_to_color": "depth_to_colour"}
-POINT_KEYS = ("frame", "handedness", "uv_px", "weight", "score")
+POINT_KEYS = ("frame", "handedness", "uv_px", "weight", "score", "z_mm")
 """What a line of points.jsonl may hold."""
 COLOUR_SUFFIXES, DEPTH_SUFFIXES = (".jpg", ".jpeg", ".png"), (".png",)
 
@@ -259,7 +259,9 @@ def point_lines(folder: str | Path) -> list[tuple[int, str]]:
 
 
 def load_points(folder: str | Path) -> list[dict]:
-    """The rows of points.jsonl: frame, side, uv_px [21, 2], weight [21], and the line's number.
+    """The rows of points.jsonl: frame, handedness, uv_px [21, 2], weight [21], number of the line.
+
+    `z_mm` [21] is there where a line holds it.
 
     Raises:
         UserError: if the file is missing or a line is wrong.
@@ -303,4 +305,12 @@ def _row(held: Any) -> dict:
     frame = str(held["frame"])
     if not frame or "\0" in frame or Path(frame).name != frame:
         raise ValueError(f"`frame` must be the name of a picture. Received: {shown(frame)}")
-    return {"frame": frame, "handedness": held["handedness"], "uv_px": uv, "weight": weight}
+    row = {"frame": frame, "handedness": held["handedness"], "uv_px": uv, "weight": weight}
+    if "z_mm" in held:
+        depth = as_numbers(held["z_mm"])
+        if depth.shape != (NUM_JOINTS,) or not (depth > 0).all():
+            raise ValueError(
+                f"`z_mm` must hold 21 positive numbers. Received: {shown(held['z_mm'])}"
+            )
+        row["z_mm"] = depth
+    return row

@@ -51,6 +51,9 @@ class HandTable:
         depth_coding: "rhd", "stb" or "mm": how their pixels mean millimetres.
         depth_unit_mm: factor on these.
         registration: where the depth camera stands, None if depth is seen by the colour camera.
+        joint_depth_mm: [N, 21] predicted depth of joints along the camera's axis, NaN where none is
+            known; no label, but where to look for the hand in its depth picture.
+        segmented: whether depth pictures show the hand alone, see `kerashand.data.hand_depth`.
         groups: [N] rows with the same number stay in one split; None: each row by itself.
     """
 
@@ -68,6 +71,8 @@ class HandTable:
     depth_coding: str | None = None
     depth_unit_mm: float = 1.0
     registration: Registration | None = None
+    joint_depth_mm: np.ndarray | None = None
+    segmented: bool = False
     groups: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -91,13 +96,18 @@ class HandTable:
     def select(self, rows: Sequence[int] | np.ndarray) -> HandTable:
         """The table of some of its rows."""
         rows = np.asarray(rows, int)
-        arrays = ("uv_px", "uv_weight", "xyz_mm", "intrinsics", "is_right")
+        arrays = (
+            *("uv_px", "uv_weight", "xyz_mm", "intrinsics", "is_right"),
+            *("joint_depth_mm", "groups"),
+        )
         chosen = dataclasses.replace(
             self,
             images=tuple(self.images[row] for row in rows),
             depths=None if self.depths is None else tuple(self.depths[row] for row in rows),
-            groups=None if self.groups is None else self.groups[rows],
-            **{name: getattr(self, name)[rows] for name in arrays},
+            **{
+                name: None if getattr(self, name) is None else getattr(self, name)[rows]
+                for name in arrays
+            },
         )
         if "heads" in vars(self):  # of many files: not read again
             vars(chosen)["heads"] = tuple(self.heads[row] for row in rows)

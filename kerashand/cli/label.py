@@ -1,0 +1,265 @@
+"""`kerashand-data label`: 2D points for the frames of a recording, by a machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kerashand import picture_files
+from kerashand.cli.startup import show_messages
+from kerashand.data.kinds import rgbd
+from kerashand.data.readers.checks import find_problems
+from kerashand.data.readers.recording import (
+    POINTS_FILE,
+    Pictures,
+    Recording,
+    load_points,
+    load_recording,
+    point_lines,
+)
+from kerashand.data.readers.table import depth_seen, picture_problem
+from kerashand.errors import UserError
+from kerashand.files import user_path, write_text
+from kerashand.labelling import Camera, Finder, Labeller, Points
+from kerashand.progress import progress
+from kerashand.runtime import HandPose
+from kerashand.runtime.hand import Hand
+from kerashand.skeleton import NUM_JOINTS
+
+MOST_LISTED = 50
+MOST_HANDS = 3
+"""Of a frame that are compared with depth."""
+
+
+def label(arguments: argparse.Namespace) -> None:
+    """Add points to the frames of a recording that have none.
+
+    Raises:
+        UserError: if the folder is no recording, or the predictor is not there.
+    """
+    folder = user_path(arguments.folder)
+    if not 0.0 <= arguments.least_score <= 1.0:
+        raise UserError(f"--least-score must be 0 to 1. Received: {arguments.least_score}")
+    box = _start_box(arguments.box)
+    recording, pictures = load_recording(folder), Pictures.of(folder)
+    path = folder / POINTS_FILE
+    lines = [line for _, line in point_lines(folder)] if path.exists() else []
+    named = {row["frame"] for row in load_points(folder)} if lines else set()
+    missing = [frame for frame in pictures.colour if frame not in named]
+    reader = FrameReader(recording, pictures)
+    readable = [frame for frame in missing if reader.can_read(frame)]
+    show_messages()
+    with contextlib.ExitStack() as at_end:
+        finder, unit = PREDICTORS[arguments.predictor](arguments, at_end)
+        labeller = Labeller(
+            finder,
+            _camera(recording, *unit),
+            least_score=arguments.least_score,
+            handedness=arguments.handedness,
+        )
+        try:
+            _follow_both_ways(labeller, readable, reader, box)
+        finally:  # what was found is kept when somebody stops it
+            found = labeller.points()
+            rows = {frame: _row(frame, found[frame]) for frame in missing if frame in found}
+            problems = _problems(rows, recording, pictures)
+            kept = [json.dumps(row) for frame, row in rows.items() if frame not in problems]
+            if kept:
+                write_text(path, "\n".join([*lines, *kept]) + "\n")
+    _list(f"left out: {text}" for text in (*reader.unreadable, *problems.values()))
+    for reason, count in labeller.left_out(readable).most_common():
+        print(f"frames left out because {reason}: {count}")
+    print(
+        f"{path}: hands in {len(kept)} of {len(missing)} frames without points, {len(named)} had "
+        f"some. Look at them: kerashand-data check {folder} --sheet sheet.png"
+    )
+
+
+def _follow_both_ways(labeller: Labeller, frames: list[str], reader: FrameReader, box) -> None:
+    with progress("looking for the hand", len(frames), "frames") as advance:
+        for _ in labeller.forwards(frames, reader.read, box=box):
+            advance(1)
+    if labeller.finder.follow is not None:
+        with progress("following it backwards", len(frames), "frames") as advance:
+            for _ in labeller.backwards(frames, reader.read):
+                advance(1)
+
+
+def _list(texts) -> None:
+    texts = list(texts)
+    for text in texts[:MOST_LISTED]:
+        print(text)
+    if len(texts) > MOST_LISTED:
+        print(f"and {len(texts) - MOST_LISTED} more")
+
+
+def _start_box(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        box = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4:
+        raise UserError(f"--box must be LEFT,TOP,RIGHT,BOTTOM in pixels. Received: {text!r}")
+    return box
+
+
+class FrameReader:
+    """Pictures and depth of frames.
+
+    Attributes:
+        unreadable: what is wrong with frames whose picture cannot be used.
+    """
+
+    def __init__(self, recording: Recording, pictures: Pictures):
+        self.recording, self.pictures = recording, pictures
+        self.unreadable: list[str] = []
+
+    def can_read(self, frame: str) -> bool:
+        """Whether the picture of a frame is whole and of the right size, by its head."""
+        path = self.pictures.colour[frame]
+        try:
+            problem = picture_problem(picture_files.read_head(path), self.recording.size_px)
+        except picture_files.PictureError as error:
+            problem = error.reason
+        if problem:
+            self.unreadable.append(f"{path}: {problem}")
+        return not problem
+
+    def read(self, frame: str):
+        """Picture [H, W, 3] uint8 and depth [H, W] in mm, None where there is no depth picture."""
+        try:
+            rgb = picture_files.read(self.pictures.colour[frame])
+        except picture_files.PictureError as error:  # damaged behind its head
+            self.unreadable.append(f"{self.pictures.colour[frame]}: {error.reason}")
+            width, height = self.recording.size_px
+            return np.zeros((height, width, 3), np.uint8), None
+        try:
+            table = rgbd.frames_table(self.pictures.root, self.recording, [frame], self.pictures)
+            return rgb, depth_seen(table, 0)
+        except picture_files.PictureError:
+            return rgb, None  # named when the row is checked
+
+
+def _camera(recording: Recording, scale_bone: str, depth_along: str) -> Camera:
+    lengths = {
+        "wrist_middle_mcp": recording.wrist_middle_mcp_mm,
+        "middle_mcp_pip": recording.middle_mcp_pip_mm,
+    }
+    return Camera(
+        intrinsics=recording.intrinsics,
+        palm_mm=recording.wrist_middle_mcp_mm,
+        scale_bone=scale_bone,
+        scale_mm=lengths[scale_bone],
+        depth_along=depth_along,
+    )
+
+
+def _row(frame: str, points: Points) -> dict[str, Any]:
+    row = {
+        "frame": frame,
+        "handedness": points.handedness,
+        "score": round(float(points.score), 4),
+        "uv_px": np.round(points.uv_px, 2).tolist(),
+        "weight": np.round(np.clip(points.weight, 0.0, 1.0), 3).tolist(),
+    }
+    if points.z_mm is not None:
+        row["z_mm"] = np.round(points.z_mm, 1).tolist()
+    return row
+
+
+def _problems(rows: dict[str, dict], recording: Recording, pictures: Pictures) -> dict[str, str]:
+    """Why training could not use rows that were found, by frame."""
+    if not rows:
+        return {}
+    keys = ("uv_px", "weight", "z_mm")
+    checked = [
+        {**row, **{key: np.array(row[key]) for key in keys if key in row}} for row in rows.values()
+    ]
+    table = rgbd.table_of(pictures.root, recording, checked, pictures=pictures, split="train")
+    frames = list(rows)
+    return {frames[number]: text for number, text in find_problems(table)}
+
+
+# -------------------------------------------------------------------------------- predictors
+
+Unit = tuple[str, str]
+"""The scale bone of a predictor's relative depth, and what it is measured along."""
+
+
+def _own_predictor(
+    arguments: argparse.Namespace, at_end: contextlib.ExitStack
+) -> tuple[Finder, Unit]:
+    model = HandPose.load(arguments.model, detector=arguments.detector)
+    finder = Finder(
+        find=lambda rgb: model.predict(rgb, max_hands=MOST_HANDS),
+        follow=model.follow,
+        read_box=lambda rgb, box, handedness: model.predict(rgb, box=box, handedness=handedness)[0],
+    )
+    return finder, (model.scale_bone, model.depth_along)
+
+
+def _mediapipe_predictor(
+    arguments: argparse.Namespace, at_end: contextlib.ExitStack
+) -> tuple[Finder, Unit]:
+    """MediaPipe's Hand Landmarker, which names sides as they are, not as in a mirror."""
+    if arguments.model is None or arguments.detector is not None:
+        raise UserError(
+            "--with mediapipe needs `--model hand_landmarker.task`, a file that MediaPipe's Hand "
+            "Landmarker page offers, and takes no --detector."
+        )
+    if not user_path(arguments.model).is_file():
+        raise UserError(f"--model: {arguments.model} does not exist.")
+    try:
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+    except ImportError as error:
+        raise UserError(
+            f"--with mediapipe: {error}. It needs MediaPipe 0.10.30 or later: `pip install "
+            "--no-deps mediapipe` (what this needs of its dependencies is here already, and its "
+            "own OpenCV would overwrite the one that is). Points of any other program do too: "
+            "docs/recording.md shows how."
+        ) from error
+    base = BaseOptions(model_asset_path=str(user_path(arguments.model)))
+    try:
+        hands = vision.HandLandmarker.create_from_options(
+            vision.HandLandmarkerOptions(base_options=base, num_hands=1)
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"MediaPipe cannot read {arguments.model}: {error}") from error
+    at_end.callback(hands.close)  # it fails when it is left to the end of Python
+
+    def find(rgb: np.ndarray) -> Sequence[Hand]:
+        found = hands.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb))
+        if not found.hand_landmarks:
+            return []
+        landmarks = found.hand_landmarks[0]
+        width = rgb.shape[1]
+        points = np.array([[point.x, point.y] for point in landmarks])
+        # Its z has the scale of x: pixels of the picture's width.
+        depth = np.array([point.z for point in landmarks]) * width
+        uv = points * np.array(rgb.shape[1::-1], float) - 0.5
+        palm_px = max(float(np.linalg.norm(np.append(uv[9] - uv[0], depth[9] - depth[0]))), 1.0)
+        handedness = found.handedness[0][0]
+        return [
+            Hand(
+                handedness=handedness.category_name.lower(),
+                uv_px=uv,
+                z_relative=(depth - depth[0]) / palm_px,
+                confidence=np.ones(NUM_JOINTS),
+                xyz_relative=np.zeros((NUM_JOINTS, 3)),
+                score=float(handedness.score),
+            )
+        ]
+
+    return Finder(find), ("wrist_middle_mcp", "line_of_sight")
+
+
+PREDICTORS = {"kerashand": _own_predictor, "mediapipe": _mediapipe_predictor}
+"""(arguments, what closes at the end) -> what finds hands, and its unit."""

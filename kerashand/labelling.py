@@ -1,0 +1,285 @@
+"""2D points for the frames of a recording: one hand is found, followed both ways, and measured.
+
+A sure frame labels its neighbours: the hand is followed from it forwards and backwards. A hand
+counts only where its size fits its distance, which depth tells. The points of a frame are the mean
+of what was seen of it, and how far these estimates lie apart becomes part of their weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kerashand.data.segmentation import fitted_depth
+from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.geometry.root_depth import solve_root_depth
+from kerashand.runtime.estimates import logit
+from kerashand.runtime.hand import HANDEDNESSES, Hand
+from kerashand.skeleton import ROOT
+
+SIZE_RATIO = (0.72, 1.4)
+"""A hand's distance by its size, over its distance by the depth picture."""
+LEAST_FOLLOWED = 0.4
+"""Score below which a followed hand is lost."""
+MOST_MOVED = 0.8
+"""How far a hand may move from frame to frame, in sides of its box."""
+SPREAD = 0.05
+"""Distance between estimates of a point, in sides of the box, at which its weight is 1 / e."""
+MOST_SPREAD = 0.1
+"""Mean distance of all points at which estimates disagree."""
+LEAST_WEIGHT = 0.3
+"""Points that weigh less are not used: their weight becomes 0."""
+UNSUPPORTED = 0.8
+"""Factor on the weights of a frame of which there is one estimate alone."""
+
+Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.float32] | None]]
+"""Name of a frame -> its picture, and its depth in mm as the camera of the picture sees it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finder:
+    """What looks for hands.
+
+    Attributes:
+        find: picture -> hands.
+        follow: (picture, hand in the frame before) -> the same hand; None cannot follow.
+        read_box: (picture, box, handedness or "auto") -> the hand in a box; None takes no box.
+    """
+
+    find: Callable[[NDArray[np.uint8]], Sequence[Hand]]
+    follow: Callable[[NDArray[np.uint8], Hand], Hand] | None = None
+    read_box: Callable[..., Hand] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """The hand of one frame.
+
+    Attributes:
+        handedness: "left" or "right".
+        score: 0..1, the largest of its estimates.
+        uv_px: [21, 2].
+        weight: [21] 0..1, how likely a point is where it says.
+        z_mm: [21] predicted depth of the joints along the camera's axis, moved to the measured
+            depth as a whole; None without depth.
+    """
+
+    handedness: str
+    score: float
+    uv_px: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    z_mm: NDArray[np.float64] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Camera:
+    """What turns pixels into millimetres.
+
+    Attributes:
+        intrinsics: [3, 3] of the pictures.
+        palm_mm: length of wrist - middle MCP.
+        scale_bone, scale_mm: the unit of the model's relative depth, and its length.
+        depth_along: what that is measured along.
+    """
+
+    intrinsics: NDArray[np.float64]
+    palm_mm: float
+    scale_bone: str
+    scale_mm: float
+    depth_along: str
+
+
+class Labeller:
+    """Looks for one hand in the frames of a recording."""
+
+    def __init__(
+        self,
+        finder: Finder,
+        camera: Camera,
+        *,
+        least_score: float = 0.8,
+        handedness: str | None = None,
+    ):
+        """Start without any frame.
+
+        Args:
+            finder: what finds and follows hands.
+            camera: of the pictures.
+            least_score: of a hand that others are followed from.
+            handedness: of the hand; None is that of most sure frames.
+        """
+        self.finder, self.camera = finder, camera
+        self.least_score, self.handedness = least_score, handedness
+        self.estimates: dict[str, list[tuple[Hand, NDArray | None]]] = {}
+        self.sure: dict[str, Hand] = {}
+        self.reasons: dict[str, str] = {}
+        self.right_logit = 0.0
+
+    def forwards(
+        self, frames: Sequence[str], read: Read, *, box: Sequence[float] | None = None
+    ) -> Iterable[str]:
+        """Look for the hand in every frame, and follow it; yields each frame when it is done.
+
+        Args:
+            frames: names, in the order of time.
+            read: reads one.
+            box: around the hand in the first frame.
+        """
+        last = None
+        for number, frame in enumerate(frames):
+            rgb, depth = read(frame)
+            if number == 0 and box is not None and self.finder.read_box is not None:
+                last = self.finder.read_box(rgb, box, self.handedness or "auto")
+                self._add(frame, last, self._depth_of(last, depth))
+            else:
+                last = self._next(frame, rgb, depth, last)
+            yield frame
+        if self.handedness is None:
+            self.handedness = HANDEDNESSES[int(self.right_logit >= 0.0)]
+
+    def backwards(self, frames: Sequence[str], read: Read) -> Iterable[str]:
+        """Follow the hand from later frames to earlier ones; `forwards` comes before."""
+        last = None
+        for frame in reversed(frames):
+            if self.finder.follow is not None and last is not None:
+                rgb, depth = read(frame)
+                last = self._followed(frame, rgb, depth, last)
+            sure = self.sure.get(frame)
+            if sure is not None and sure.handedness == self.handedness:
+                last = sure
+            yield frame
+
+    def points(self) -> dict[str, Points]:
+        """What is known of each frame so far; frames without a hand are missing."""
+        side = self.handedness or HANDEDNESSES[int(self.right_logit >= 0.0)]
+        found = {}
+        for frame, estimates in self.estimates.items():
+            alike = [pair for pair in estimates if pair[0].handedness == side]
+            if not alike:
+                self.reasons[frame] = f"it looks like a {estimates[0][0].handedness} hand"
+                continue
+            points = _mean(alike)
+            if points is None:
+                self.reasons[frame] = "estimates of the points disagree"
+                continue
+            found[frame] = points
+        return found
+
+    def left_out(self, frames: Iterable[str]) -> Counter[str]:
+        """Why frames have no points, and how many for each reason."""
+        known = self.points()
+        return Counter(
+            self.reasons.get(frame, "no hand was found") for frame in frames if frame not in known
+        )
+
+    # --------------------------------------------------------------------------- one frame
+
+    def _next(self, frame: str, rgb, depth, last: Hand | None) -> Hand | None:
+        """The hand in the next frame: found, or else followed."""
+        followed = None
+        if last is not None and self.finder.follow is not None:
+            followed = self._followed(frame, rgb, depth, last)
+        best = None
+        for hand in sorted(self.finder.find(rgb), key=lambda hand: -hand.score):
+            if hand.score < self.least_score:
+                self.reasons.setdefault(frame, "no hand is sure enough")
+            elif self._fits(frame, hand, depth):
+                best = best or hand
+        if best is None:
+            return followed
+        if self.handedness in (None, best.handedness):
+            self.sure[frame] = best
+            self._add(frame, best, self._depth_of(best, depth))
+            if best.p_right is not None:
+                self.right_logit += logit(best.p_right)
+            else:
+                self.right_logit += 1.0 if best.handedness == "right" else -1.0
+            return best
+        return followed
+
+    def _followed(self, frame: str, rgb, depth, last: Hand) -> Hand | None:
+        """The hand where it was a frame before; None where it is lost."""
+        if self.handedness is not None and last.handedness != self.handedness:
+            return None
+        hand = self.finder.follow(rgb, last)
+        if hand.score < LEAST_FOLLOWED or _moved(last, hand) > MOST_MOVED:
+            return None
+        if not self._fits(frame, hand, depth):
+            return None
+        self._add(frame, hand, self._depth_of(hand, depth))
+        return hand
+
+    def _add(self, frame: str, hand: Hand, z_mm: NDArray | None) -> None:
+        self.estimates.setdefault(frame, []).append((hand, z_mm))
+
+    def _fits(self, frame: str, hand: Hand, depth) -> bool:
+        """Whether the hand is of the size that its distance allows."""
+        if depth is None:
+            return True
+        z_mm = self._depth_of(hand, depth)
+        if z_mm is None:
+            self.reasons[frame] = "no depth was measured at the hand"
+            return False
+        ratio = self._distance_by_size(hand) / max(z_mm[ROOT], 1.0)
+        if not SIZE_RATIO[0] <= ratio <= SIZE_RATIO[1]:
+            self.reasons[frame] = "its size does not fit its distance"
+            return False
+        return True
+
+    def _distance_by_size(self, hand: Hand) -> float:
+        camera = self.camera
+        return float(
+            solve_root_depth(
+                hand.uv_px, hand.z_relative, camera.intrinsics, camera.scale_mm,
+                scale_bone=camera.scale_bone, depth_along=camera.depth_along,
+            )
+        )  # fmt: skip
+
+    def _depth_of(self, hand: Hand, depth) -> NDArray[np.float64] | None:
+        """Predicted depth [21] of the joints in mm, moved as a whole to the measured depth."""
+        if depth is None:
+            return None
+        camera = self.camera
+        xyz = xyz_from_uv_z(
+            hand.uv_px, hand.z_relative, camera.intrinsics,
+            np.float64(self._distance_by_size(hand)), np.float64(camera.scale_mm),
+            depth_along=camera.depth_along,
+        )  # fmt: skip
+        return fitted_depth(depth, hand.uv_px, xyz[:, 2], camera.palm_mm)
+
+
+def _moved(last: Hand, hand: Hand) -> float:
+    """By how much a hand has moved, in sides of its box."""
+    left, top, right, bottom = last.box
+    side = max(right - left, bottom - top, 1.0)
+    return float(np.linalg.norm(hand.uv_px.mean(axis=0) - last.uv_px.mean(axis=0))) / side
+
+
+def _mean(estimates: Sequence[tuple[Hand, NDArray | None]]) -> Points | None:
+    """The mean of estimates of one frame; None where they disagree."""
+    hands = [hand for hand, _ in estimates]
+    weights = np.array([np.maximum(hand.confidence, 1e-3) ** 2 for hand in hands])
+    shares = weights / weights.sum(axis=0)
+    uv = np.einsum("ej,ejc->jc", shares, np.array([hand.uv_px for hand in hands]))
+    low, high = uv.min(axis=0), uv.max(axis=0)
+    side = max(float((high - low).max()), 1.0)
+    apart = np.array([np.linalg.norm(hand.uv_px - uv, axis=1) for hand in hands]) / side
+    spread = np.einsum("ej,ej->j", shares, apart)
+    if spread.mean() > MOST_SPREAD:
+        return None
+    confidence = np.einsum("ej,ej->j", shares, np.array([hand.confidence for hand in hands]))
+    weight = confidence * np.exp(-((spread / SPREAD) ** 2))
+    if len(hands) == 1:
+        weight = UNSUPPORTED * weight
+    depths = [z_mm for _, z_mm in estimates if z_mm is not None]
+    return Points(
+        handedness=hands[0].handedness,
+        score=max(hand.score for hand in hands),
+        uv_px=uv,
+        weight=np.where(weight < LEAST_WEIGHT, 0.0, weight),
+        z_mm=np.mean(depths, axis=0) if depths else None,
+    )
