@@ -20,7 +20,7 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     picture_files | pickles | yaml_files | extras | keras_setup | video
                                            files from outside; how Keras and the extras are set up
     files                                  paths, and files that appear whole or not at all
-    errors | progress | stderr | untrusted | replicas
+    errors | progress | stderr | untrusted | replicas | machine
                                            messages, limits, and other small pieces
 
 `config` stands beside the rows: only cli, training.run, training.stages, evaluation and exporting

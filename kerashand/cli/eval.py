@@ -98,7 +98,7 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
     _check(arguments)
     with tensorflow_start():
         from kerashand.evaluation.tables import aligned_lines
-        from kerashand.exporting.parity import versions
+        from kerashand.machine import versions
         from kerashand.reports import breakdown, findings, page, records
 
     assessments, origin = _assessments(arguments)

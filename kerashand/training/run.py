@@ -41,7 +41,7 @@ from kerashand.training.distribution import (
 )
 from kerashand.training.initial_weights import load_initial_weights
 from kerashand.training.loop import train_stage
-from kerashand.training.run_folder import Plan, RunFolder, versions
+from kerashand.training.run_folder import Plan, RunFolder, conditions
 from kerashand.training.single_steps import try_stages
 from kerashand.training.stages import RunData, check_batches, stage_optimizers, stage_settings
 from kerashand.training.trainer import HandPoseTrainer
@@ -213,7 +213,7 @@ class Run:
             "seed": self.config.seed,
             "config_hash": state["config_hash"],
             "training_seconds": round(state["seconds"], 1),
-            "versions": versions(),
+            "versions": conditions(),
             "data": {domain: self.data.conditions(domain) for domain in self.data.tested},
             **measured,
         }

@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,12 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-import kerashand
 from kerashand.errors import UserError, number_of
 from kerashand.files import held, write_text
+from kerashand.machine import machine, versions
 from kerashand.models.hand_pose import save_parts_npz
 from kerashand.training.checkpoint import (
     NotFiniteError,
@@ -160,7 +156,7 @@ class RunFolder:
         elif self.writes:
             with self._writing():
                 write_text(self.path / CONFIG_FILE, self.plan.config)
-                write_text(self.path / "versions.json", json.dumps(versions(), indent=2))
+                write_text(self.path / "versions.json", json.dumps(conditions(), indent=2))
 
     def say_start(self, path: Path, what: str) -> None:
         """Say which weights a new run starts from; of another one the checkpoint takes their place.
@@ -253,13 +249,6 @@ class RunFolder:
             check_finite(variables)
 
 
-def versions() -> dict[str, str]:
-    """What the numbers of a run depend on."""
-    return {
-        "kerashand": kerashand.__version__,
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    }
+def conditions() -> dict[str, str]:
+    """What the numbers of a run depend on: versions and the machine."""
+    return {**versions(), "machine": machine()}
