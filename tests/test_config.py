@@ -462,8 +462,24 @@ def test_initial_weights_are_a_file_or_packaged(tmp_path):
     file = tmp_path / "w.weights.h5"
     file.write_bytes(b"")
     assert find_initial_weights(str(file)) == file
-    with pytest.raises(ConfigError, match=r"model.initial_weights: neither a file nor packaged"):
+    assert find_initial_weights("packaged").name == "hand_pose.tflite"
+    assert find_initial_weights("lite_source").name == "lite_source.npz"
+    with pytest.raises(ConfigError, match=r"nor packaged weights.*Did you mean `lite_source`\?"):
         find_initial_weights("lite_sauce")
+
+
+def test_initial_weights_of_a_run_are_the_best_of_its_last_stage(tmp_path):
+    message = "neither a file, nor the folder of a run"
+    with pytest.raises(ConfigError, match=message):
+        find_initial_weights(str(tmp_path))
+    (tmp_path / "config.yaml").write_text("seed: 1")
+    with pytest.raises(ConfigError, match="no epoch of that run is finished"):
+        find_initial_weights(str(tmp_path))
+    for name in ("best_pretrain.npz", "weights_finetune.npz", "best_regularizer.npz"):
+        (tmp_path / name).touch()
+    assert find_initial_weights(str(tmp_path)).name == "best_regularizer.npz"
+    (tmp_path / "best_finetune.npz").touch()
+    assert find_initial_weights(str(tmp_path)).name == "best_finetune.npz"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_where_a_run_goes_on(config, folder, caplog):
     run = Run(config.with_run_dir(str(folder.path)), dry_run=False)
     with caplog.at_level(logging.INFO):
         run.folder.open()
-        run.folder.say_start(folder.path / "lite_source.npz", "network")
+        run.folder.say_start("lite_source.npz: network")
         run._train("pretrain")
     assert caplog.messages == [
         f"going on from {folder.checkpoint}: stage 2 of 3, regularizer, after epoch 1 of 2 and 3 "
@@ -53,7 +53,7 @@ def test_a_new_run_says_what_it_starts_from(folder, caplog):
     folder.path.mkdir()
     with caplog.at_level(logging.INFO):
         folder.open()
-        folder.say_start(folder.path / "lite_source.npz", "network")
+        folder.say_start("lite_source.npz: network")
     assert caplog.messages == ["starting from lite_source.npz: network"]
 
 

@@ -17,7 +17,7 @@ from kerashand.config import STYLES, load_config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.kinds import ON_DISK
 from kerashand.errors import UserError
-from kerashand.files import user_path, write_text
+from kerashand.files import RUN_CONFIG, user_path, write_text
 from kerashand.metrics import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
     if len(earlier) == len(paths):
         return [earlier[name] for name in arguments.models], ""
     samples = arguments.samples or min(map(len, earlier.values()), default=SAMPLES)
-    runs = [name for name, path in paths.items() if (path / "config.yaml").is_file()]
+    runs = [name for name, path in paths.items() if (path / RUN_CONFIG).is_file()]
     data, domain, origin = _data(arguments, runs, samples)
     if earlier:
         words = subjects.in_words(data, domain, samples, split=arguments.split)
@@ -225,7 +225,7 @@ def _data(
 ) -> tuple[DataConfig, str, str]:
     """The data, their domain, and whose they are in words."""
     if runs and arguments.data in RUN_DOMAINS:
-        data = load_config(user_path(runs[0]) / "config.yaml").data
+        data = load_config(user_path(runs[0]) / RUN_CONFIG).data
         cache_dir = arguments.cache_dir or data.cache_dir
         data = dataclasses.replace(data, cache_dir=cache_dir)
         return data, arguments.data, f", the data of {runs[0]}"

@@ -1,6 +1,7 @@
 """`kerashand-train`: trains the stages of a configuration, or goes on with a run that stopped."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 
@@ -13,7 +14,13 @@ from kerashand.cli.arguments import (
     overrides_of,
 )
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
+from kerashand.config import (
+    PACKAGED,
+    dump_yaml,
+    find_initial_weights,
+    load_config,
+    packaged_configs,
+)
 from kerashand.errors import UserError
 
 
@@ -38,6 +45,12 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="build everything, run one step of each stage and stop",
     )
+    parser.add_argument(
+        "--init-from",
+        metavar="WEIGHTS",
+        help=f"start from the weights of another run's folder (its best ones), of a file (.tflite, "
+        f".npz), or of the `{PACKAGED}` model; the same as model.initial_weights",
+    )
     add_skip_bad(parser)
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser
@@ -51,7 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    config = load_config(arguments.config, overrides_of(arguments))
+    overrides = overrides_of(arguments)
+    if arguments.init_from is not None:
+        overrides.append(f"model.initial_weights={json.dumps(arguments.init_from)}")
+    config = load_config(arguments.config, overrides)
     if arguments.run_dir is not None:
         config = config.with_run_dir(_checked_run_dir(arguments.run_dir))
     if config.model.initial_weights is not None:

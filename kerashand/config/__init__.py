@@ -6,11 +6,13 @@
 """
 
 from kerashand.config.loading import (
+    PACKAGED,
     check_config,
     config_hash,
     differences,
     dump_yaml,
     find_initial_weights,
+    flat,
     load_config,
     packaged_configs,
     packaged_weights,
@@ -26,6 +28,7 @@ from kerashand.config.sections import ConfigError
 
 __all__ = [
     "DOMAINS",
+    "PACKAGED",
     "STAGES",
     "STYLES",
     "Config",
@@ -36,6 +39,7 @@ __all__ = [
     "differences",
     "dump_yaml",
     "find_initial_weights",
+    "flat",
     "load_config",
     "packaged_configs",
     "packaged_weights",

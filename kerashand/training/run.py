@@ -24,7 +24,6 @@ from kerashand.config import (
     config_hash,
     differences,
     dump_yaml,
-    find_initial_weights,
     load_config,
 )
 from kerashand.data.splits import counted
@@ -157,9 +156,8 @@ class Run:
         with self.strategy.scope():
             self.parts = build_parts(**config.parts_arguments())
             if initial_weights and config.model.initial_weights is not None:
-                path = find_initial_weights(config.model.initial_weights)
-                held, what = load_initial_weights(path, self.parts)
-                self.folder.say_start(path, what)
+                held, what = load_initial_weights(config, self.parts)
+                self.folder.say_start(what)
                 self.has_regularizer |= "regularizer" in held
             scaling = config.runtime.precision == "mixed_float16"
             self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)

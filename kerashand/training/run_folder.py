@@ -21,7 +21,7 @@ from typing import Any
 import keras
 
 from kerashand.errors import UserError, number_of
-from kerashand.files import held, write_text
+from kerashand.files import RUN_CONFIG, held, write_text
 from kerashand.machine import machine, versions
 from kerashand.models.hand_pose import save_parts_npz
 from kerashand.training.checkpoint import (
@@ -33,7 +33,6 @@ from kerashand.training.checkpoint import (
 )
 
 LOGGER = logging.getLogger(__name__)
-CONFIG_FILE = "config.yaml"
 MOST_DIFFERENCES = 5
 """Keys of another configuration that a message names."""
 
@@ -142,7 +141,7 @@ class RunFolder:
     def _differing(self) -> str:
         """What the configuration of the folder says otherwise, as the end of a sentence."""
         with contextlib.suppress(UserError, ValueError):
-            found = self.plan.differences(self.path / CONFIG_FILE)
+            found = self.plan.differences(self.path / RUN_CONFIG)
             shown, more = found[:MOST_DIFFERENCES], len(found) - MOST_DIFFERENCES
             shown += [f"and {more} more"] if more > 0 else []
             return ". There:" + "".join(f"\n  {line}" for line in shown) if shown else "."
@@ -155,18 +154,17 @@ class RunFolder:
             LOGGER.info("going on from %s: %s", self.checkpoint, self.plan.place(self.state))
         elif self.writes:
             with self._writing():
-                write_text(self.path / CONFIG_FILE, self.plan.config)
+                write_text(self.path / RUN_CONFIG, self.plan.config)
                 write_text(self.path / "versions.json", json.dumps(conditions(), indent=2))
 
-    def say_start(self, path: Path, what: str) -> None:
+    def say_start(self, what: str) -> None:
         """Say which weights a new run starts from; of another one the checkpoint takes their place.
 
         Args:
-            path: of the weights.
-            what: they are of, in words.
+            what: the file and what it holds, in words.
         """
         if not self.resumed:
-            LOGGER.info("starting from %s: %s", path.name, what)
+            LOGGER.info("starting from %s", what)
 
     @contextlib.contextmanager
     def saying_where_it_stopped(self) -> Iterator[None]:
