@@ -1,6 +1,7 @@
 """The whole configuration of a run, checked before TensorFlow is imported.
 
 `schema` holds the sections with their defaults and limits, `rules` what must fit between them,
+`notes` what fits and may not be meant,
 `sections` the reading that reports every mistake at once, and `loading` the packaged files,
 `extends` and overrides.
 """
@@ -17,6 +18,7 @@ from kerashand.config.loading import (
     packaged_configs,
     packaged_weights,
 )
+from kerashand.config.notes import find_notes
 from kerashand.config.schema import (
     DOMAINS,
     STAGES,
@@ -39,6 +41,7 @@ __all__ = [
     "differences",
     "dump_yaml",
     "find_initial_weights",
+    "find_notes",
     "flat",
     "load_config",
     "packaged_configs",

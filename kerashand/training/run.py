@@ -24,6 +24,7 @@ from kerashand.config import (
     config_hash,
     differences,
     dump_yaml,
+    find_notes,
     load_config,
 )
 from kerashand.data.splits import counted
@@ -109,6 +110,7 @@ class Run:
     def start(self) -> dict[str, Any]:
         """Everything, in order."""
         if self.dry_run:
+            self._say_notes()
             self.prepare()
             losses = try_stages(self)
             LOGGER.info("dry run: all is fine. %s was not touched", self.folder.path)
@@ -122,12 +124,19 @@ class Run:
                 return results
         with self.folder.kept():
             self.folder.open()
+            self._say_notes()
             self._check_workers()
             with self.folder.saying_where_it_stopped():
                 self.prepare()
                 for name in self.active:
                     self._train(name)
                 return self._finish()
+
+    def _say_notes(self) -> None:
+        """What the configuration may not mean."""
+        if self.folder.writes:
+            for text in find_notes(self.config):
+                LOGGER.info("note: %s", text)
 
     def _check_workers(self) -> None:
         """All workers must go on from one place."""

@@ -86,7 +86,7 @@ def stage_optimizers(config: Config, name: str) -> dict[str, keras.optimizers.Op
         learning_rate_peak=optimizer.learning_rate,
         weight_decay=optimizer.weight_decay,
         schedule=optimizer.schedule,
-        warmup_steps=optimizer.warmup_steps,
+        warmup_steps=config.warmup_steps(name),
         final_fraction=optimizer.final_fraction,
         clip_norm=optimizer.clip_norm,
         steps=stage.epochs * config.steps_per_epoch(name),
