@@ -69,8 +69,9 @@ def test_ctrl_c_says_what_is_kept(folder):
 
 def test_a_run_of_one_stage_does_not_count_stages():
     plan = Plan(
-        key="x", config="", epochs={"detector": 4}, against_nan="", differences=lambda path: []
-    )
+        key="x", config="", epochs={"detector": 4}, steps={"detector": 9},
+        samples={"detector": 8}, against_nan="", differences=lambda path: [],
+    )  # fmt: skip
     place = plan.place({"stage": "detector", "epoch": 1, "step": 1})
     assert place == "detector, after epoch 1 of 4 and 1 step of the next"
 
@@ -107,7 +108,7 @@ def test_steps_of_many_stages_are_no_retracing():
 
 def test_an_epoch_says_where_it_is_without_a_terminal(monkeypatch, caplog):
     monkeypatch.setattr(callbacks, "LINE_SECONDS", 0.0)
-    bar = StageProgress(2)
+    bar = StageProgress(2, lambda seconds, steps: None)
     bar.set_params({"verbose": 2, "epochs": 1, "steps": 20})
     bar.on_train_begin()
     bar.on_epoch_begin(0)

@@ -74,11 +74,14 @@ def run(
 
 
 def plan_of(config: Config) -> Plan:
-    """What the folder of a run has to know of its configuration."""
+    """What the folder of a run has to know of its configuration, whose hands are counted."""
+    active = [name for name in STAGES if config.stages[name].epochs > 0]
     return Plan(
         key=config_hash(config),
         config=dump_yaml(config),
         epochs={name: config.stages[name].epochs for name in STAGES},
+        steps={name: config.steps_per_epoch(name) if name in active else 0 for name in STAGES},
+        samples={name: config.stages[name].batch_size for name in STAGES},
         against_nan="Lower `stages.{stage}.optimizer.learning_rate` or set "
         "`stages.{stage}.optimizer.clip_norm`",
         differences=lambda path: differences(load_config(path), config),
@@ -110,7 +113,7 @@ class Run:
     def start(self) -> dict[str, Any]:
         """Everything, in order."""
         if self.dry_run:
-            self._say_notes()
+            self._say_what_comes()
             self.prepare()
             losses = try_stages(self)
             LOGGER.info("dry run: all is fine. %s was not touched", self.folder.path)
@@ -124,7 +127,7 @@ class Run:
                 return results
         with self.folder.kept():
             self.folder.open()
-            self._say_notes()
+            self._say_what_comes()
             self._check_workers()
             with self.folder.saying_where_it_stopped():
                 self.prepare()
@@ -132,9 +135,10 @@ class Run:
                     self._train(name)
                 return self._finish()
 
-    def _say_notes(self) -> None:
-        """What the configuration may not mean."""
+    def _say_what_comes(self) -> None:
+        """Steps of the run, and what its configuration may not mean."""
         if self.folder.writes:
+            LOGGER.info("%s", self.folder.forecast.in_steps())
             for text in find_notes(self.config):
                 LOGGER.info("note: %s", text)
 
@@ -194,7 +198,6 @@ class Run:
             train_stage(
                 self.trainer,
                 self.folder,
-                steps=self.config.steps_per_epoch(name),
                 samples=f"{stage.batch_size} samples ({' + '.join(stage.domains)})",
                 batches=functools.partial(self.data.training, name, settings),
                 validation=self.data.validation(name, settings),

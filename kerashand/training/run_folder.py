@@ -31,6 +31,7 @@ from kerashand.training.checkpoint import (
     restore_variables,
     save_checkpoint,
 )
+from kerashand.training.forecast import Forecast, memory_in_words
 
 LOGGER = logging.getLogger(__name__)
 MOST_DIFFERENCES = 5
@@ -45,6 +46,8 @@ class Plan:
         key: text that stands for everything that decides the result.
         config: content of config.yaml.
         epochs: stage -> its epochs, in the order of the stages.
+        steps: stage -> steps of one epoch.
+        samples: stage -> what a step takes of the data.
         against_nan: what to change where a stage comes to numbers that are none; `{stage}` in it
             stands for that stage.
         differences: config.yaml of a folder -> where it says otherwise, a line each; it may raise
@@ -54,6 +57,8 @@ class Plan:
     key: str
     config: str
     epochs: Mapping[str, int]
+    steps: Mapping[str, int]
+    samples: Mapping[str, int]
     against_nan: str
     differences: Callable[[Path], list[str]]
 
@@ -92,6 +97,10 @@ class RunFolder:
             "history": [], "best": {}, "seconds": 0.0, "finished": False,
         }  # fmt: skip
         self.resumed = False
+        self.forecast = Forecast(
+            {stage: epochs * plan.steps[stage] for stage, epochs in plan.epochs.items()},
+            plan.samples,
+        )
         self._since = time.monotonic()
 
     @property
@@ -165,6 +174,19 @@ class RunFolder:
         """
         if not self.resumed:
             LOGGER.info("starting from %s", what)
+
+    def say_pace(self, step_seconds: float, steps: int) -> None:
+        """Say how long the rest takes, by the time of its first steps.
+
+        Args:
+            step_seconds: of the stage at which the run stands.
+            steps: since the run came there, or went on from there.
+        """
+        stage = self.state["stage"]
+        self.forecast.step_seconds[stage] = step_seconds
+        done = self.state["epoch"] * self.plan.steps[stage] + self.state["step"] + steps
+        text = self.forecast.from_here(stage, done=done)
+        LOGGER.info("%s: %s%s", self.plan.title(stage), text, memory_in_words())
 
     @contextlib.contextmanager
     def saying_where_it_stopped(self) -> Iterator[None]:
