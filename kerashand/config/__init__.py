@@ -2,10 +2,11 @@
 
 `schema` holds the sections with their defaults and limits, `rules` what must fit between them,
 `notes` what fits and may not be meant,
-`sections` the reading that reports every mistake at once, and `loading` the packaged files,
-`extends` and overrides.
+`sections` the reading that reports every mistake at once, `loading` the packaged files, `extends`
+and overrides, and `lengthening` what a finished run may change.
 """
 
+from kerashand.config.lengthening import last_stage, lengthened
 from kerashand.config.loading import (
     PACKAGED,
     check_config,
@@ -43,6 +44,8 @@ __all__ = [
     "find_initial_weights",
     "find_notes",
     "flat",
+    "last_stage",
+    "lengthened",
     "load_config",
     "packaged_configs",
     "packaged_weights",

@@ -132,7 +132,12 @@ class RegularizerConfig(Section):
 
 @dataclass(frozen=True)
 class ModelConfig(Section):
-    """The networks; `lite` is read only if `network` names it."""
+    """The networks; `lite` is read only if `network` names it.
+
+    `initial_weights` is a file, the folder of a run (its best weights), `packaged` (the packaged
+    pose model) or `lite_source` (what source.yaml made); null starts from nothing. `--init-from` is
+    its short form.
+    """
 
     network: str = setting("lite", choices=tuple(NETWORKS))
     lite: LiteConfig = field(default=LiteConfig())
