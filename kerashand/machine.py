@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import sys
+from datetime import datetime
 from importlib import metadata as installed
 from pathlib import Path
 
@@ -24,6 +25,13 @@ def versions() -> dict[str, str]:
             except installed.PackageNotFoundError:
                 continue
     return found
+
+
+def made() -> str:
+    """When and with what something was made: now, here, in sentences."""
+    now = datetime.now().astimezone()
+    packages = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return f"Made on {now:%Y-%m-%d} at {now:%H:%M %Z} with {machine()}; {packages}."
 
 
 def machine() -> str:

@@ -1,5 +1,6 @@
 """What is said of the machine."""
 
+import re
 import subprocess
 import sys
 
@@ -38,3 +39,13 @@ def test_memory_grows_by_what_is_taken():
 
 def test_versions_of_what_is_installed():
     assert {"python", "keras", "numpy", "kerashand"} <= set(machine.versions())
+
+
+def test_when_and_with_what(monkeypatch):
+    monkeypatch.setattr(machine, "machine", lambda: "2 cores of Abacus")
+    monkeypatch.setattr(machine, "versions", lambda: {"python": "3.12", "keras": "3.15"})
+    assert re.fullmatch(
+        r"Made on \d{4}-\d\d-\d\d at \d\d:\d\d \S+ with 2 cores of Abacus; python 3.12, "
+        r"keras 3.15\.",
+        machine.made(),
+    )

@@ -5,17 +5,19 @@ import dataclasses
 import html.parser
 import json
 import re
+import subprocess
 import sys
 
 import numpy as np
 import pytest
+from test_export_web import CHROMIUM
 
 from kerashand.cli import eval as command
 from kerashand.config import dump_yaml, load_config
 from kerashand.errors import UserError
 from kerashand.evaluation.predictions import Predictor
 from kerashand.metrics import PROTOCOLS
-from kerashand.reports import breakdown, findings, page, records, subjects
+from kerashand.reports import breakdown, findings, page, records, subjects, verdict
 from kerashand.reports.assessment import (
     assess,
     chosen_samples,
@@ -218,7 +220,7 @@ def test_photographs_have_no_millimetres(rng):
     assert np.isnan(result.arrays["error_mm"]).all()
     assert breakdown.unit_of(result) == "px of 256"
     np.testing.assert_allclose(breakdown.joint_means(result), 4.0, rtol=1e-3)
-    assert 'alt="3D PCK"' not in page.report([result], versions={}, command="c")
+    assert 'alt="3D PCK"' not in page.report([result], made="", command="c")
 
 
 def test_confidence_that_is_right_is_calibrated(rows):
@@ -259,7 +261,7 @@ def test_offsets_of_joints_in_the_report(rng):
         "m: Without the mean offset of each joint, fitted on the other half of the hands: 0.0 mm "
         "instead of 5.0, AUC 1.000 instead of 1.000."
     )
-    text = page.report([result], versions={}, command="c")
+    text = page.report([result], made="", command="c")
     assert "<h3>model: mean offsets of joints</h3>" in text
     assert "<td>wrist</td><td>+7.1</td>" in text
     assert not findings.offset_rows(assessed(batch(rng)))
@@ -271,7 +273,7 @@ def test_kinds_of_hands_in_the_report(rng):
     assert not any(name.startswith("handedness") for name in result.groups)
     assert sum(row["samples"] for name, row in result.groups.items() if "view" in name) == 45
     assert "m: Worst group of at least 15 hands: " in findings.sentences([result], ["m"])[0]
-    text = page.report([result], versions={}, command="c")
+    text = page.report([result], made="", command="c")
     assert "<td>view: palm</td><td>45</td>" in text
     # Points that are not labelled tell no kind.
     rows = many(rng)
@@ -322,6 +324,120 @@ def test_the_difference_of_two_models(rows):
         "2D error of b minus that of a: -4 px of 256 (95 % interval -4 to -4); "
         "b is better on 100 % of the hands"
     )
+
+
+def moved(rows, mm, *, unsure_mm=0.0):
+    """An assessment whose mean errors are `mm`, some hands more and some less."""
+    result = assessed(rows)
+    errors = mm + unsure_mm * np.where(np.arange(len(result)) % 2, 1.0, -1.0)[:, None]
+    arrays = {**result.arrays, "error_mm": errors + np.zeros((1, 21))}
+    return dataclasses.replace(result, arrays=arrays)
+
+
+@pytest.mark.parametrize(
+    ("unsure_mm", "text"),
+    [
+        (0.5, "b is better than a by 6.2 mm, surely."),
+        # 22 hands 18 mm up, 23 down: 18 / 45 mm less, and a deviation of the mean of 2.7 mm.
+        (18.0, "b is better than a by 6.6 mm, probably."),
+        (60.0, "b is better than a by 7.5 mm, but the difference may be chance."),
+    ],
+)
+def test_the_verdict_says_how_sure_it_is(unsure_mm, text, rng):
+    rows = many(rng)
+    found = verdict.verdict([moved(rows, 18.2), moved(rows, 12.0, unsure_mm=unsure_mm)], "ab")
+    assert found.text == text
+    assert "18.2 mm (a)" in found.reason
+    assert "Surely: this interval excludes 0. Probably: the 95 % interval does." in found.reason
+    # The order of the models changes nothing.
+    assert verdict.verdict([moved(rows, 12.0), moved(rows, 18.2)], "ab").text == (
+        "a is better than b by 6.2 mm, surely."
+    )
+
+
+def test_surely_means_that_the_99_percent_interval_excludes_0():
+    common = {"what": "3D error", "unit": " mm", "better_share": 0.6, "hands": 100}
+    for low, high, surely, words in (
+        (-3.0, -1.0, (-4.0, -0.1), "surely"),
+        (-3.0, -0.1, (-4.0, 0.1), "probably"),
+        (-3.0, 0.1, (-4.0, 1.0), "may be chance"),
+        (-3.0, 0.0, (-4.0, 1.0), "may be chance"),
+    ):
+        difference = breakdown.Difference(mean=-2.0, low=low, high=high, surely=surely, **common)
+        assert words in verdict.sentence(difference, "b", "a")
+
+
+def test_intervals_of_a_difference_by_hand():
+    """Of the mean of 400 numbers of deviation 10: 1.96 and 2.58 times 0.5 about -1."""
+    gain = np.random.default_rng(1).normal(size=400)
+    gain = (gain - gain.mean()) / gain.std() * 10.0 - 1.0
+    found = breakdown._difference("x", "", np.zeros(400), gain, np.random.default_rng(0))
+    np.testing.assert_allclose([found.low, found.high], [-1.98, -0.02], atol=0.06)
+    np.testing.assert_allclose(found.surely, [-2.29, 0.29], atol=0.1)
+    assert found.hands == 400
+
+
+def test_verdicts_of_few_hands_of_equal_models_of_one_and_of_three(rows, rng):
+    few = verdict.verdict([assessed(rows, off_px=2.0), assessed(rows, off_px=1.0)], "ab").text
+    assert few.endswith(", but 12 hands are too few to be sure.")
+    assert few.startswith("b is better than a by ")
+    rows = many(rng)
+    same = verdict.verdict([assessed(rows, off_px=2.0)] * 2, "ab").text
+    assert same == "a and b give the same on all hands."
+    three = verdict.verdict([moved(rows, mm) for mm in (9.0, 5.0, 5.04)], "abc").text
+    assert three == "b is the best of 3 models: better than c by 0.04 mm, surely."
+    alone = verdict.verdict([assessed(rows, off_px=3.0)], ["a"])
+    assert alone.text == (
+        "a: joints are 5.0 mm off in the mean, and 12.0 px in a square 256 px wide."
+    )
+    rows = batch(rng, count=40, in_3d=False)
+    flat = [assessed(rows, off_px=off) for off in (2.0, 1.0)]
+    assert verdict.verdict(flat, "ab").text == "b is better than a by 4.0 px of 256, surely."
+    assert verdict.verdict(flat[:1], "a").text == (
+        "a: joints are 8.0 px off in a square 256 px wide."
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["runs/weak", "runs/full/"], ["weak", "full"]),
+        (["a/seed0", "b/seed0", "b/seed1"], ["a/seed0", "b/seed0", "b/seed1"]),
+        (["/home/x/hand.tflite", "packaged model"], ["hand.tflite", "packaged model"]),
+        (["runs/weak", "runs/weak"], ["weak (1)", "weak (2)"]),
+        (["."], ["."]),
+    ],
+)
+def test_models_are_called_by_the_ends_of_their_paths(names, short):
+    assert breakdown.names_apart(names) == short
+
+
+NARROW = """
+<script>addEventListener("message", (event) => { document.title = event.data; });</script>
+<iframe src="PAGE" width="375" height="800"></iframe>"""
+TELLS = "<script>parent.postMessage(document.documentElement.scrollWidth, '*');</script></body>"
+
+
+@pytest.mark.programs
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_a_page_is_no_wider_than_a_phone(rng, tmp_path):
+    rows = many(rng)
+    rows["own_depth_weight"][:] = 1.0
+    drawn = {"generate_depth": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
+    models = [assessed(rows, name=f"runs/{letter * 60}", off_px=1.0, **drawn) for letter in "xy"]
+    text = page.report(
+        models, made="Made with " + "z" * 80, command="kerashand-eval " + "w" * 200,
+        differences=breakdown.compared(*models),
+    )  # fmt: skip
+    (tmp_path / "page.html").write_text(text.replace("</body>", TELLS))
+    (tmp_path / "frame.html").write_text(NARROW.replace("PAGE", "page.html"))
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/u",
+         "--virtual-time-budget=20000", "--dump-dom", (tmp_path / "frame.html").as_uri()],
+        capture_output=True, check=True, text=True, timeout=120,
+    )  # fmt: skip
+    width = int(re.search("<title>([0-9]+)</title>", done.stdout)[1])
+    assert 300 < width <= 375
 
 
 def test_only_the_same_samples_are_compared(rows, rng):
@@ -412,23 +528,29 @@ class Page(html.parser.HTMLParser):
 def test_the_page_needs_no_other_file(rows):
     rows["own_depth_weight"][:] = 1.0
     drawn = {"generate_depth": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
-    first = assessed(rows, name="<b>one</b>", **drawn)
-    second = assessed(rows, name="<b>one</b>", off_px=1.0)
+    first = assessed(rows, name="<b>one", **drawn)
+    second = assessed(rows, name="<b>one", off_px=1.0)
     text = page.report(
-        [first, second], versions={"numpy": "2.1"}, command="kerashand-eval <x>",
+        [first, second], made="Made with numpy 2.1.", command="kerashand-eval <x>",
         differences=breakdown.compared(first, second), published=True,
     )  # fmt: skip
     parsed = Page(text)
     assert parsed.sources
     assert all(source.startswith("data:image/") for source in parsed.sources)
     assert "<b>" not in text
-    assert "&lt;b&gt;one&lt;/b&gt; (2)" in text
+    assert "&lt;b&gt;one (2)" in text
     assert "kerashand-eval &lt;x&gt;" in text
     assert len(parsed.hands) == 2 * 6  # two each of best, median and worst
     assert all(len(hands["hand"]) == len(hands["truth"]) == 21 for hands in parsed.hands)
     assert "@" not in text.split("<script>")[1]
     assert text.count('alt="generated depth"') == 6
-    assert "numpy 2.1" in text
+    assert "<p class=small>Made with numpy 2.1.</p>" in text
+    # Verdict, machine and the data stand before the first table.
+    top = text[text.index("<body>") : text.index("<table>")]
+    assert re.search("<h1>.*<p class=verdict>.*On hands of noise.*Made with numpy", top, re.S)
+    named = page.report([first], made="", command="", names=["A & B"])
+    assert "<h1>A &amp; B</h1>" in named
+    assert "<td>A &amp; B</td><td>&lt;b&gt;one</td>" in named
 
 
 def test_pictures_of_a_sample_say_what_they_show(rows):
@@ -436,7 +558,7 @@ def test_pictures_of_a_sample_say_what_they_show(rows):
     rows["own_depth_weight"][:] = 1.0
     drawn = {"generate_depth": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
     result = assessed(rows, off_px=2.0, **drawn)
-    text = page.report([result], versions={}, command="c", origin=", the data of a run")
+    text = page.report([result], made="", command="c", origin=", the data of a run")
     assert "<p>On hands of noise, the data of a run.</p>" in text
     captions = [
         re.sub("<[^>]+>", "|", c) for c in re.findall("<figcaption>(.*?)</figcaption>", text)
@@ -485,7 +607,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert len(Page((tmp_path / "report.html").read_text()).hands) == 3
     assert command.main(["a.json", "lite", *arguments, "--out", "b.html"]) == 0
     printed = capsys.readouterr().out
-    assert "3D error of lite (2) minus that of lite (1): " in printed
+    assert "3D error of packaged model (2) minus that of packaged model (1): " in printed
     # The count of an earlier report is taken; another one is refused before anything is rendered.
     assert command.main(["a.json", "lite", *arguments[:2], "--gallery", "0"]) == 0
     assert "On 9 rendered hands" in capsys.readouterr().out
@@ -514,6 +636,8 @@ def test_all_models_are_opened_before_one_is_assessed(tmp_path, monkeypatch, cap
         (["lite", "--data", "rhd=none"], "the folder none does not exist"),
         (["lite", "--data", "rhd="], "--data is one of"),
         (["lite", "--samples", "0"], "--samples must be at least 1. Received: 0"),
+        (["lite", "--names", "a", "b"], "a name of its own. Received: 2 names, 1 models"),
+        (["lite", "x", "--names", "a", "a"], "a name of its own. Received: 2 names, 2 models"),
         (["lite", "lite", "--json", "a.json"], "--json and --csv are for one model"),
         (["lite", "--out", "a", "--csv", "a"], "name one file"),
         (["lite", "--out", "none/a.html"], "cannot be written"),
