@@ -434,7 +434,7 @@ def test_a_page_is_no_wider_than_a_phone(rng, tmp_path):
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/u",
          "--virtual-time-budget=20000", "--dump-dom", (tmp_path / "frame.html").as_uri()],
-        capture_output=True, check=True, text=True, timeout=120,
+        capture_output=True, check=True, text=True, timeout=300,
     )  # fmt: skip
     width = int(re.search("<title>([0-9]+)</title>", done.stdout)[1])
     assert 300 < width <= 375
