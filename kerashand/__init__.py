@@ -20,12 +20,12 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     picture_files | pickles | yaml_files | extras | keras_setup | video
                                            files from outside; how Keras and the extras are set up
     files                                  paths, and files that appear whole or not at all
-    errors | progress | stderr | untrusted | replicas
+    errors | progress | stderr | untrusted | replicas | machine
                                            messages, limits, and other small pieces
 
-`config` stands beside the rows: only cli, training.run, training.stages, evaluation and exporting
-read it, and of the rows it reads `terms`, `networks` and `data.kinds` alone. This module imports
-nothing, so that `import kerashand` is immediate.
+`config` stands beside the rows: only cli, four modules of training (run, stages, initial_weights,
+extension), evaluation and exporting read it, and of the rows it reads `terms`, `networks` and
+`data.kinds` alone. This module imports nothing, so that `import kerashand` is immediate.
 """
 
 __version__ = "0.1.0"

@@ -18,6 +18,8 @@ from kerashand.errors import UserError
 PART_SUFFIX = ".part"
 LOCK_FILE = "in_use.lock"
 """In a folder that a process may hold; it stays when the process has ended, and means nothing."""
+RUN_CONFIG = "config.yaml"
+"""The configuration in the folder of a run."""
 STALE_SECONDS = 3600.0
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 LONGEST_STEM = 100

@@ -100,6 +100,10 @@ def test_import_of_the_package_is_light():
             ["--config", "weak", "--set", "model.initial_weights=no_such"],
             "initial_weights: neither",
         ),
+        (
+            ["--config", "weak", "--init-from", "no_such"],
+            "weights: neither a file, nor the folder",
+        ),
     ],
 )
 def test_user_mistake_is_a_message_and_code_2(arguments, text, capsys, training):
@@ -122,6 +126,15 @@ def test_training_gets_the_config(dry_run, training):
     assert train.main(arguments + ["--dry-run"] * dry_run) == 0
     assert training.calls == [(load_config("weak", ["seed=3", "run_dir=there"]), dry_run)]
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+
+
+@pytest.mark.parametrize("name", ["packaged", "it's: #1.npz"])
+def test_init_from_is_the_short_form_of_initial_weights(name, training, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "it's: #1.npz").touch()
+    assert train.main(["--config", "weak", "--init-from", name]) == 0
+    ((config, _),) = training.calls
+    assert config.model.initial_weights == name
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])

@@ -16,6 +16,7 @@ from kerashand.config import (
     differences,
     dump_yaml,
     find_initial_weights,
+    find_notes,
     load_config,
     packaged_configs,
 )
@@ -265,11 +266,6 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
             r"rates.regularizer: is 0 \(frozen\)",
         ),
         (
-            ["stages.pretrain.epochs=1", "stages.pretrain.steps_per_epoch=5"],
-            r"warmup_steps: must be less than the 5 steps of the stage. Received: 50. "
-            r"Give `--set stages.pretrain.optimizer.warmup_steps=0`",
-        ),
-        (
             [
                 "stages.finetune.optimizer.schedule=step",
                 "stages.finetune.optimizer.final_fraction=0.1",
@@ -410,12 +406,50 @@ def test_differences_are_those_that_decide_the_result():
 
 
 def test_stages_need_not_fit_where_nothing_trains():
-    overrides = ["data.source.train=40"]
-    with pytest.raises(ConfigError, match=r"pretrain.optimizer.warmup_steps"):
+    overrides = ["data.source.train=4"]
+    with pytest.raises(ConfigError, match=r"stages.pretrain.batch_size: takes 32 source samples"):
         load_config("weak", overrides)
-    assert load_config("weak", overrides, trains=False).data.source.train == 40
+    assert load_config("weak", overrides, trains=False).data.source.train == 4
     with pytest.raises(ConfigError, match=r"data.source.path: must be null"):
         load_config("weak", [*overrides, "data.source.path=/x"], trains=False)
+
+
+def test_a_warm_up_fits_into_its_stage():
+    config = load_config("weak", ["stages.pretrain.steps_per_epoch=50", "data.source.train=12000"])
+    assert config.warmup_steps("pretrain") == 5  # of 50 steps, all of which would be warm-up
+    assert config.warmup_steps("finetune") == 100
+    assert find_notes(config)[0] == (
+        "stages.pretrain.optimizer.warmup_steps is 50, but the stage has 50 steps: the warm-up "
+        "takes 5 of them"
+    )
+    assert load_config("weak").warmup_steps("pretrain") == 50
+    short = load_config("weak", ["stages.pretrain.steps_per_epoch=51"])
+    assert short.warmup_steps("pretrain") == 50
+
+
+def test_steps_per_epoch_of_other_data_are_named():
+    """16 of 32 samples are the target's: 375 x 16 / 50 = 120 passes, 4 steps for one."""
+    assert find_notes(load_config("weak", ["data.target.train=50"])) == [
+        "stages.finetune.steps_per_epoch is 375, so an epoch takes 6000 hands from the 50 of "
+        "data.target.train, each of them 120 times. One pass over them is 4 steps: "
+        "--set stages.finetune.steps_per_epoch=4"
+    ]
+    assert find_notes(load_config("weak", ["data.source.train=100000"])) == [
+        "stages.finetune.steps_per_epoch is 375, so all epochs together see 30000 of the 100000 "
+        "hands of data.source.train. One pass over them is 6250 steps: "
+        "--set stages.finetune.steps_per_epoch=6250"
+    ]
+
+
+@pytest.mark.parametrize("name", packaged_configs())
+def test_packaged_configs_need_no_notes(name):
+    config = packaged(name)
+    counted = {
+        domain: dataclasses.replace(config.data[domain], train=config.data[domain].train or 15000)
+        for domain in ("source", "target")
+    }
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, **counted))
+    assert find_notes(config) == []
 
 
 def test_a_missing_blank_after_a_colon_is_named():
@@ -462,8 +496,24 @@ def test_initial_weights_are_a_file_or_packaged(tmp_path):
     file = tmp_path / "w.weights.h5"
     file.write_bytes(b"")
     assert find_initial_weights(str(file)) == file
-    with pytest.raises(ConfigError, match=r"model.initial_weights: neither a file nor packaged"):
+    assert find_initial_weights("packaged").name == "hand_pose.tflite"
+    assert find_initial_weights("lite_source").name == "lite_source.npz"
+    with pytest.raises(ConfigError, match=r"nor packaged weights.*Did you mean `lite_source`\?"):
         find_initial_weights("lite_sauce")
+
+
+def test_initial_weights_of_a_run_are_the_best_of_its_last_stage(tmp_path):
+    message = "neither a file, nor the folder of a run"
+    with pytest.raises(ConfigError, match=message):
+        find_initial_weights(str(tmp_path))
+    (tmp_path / "config.yaml").write_text("seed: 1")
+    with pytest.raises(ConfigError, match="no epoch of that run is finished"):
+        find_initial_weights(str(tmp_path))
+    for name in ("best_pretrain.npz", "weights_finetune.npz", "best_regularizer.npz"):
+        (tmp_path / name).touch()
+    assert find_initial_weights(str(tmp_path)).name == "best_regularizer.npz"
+    (tmp_path / "best_finetune.npz").touch()
+    assert find_initial_weights(str(tmp_path)).name == "best_finetune.npz"
 
 
 @pytest.mark.parametrize(

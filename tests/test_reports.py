@@ -218,7 +218,7 @@ def test_photographs_have_no_millimetres(rng):
     assert np.isnan(result.arrays["error_mm"]).all()
     assert breakdown.unit_of(result) == "px of 256"
     np.testing.assert_allclose(breakdown.joint_means(result), 4.0, rtol=1e-3)
-    assert 'alt="3D PCK"' not in page.report([result], versions={}, command="c")
+    assert 'alt="3D PCK"' not in page.report([result], made="", command="c")
 
 
 def test_confidence_that_is_right_is_calibrated(rows):
@@ -259,7 +259,7 @@ def test_offsets_of_joints_in_the_report(rng):
         "m: Without the mean offset of each joint, fitted on the other half of the hands: 0.0 mm "
         "instead of 5.0, AUC 1.000 instead of 1.000."
     )
-    text = page.report([result], versions={}, command="c")
+    text = page.report([result], made="", command="c")
     assert "<h3>model: mean offsets of joints</h3>" in text
     assert "<td>wrist</td><td>+7.1</td>" in text
     assert not findings.offset_rows(assessed(batch(rng)))
@@ -271,7 +271,7 @@ def test_kinds_of_hands_in_the_report(rng):
     assert not any(name.startswith("handedness") for name in result.groups)
     assert sum(row["samples"] for name, row in result.groups.items() if "view" in name) == 45
     assert "m: Worst group of at least 15 hands: " in findings.sentences([result], ["m"])[0]
-    text = page.report([result], versions={}, command="c")
+    text = page.report([result], made="", command="c")
     assert "<td>view: palm</td><td>45</td>" in text
     # Points that are not labelled tell no kind.
     rows = many(rng)
@@ -412,23 +412,29 @@ class Page(html.parser.HTMLParser):
 def test_the_page_needs_no_other_file(rows):
     rows["own_depth_weight"][:] = 1.0
     drawn = {"generate_depth": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
-    first = assessed(rows, name="<b>one</b>", **drawn)
-    second = assessed(rows, name="<b>one</b>", off_px=1.0)
+    first = assessed(rows, name="<b>one", **drawn)
+    second = assessed(rows, name="<b>one", off_px=1.0)
     text = page.report(
-        [first, second], versions={"numpy": "2.1"}, command="kerashand-eval <x>",
+        [first, second], made="Made with numpy 2.1.", command="kerashand-eval <x>",
         differences=breakdown.compared(first, second), published=True,
     )  # fmt: skip
     parsed = Page(text)
     assert parsed.sources
     assert all(source.startswith("data:image/") for source in parsed.sources)
     assert "<b>" not in text
-    assert "&lt;b&gt;one&lt;/b&gt; (2)" in text
+    assert "&lt;b&gt;one (2)" in text
     assert "kerashand-eval &lt;x&gt;" in text
     assert len(parsed.hands) == 2 * 6  # two each of best, median and worst
     assert all(len(hands["hand"]) == len(hands["truth"]) == 21 for hands in parsed.hands)
     assert "@" not in text.split("<script>")[1]
     assert text.count('alt="generated depth"') == 6
-    assert "numpy 2.1" in text
+    assert "<p class=small>Made with numpy 2.1.</p>" in text
+    # Verdict, machine and the data stand before the first table.
+    top = text[text.index("<body>") : text.index("<table>")]
+    assert re.search("<h1>.*<p class=verdict>.*On hands of noise.*Made with numpy", top, re.S)
+    named = page.report([first], made="", command="", names=["A & B"])
+    assert "<h1>A &amp; B</h1>" in named
+    assert "<td>A &amp; B</td><td>&lt;b&gt;one</td>" in named
 
 
 def test_pictures_of_a_sample_say_what_they_show(rows):
@@ -436,7 +442,7 @@ def test_pictures_of_a_sample_say_what_they_show(rows):
     rows["own_depth_weight"][:] = 1.0
     drawn = {"generate_depth": lambda uv, z: np.full((len(uv), 32, 32, 1), 0.5)}
     result = assessed(rows, off_px=2.0, **drawn)
-    text = page.report([result], versions={}, command="c", origin=", the data of a run")
+    text = page.report([result], made="", command="c", origin=", the data of a run")
     assert "<p>On hands of noise, the data of a run.</p>" in text
     captions = [
         re.sub("<[^>]+>", "|", c) for c in re.findall("<figcaption>(.*?)</figcaption>", text)
@@ -485,7 +491,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert len(Page((tmp_path / "report.html").read_text()).hands) == 3
     assert command.main(["a.json", "lite", *arguments, "--out", "b.html"]) == 0
     printed = capsys.readouterr().out
-    assert "3D error of lite (2) minus that of lite (1): " in printed
+    assert "3D error of packaged model (2) minus that of packaged model (1): " in printed
     # The count of an earlier report is taken; another one is refused before anything is rendered.
     assert command.main(["a.json", "lite", *arguments[:2], "--gallery", "0"]) == 0
     assert "On 9 rendered hands" in capsys.readouterr().out
@@ -514,6 +520,8 @@ def test_all_models_are_opened_before_one_is_assessed(tmp_path, monkeypatch, cap
         (["lite", "--data", "rhd=none"], "the folder none does not exist"),
         (["lite", "--data", "rhd="], "--data is one of"),
         (["lite", "--samples", "0"], "--samples must be at least 1. Received: 0"),
+        (["lite", "--names", "a", "b"], "a name of its own. Received: 2 names, 1 models"),
+        (["lite", "x", "--names", "a", "a"], "a name of its own. Received: 2 names, 2 models"),
         (["lite", "lite", "--json", "a.json"], "--json and --csv are for one model"),
         (["lite", "--out", "a", "--csv", "a"], "name one file"),
         (["lite", "--out", "none/a.html"], "cannot be written"),

@@ -40,7 +40,7 @@ def test_where_a_run_goes_on(config, folder, caplog):
     run = Run(config.with_run_dir(str(folder.path)), dry_run=False)
     with caplog.at_level(logging.INFO):
         run.folder.open()
-        run.folder.say_start(folder.path / "lite_source.npz", "network")
+        run.folder.say_start("lite_source.npz: network")
         run._train("pretrain")
     assert caplog.messages == [
         f"going on from {folder.checkpoint}: stage 2 of 3, regularizer, after epoch 1 of 2 and 3 "
@@ -53,7 +53,7 @@ def test_a_new_run_says_what_it_starts_from(folder, caplog):
     folder.path.mkdir()
     with caplog.at_level(logging.INFO):
         folder.open()
-        folder.say_start(folder.path / "lite_source.npz", "network")
+        folder.say_start("lite_source.npz: network")
     assert caplog.messages == ["starting from lite_source.npz: network"]
 
 
@@ -69,8 +69,9 @@ def test_ctrl_c_says_what_is_kept(folder):
 
 def test_a_run_of_one_stage_does_not_count_stages():
     plan = Plan(
-        key="x", config="", epochs={"detector": 4}, against_nan="", differences=lambda path: []
-    )
+        key="x", config="", epochs={"detector": 4}, steps={"detector": 9},
+        samples={"detector": 8}, against_nan="", differences=lambda path: [],
+    )  # fmt: skip
     place = plan.place({"stage": "detector", "epoch": 1, "step": 1})
     assert place == "detector, after epoch 1 of 4 and 1 step of the next"
 
@@ -107,7 +108,7 @@ def test_steps_of_many_stages_are_no_retracing():
 
 def test_an_epoch_says_where_it_is_without_a_terminal(monkeypatch, caplog):
     monkeypatch.setattr(callbacks, "LINE_SECONDS", 0.0)
-    bar = StageProgress(2)
+    bar = StageProgress(2, lambda seconds, steps: None)
     bar.set_params({"verbose": 2, "epochs": 1, "steps": 20})
     bar.on_train_begin()
     bar.on_epoch_begin(0)

@@ -14,10 +14,9 @@ import importlib
 import json
 from pathlib import Path
 
-from benchmarks.measuring import machine
-
 from kerashand.cli.arguments import exit_code
 from kerashand.files import write_text
+from kerashand.machine import machine
 
 WHAT = {
     "cpm": "the paper's CPM in TensorFlow beside PyTorch, in turns",

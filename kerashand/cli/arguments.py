@@ -28,11 +28,14 @@ RESUMABLE = "Stopped: run the same command again to go on."
 """What a command that resumes says after Ctrl-C or SIGTERM."""
 
 
-def add_config_arguments(parser: argparse.ArgumentParser, *, example: str) -> None:
+def add_config_arguments(
+    parser: argparse.ArgumentParser, *, example: str, required: bool = True
+) -> None:
     """`--config` and `--set`; `example` stands in the help of the latter."""
     parser.add_argument(
-        "--config", required=True, metavar="NAME", help="a YAML file, or a packaged name: weak.yaml"
-    )
+        "--config", required=required, metavar="NAME",
+        help="a YAML file, or a packaged name: weak.yaml",
+    )  # fmt: skip
     parser.add_argument(
         "--set",
         dest="overrides",

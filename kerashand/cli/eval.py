@@ -17,7 +17,7 @@ from kerashand.config import STYLES, load_config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.kinds import ON_DISK
 from kerashand.errors import UserError
-from kerashand.files import user_path, write_text
+from kerashand.files import RUN_CONFIG, user_path, write_text
 from kerashand.metrics import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -69,6 +69,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="the page; one of that name is overwritten (default: report.html)",
     )  # fmt: skip
     parser.add_argument(
+        "--names", nargs="+", metavar="NAME",
+        help="what the models are called, in their order (default: the ends of their paths)",
+    )  # fmt: skip
+    parser.add_argument(
         "--json", type=Path, metavar="FILE",
         help="everything but the pictures, to be compared later; for one model",
     )  # fmt: skip
@@ -98,8 +102,9 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
     _check(arguments)
     with tensorflow_start():
         from kerashand.evaluation.tables import aligned_lines
-        from kerashand.exporting.parity import versions
+        from kerashand.machine import made, versions
         from kerashand.reports import breakdown, findings, page, records
+        from kerashand.reports.verdict import verdict
 
     assessments, origin = _assessments(arguments)
     for other in assessments[1:]:
@@ -107,7 +112,8 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
     differences = []
     if len(assessments) == 2:
         differences = breakdown.compared(*assessments)
-    names = breakdown.names_apart(assessments)
+    names = arguments.names or breakdown.names_apart([one.name for one in assessments])
+    print(verdict(assessments, names).text)
     print("\n".join(aligned_lines(page.table(assessments, names))))
     print(f"On {assessments[0].data}{origin}.")
     print(page.conditions(assessments, names))
@@ -115,14 +121,15 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
         print(text)
     for difference in differences:
         print(f"{difference.text(names)}.")
+    when = made()
     published = arguments.published or arguments.data.startswith("stb-")
     text = page.report(
-        assessments, versions=versions(), command=command, differences=differences,
+        assessments, made=when, command=command, names=names, differences=differences,
         published=published, origin=origin,
     )  # fmt: skip
     files = [(arguments.out, text)]
     if arguments.json:
-        files.append((arguments.json, records.as_json(assessments[0], versions())))
+        files.append((arguments.json, records.as_json(assessments[0], versions() | {"made": when})))
     if arguments.csv:
         files.append((arguments.csv, records.as_csv(assessments[0])))
     for path, content in files:
@@ -140,6 +147,12 @@ def _check(arguments: argparse.Namespace) -> None:
     if len(arguments.models) > 1 and (arguments.json or arguments.csv):
         raise UserError(
             f"--json and --csv are for one model. Received: {len(arguments.models)} models"
+        )
+    names = arguments.names
+    if names is not None and (len(names) != len(arguments.models) or len(set(names)) < len(names)):
+        raise UserError(
+            f"--names must give each model a name of its own. Received: {len(names)} names, "
+            f"{len(arguments.models)} models"
         )
     paths = [path for path in (arguments.out, arguments.json, arguments.csv) if path is not None]
     if len(set(paths)) < len(paths):
@@ -187,7 +200,7 @@ def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
     if len(earlier) == len(paths):
         return [earlier[name] for name in arguments.models], ""
     samples = arguments.samples or min(map(len, earlier.values()), default=SAMPLES)
-    runs = [name for name, path in paths.items() if (path / "config.yaml").is_file()]
+    runs = [name for name, path in paths.items() if (path / RUN_CONFIG).is_file()]
     data, domain, origin = _data(arguments, runs, samples)
     if earlier:
         words = subjects.in_words(data, domain, samples, split=arguments.split)
@@ -225,7 +238,7 @@ def _data(
 ) -> tuple[DataConfig, str, str]:
     """The data, their domain, and whose they are in words."""
     if runs and arguments.data in RUN_DOMAINS:
-        data = load_config(user_path(runs[0]) / "config.yaml").data
+        data = load_config(user_path(runs[0]) / RUN_CONFIG).data
         cache_dir = arguments.cache_dir or data.cache_dir
         data = dataclasses.replace(data, cache_dir=cache_dir)
         return data, arguments.data, f", the data of {runs[0]}"

@@ -1,8 +1,10 @@
 """`kerashand-train`: trains the stages of a configuration, or goes on with a run that stopped."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from kerashand import __version__
 from kerashand.cli.arguments import (
@@ -13,8 +15,16 @@ from kerashand.cli.arguments import (
     overrides_of,
 )
 from kerashand.cli.startup import tensorflow_start
-from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
+from kerashand.config import (
+    PACKAGED,
+    dump_yaml,
+    find_initial_weights,
+    lengthened,
+    load_config,
+    packaged_configs,
+)
 from kerashand.errors import UserError
+from kerashand.files import RUN_CONFIG
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,9 +36,14 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"Packaged configurations: {', '.join(packaged_configs())}.",
         allow_abbrev=False,
     )
-    add_config_arguments(parser, example="seed=1 stages.finetune.epochs=3")
+    add_config_arguments(parser, example="seed=1 stages.finetune.epochs=3", required=False)
     parser.add_argument(
         "--run-dir", metavar="DIR", help="the folder of results (default: runs/ and the name)"
+    )
+    parser.add_argument(
+        "--extend",
+        metavar="stages.STAGE.epochs=N",
+        help="let the finished run in --run-dir go on for more epochs of its last stage",
     )
     parser.add_argument(
         "--print-config", action="store_true", help="print the whole configuration and stop"
@@ -38,6 +53,12 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="build everything, run one step of each stage and stop",
     )
+    parser.add_argument(
+        "--init-from",
+        metavar="WEIGHTS",
+        help=f"start from the weights of another run's folder (its best ones), of a file (.tflite, "
+        f".npz), or of the `{PACKAGED}` model; the same as model.initial_weights",
+    )
     add_skip_bad(parser)
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser
@@ -45,13 +66,22 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if (arguments.config is None) == (arguments.extend is None):
+        parser.error("give --config, or --extend with --run-dir")
     stopped = "Stopped." if arguments.dry_run else RESUMABLE
     return exit_code("kerashand-train", lambda: _train(arguments), stopped=stopped)
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    config = load_config(arguments.config, overrides_of(arguments))
+    if arguments.extend is not None:
+        _go_on(arguments)
+        return
+    overrides = overrides_of(arguments)
+    if arguments.init_from is not None:
+        overrides.append(f"model.initial_weights={json.dumps(arguments.init_from)}")
+    config = load_config(arguments.config, overrides)
     if arguments.run_dir is not None:
         config = config.with_run_dir(_checked_run_dir(arguments.run_dir))
     if config.model.initial_weights is not None:
@@ -62,6 +92,26 @@ def _train(arguments: argparse.Namespace) -> None:
     with tensorflow_start():
         from kerashand.training.run import run
     run(config, dry_run=arguments.dry_run)
+
+
+def _go_on(arguments: argparse.Namespace) -> None:
+    """Lengthen a finished run."""
+    for name in ("overrides", "init_from", "skip_bad", "print_config", "dry_run"):
+        if getattr(arguments, name):
+            flag = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
+            raise UserError(f"--extend takes all but the epochs from the run, so no {flag}.")
+    path = Path(_checked_run_dir(arguments.run_dir or ""))
+    if not (path / RUN_CONFIG).is_file():
+        raise UserError(f"--run-dir must be the folder of a finished run. Received: {path}")
+    before = load_config(path / RUN_CONFIG).with_run_dir(arguments.run_dir)
+    after = lengthened(before, arguments.extend)
+    if after.distribute == "multi_worker":
+        raise UserError(f"--extend works in one process: set `distribute` in {path / RUN_CONFIG}.")
+    with tensorflow_start():
+        from kerashand.training.extension import reopen
+        from kerashand.training.run import run
+    reopen(path, before, after)
+    run(after)
 
 
 def _checked_run_dir(run_dir: str) -> str:

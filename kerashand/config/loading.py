@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from kerashand.config.rules import Finding, find_conflicts, find_data_conflicts
 from kerashand.config.schema import STAGES, Config
 from kerashand.config.sections import ConfigError, Section, read_section
 from kerashand.errors import did_you_mean, shown
-from kerashand.files import user_path
+from kerashand.files import RUN_CONFIG, user_path
 from kerashand.terms import TERMS
 from kerashand.yaml_files import YamlError, parse_yaml, read_yaml_file
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CONFIGS = _PACKAGE / "configs"
 _WEIGHTS = _PACKAGE / "weights"
+PACKAGED = "packaged"
+"""The name of the packaged pose model among starting weights."""
 _FIRST_LOSSES = ("heatmap", "coordinate", "joint_depth", "bone_length", "depth_map")
 _LATER = {
     "data.shards": False,
@@ -47,36 +49,41 @@ def packaged_configs() -> dict[str, Path]:
 
 
 def packaged_weights() -> dict[str, Path]:
-    """The starting weights that ship with the package: name such as `hand_pose` -> file."""
-    files = sorted(_WEIGHTS.glob("*")) if _WEIGHTS.is_dir() else []
-    kinds = (".h5", ".npz", ".keras", ".tflite")
-    return {
-        file.name.split(".")[0]: file
-        for file in files
-        if file.suffix in kinds and file.name != "hand_detector.tflite"
-    }
+    """What ships with the package to start from: `packaged`, the pose model, and starting weights.
+
+    Those are named as their files are, such as `lite_source`.
+    """
+    files = sorted(_WEIGHTS.glob("*.npz")) if _WEIGHTS.is_dir() else []
+    return {PACKAGED: _WEIGHTS / "hand_pose.tflite", **{file.stem: file for file in files}}
 
 
 def find_initial_weights(name_or_path: str) -> Path:
-    """The file of `model.initial_weights`: an existing path, else packaged weights by name.
+    """The file of `model.initial_weights`: a file, the best weights of a run, or packaged ones.
+
+    Args:
+        name_or_path: a file; the folder of a run, whose last stage counts; a packaged name.
 
     Raises:
-        ConfigError: if there is neither.
+        ConfigError: if there is none of these, or the run has no weights yet.
     """
     path = user_path(name_or_path)
     if path.is_file():
         return path
     packaged = packaged_weights()
-    if name_or_path in packaged:
-        return packaged[name_or_path]
-    names = ", ".join(packaged) or "none"
-    raise ConfigError(
-        "configuration",
-        [
-            f"model.initial_weights: neither a file nor packaged weights. Received: "
-            f"{shown(name_or_path)}.{did_you_mean(name_or_path, packaged)} Packaged: {names}"
-        ],
-    )
+    if (path / RUN_CONFIG).is_file():
+        best = [path / f"best_{stage}.npz" for stage in reversed(STAGES)]
+        found = next((file for file in best if file.is_file()), None)
+        problem = f"{path} holds no weights of its own: no epoch of that run is finished"
+    else:
+        found = packaged.get(name_or_path)
+        problem = (
+            f"neither a file, nor the folder of a run, nor packaged weights. Received: "
+            f"{shown(name_or_path)}.{did_you_mean(name_or_path, packaged)} Packaged: "
+            f"{', '.join(packaged)}"
+        )
+    if found is None:
+        raise ConfigError("configuration", [f"model.initial_weights: {problem}"])
+    return found
 
 
 def load_config(
@@ -135,7 +142,7 @@ def config_hash(config: Config) -> str:
 
 def differences(one: Config, other: Config) -> list[str]:
     """Where two configurations differ in what decides the result: `key: VALUE, not VALUE`."""
-    values, others = (dict(_flat(_deciding(config))) for config in (one, other))
+    values, others = (flat(_deciding(config)) for config in (one, other))
     return [
         f"{key}: {shown(values.get(key))}, not {shown(others.get(key))}"
         for key in {**values, **others}
@@ -143,13 +150,13 @@ def differences(one: Config, other: Config) -> list[str]:
     ]
 
 
-def _flat(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted paths and values."""
+def flat(section: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The values of a section and of those in it by their dotted paths."""
+    found: dict[str, Any] = {}
     for key, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
+        is_section = isinstance(value, Mapping)
+        found |= flat(value, f"{above}{key}.") if is_section else {f"{above}{key}": value}
+    return found
 
 
 def _deciding(config: Config) -> dict[str, Any]:

@@ -33,7 +33,6 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
             yield from _kind_conflicts(config, stage, path)
             yield from _label_conflicts(stage, path)
             yield from _head_conflicts(config, stage, path)
-            yield from _step_conflicts(config, name, path)
         else:
             yield (
                 (f"{path}.labels", f"{path}.epochs"),
@@ -187,20 +186,6 @@ def _untrained_heads(config: Config, active: list[str]) -> Iterator[Finding]:
                 f"is true, but the loss `{term.name}` is 0 in every stage and "
                 "`model.initial_weights` is null: what that head says would stay random",
             )
-
-
-def _step_conflicts(config: Config, name: str, path: str) -> Iterator[Finding]:
-    stage = config.stages[name]
-    if stage.steps_per_epoch is None and any(config.data[d].train is None for d in stage.domains):
-        return
-    total = stage.epochs * config.steps_per_epoch(name)
-    if stage.optimizer.warmup_steps >= total:
-        yield (
-            (f"{path}.optimizer.warmup_steps", f"{path}.epochs", f"{path}.steps_per_epoch"),
-            f"must be less than the {total} steps of the stage. "
-            f"Received: {stage.optimizer.warmup_steps}. "
-            f"Give `--set {path}.optimizer.warmup_steps={total // 10}`",
-        )
 
 
 def _schedule_conflicts(optimizer: OptimizerConfig, path: str) -> Iterator[Finding]:

@@ -132,7 +132,12 @@ class RegularizerConfig(Section):
 
 @dataclass(frozen=True)
 class ModelConfig(Section):
-    """The networks; `lite` is read only if `network` names it."""
+    """The networks; `lite` is read only if `network` names it.
+
+    `initial_weights` is a file, the folder of a run (its best weights), `packaged` (the packaged
+    pose model) or `lite_source` (what source.yaml made); null starts from nothing. `--init-from` is
+    its short form.
+    """
 
     network: str = setting("lite", choices=tuple(NETWORKS))
     lite: LiteConfig = field(default=LiteConfig())
@@ -166,9 +171,9 @@ class LabelsConfig(Section):
 class OptimizerConfig(Section):
     """The optimiser of a stage.
 
-    The rate rises from 0 over `warmup_steps`, whatever the schedule. `cosine` lets it fall to
-    `final_fraction` of `learning_rate`, `step` divides it by 10 at half and at three quarters of
-    the stage.
+    The rate rises from 0 over `warmup_steps`, whatever the schedule; in a stage that has not so
+    many steps, over a tenth of them. `cosine` lets it fall to `final_fraction` of
+    `learning_rate`, `step` divides it by 10 at half and at three quarters of the stage.
     """
 
     name: str = setting("adamw", choices=("adam", "adamw"))
@@ -320,9 +325,21 @@ class Config(Section):
         stage = self.stages[stage_name]
         if stage.steps_per_epoch is not None or not stage.domains:
             return stage.steps_per_epoch or 0
-        return max(
-            math.ceil(self.data[domain].train / share) for domain, share in stage.shares.items()
-        )
+        return max(self.one_pass(stage_name, domain) for domain in stage.domains)
+
+    def one_pass(self, stage_name: str, domain: str) -> int:
+        """Steps of a stage that see each hand of a domain once."""
+        return math.ceil(self.data[domain].train / self.stages[stage_name].shares[domain])
+
+    def warmup_steps(self, stage_name: str) -> int:
+        """Steps until a stage reaches its rate: as set, or a tenth of a stage that has not so many.
+
+        The data section must hold numbers.
+        """
+        stage = self.stages[stage_name]
+        steps = stage.epochs * self.steps_per_epoch(stage_name)
+        wanted = stage.optimizer.warmup_steps
+        return wanted if wanted < steps else steps // 10
 
     def parts_arguments(self) -> dict[str, Any]:
         """The arguments of `kerashand.models.hand_pose.build_parts`."""

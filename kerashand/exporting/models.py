@@ -13,7 +13,7 @@ from kerashand.carried import load_carried
 from kerashand.config import Config, find_initial_weights, load_config
 from kerashand.errors import UserError
 from kerashand.exporting.description import describe
-from kerashand.files import user_path
+from kerashand.files import RUN_CONFIG, user_path
 from kerashand.models.hand_pose import (
     PART_NAMES,
     build_parts,
@@ -64,9 +64,9 @@ def load_run(folder: Path) -> tuple[keras.Model, Config]:
     Raises:
         UserError: when the folder holds no finished stage.
     """
-    if not (folder / "config.yaml").exists():
-        raise UserError(f"A run folder holds a config.yaml. Received: {folder}")
-    config = load_config(folder / "config.yaml")
+    if not (folder / RUN_CONFIG).exists():
+        raise UserError(f"A run folder holds a {RUN_CONFIG}. Received: {folder}")
+    config = load_config(folder / RUN_CONFIG)
     return load_model(config, _last_weights(folder, config)), config
 
 

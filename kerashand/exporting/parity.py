@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata as installed
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import Served, image_spec, pose_outputs
 from kerashand.files import write_text
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
+from kerashand.machine import machine, versions
 from kerashand.models.hand_pose import PART_NAMES, regressor_inputs, stage_maps
 from kerashand.runtime.backends import (
     JOINTS_SIGNATURE,
@@ -43,8 +42,6 @@ PROTOCOL = "cai2018"
 BATCH = 16
 BLAME_HANDS = 8
 FILE_ITSELF = "none: each layer group is as near as it should be"
-VERSIONS_OF = ("kerashand", "keras", "tensorflow", "ai-edge-litert", "ai-edge-quantizer",
-               "onnx", "onnxruntime", "tf2onnx", "numpy")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -188,7 +185,7 @@ def compare(model: keras.Model, backend: Backend, hands: Hands) -> dict[str, Any
         "hands": hands.conditions,
         "image_size_px": hands.images.shape[1],
         "protocol": f"{PROTOCOL}: known root depth and length of {hands.scale_bone}",
-        "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
+        "machine": machine(),
         "versions": versions(),
     }
 
@@ -362,29 +359,6 @@ def _failure(report: Mapping[str, Any]) -> str:
     )
 
 
-def versions() -> dict[str, str]:
-    """Of the packages that took part."""
-    found = {}
-    for name in VERSIONS_OF:
-        for package in (name, f"{name}-cpu"):
-            try:
-                found[name] = installed.version(package)
-                break
-            except installed.PackageNotFoundError:
-                continue
-    return found
-
-
 def _size_of(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _processor() -> str:
-    """Name of the processor where Linux tells it."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        text = ""
-    named = re.search(r"model name\s*:\s*(.+)", text)
-    return named[1] if named else platform.processor() or "unknown processor"

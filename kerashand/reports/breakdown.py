@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from kerashand.skeleton import FINGERS, ROOT
 
 PARTS = {"wrist": (ROOT,), **FINGERS}
 FACTORS = {
-    "yaw_deg": "angle between palm and camera (degrees; 0: palm seen, 180: back seen)",
+    "yaw_deg": "angle of palm and camera (0°: palm seen, 180°: back seen)",
     "distance_mm": "distance between wrist and camera (mm)",
     "occluded": "share of joints that are hidden (0 to 1)",
     "brightness": "mean brightness of the picture (0: black, 1: white)",
@@ -24,7 +25,7 @@ FACTORS = {
 """Name of an array of an assessment -> what its axis says."""
 FEWEST = 10
 """Samples of a bin that is shown."""
-RESAMPLES = 2000
+RESAMPLES = 4000
 SAME_BOX = 0.01
 """Relative difference of the boxes of one hand in crops of two sizes."""
 
@@ -86,14 +87,26 @@ def calibration(assessment: Assessment, bins: int = BINS) -> Calibration:
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Second minus first model on the same samples: mean, and its 95 % bootstrap interval."""
+    """Second minus first model on the same samples.
+
+    Attributes:
+        what: is compared.
+        unit: of it.
+        mean: of the difference.
+        low, high: its 95 % bootstrap interval, over hands.
+        surely: its 99 % interval.
+        better_share: of the hands, on which the second is better.
+        hands: that were compared.
+    """
 
     what: str
     unit: str
     mean: float
     low: float
     high: float
+    surely: tuple[float, float]
     better_share: float
+    hands: int
 
     def text(self, names: Sequence[str]) -> str:
         """In a line, with the names of the first and the second model."""
@@ -155,9 +168,12 @@ def _difference(
     gain = second - first
     gain = gain[np.isfinite(gain)]
     means = np.array([gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(RESAMPLES)])
-    low, high = np.quantile(means, (0.025, 0.975))
+    lowest, low, high, highest = np.quantile(means, (0.005, 0.025, 0.975, 0.995)).tolist()
     better = gain > 0 if more_is_better else gain < 0
-    return Difference(what, unit, float(gain.mean()), float(low), float(high), float(better.mean()))
+    return Difference(
+        what, unit, float(gain.mean()), low, high, surely=(lowest, highest),
+        better_share=float(better.mean()), hands=len(gain),
+    )  # fmt: skip
 
 
 def finger_means(assessment: Assessment) -> Mapping[str, float]:
@@ -166,10 +182,16 @@ def finger_means(assessment: Assessment) -> Mapping[str, float]:
     return {name: float(np.nanmean(means[list(joints)])) for name, joints in PARTS.items()}
 
 
-def names_apart(assessments: Sequence[Assessment]) -> list[str]:
-    """Names of models, numbered where two are alike."""
-    names = [assessment.name for assessment in assessments]
+def names_apart(names: Sequence[str]) -> list[str]:
+    """Short names of models: the ends of their paths by which they differ, numbered where alike."""
+    parts = [PurePath(name).parts or (name,) for name in names]
+    short = list(names)
+    for kept in range(max(map(len, parts)), 0, -1):
+        shorter = ["/".join(path[-kept:]) for path in parts]
+        if len(set(shorter)) < len(set(names)):
+            break
+        short = shorter
     return [
-        f"{name} ({number + 1})" if names.count(name) > 1 else name
-        for number, name in enumerate(names)
+        f"{name} ({number + 1})" if short.count(name) > 1 else name
+        for number, name in enumerate(short)
     ]

@@ -77,47 +77,46 @@ def pck_2d(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:
 
 
 def joints(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:
-    """Mean error of each joint."""
-    figure, axes = _axes(11.0, 4.0)
+    """Mean error of each joint, from the wrist down to the little finger."""
+    figure, axes = _axes(height=6.4)
     width = 0.8 / len(assessments)
     for number, (name, assessment) in enumerate(zip(names, assessments, strict=True)):
         means = breakdown.joint_means(assessment)
         places = np.arange(len(means)) + (number - (len(assessments) - 1) / 2) * width
-        axes.bar(places, np.nan_to_num(means), width, color=curve_colour(number), label=name)
-    axes.set_xticks(range(len(JOINT_NAMES)), JOINT_NAMES, rotation=55, ha="right", fontsize=8)
-    axes.set_ylabel(f"mean error ({breakdown.unit_of(assessments[0])})")
-    axes.legend()
+        axes.barh(places, np.nan_to_num(means), width, color=curve_colour(number), label=name)
+    axes.set_yticks(range(len(JOINT_NAMES)), JOINT_NAMES)
+    axes.invert_yaxis()
+    axes.margins(y=0.01)
+    axes.set_xlabel(f"mean error ({breakdown.unit_of(assessments[0])})")
+    _legend_above(figure, axes)
     return figure
 
 
-def factors(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure | None:
-    """Error against what it may depend on; None where nothing of it is known."""
-    found = {
-        factor: [breakdown.by_factor(assessment, factor) for assessment in assessments]
-        for factor in breakdown.FACTORS
-    }
-    found = {factor: bins for factor, bins in found.items() if any(b is not None for b in bins)}
-    if not found:
-        return None
-    columns = min(len(found), 2)
-    lines = -(-len(found) // columns)
-    figure = Figure(figsize=(5.5 * columns, 3.4 * lines), layout="constrained")
-    places = figure.subplots(lines, columns, squeeze=False)
-    for axes, (factor, of_models) in zip(places.flat, found.items(), strict=False):
-        for number, (name, bins) in enumerate(zip(names, of_models, strict=True)):
+def factors(assessments: Sequence[Assessment], names: Sequence[str]) -> dict[str, Figure]:
+    """Error against what it may depend on, by what that is; only what is known of some model."""
+    figures = {}
+    for factor, words in breakdown.FACTORS.items():
+        found = [breakdown.by_factor(assessment, factor) for assessment in assessments]
+        if not any(found):
+            continue
+        figure, axes = _axes(height=3.4)
+        for number, (name, bins) in enumerate(zip(names, found, strict=True)):
             if bins is None:
                 continue
             colour = curve_colour(number)
             axes.plot(bins.centre, bins.mean, "o-", color=colour, ms=4, label=name)
             axes.fill_between(bins.centre, bins.low, bins.high, color=colour, alpha=0.18, lw=0)
             axes.set_ylabel(f"mean error ({bins.unit})")
-        axes.set_xlabel(breakdown.FACTORS[factor])
+        axes.set_xlabel(words)
         axes.set_ylim(bottom=0.0)
-        axes.grid(color=np.asarray(GRID) / 255.0)
-    for axes in places.flat[len(found) :]:
-        axes.set_axis_off()
-    places.flat[0].legend(fontsize=8)
-    return figure
+        _legend_above(figure, axes)
+        figures[words] = figure
+    return figures
+
+
+def _legend_above(figure: Figure, axes) -> None:
+    """The legend where it hides nothing."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
 
 
 def calibration(assessments: Sequence[Assessment], names: Sequence[str]) -> Figure:

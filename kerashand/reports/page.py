@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
-from typing import Any
 
-import cv2
 import numpy as np
 
 from kerashand.evaluation.errors import LOST_PX, PCK_2D_SHARE
@@ -19,17 +15,12 @@ from kerashand.geometry.camera import HAND_MARGIN, PRECISE_SHARE
 from kerashand.metrics import PROTOCOLS
 from kerashand.reports import breakdown, charts, findings
 from kerashand.reports.assessment import Assessment
+from kerashand.reports.gallery import gallery
+from kerashand.reports.markup import as_table, escaped, gradient, plot
+from kerashand.reports.verdict import verdict
 from kerashand.skeleton import BONES, JOINT_COLOURS
-from kerashand.visualize.images import (
-    WIDEST_MM,
-    as_uint8,
-    colour_depth,
-    colour_difference,
-    plot_skeleton,
-)
+from kerashand.visualize.images import colour_depth, colour_difference
 
-SHOWN_SIDE = 320
-CANVAS_SIDE = 640
 TITLES = {"mean_error_px": "2D px of 256", "pck_2d": f"PCK 2D, {PCK_2D_SHARE:g} box"}
 """Where a report says more than a run's own table, which is about one input size."""
 COLUMNS = tuple((TITLES.get(key, title), key, form) for title, key, form in COLUMNS_OF_A_RUN)
@@ -54,7 +45,10 @@ MEANINGS = (
      "are or of their mirror images: the lower of both"),
     ("hands seen; no hand, seen", "share of hands, and of squares without a hand, of which the "
      "model says that they are hands"),
-    ("95 % interval", f"of the mean over hands, by {breakdown.RESAMPLES} bootstrap resamples"),
+    ("surely, probably", "of the first line: the 99 % interval, or the 95 % interval, of the "
+     "difference of two models excludes 0; both are measured on the same hands"),
+    ("95 % interval, 99 % interval", "of the mean over hands, by "
+     f"{breakdown.RESAMPLES} bootstrap resamples"),
 )  # fmt: skip
 """What a report's words say."""
 
@@ -85,8 +79,9 @@ def conditions(assessments: Sequence[Assessment], names: Sequence[str]) -> str:
 def report(
     assessments: Sequence[Assessment],
     *,
-    versions: Mapping[str, Any],
+    made: str,
     command: str,
+    names: Sequence[str] | None = None,
     differences: Sequence[breakdown.Difference] = (),
     published: bool = False,
     origin: str = "",
@@ -95,49 +90,55 @@ def report(
 
     Args:
         assessments: of one or more models.
-        versions: of packages.
+        made: when, on what machine and with what versions, in words.
         command: that made the report.
+        names: of the models; None for the ends of their paths.
         differences: of the second to the first, where there are two.
         published: draw the published curves of STB.
         origin: whose data these are, to be read after the name of the data.
     """
-    names = breakdown.names_apart(assessments)
-    first = assessments[0]
-    parts = [f"<h1>{_e(' and '.join(names))}</h1>", f"<p>On {_e(first.data + origin)}.</p>"]
-    parts.append(_table(table(assessments, names)))
-    parts.append(f"<p class=small>{_e(conditions(assessments, names))}</p>")
-    meanings = "".join(f"<dt>{_e(word)}<dd>{_e(text)}" for word, text in MEANINGS)
+    names = names or breakdown.names_apart([assessment.name for assessment in assessments])
+    first, found = assessments[0], verdict(assessments, names)
+    parts = [f"<h1>{escaped(' and '.join(names))}</h1>"]
+    parts.append(f"<p class=verdict>{escaped(found.text)}</p>")
+    parts.append(f"<p class=small>{escaped(found.reason)}</p>")
+    parts.append(f"<p>On {escaped(first.data + origin)}.</p>")
+    parts.append(f"<p class=small>{escaped(made)}</p>")
+    parts.append(as_table(table(assessments, names)))
+    parts.append(f"<p class=small>{escaped(conditions(assessments, names))}</p>")
+    meanings = "".join(f"<dt>{escaped(word)}<dd>{escaped(text)}" for word, text in MEANINGS)
     parts.append(
         f"<details><summary>What the numbers mean</summary><dl>{meanings}</dl>"
         "<p>docs/protocols.md of the package says more.</p></details>"
     )
     if differences:
-        parts.append(f"<h2>{_e(names[1])} against {_e(names[0])}, sample by sample</h2>")
-        parts += [f"<p>{_e(difference.text(names))}.</p>" for difference in differences]
-        parts.append(_plot(charts.pairs(assessments[0], assessments[1], names), "pairs of errors"))
+        parts.append(f"<h2>{escaped(names[1])} against {escaped(names[0])}, sample by sample</h2>")
+        parts += [f"<p>{escaped(difference.text(names))}.</p>" for difference in differences]
+        parts.append(plot(charts.pairs(assessments[0], assessments[1], names), "pairs of errors"))
     parts.append("<h2>Curves and confidence</h2><div class=plots>")
     if all("pck" in assessment.numbers for assessment in assessments):
-        parts.append(_plot(charts.pck(assessments, names, published=published), "3D PCK"))
-    parts.append(_plot(charts.pck_2d(assessments, names), "2D PCK"))
-    parts.append(_plot(charts.calibration(assessments, names), "confidence against hits"))
+        parts.append(plot(charts.pck(assessments, names, published=published), "3D PCK"))
+    parts.append(plot(charts.pck_2d(assessments, names), "2D PCK"))
+    parts.append(plot(charts.calibration(assessments, names), "confidence against hits"))
     parts.append("</div>")
     parts += _errors(assessments, names)
     parts += _findings(assessments, names)
     for name, assessment in zip(names, assessments, strict=True):
         if assessment.shown:
-            parts += _gallery(name, assessment)
+            parts += gallery(name, assessment)
     parts.append("<h2>Made with</h2>")
-    parts.append(f"<pre>{_e(command)}</pre>")
-    listed = ", ".join(f"{name} {value}" for name, value in versions.items())
-    parts.append(f"<p class=small>{_e(listed)}</p>")
+    parts.append(f"<pre>{escaped(command)}</pre>")
+    parts.append(
+        as_table([("model", "what"), *zip(names, [a.name for a in assessments], strict=True)])
+    )
     template = (resources.files("kerashand.reports") / "page.html").read_text(encoding="utf-8")
     shares = np.linspace(0.0, 1.0, 17)[None]
     replaced = {
-        "DEPTH": _gradient(colour_depth(1.0 - shares)),
-        "DIFFERENCE": _gradient(colour_difference(shares)),
+        "DEPTH": gradient(colour_depth(1.0 - shares)),
+        "DIFFERENCE": gradient(colour_difference(shares)),
         "BONES": json.dumps(np.asarray(BONES).tolist()),
         "COLOURS": json.dumps(np.asarray(JOINT_COLOURS).tolist()),
-        "TITLE": _e(" and ".join(names)),
+        "TITLE": escaped(" and ".join(names)),
         "BODY": "\n".join(parts),
     }
     # The body last: what a model is called is not replaced.
@@ -154,166 +155,31 @@ def _errors(assessments: Sequence[Assessment], names: Sequence[str]) -> list[str
         [name, *(f"{value:.1f}" for value in means.values())]
         for name, means in zip(names, fingers, strict=True)
     ]
-    parts = ["<h2>Errors by joint and finger</h2>", _table(rows)]
-    parts.append(_plot(charts.joints(assessments, names), "error of each joint"))
-    figure = charts.factors(assessments, names)
-    if figure is not None:
+    parts = ["<h2>Errors by joint and finger</h2>", as_table(rows)]
+    parts.append(plot(charts.joints(assessments, names), "error of each joint"))
+    if figures := charts.factors(assessments, names):
         parts.append("<h2>What errors depend on</h2>")
         parts.append(
             "<p class=small>Each point is the mean of an equal share of the hands, with its 95 % "
             "interval. A joint is hidden where the measured depth lies before it.</p>"
         )
-        parts.append(_plot(figure, "error against view, distance, occlusion and brightness"))
+        plots = (plot(figure, f"error against {what}") for what, figure in figures.items())
+        parts.append(f"<div class=plots>{''.join(plots)}</div>")
     return parts
 
 
 def _findings(assessments: Sequence[Assessment], names: Sequence[str]) -> list[str]:
     """Kinds of hands, and where joints lie."""
     parts = ["<h2>Kinds of hands, and offsets of joints</h2>"]
-    parts += [f"<p>{_e(text)}</p>" for text in findings.sentences(assessments, names)]
+    parts += [f"<p>{escaped(text)}</p>" for text in findings.sentences(assessments, names)]
     for name, assessment in zip(names, assessments, strict=True):
         if rows := findings.group_rows(assessment):
-            parts += [f"<h3>{_e(name)}: kinds of hands</h3>", _table(rows)]
+            parts += [f"<h3>{escaped(name)}: kinds of hands</h3>", as_table(rows)]
         if rows := findings.offset_rows(assessment):
-            parts += [f"<h3>{_e(name)}: mean offsets of joints</h3>", _table(rows)]
+            parts += [f"<h3>{escaped(name)}: mean offsets of joints</h3>", as_table(rows)]
             parts.append(
                 "<p class=small>Of predicted joints from labelled ones, in the labelled hand's own "
                 "frame, in percent of wrist - middle MCP; mean over all hands. Data sets put "
                 "joints at different places of the hand.</p>"
             )
     return parts if len(parts) > 1 else []
-
-
-def _gallery(name: str, assessment: Assessment) -> list[str]:
-    parts, group = [f"<h2>{_e(name)}: samples</h2>"], None
-    for shown in assessment.shown:
-        if shown["group"] != group:
-            group = shown["group"]
-            parts.append(f"<h3>{group}</h3>")
-        # The hand that turns is half as wide again as the pictures.
-        cells = [
-            (1.0, _picture(_enlarged(shown["image"]), "picture"), "picture"),
-            (1.0, _overlay(shown), "predicted: colours; true: grey"),
-            (1.5, _turnable(shown), "in 3D, floor of 50 mm squares: drag to turn"),
-            *((1.0, *cell) for cell in _depth_cells(shown)),
-        ]
-        widths = " ".join(f"minmax(0, {width}fr)" for width, _, _ in cells)
-        widest = round(260 * sum(width for width, _, _ in cells))
-        figures = "".join(
-            f"<figure>{content}<figcaption>{caption}</figcaption></figure>"
-            for _, content, caption in cells
-        )
-        parts.append(
-            f"<h4>{_e(sample_line(assessment, shown['number']))}</h4>"
-            f'<div class=row style="grid-template-columns: {widths}; max-width: {widest}px">'
-            f"{figures}</div>"
-        )
-    return parts
-
-
-def sample_line(assessment: Assessment, number: int) -> str:
-    """What is known of a sample: its errors, where the palm looks."""
-    arrays = {name: values[number] for name, values in assessment.arrays.items()}
-    known = [
-        (np.nanmean(arrays["error_px"]), "{:.1f} px of 256 off in 2D"),
-        (arrays["yaw_deg"], "palm turned {:.0f}° from the camera"),
-    ]
-    if breakdown.unit_of(assessment) == "mm":
-        known.insert(0, (arrays["error_mm"].mean(), "{:.1f} mm off in 3D"))
-    texts = [form.format(value) for value, form in known if np.isfinite(value)]
-    return f"sample {number}: {', '.join(texts)}"
-
-
-def _depth_cells(shown: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Pictures of depth with their captions and scales."""
-    if shown["measured"] is None:
-        return []
-    measured, weight, drawn = (shown[n] for n in ("measured", "measured_weight", "generated"))
-    half_mm = shown["window_mm"] / 2.0
-    depth_bar = _bar("depth", f"-{half_mm:.0f} mm", "0", f"+{half_mm:.0f} mm")
-    maps = [
-        (colour_depth(measured, weight), "measured depth", " from the wrist; grey: none", depth_bar)
-    ]
-    if drawn is not None:
-        apart_mm = np.abs(drawn - measured) * shown["window_mm"]
-        bar = _bar("difference", "0 mm", f"{WIDEST_MM:.0f} mm and more")
-        maps.append((colour_depth(drawn), "generated depth", " from the wrist", depth_bar))
-        maps.append((colour_difference(apart_mm / WIDEST_MM, weight), "difference", "", bar))
-    return [
-        (_picture(_enlarged(image, smooth=False), what), f"{what}{more}{bar}")
-        for image, what, more, bar in maps
-    ]
-
-
-def _bar(kind: str, *ends: str) -> str:
-    """A bar of colours with texts below, from its left to its right end."""
-    return (
-        f"<span class={kind}></span><span class=ends>{''.join(f'<i>{e}</i>' for e in ends)}</span>"
-    )
-
-
-def _gradient(colours: np.ndarray) -> str:
-    """Colours [1, N, 3] as a background, from left to right."""
-    stops = ", ".join(f"rgb({r},{g},{b})" for r, g, b in colours[0])
-    return f"linear-gradient(90deg, {stops})"
-
-
-def _turnable(shown: Mapping[str, Any]) -> str:
-    """A canvas whose hand the page's script draws."""
-    hands = {
-        name: None if shown[key] is None else np.round(shown[key], 1).tolist()
-        for name, key in (("hand", "xyz_mm"), ("truth", "xyz_true_mm"))
-    }
-    return (
-        f"<canvas width={CANVAS_SIDE} height={CANVAS_SIDE} "
-        f'data-hands="{html.escape(json.dumps(hands))}"></canvas>'
-    )
-
-
-def _overlay(shown: Mapping[str, Any]) -> str:
-    image = shown["image"]
-    scale = max(round(SHOWN_SIDE / image.shape[0]), 1)
-    drawn = plot_skeleton(
-        image, np.nan_to_num(shown["uv_px"]), scale=scale, truth_px=shown["uv_true_px"]
-    )
-    return _picture(_enlarged(drawn), "predicted and true joints")
-
-
-def _enlarged(image: np.ndarray, *, smooth: bool = True) -> np.ndarray:
-    how = cv2.INTER_AREA if smooth and image.shape[0] > SHOWN_SIDE else cv2.INTER_CUBIC
-    how = how if smooth else cv2.INTER_NEAREST
-    return cv2.resize(as_uint8(image), (SHOWN_SIDE, SHOWN_SIDE), interpolation=how)
-
-
-def _picture(image: np.ndarray, what: str) -> str:
-    encoded = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
-    return _img(encoded.tobytes(), "jpeg", what)
-
-
-def _plot(figure, what: str) -> str:
-    width = 96 * figure.get_figwidth()  # no narrower than what leaves its text readable
-    style = f"width: {width:.0f}px; min-width: {0.72 * width:.0f}px"
-    return f"<p class=plot>{_img(charts.png(figure), 'png', what, style)}</p>"
-
-
-def _img(content: bytes, kind: str, what: str, style: str = "") -> str:
-    data = base64.b64encode(content).decode("ascii")
-    styled = f' style="{style}"' if style else ""
-    return (
-        f'<img alt="{_e(what)}" title="{_e(what)}"{styled} src="data:image/{kind};base64,{data}">'
-    )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = (
-        "".join(f"<{tag}>{_e(cell)}</{tag}>" for cell in row)
-        for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]
-    )
-    lines = "".join(f"<tr>{row}</tr>" for row in body)
-    return (
-        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
-    )
-
-
-def _e(text: object) -> str:
-    return html.escape(str(text))

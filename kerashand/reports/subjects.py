@@ -24,14 +24,16 @@ from kerashand.evaluation.predictions import (
 )
 from kerashand.evaluation.run import of_model
 from kerashand.exporting import load_run
-from kerashand.exporting.models import run_regularizer
+from kerashand.exporting.models import PACKAGED, run_regularizer
 from kerashand.runtime.backends import depth_along, load_backend
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
+
+PACKAGED_NAME = "packaged model"
 
 
 def of_file(name: str) -> Predictor:
     """An exported model, or the packaged one by the name `lite`."""
-    path = packaged_model(POSE_FILE) if name == "lite" else Path(name)
+    path = packaged_model(POSE_FILE) if name == PACKAGED else Path(name)
     backend = load_backend(path, task="hand_pose")
 
     def run(images: Any) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def of_file(name: str) -> Predictor:
         return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
 
     return Predictor(
-        name=name, run=run, image_size_px=int(backend.metadata["image_size_px"]),
+        name=PACKAGED_NAME if name == PACKAGED else name, run=run,
+        image_size_px=int(backend.metadata["image_size_px"]),
         scale_bone=str(backend.metadata["scale_bone"]), depth_along=depth_along(backend.metadata),
     )  # fmt: skip
 

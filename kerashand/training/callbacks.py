@@ -6,6 +6,7 @@ import csv
 import logging
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 from kerashand.files import written_beside
 from kerashand.progress import LINE_SECONDS
 from kerashand.training.checkpoint import NotFiniteError
+from kerashand.training.forecast import TIMED_STEPS
 
 LOGGER = logging.getLogger(__name__)
 NAN_CHECK_STEPS = 20
@@ -23,13 +25,20 @@ NAN_CHECK_STEPS = 20
 class StageProgress(keras.callbacks.ProgbarLogger):
     """The progress bar of a stage whose epochs are separate calls of `fit`.
 
-    Without a terminal (verbose 2) it is a line now and then, beside that of each epoch.
+    Without a terminal (verbose 2) it is a line now and then, beside that of each epoch. The time of
+    the first steps is told once.
     """
 
-    def __init__(self, epochs: int):
+    def __init__(self, epochs: int, say_pace: Callable[[float, int], None]):
+        """Keep the arguments.
+
+        Args:
+            epochs: of the stage.
+            say_pace: takes seconds a step, and the steps of this epoch so far.
+        """
         super().__init__()
-        self.stage_epochs = epochs
-        self.said = time.monotonic()
+        self.stage_epochs, self.say_pace = epochs, say_pace
+        self.said, self.timed = time.monotonic(), False
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Count the epochs of the stage, not those of the call."""
@@ -39,11 +48,25 @@ class StageProgress(keras.callbacks.ProgbarLogger):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Move the bar, or say where the epoch is."""
         super().on_train_batch_end(batch, logs)
+        if not self.timed:
+            self._time(batch, logs)
         now = time.monotonic()
         if self.verbose == 2 and now - self.said >= LINE_SECONDS:
             self.said = now
             loss = float((logs or {}).get("loss", math.nan))
             LOGGER.info("step %d of %d, loss %.4g", batch + 1, self.target, loss)
+
+    def _time(self, batch: int, logs: dict | None) -> None:
+        """Time the steps after the first of an epoch, which is compiled in the first epoch."""
+        float((logs or {}).get("loss", math.nan))  # waits for the device
+        now = time.monotonic()
+        if batch == 0:
+            self.since = now
+        elif batch == TIMED_STEPS or batch + 1 == self.target:
+            self.timed = True
+            if self.verbose == 1:
+                print()  # the bar goes on below what is said
+            self.say_pace((now - self.since) / batch, batch + 1)
 
 
 class StopOnNaN(keras.callbacks.Callback):

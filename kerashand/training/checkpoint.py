@@ -67,17 +67,22 @@ def load_state(path: Path, *, like: Mapping[str, Any] | None = None) -> dict[str
         raise _unreadable(path, error) from error
 
 
+def replace_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint anew with the variables that it holds and another state.
+
+    Raises:
+        UserError: when the file is damaged.
+    """
+    save_checkpoint(path, _stored(path), state)
+
+
 def restore_variables(path: Path, variables: Mapping[str, Any]) -> None:
     """Assign every variable from the checkpoint; nothing is assigned unless all of them fit.
 
     Raises:
         UserError: when the file is damaged or belongs to other models.
     """
-    try:
-        stored = read_arrays(path)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    stored.pop(_STATE_KEY, None)
+    stored = _stored(path)
     differing = sorted(
         name
         for name in stored.keys() | variables.keys()
@@ -92,6 +97,16 @@ def restore_variables(path: Path, variables: Mapping[str, Any]) -> None:
         )
     for name, variable in variables.items():
         variable.assign(stored[name])
+
+
+def _stored(path: Path) -> dict[str, np.ndarray]:
+    """The variables of a checkpoint."""
+    try:
+        stored = read_arrays(path)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    stored.pop(_STATE_KEY, None)
+    return stored
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:

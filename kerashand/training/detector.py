@@ -112,7 +112,6 @@ def train_detector(
                 train_stage(
                     trainer,
                     run,
-                    steps=settings.steps_per_epoch,
                     samples=f"{sum(pictures.shares)} pictures",
                     batches=functools.partial(_training, pictures, paths, settings=settings),
                     validation=_validation(pictures, paths, settings),
@@ -225,6 +224,8 @@ def _plan(pictures: DetectorPictures, settings: DetectorSettings) -> Plan:
         key=hashlib.sha256(text.encode()).hexdigest()[:12],
         config=yaml.safe_dump(content, sort_keys=False),
         epochs={STAGE: settings.epochs},
+        steps={STAGE: settings.steps_per_epoch},
+        samples={STAGE: sum(pictures.shares)},
         against_nan="Lower `--learning-rate`",
         differences=differences,
     )

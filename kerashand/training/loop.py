@@ -27,7 +27,6 @@ def train_stage(
     trainer: TermsTrainer,
     folder: RunFolder,
     *,
-    steps: int,
     samples: str,
     batches: Callable[[int], Any],
     validation: tf.data.Dataset,
@@ -41,7 +40,6 @@ def train_stage(
     Args:
         trainer: its stage started, its variables those of the folder's checkpoint.
         folder: of the run.
-        steps: of an epoch.
         samples: what a step takes, in words.
         batches: number of a step of the stage -> endless batches from that step on.
         validation: one pass over held-out samples.
@@ -49,7 +47,8 @@ def train_stage(
         callbacks: for every epoch, beside the loop's own.
     """
     stage, title = folder.state["stage"], folder.plan.title(folder.state["stage"])
-    epochs = folder.plan.epochs[stage]
+    epochs, steps = folder.plan.epochs[stage], folder.plan.steps[stage]
+    watching = _watching(folder)
     if folder.state["epoch"] < epochs:
         LOGGER.info(
             "%s: %s of %s of %s. Its step is compiled first, which takes a while",
@@ -66,9 +65,9 @@ def train_stage(
             steps_per_epoch=steps - step,
             validation_data=validation,
             callbacks=_ordered(
-                _watching(folder),
+                watching,
                 callbacks,
-                _saving(trainer, folder, steps=steps, every=checkpoint_every),
+                _saving(trainer, folder, every=checkpoint_every),
             ),
             shuffle=False,
             verbose=(1 if sys.stdout.isatty() else 2) if folder.writes else 0,
@@ -85,20 +84,22 @@ def _ordered(*groups: Sequence[keras.callbacks.Callback]) -> list[keras.callback
 
 
 def _watching(folder: RunFolder) -> list[keras.callbacks.Callback]:
-    """What is looked at and written down in an epoch."""
+    """What is looked at and written down in the epochs of a stage."""
     stage = folder.state["stage"]
-    shown = [StageProgress(folder.plan.epochs[stage])] if folder.writes else []
+    shown = []
+    if folder.writes:
+        shown = [StageProgress(folder.plan.epochs[stage], folder.say_pace)]
     log = EpochLog(stage, folder.state["history"], folder.path if folder.writes else None)
     return [*shown, StopOnNaN(), log]
 
 
 def _saving(
-    trainer: TermsTrainer, folder: RunFolder, *, steps: int, every: int | None
+    trainer: TermsTrainer, folder: RunFolder, *, every: int | None
 ) -> list[keras.callbacks.Callback]:
     """The checkpoints within the next epoch."""
     if every is None:
         return []
-    first = folder.state["step"]
+    first, steps = folder.state["step"], folder.plan.steps[folder.state["stage"]]
 
     def save(step: int) -> None:
         folder.save(trainer.state_variables(), step=first + step)

@@ -24,7 +24,7 @@ from kerashand.config import (
     config_hash,
     differences,
     dump_yaml,
-    find_initial_weights,
+    find_notes,
     load_config,
 )
 from kerashand.data.splits import counted
@@ -41,7 +41,7 @@ from kerashand.training.distribution import (
 )
 from kerashand.training.initial_weights import load_initial_weights
 from kerashand.training.loop import train_stage
-from kerashand.training.run_folder import Plan, RunFolder, versions
+from kerashand.training.run_folder import Plan, RunFolder, conditions
 from kerashand.training.single_steps import try_stages
 from kerashand.training.stages import RunData, check_batches, stage_optimizers, stage_settings
 from kerashand.training.trainer import HandPoseTrainer
@@ -74,11 +74,14 @@ def run(
 
 
 def plan_of(config: Config) -> Plan:
-    """What the folder of a run has to know of its configuration."""
+    """What the folder of a run has to know of its configuration, whose hands are counted."""
+    active = [name for name in STAGES if config.stages[name].epochs > 0]
     return Plan(
         key=config_hash(config),
         config=dump_yaml(config),
         epochs={name: config.stages[name].epochs for name in STAGES},
+        steps={name: config.steps_per_epoch(name) if name in active else 0 for name in STAGES},
+        samples={name: config.stages[name].batch_size for name in STAGES},
         against_nan="Lower `stages.{stage}.optimizer.learning_rate` or set "
         "`stages.{stage}.optimizer.clip_norm`",
         differences=lambda path: differences(load_config(path), config),
@@ -110,6 +113,7 @@ class Run:
     def start(self) -> dict[str, Any]:
         """Everything, in order."""
         if self.dry_run:
+            self._say_what_comes()
             self.prepare()
             losses = try_stages(self)
             LOGGER.info("dry run: all is fine. %s was not touched", self.folder.path)
@@ -123,12 +127,20 @@ class Run:
                 return results
         with self.folder.kept():
             self.folder.open()
+            self._say_what_comes()
             self._check_workers()
             with self.folder.saying_where_it_stopped():
                 self.prepare()
                 for name in self.active:
                     self._train(name)
                 return self._finish()
+
+    def _say_what_comes(self) -> None:
+        """Steps of the run, and what its configuration may not mean."""
+        if self.folder.writes:
+            LOGGER.info("%s", self.folder.forecast.in_steps())
+            for text in find_notes(self.config):
+                LOGGER.info("note: %s", text)
 
     def _check_workers(self) -> None:
         """All workers must go on from one place."""
@@ -157,9 +169,8 @@ class Run:
         with self.strategy.scope():
             self.parts = build_parts(**config.parts_arguments())
             if initial_weights and config.model.initial_weights is not None:
-                path = find_initial_weights(config.model.initial_weights)
-                held, what = load_initial_weights(path, self.parts)
-                self.folder.say_start(path, what)
+                held, what = load_initial_weights(config, self.parts)
+                self.folder.say_start(what)
                 self.has_regularizer |= "regularizer" in held
             scaling = config.runtime.precision == "mixed_float16"
             self.trainer = HandPoseTrainer(self.parts, loss_scaling=scaling)
@@ -187,7 +198,6 @@ class Run:
             train_stage(
                 self.trainer,
                 self.folder,
-                steps=self.config.steps_per_epoch(name),
                 samples=f"{stage.batch_size} samples ({' + '.join(stage.domains)})",
                 batches=functools.partial(self.data.training, name, settings),
                 validation=self.data.validation(name, settings),
@@ -213,7 +223,7 @@ class Run:
             "seed": self.config.seed,
             "config_hash": state["config_hash"],
             "training_seconds": round(state["seconds"], 1),
-            "versions": versions(),
+            "versions": conditions(),
             "data": {domain: self.data.conditions(domain) for domain in self.data.tested},
             **measured,
         }

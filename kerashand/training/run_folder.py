@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,12 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-import kerashand
 from kerashand.errors import UserError, number_of
-from kerashand.files import held, write_text
+from kerashand.files import RUN_CONFIG, held, write_text
+from kerashand.machine import machine, versions
 from kerashand.models.hand_pose import save_parts_npz
 from kerashand.training.checkpoint import (
     NotFiniteError,
@@ -35,9 +31,9 @@ from kerashand.training.checkpoint import (
     restore_variables,
     save_checkpoint,
 )
+from kerashand.training.forecast import Forecast, memory_in_words
 
 LOGGER = logging.getLogger(__name__)
-CONFIG_FILE = "config.yaml"
 MOST_DIFFERENCES = 5
 """Keys of another configuration that a message names."""
 
@@ -50,6 +46,8 @@ class Plan:
         key: text that stands for everything that decides the result.
         config: content of config.yaml.
         epochs: stage -> its epochs, in the order of the stages.
+        steps: stage -> steps of one epoch.
+        samples: stage -> what a step takes of the data.
         against_nan: what to change where a stage comes to numbers that are none; `{stage}` in it
             stands for that stage.
         differences: config.yaml of a folder -> where it says otherwise, a line each; it may raise
@@ -59,6 +57,8 @@ class Plan:
     key: str
     config: str
     epochs: Mapping[str, int]
+    steps: Mapping[str, int]
+    samples: Mapping[str, int]
     against_nan: str
     differences: Callable[[Path], list[str]]
 
@@ -97,6 +97,10 @@ class RunFolder:
             "history": [], "best": {}, "seconds": 0.0, "finished": False,
         }  # fmt: skip
         self.resumed = False
+        self.forecast = Forecast(
+            {stage: epochs * plan.steps[stage] for stage, epochs in plan.epochs.items()},
+            plan.samples,
+        )
         self._since = time.monotonic()
 
     @property
@@ -146,7 +150,7 @@ class RunFolder:
     def _differing(self) -> str:
         """What the configuration of the folder says otherwise, as the end of a sentence."""
         with contextlib.suppress(UserError, ValueError):
-            found = self.plan.differences(self.path / CONFIG_FILE)
+            found = self.plan.differences(self.path / RUN_CONFIG)
             shown, more = found[:MOST_DIFFERENCES], len(found) - MOST_DIFFERENCES
             shown += [f"and {more} more"] if more > 0 else []
             return ". There:" + "".join(f"\n  {line}" for line in shown) if shown else "."
@@ -159,18 +163,30 @@ class RunFolder:
             LOGGER.info("going on from %s: %s", self.checkpoint, self.plan.place(self.state))
         elif self.writes:
             with self._writing():
-                write_text(self.path / CONFIG_FILE, self.plan.config)
-                write_text(self.path / "versions.json", json.dumps(versions(), indent=2))
+                write_text(self.path / RUN_CONFIG, self.plan.config)
+                write_text(self.path / "versions.json", json.dumps(conditions(), indent=2))
 
-    def say_start(self, path: Path, what: str) -> None:
+    def say_start(self, what: str) -> None:
         """Say which weights a new run starts from; of another one the checkpoint takes their place.
 
         Args:
-            path: of the weights.
-            what: they are of, in words.
+            what: the file and what it holds, in words.
         """
         if not self.resumed:
-            LOGGER.info("starting from %s: %s", path.name, what)
+            LOGGER.info("starting from %s", what)
+
+    def say_pace(self, step_seconds: float, steps: int) -> None:
+        """Say how long the rest takes, by the time of its first steps.
+
+        Args:
+            step_seconds: of the stage at which the run stands.
+            steps: since the run came there, or went on from there.
+        """
+        stage = self.state["stage"]
+        self.forecast.step_seconds[stage] = step_seconds
+        done = self.state["epoch"] * self.plan.steps[stage] + self.state["step"] + steps
+        text = self.forecast.from_here(stage, done=done)
+        LOGGER.info("%s: %s%s", self.plan.title(stage), text, memory_in_words())
 
     @contextlib.contextmanager
     def saying_where_it_stopped(self) -> Iterator[None]:
@@ -253,13 +269,6 @@ class RunFolder:
             check_finite(variables)
 
 
-def versions() -> dict[str, str]:
-    """What the numbers of a run depend on."""
-    return {
-        "kerashand": kerashand.__version__,
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    }
+def conditions() -> dict[str, str]:
+    """What the numbers of a run depend on: versions and the machine."""
+    return {**versions(), "machine": machine()}

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from kerashand.training.forecast import TIMED_STEPS, memory_in_words
+
 if TYPE_CHECKING:
     from kerashand.training.run import Run
 
+MOST_SECONDS = 30.0
 LOGGER = logging.getLogger(__name__)
 
 
 def try_stages(run: Run) -> dict[str, dict[str, float]]:
-    """One training step and one validation batch of every stage; the losses of that step."""
-    found = {}
+    """A few training steps and one validation batch of every stage; the losses of the first step.
+
+    Says how long the run would take.
+    """
+    found, forecast = {}, run.folder.forecast
     for name in run.active:
         title = run.folder.plan.title(name)
-        LOGGER.info("%s: one step, which is compiled first", title)
+        LOGGER.info("%s: a few steps, of which the first is compiled", title)
         batches, step = stage_step(run, name)
-        losses = {key: float(value) for key, value in step(next(iter(batches))).items()}
+        batches = iter(batches)
+        losses = {key: float(value) for key, value in step(next(batches)).items()}
+        forecast.step_seconds[name] = _seconds_of(step, batches)
         validation = run.strategy.experimental_distribute_dataset(
             run.data.validation(name, run.trainer.settings)
         )
@@ -30,7 +39,20 @@ def try_stages(run: Run) -> dict[str, dict[str, float]]:
         words = ", ".join(f"{key} {value:.4g}" for key, value in losses.items())
         LOGGER.info("%s: %s", title, words)
         found[name] = losses
+    for name in run.active:
+        LOGGER.info("%s: %s", run.folder.plan.title(name), forecast.left(name))
+    if run.active:
+        LOGGER.info("all stages: %s%s", forecast.of_all(), memory_in_words())
     return found
+
+
+def _seconds_of(step: Callable, batches: Iterator) -> float:
+    """The time of a compiled step: the mean of those that a run times, or of `MOST_SECONDS`."""
+    count, start = 0, time.monotonic()
+    while count < TIMED_STEPS and time.monotonic() - start < MOST_SECONDS:
+        float(step(next(batches))["loss"])  # waits for the device
+        count += 1
+    return (time.monotonic() - start) / count
 
 
 def stage_step(run: Run, name: str) -> tuple[tf.data.Dataset, Callable]:

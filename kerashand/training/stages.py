@@ -26,7 +26,7 @@ from kerashand.errors import UserError
 from kerashand.terms import PARTS, TERMS
 from kerashand.training.distribution import NONE
 from kerashand.training.loop import naming_damage
-from kerashand.training.optimizers import build_optimizers
+from kerashand.training.optimizers import build_optimizers, learning_rate
 from kerashand.training.trainer import StageSettings
 
 DRY_RUN_SAMPLES = 32
@@ -83,12 +83,27 @@ def stage_optimizers(config: Config, name: str) -> dict[str, keras.optimizers.Op
         name=optimizer.name,
         learning_rate_peak=optimizer.learning_rate,
         weight_decay=optimizer.weight_decay,
-        schedule=optimizer.schedule,
-        warmup_steps=optimizer.warmup_steps,
-        final_fraction=optimizer.final_fraction,
         clip_norm=optimizer.clip_norm,
-        steps=stage.epochs * config.steps_per_epoch(name),
+        **_schedule(config, name),
     )
+
+
+def rate_at(config: Config, name: str, step: int) -> float:
+    """The learning rate at a step of a stage, of a part whose rate is 1."""
+    peak = config.stages[name].optimizer.learning_rate
+    rates = learning_rate(peak=peak, **_schedule(config, name))
+    return float(rates(step) if callable(rates) else rates)
+
+
+def _schedule(config: Config, name: str) -> dict[str, Any]:
+    """The arguments of `learning_rate` but the peak."""
+    optimizer = config.stages[name].optimizer
+    return {
+        "schedule": optimizer.schedule,
+        "steps": config.stages[name].epochs * config.steps_per_epoch(name),
+        "warmup_steps": config.warmup_steps(name),
+        "final_fraction": optimizer.final_fraction,
+    }
 
 
 def batch_geometry(config: Config) -> BatchGeometry:

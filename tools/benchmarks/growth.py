@@ -21,6 +21,7 @@ from benchmarks.measuring import seconds
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import load_config
 from kerashand.errors import UserError
+from kerashand.machine import memory_mb
 
 with tensorflow_start():
     from kerashand.data.augment import AugmentParameters
@@ -86,4 +87,4 @@ def row_of(args: argparse.Namespace, count: int) -> dict[str, float]:
     batches = None  # what it read ahead would take time of the next
     resumed, _ = started(count // 2 // BATCH)
     found = {"first_batch_s": first, "images_s": speed, "resumed_s": resumed}
-    return {**found, "memory_mb": measuring.memory_mb()}
+    return {**found, "memory_mb": memory_mb()}

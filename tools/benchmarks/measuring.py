@@ -6,14 +6,10 @@ import argparse
 import itertools
 import logging
 import multiprocessing
-import os
-import platform
-import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -101,27 +97,6 @@ def apart(function: Callable[..., dict[str, float]], *arguments: Any) -> dict[st
             return pool.submit(function, *arguments).result()
     except BrokenProcessPool as error:
         raise UserError("The process of a row was ended, perhaps for want of memory.") from error
-
-
-def memory_mb() -> float:
-    """The most memory that this process held, or its GPU."""
-    import tensorflow as tf
-
-    if tf.config.list_physical_devices("GPU"):
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6
-    status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says begins with the parent's
-        held = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(held.split()[1]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
-
-def machine() -> str:
-    """The processor in words."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} cores of {(names or [platform.processor() or 'unknown'])[0]}"
 
 
 def show(columns: Mapping[str, str], rows: Iterable[dict]) -> list[dict]:

@@ -25,13 +25,13 @@ from benchmarks.measuring import (
     add_stage_options,
     apart,
     in_turns,
-    memory_mb,
     one_stage,
     seconds,
     show,
 )
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import Config
+from kerashand.machine import memory_mb
 
 with tensorflow_start():  # with the settings of the commands
     import tensorflow as tf
