@@ -64,6 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--scale-mm", type=float, metavar="MM", help="length of the person's hand from the wrist "
         "to the knuckle of the middle finger (default: that of a middling hand)",
     )  # fmt: skip
+    parser.add_argument(
+        "--view", default="2d", choices=("2d", "3d"), help="3d: draw the hands in space too, in a "
+        "panel beside the picture; in videos it turns (default: 2d)",
+    )  # fmt: skip
     parser.add_argument("--no-smoothing", action="store_true", help="videos: joints as measured")
     parser.add_argument("--show", action="store_true", help="videos: show them while they run")
     parser.add_argument("--model", metavar="FILE", help="another pose model, .tflite or .onnx")
@@ -116,6 +120,7 @@ class _Prediction:
         """
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
         from kerashand.cli import jobs  # loads OpenCV
+        from kerashand.cli.drawing import Drawer, check_view
         from kerashand.runtime import HandPose
         from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
@@ -131,6 +136,7 @@ class _Prediction:
             },
         )
         MotionFiles.check(arguments, planned)
+        check_view(arguments.view, planned, show=arguments.show)
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
         for flag, given in (("--box", self.box), ("--handedness", arguments.handedness != "auto")):
@@ -144,6 +150,9 @@ class _Prediction:
             arguments.model, detector=arguments.detector, threads=arguments.threads
         )
         self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
+        self.drawer = Drawer(
+            arguments.view, scale_bone=self.pose.scale_bone, scale_mm=self.scale_mm
+        )
         # Every joint of one picture; of several, and beside JSON in the terminal, hands alone.
         self.joints_told = len(planned) == 1 and arguments.json != "-"
         with HandLines(arguments.json) as self.lines, HandRows(arguments.csv) as self.rows:
@@ -208,10 +217,9 @@ class _Prediction:
                 self._say(self._table(hand))
         if job.target is not None:
             from kerashand import visualize
-            from kerashand.cli.drawing import draw
 
             with writing(job.target):
-                visualize.save_png(job.target, draw(rgb, numbered))
+                visualize.save_png(job.target, self.drawer.picture(rgb, numbered))
             self._say(f"drawn in {job.target}")
 
     def _add(self, record: dict[str, Any]) -> None:
@@ -316,10 +324,10 @@ class _Prediction:
             nonlocal write
             if job.target is None and show is None:
                 return True
-            from kerashand.cli.drawing import draw
             from kerashand.video.writing import film_writer
 
-            drawing = dataclasses.replace(frame, rgb=draw(frame.rgb, hands))
+            drawn = self.drawer.frame(frame.rgb, hands, time_s=frame.time_s)
+            drawing = dataclasses.replace(frame, rgb=drawn)
             if job.target is not None and write is None:
                 size_px = drawing.rgb.shape[1::-1]
                 write = stack.enter_context(film_writer(job.target, size_px=size_px, fps=video.fps))
