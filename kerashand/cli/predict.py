@@ -14,6 +14,7 @@ from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, HandRows, records_of
 from kerashand.cli.motion_files import MotionFiles, add_export_arguments
+from kerashand.cli.rerun_log import RerunLog, add_rerun_argument
 from kerashand.errors import UserError, number_of
 
 SCALE_RANGE_MM = (10, 300)
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         "is known; - for the terminal",
     )  # fmt: skip
     add_export_arguments(parser)
+    add_rerun_argument(parser)
     parser.add_argument(
         "--box", metavar="L,T,R,B", help="pictures: look in this box for one hand, in pixels of "
         "the upright picture (--box=-5,... if the first number is negative)",
@@ -132,10 +134,12 @@ class _Prediction:
             files={
                 "--json": arguments.json,
                 "--csv": arguments.csv,
+                "--rerun": RerunLog.file_of(arguments.rerun),
                 **MotionFiles.named(arguments),
             },
         )
         MotionFiles.check(arguments, planned)
+        RerunLog.check(arguments.rerun)
         check_view(arguments.view, planned, show=arguments.show)
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
@@ -155,11 +159,18 @@ class _Prediction:
         )
         # Every joint of one picture; of several, and beside JSON in the terminal, hands alone.
         self.joints_told = len(planned) == 1 and arguments.json != "-"
-        with HandLines(arguments.json) as self.lines, HandRows(arguments.csv) as self.rows:
+        self.recording = RerunLog(
+            arguments.rerun, planned, scale_mm=self.scale_mm, intrinsics=self.intrinsics
+        )
+        with (
+            HandLines(arguments.json) as self.lines,
+            HandRows(arguments.csv) as self.rows,
+            self.recording,
+        ):
             try:
                 failed = self._each(planned)
             finally:  # also of what an error or Ctrl-C ends
-                for summary in (self.lines.summary, self.rows.summary):
+                for summary in (self.lines.summary, self.rows.summary, self.recording.summary):
                     if summary is not None:
                         self._say(summary)
         if failed:
@@ -208,6 +219,7 @@ class _Prediction:
 
         gestures = {number: gesture_of(hand) for number, hand in numbered}
         self._add({"input": job.name, "hands": self._records(numbered, gestures)})
+        self.recording.add(job.name, rgb, numbered)
         self._say(f"{job.name}: {_number(len(hands), 'hand')}")
         if not hands:
             self._say("  --box L,T,R,B says where one is.")
@@ -294,6 +306,9 @@ class _Prediction:
                         }
                     )  # fmt: skip
                     motions.add(frame, hands)
+                    self.recording.add(
+                        job.name, frame.rgb, hands, number=count, time_s=frame.time_s
+                    )
                     count, seen = count + 1, seen + bool(hands)
                     if not take(frame, hands):
                         break

@@ -1,0 +1,233 @@
+"""`kerashand-predict --rerun`: pictures and hands for the viewer of rerun (rerun.io)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kerashand.cli.arguments import writing
+from kerashand.errors import UserError
+from kerashand.extras import check_rerun
+from kerashand.files import user_path
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from kerashand.cli.jobs import Job  # loads OpenCV
+    from kerashand.runtime.hand import Hand
+
+SUFFIX = ".rrd"
+VIEWER = True
+"""What `--rerun` without a file means; argparse would take a text for the name of a file."""
+JPEG_QUALITY = 85
+
+
+def add_rerun_argument(parser: argparse.ArgumentParser) -> None:
+    """`--rerun`."""
+    parser.add_argument(
+        "--rerun", nargs="?", const=VIEWER, type=_recording_name, metavar="FILE.rrd",
+        help="log pictures, joints and hands in space for rerun, into a file or, without one, into "
+        "its viewer; needs rerun-sdk; stands behind the inputs",
+    )  # fmt: skip
+
+
+def _recording_name(name: str) -> str:
+    if not name.lower().endswith(SUFFIX):
+        raise argparse.ArgumentTypeError(
+            f"a recording must end in {SUFFIX}. Received: {name}. Without a file, put --rerun "
+            "behind the inputs"
+        )
+    return name
+
+
+class RerunLog:
+    """A context manager that logs pictures and frames; without `--rerun` it does nothing.
+
+    Each input is an entity of its own. Below it lie `picture` with the joints in pixels, `space`
+    with the hands in mm, and `scores`. Axes of `space` are those of the camera: x right, y down,
+    z away. With intrinsics its origin is the camera, and the picture is `space/camera`. Else hands
+    are placed by where they are in the picture, at depth 0, with the picture's middle as origin.
+
+    Args:
+        target: a file, `VIEWER`, or None.
+        jobs: what is worked through, for the order of the panes.
+        scale_mm: length of the scale bone.
+        intrinsics: [3][3] or None.
+    """
+
+    def __init__(
+        self, target: str | bool | None, jobs: Sequence[Job], *, scale_mm: float, intrinsics: Any
+    ):
+        self._target, self._names = target, [job.name for job in jobs]
+        self._scale_mm, self._intrinsics = scale_mm, intrinsics
+        self._rr: Any = None
+        self._stream: Any = None
+        self._hands: dict[str, set[int]] = {}
+
+    @staticmethod
+    def file_of(target: str | bool | None) -> str | None:
+        """The file that is written; None for the viewer."""
+        return target if isinstance(target, str) else None
+
+    @staticmethod
+    def check(target: str | bool | None) -> None:
+        """Refuse at once what would fail later.
+
+        Raises:
+            UserError: If rerun-sdk is not installed, or the viewer has no screen.
+        """
+        if target is None:
+            return
+        check_rerun()
+        screens = ("DISPLAY", "WAYLAND_DISPLAY")
+        if (
+            target is VIEWER
+            and sys.platform.startswith("linux")
+            and not any(map(os.environ.get, screens))
+        ):
+            raise UserError(
+                "--rerun opens a viewer, and there is no screen: name a file, --rerun hands.rrd"
+            )
+
+    def __enter__(self) -> RerunLog:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._stream is not None:
+            self._stream.flush()
+            self._stream.disconnect()
+
+    @property
+    def summary(self) -> str | None:
+        """What is said at the end of a file; None without one."""
+        if self._stream is None or self._target is VIEWER:
+            return None
+        return f"{self._target}: open it with `rerun {self._target}`"
+
+    def add(
+        self, name: str, rgb: NDArray, numbered: Sequence[tuple[int, Hand]], *, number: int = 0,
+        time_s: float | None = None,
+    ) -> None:  # fmt: skip
+        """Log a picture or frame and its hands.
+
+        Args:
+            name: of the input.
+            rgb: [H, W, 3] uint8.
+            numbered: hands with their numbers.
+            number: of the frame.
+            time_s: of the frame; None for a picture.
+
+        Raises:
+            UserError: If the file cannot be written.
+        """
+        if self._target is None:
+            return
+        self._start()
+        if time_s is None:
+            self._stream.set_time("picture", sequence=self._names.index(name))
+        else:
+            self._stream.set_time("frame", sequence=number)
+            self._stream.set_time("time", duration=time_s)
+        if name not in self._hands:
+            self._log([name, "space"], self._rr.ViewCoordinates.RDF, static=True)
+            self._hands[name] = set()
+        place = self._picture(name)
+        if self._intrinsics is not None:
+            # Where its pixels begin, rerun has 0; here 0 is the middle of the first pixel.
+            (fx, skew, cx), (_, fy, cy), last = self._intrinsics
+            matrix = [[fx, skew, cx + 0.5], [0.0, fy, cy + 0.5], last]
+            resolution = [rgb.shape[1], rgb.shape[0]]
+            self._log(place, self._rr.Pinhole(image_from_camera=matrix, resolution=resolution))
+        self._log(place, self._rr.Image(rgb).compress(jpeg_quality=JPEG_QUALITY))
+        for one, hand in numbered:
+            self._hand(name, one, hand, size_px=(rgb.shape[1], rgb.shape[0]))
+        shown = {one for one, _ in numbered}
+        for gone in self._hands[name] - shown:
+            for parent in (place, [name, "space"]):
+                self._log([*parent, f"hand {gone}"], self._rr.Clear(recursive=True))
+        self._hands[name] = shown
+
+    def _start(self) -> None:
+        if self._stream is not None:
+            return
+        import rerun
+
+        self._rr = rerun
+        self._stream = rerun.RecordingStream("kerashand-predict")
+        if self._target is VIEWER:
+            self._stream.spawn()
+        else:
+            path = user_path(self._target)
+            with writing(path):
+                path.open("wb").close()  # says more about what cannot be written
+                self._stream.save(path)
+        self._stream.send_blueprint(self._blueprint())
+
+    def _picture(self, name: str) -> list[str]:
+        return [name, "picture"] if self._intrinsics is None else [name, "space", "camera"]
+
+    def _blueprint(self) -> Any:
+        """Of each input a tab: the picture, the space, the scores."""
+        from rerun import blueprint as rrb
+
+        def pane(name: str) -> Any:
+            def origin(parts):
+                return self._rr.new_entity_path(parts)
+
+            return rrb.Vertical(
+                rrb.Horizontal(
+                    rrb.Spatial2DView(origin=origin(self._picture(name)), name="picture"),
+                    rrb.Spatial3DView(origin=origin([name, "space"]), name="space, in mm"),
+                ),
+                rrb.TimeSeriesView(origin=origin([name, "scores"]), name="scores"),
+                row_shares=[4, 1],
+                name=name,
+            )
+
+        panes = [pane(name) for name in self._names]
+        return rrb.Blueprint(panes[0] if len(panes) == 1 else rrb.Tabs(*panes))
+
+    def _log(self, place: list[str], *entities: Any, static: bool = False) -> None:
+        self._stream.log(place, *entities, static=static)
+
+    def _hand(self, name: str, number: int, hand: Hand, *, size_px: tuple[int, int]) -> None:
+        from kerashand.skeleton import BONE_COLOURS, BONES, JOINT_COLOURS, JOINT_NAMES
+
+        rr, child = self._rr, f"hand {number}"
+        colours = {"colors": JOINT_COLOURS, "labels": JOINT_NAMES, "show_labels": False}
+        known = rr.AnyValues(
+            handedness=hand.handedness, score=hand.score, confidence=hand.confidence
+        )
+        uv_px, xyz_mm = hand.uv_px + 0.5, placed_mm(hand, scale_mm=self._scale_mm, size_px=size_px)
+        bones = [list(bone) for bone in BONES]
+        words = f"{number} {hand.handedness} {hand.score:.2f}"
+        flat, space = [*self._picture(name), child], [name, "space", child]
+        self._log([*flat, "bones"], rr.LineStrips2D(uv_px[bones], colors=BONE_COLOURS))
+        self._log([*flat, "joints"], rr.Points2D(uv_px, radii=3.0, **colours), known)
+        self._log([*flat, "words"], rr.Points2D(uv_px[:1], labels=[words], show_labels=True))
+        self._log([*space, "bones"], rr.LineStrips3D(xyz_mm[bones], colors=BONE_COLOURS, radii=1.5))
+        self._log([*space, "joints"], rr.Points3D(xyz_mm, radii=3.0, **colours), known)
+        scores = {"score": hand.score, "p_right": hand.p_right}
+        for of, value in scores.items():
+            if value is not None:
+                self._log([name, "scores", child, of], rr.Scalars(value))
+
+
+def placed_mm(hand: Hand, *, scale_mm: float, size_px: tuple[int, int]) -> ArrayLike:
+    """Joints [21, 3] in mm about the camera, or else about the middle of the picture.
+
+    Without a camera the distance of a hand is not known. Hands keep their places in the picture
+    then, in mm by the scale of each hand, and their wrists are at depth 0.
+    """
+    import numpy as np
+
+    if hand.xyz_mm is not None:
+        return hand.xyz_mm
+    xyz_mm = hand.xyz_relative * scale_mm
+    spread_px = np.linalg.norm(hand.uv_px - hand.uv_px[0])
+    mm_per_px = np.linalg.norm(xyz_mm[:, :2] - xyz_mm[0, :2]) / max(spread_px, 1e-9)
+    wrist_px = hand.uv_px[0] - (np.array(size_px) - 1) / 2.0
+    return xyz_mm + np.append(wrist_px * mm_per_px, 0.0)
