@@ -516,6 +516,7 @@ def test_all_models_are_opened_before_one_is_assessed(tmp_path, monkeypatch, cap
         (["lite", "--samples", "0"], "--samples must be at least 1. Received: 0"),
         (["lite", "lite", "--json", "a.json"], "--json and --csv are for one model"),
         (["lite", "--out", "a", "--csv", "a"], "name one file"),
+        (["lite", "--csv", "a.rrd", "--rerun", "a.rrd"], "name one file: "),
         (["lite", "--out", "none/a.html"], "cannot be written"),
         (["none.tflite"], "none.tflite does not exist"),
         (["none.json"], "is no report"),

@@ -11,7 +11,8 @@ import pytest
 
 from kerashand.cli import predict
 from kerashand.cli.jobs import Job
-from kerashand.cli.rerun_log import VIEWER, RerunLog, placed_mm
+from kerashand.cli.rerun_gallery import log_galleries
+from kerashand.cli.rerun_log import VIEWER, RerunLog, check_target, placed_mm
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand import Hand
 from kerashand.skeleton import BONES, JOINT_NAMES
@@ -58,7 +59,7 @@ def rerun(monkeypatch):
         return lambda *values, **named: Logged(name, *values, **named)
 
     for name in ("Image", "Pinhole", "Points2D", "Points3D", "LineStrips2D", "LineStrips3D",
-                 "Scalars", "Clear", "AnyValues"):  # fmt: skip
+                 "Scalars", "Clear", "AnyValues", "TextLog", "DepthImage"):  # fmt: skip
         setattr(module, name, maker(name))
     for name in ("Vertical", "Horizontal", "Tabs", "Spatial2DView", "Spatial3DView",
                  "TimeSeriesView", "Blueprint"):  # fmt: skip
@@ -154,7 +155,7 @@ def test_a_camera_is_logged_with_its_picture(rerun, tmp_path):
 
 def test_a_viewer_is_started(rerun, tmp_path, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
-    RerunLog.check(VIEWER)
+    check_target(VIEWER)
     with log_of(tmp_path, target=VIEWER) as log:
         assert log.summary is None
         log.add("b.png", np.zeros((9, 9, 3), np.uint8), [])
@@ -164,7 +165,43 @@ def test_a_viewer_is_started(rerun, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(predict.UserError, match="there is no screen: name a file"):
-        RerunLog.check(VIEWER)
+        check_target(VIEWER)
+
+
+def shown_hand(number, **more):
+    """A hand of a gallery whose wrist is 600 mm away."""
+    xyz_mm = np.full((21, 3), 600.0)
+    return {
+        "number": number, "group": "worst", "image": np.zeros((64, 64, 3), np.uint8),
+        "uv_px": np.full((21, 2), 10.0), "uv_true_px": np.full((21, 2), 12.0),
+        "xyz_mm": xyz_mm, "xyz_true_mm": xyz_mm + 5.0, "window_mm": 200.0,
+        "measured": np.array([[0.0, 0.5], [1.0, 1.0]]),
+        "measured_weight": np.array([[1.0, 1.0], [1.0, 0.0]]), "generated": None, **more,
+    }  # fmt: skip
+
+
+def test_galleries_hold_truth_and_depth_maps(rerun, tmp_path):
+    photograph = shown_hand(7, xyz_true_mm=None, measured=None, measured_weight=None)
+    generated = shown_hand(9, generated=np.full((2, 2), 0.25))
+    assessment = types.SimpleNamespace(shown=[shown_hand(3), photograph, generated])
+    log_galleries(str(tmp_path / "a.rrd"), [assessment], ["lite"])
+    stream = Stream.last
+    assert stream.calls == [("save", tmp_path / "a.rrd"), ("flush",), ("disconnect",)]
+    steps = [times["hand"]["sequence"] for times, _ in stream.at("lite/picture")]
+    assert steps == [0, 1, 2]
+    assert [entity.values[0] for _, entity in stream.at("lite/words")][1] == "worst: hand 7"
+    # The wrist is in the middle of the window: its ends are 700 and 500 mm away.
+    (_, first), (_, none), (_, last) = stream.at("lite/depth/measured")
+    np.testing.assert_allclose(first.values[0], [[700, 600], [500, 0]])
+    assert (first.named["meter"], none.name, last.name) == (1000.0, "Clear", "DepthImage")
+    drawn = [entity for _, entity in stream.at("lite/depth/generated")]
+    assert [entity.name for entity in drawn] == ["Clear", "Clear", "DepthImage"]
+    np.testing.assert_allclose(drawn[2].values[0], np.full((2, 2), 650))
+    np.testing.assert_allclose(
+        stream.at("lite/picture/true/joints")[0][1].values[0], np.full((21, 2), 12.5)
+    )
+    assert len(stream.at("lite/space/true/joints")) == 2
+    assert [entity.name for _, entity in stream.at("lite/space/true")] == ["Clear"]
 
 
 @pytest.fixture

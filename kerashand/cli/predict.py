@@ -14,7 +14,7 @@ from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, HandRows, records_of
 from kerashand.cli.motion_files import MotionFiles, add_export_arguments
-from kerashand.cli.rerun_log import RerunLog, add_rerun_argument
+from kerashand.cli.rerun_log import RerunLog, add_rerun_argument, check_target, file_of
 from kerashand.errors import UserError, number_of
 
 SCALE_RANGE_MM = (10, 300)
@@ -134,12 +134,12 @@ class _Prediction:
             files={
                 "--json": arguments.json,
                 "--csv": arguments.csv,
-                "--rerun": RerunLog.file_of(arguments.rerun),
+                "--rerun": file_of(arguments.rerun),
                 **MotionFiles.named(arguments),
             },
         )
         MotionFiles.check(arguments, planned)
-        RerunLog.check(arguments.rerun)
+        check_target(arguments.rerun)
         check_view(arguments.view, planned, show=arguments.show)
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")

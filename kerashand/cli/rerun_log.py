@@ -1,4 +1,4 @@
-"""`kerashand-predict --rerun`: pictures and hands for the viewer of rerun (rerun.io)."""
+"""`--rerun`: pictures and hands for the viewer of rerun (rerun.io)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kerashand.extras import check_rerun
 from kerashand.files import user_path
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from kerashand.cli.jobs import Job  # loads OpenCV
     from kerashand.runtime.hand import Hand
@@ -23,14 +23,18 @@ SUFFIX = ".rrd"
 VIEWER = True
 """What `--rerun` without a file means; argparse would take a text for the name of a file."""
 JPEG_QUALITY = 85
+PIXEL_MIDDLE = 0.5
+"""rerun counts pixels from the edge of the first one, this package from its middle."""
 
 
-def add_rerun_argument(parser: argparse.ArgumentParser) -> None:
-    """`--rerun`."""
+def add_rerun_argument(
+    parser: argparse.ArgumentParser, *, what: str = "pictures, joints and hands in space"
+) -> None:
+    """`--rerun`, which logs `what`."""
     parser.add_argument(
         "--rerun", nargs="?", const=VIEWER, type=_recording_name, metavar="FILE.rrd",
-        help="log pictures, joints and hands in space for rerun, into a file or, without one, into "
-        "its viewer; needs rerun-sdk; stands behind the inputs",
+        help=f"log {what} for rerun, into a file or, without one, into its viewer; needs "
+        "rerun-sdk; stands behind the inputs",
     )  # fmt: skip
 
 
@@ -41,6 +45,86 @@ def _recording_name(name: str) -> str:
             "behind the inputs"
         )
     return name
+
+
+def file_of(target: str | bool | None) -> str | None:
+    """The file that is written; None for the viewer."""
+    return target if isinstance(target, str) else None
+
+
+def check_target(target: str | bool | None) -> None:
+    """Refuse at once what would fail later.
+
+    Raises:
+        UserError: If rerun-sdk is not installed, or the viewer has no screen.
+    """
+    if target is None:
+        return
+    check_rerun()
+    linux = sys.platform.startswith("linux")
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if target is VIEWER and linux and not screen:
+        raise UserError(
+            "--rerun opens a viewer, and there is no screen: name a file, --rerun hands.rrd"
+        )
+
+
+def started(target: str | bool, program: str) -> Any:
+    """A stream of rerun into the viewer or a new file.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    import rerun
+
+    stream = rerun.RecordingStream(program)
+    name = file_of(target)
+    if name is None:
+        stream.spawn()
+    else:
+        path = user_path(name)
+        with writing(path):
+            path.open("wb").close()  # says more about what cannot be written
+            stream.save(path)
+    return stream
+
+
+def ended(stream: Any) -> None:
+    """Write what waits, and close the file."""
+    stream.flush()
+    stream.disconnect()
+
+
+def log_skeleton(
+    stream: Any, place: list[str], points: NDArray, *more: Any, colour: Any = None
+) -> None:
+    """Log bones and joints below a place.
+
+    Args:
+        stream: of rerun.
+        place: the parts of an entity's path.
+        points: [21, 2] pixels as rerun counts them, or [21, 3] mm.
+        more: components of the joints.
+        colour: RGB of 0..255 of all; None for that of each finger.
+    """
+    import rerun
+
+    from kerashand.skeleton import BONE_COLOURS, BONES, JOINT_COLOURS, JOINT_NAMES
+
+    flat = points.shape[1] == 2
+    lines, dots = (
+        (rerun.LineStrips2D, rerun.Points2D) if flat else (rerun.LineStrips3D, rerun.Points3D)
+    )
+    strips = points[[list(bone) for bone in BONES]]
+    bones = lines(
+        strips, colors=BONE_COLOURS if colour is None else [colour], radii=1.0 if flat else 1.5
+    )
+    joints = dots(
+        points, colors=JOINT_COLOURS if colour is None else [colour], radii=3.0,
+        labels=JOINT_NAMES, show_labels=False,
+    )  # fmt: skip
+    stream.log([*place, "bones"], bones)
+    stream.log([*place, "joints"], joints, *more)
 
 
 class RerunLog:
@@ -67,38 +151,12 @@ class RerunLog:
         self._stream: Any = None
         self._hands: dict[str, set[int]] = {}
 
-    @staticmethod
-    def file_of(target: str | bool | None) -> str | None:
-        """The file that is written; None for the viewer."""
-        return target if isinstance(target, str) else None
-
-    @staticmethod
-    def check(target: str | bool | None) -> None:
-        """Refuse at once what would fail later.
-
-        Raises:
-            UserError: If rerun-sdk is not installed, or the viewer has no screen.
-        """
-        if target is None:
-            return
-        check_rerun()
-        screens = ("DISPLAY", "WAYLAND_DISPLAY")
-        if (
-            target is VIEWER
-            and sys.platform.startswith("linux")
-            and not any(map(os.environ.get, screens))
-        ):
-            raise UserError(
-                "--rerun opens a viewer, and there is no screen: name a file, --rerun hands.rrd"
-            )
-
     def __enter__(self) -> RerunLog:
         return self
 
     def __exit__(self, *_) -> None:
         if self._stream is not None:
-            self._stream.flush()
-            self._stream.disconnect()
+            ended(self._stream)
 
     @property
     def summary(self) -> str | None:
@@ -132,39 +190,32 @@ class RerunLog:
             self._stream.set_time("frame", sequence=number)
             self._stream.set_time("time", duration=time_s)
         if name not in self._hands:
-            self._log([name, "space"], self._rr.ViewCoordinates.RDF, static=True)
+            self._stream.log([name, "space"], self._rr.ViewCoordinates.RDF, static=True)
             self._hands[name] = set()
         place = self._picture(name)
         if self._intrinsics is not None:
-            # Where its pixels begin, rerun has 0; here 0 is the middle of the first pixel.
             (fx, skew, cx), (_, fy, cy), last = self._intrinsics
-            matrix = [[fx, skew, cx + 0.5], [0.0, fy, cy + 0.5], last]
+            matrix = [[fx, skew, cx + PIXEL_MIDDLE], [0.0, fy, cy + PIXEL_MIDDLE], last]
             resolution = [rgb.shape[1], rgb.shape[0]]
-            self._log(place, self._rr.Pinhole(image_from_camera=matrix, resolution=resolution))
-        self._log(place, self._rr.Image(rgb).compress(jpeg_quality=JPEG_QUALITY))
+            self._stream.log(
+                place, self._rr.Pinhole(image_from_camera=matrix, resolution=resolution)
+            )
+        self._stream.log(place, self._rr.Image(rgb).compress(jpeg_quality=JPEG_QUALITY))
         for one, hand in numbered:
             self._hand(name, one, hand, size_px=(rgb.shape[1], rgb.shape[0]))
         shown = {one for one, _ in numbered}
         for gone in self._hands[name] - shown:
             for parent in (place, [name, "space"]):
-                self._log([*parent, f"hand {gone}"], self._rr.Clear(recursive=True))
+                self._stream.log([*parent, f"hand {gone}"], self._rr.Clear(recursive=True))
         self._hands[name] = shown
 
     def _start(self) -> None:
-        if self._stream is not None:
-            return
-        import rerun
+        if self._stream is None:
+            import rerun
 
-        self._rr = rerun
-        self._stream = rerun.RecordingStream("kerashand-predict")
-        if self._target is VIEWER:
-            self._stream.spawn()
-        else:
-            path = user_path(self._target)
-            with writing(path):
-                path.open("wb").close()  # says more about what cannot be written
-                self._stream.save(path)
-        self._stream.send_blueprint(self._blueprint())
+            self._rr = rerun
+            self._stream = started(self._target, "kerashand-predict")
+            self._stream.send_blueprint(self._blueprint())
 
     def _picture(self, name: str) -> list[str]:
         return [name, "picture"] if self._intrinsics is None else [name, "space", "camera"]
@@ -190,33 +241,24 @@ class RerunLog:
         panes = [pane(name) for name in self._names]
         return rrb.Blueprint(panes[0] if len(panes) == 1 else rrb.Tabs(*panes))
 
-    def _log(self, place: list[str], *entities: Any, static: bool = False) -> None:
-        self._stream.log(place, *entities, static=static)
-
     def _hand(self, name: str, number: int, hand: Hand, *, size_px: tuple[int, int]) -> None:
-        from kerashand.skeleton import BONE_COLOURS, BONES, JOINT_COLOURS, JOINT_NAMES
-
-        rr, child = self._rr, f"hand {number}"
-        colours = {"colors": JOINT_COLOURS, "labels": JOINT_NAMES, "show_labels": False}
-        known = rr.AnyValues(
+        child, stream = f"hand {number}", self._stream
+        known = self._rr.AnyValues(
             handedness=hand.handedness, score=hand.score, confidence=hand.confidence
         )
-        uv_px, xyz_mm = hand.uv_px + 0.5, placed_mm(hand, scale_mm=self._scale_mm, size_px=size_px)
-        bones = [list(bone) for bone in BONES]
+        uv_px = hand.uv_px + PIXEL_MIDDLE
+        flat = [*self._picture(name), child]
+        log_skeleton(stream, flat, uv_px, known)
         words = f"{number} {hand.handedness} {hand.score:.2f}"
-        flat, space = [*self._picture(name), child], [name, "space", child]
-        self._log([*flat, "bones"], rr.LineStrips2D(uv_px[bones], colors=BONE_COLOURS))
-        self._log([*flat, "joints"], rr.Points2D(uv_px, radii=3.0, **colours), known)
-        self._log([*flat, "words"], rr.Points2D(uv_px[:1], labels=[words], show_labels=True))
-        self._log([*space, "bones"], rr.LineStrips3D(xyz_mm[bones], colors=BONE_COLOURS, radii=1.5))
-        self._log([*space, "joints"], rr.Points3D(xyz_mm, radii=3.0, **colours), known)
-        scores = {"score": hand.score, "p_right": hand.p_right}
-        for of, value in scores.items():
+        stream.log([*flat, "words"], self._rr.Points2D(uv_px[:1], labels=[words], show_labels=True))
+        xyz_mm = placed_mm(hand, scale_mm=self._scale_mm, size_px=size_px)
+        log_skeleton(stream, [name, "space", child], xyz_mm, known)
+        for of, value in (("score", hand.score), ("p_right", hand.p_right)):
             if value is not None:
-                self._log([name, "scores", child, of], rr.Scalars(value))
+                stream.log([name, "scores", child, of], self._rr.Scalars(value))
 
 
-def placed_mm(hand: Hand, *, scale_mm: float, size_px: tuple[int, int]) -> ArrayLike:
+def placed_mm(hand: Hand, *, scale_mm: float, size_px: tuple[int, int]) -> NDArray:
     """Joints [21, 3] in mm about the camera, or else about the middle of the picture.
 
     Without a camera the distance of a hand is not known. Hands keep their places in the picture
