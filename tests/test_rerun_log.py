@@ -36,6 +36,9 @@ class Stream:
         self.application, self.times, self.rows, self.calls = application, {}, [], []
         Stream.last = self
 
+    def reset_time(self):
+        self.times = {}
+
     def set_time(self, timeline, **when):
         self.times[timeline] = when
 
@@ -144,13 +147,32 @@ def test_a_camera_is_logged_with_its_picture(rerun, tmp_path):
     with log_of(tmp_path, intrinsics=intrinsics) as log:
         log.add("b.png", np.zeros((101, 201, 3), np.uint8), [(0, hand_of(xyz_mm=known))])
     (times, pinhole), (_, image) = Stream.last.at("b.png/space/camera")
-    assert times == {"picture": {"sequence": 1}}
+    assert times == {"picture": {"sequence": 0}}
     assert pinhole.named["image_from_camera"] == [[200, 0, 100.5], [0, 210, 50.5], [0, 0, 1]]
-    assert pinhole.named["resolution"] == [201, 101]
+    assert pinhole.named["resolution"] == (201, 101)
     assert image.name == "Image"
     (_, joints), _ = Stream.last.at("b.png/space/hand 0/joints")
     np.testing.assert_array_equal(joints.values[0], known)
     assert Stream.last.at("b.png/space/camera/hand 0/joints")
+
+
+def test_several_pictures_are_steps_of_one_entity(rerun, tmp_path):
+    """Without the times of the video between them."""
+    jobs = [Job("b.png", False), Job("a.mp4", True), Job("c/b.png", False)]
+    grey = np.zeros((101, 201, 3), np.uint8)
+    with RerunLog(str(tmp_path / "a.rrd"), jobs, scale_mm=92.0, intrinsics=None) as log:
+        log.add("b.png", grey, [(0, hand_of())])
+        log.add("a.mp4", grey, [], number=0, time_s=0.0)
+        log.add("c/b.png", grey, [])
+    names = [(times, entity.values) for times, entity in Stream.last.at("pictures/input")]
+    second = {"picture": {"sequence": 1}}
+    assert names == [({"picture": {"sequence": 0}}, ("b.png",)), (second, ("c/b.png",))]
+    assert [times for times, _ in Stream.last.at("pictures/picture")][1] == second
+    ((times, gone),) = Stream.last.at("pictures/space/hand 0")
+    assert (gone.name, times) == ("Clear", second)
+    ((_, blueprint),) = [call for call in Stream.last.calls if call[0] == "send_blueprint"]
+    (tabs,) = blueprint.values
+    assert [tab.named["name"] for tab in tabs.values] == ["pictures", "a.mp4"]
 
 
 def test_a_viewer_is_started(rerun, tmp_path, monkeypatch):

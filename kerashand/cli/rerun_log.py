@@ -23,6 +23,8 @@ SUFFIX = ".rrd"
 VIEWER = True
 """What `--rerun` without a file means; argparse would take a text for the name of a file."""
 JPEG_QUALITY = 85
+PICTURES = "pictures"
+"""The entity of several pictures, which are steps in its time."""
 PIXEL_MIDDLE = 0.5
 """rerun counts pixels from the edge of the first one, this package from its middle."""
 
@@ -130,8 +132,9 @@ def log_skeleton(
 class RerunLog:
     """A context manager that logs pictures and frames; without `--rerun` it does nothing.
 
-    Each input is an entity of its own. Below it lie `picture` with the joints in pixels, `space`
-    with the hands in mm, and `scores`. Axes of `space` are those of the camera: x right, y down,
+    Each video is an entity of its own, and all pictures are one, `PICTURES`, or of a single picture
+    its name. Below it lie `input`, the name; `picture` with the joints in pixels; `space`
+    with the hands in mm; and `scores`. Axes of `space` are those of the camera: x right, y down,
     z away. With intrinsics its origin is the camera, and the picture is `space/camera`. Else hands
     are placed by where they are in the picture, at depth 0, with the picture's middle as origin.
 
@@ -145,7 +148,12 @@ class RerunLog:
     def __init__(
         self, target: str | bool | None, jobs: Sequence[Job], *, scale_mm: float, intrinsics: Any
     ):
-        self._target, self._names = target, [job.name for job in jobs]
+        self._target = target
+        self._pictures = [job.name for job in jobs if not job.is_film]
+        several = len(self._pictures) > 1
+        self._entities = {
+            job.name: PICTURES if several and not job.is_film else job.name for job in jobs
+        }
         self._scale_mm, self._intrinsics = scale_mm, intrinsics
         self._rr: Any = None
         self._stream: Any = None
@@ -184,30 +192,31 @@ class RerunLog:
         if self._target is None:
             return
         self._start()
+        stream, entity = self._stream, self._entities[name]
+        stream.reset_time()
         if time_s is None:
-            self._stream.set_time("picture", sequence=self._names.index(name))
+            stream.set_time("picture", sequence=self._pictures.index(name))
         else:
-            self._stream.set_time("frame", sequence=number)
-            self._stream.set_time("time", duration=time_s)
-        if name not in self._hands:
-            self._stream.log([name, "space"], self._rr.ViewCoordinates.RDF, static=True)
-            self._hands[name] = set()
-        place = self._picture(name)
+            stream.set_time("frame", sequence=number)
+            stream.set_time("time", duration=time_s)
+        if entity not in self._hands:
+            stream.log([entity, "space"], self._rr.ViewCoordinates.RDF, static=True)
+            self._hands[entity] = set()
+        if time_s is None:
+            stream.log([entity, "input"], self._rr.TextLog(name))
+        place, size_px = self._picture(entity), (rgb.shape[1], rgb.shape[0])
         if self._intrinsics is not None:
             (fx, skew, cx), (_, fy, cy), last = self._intrinsics
             matrix = [[fx, skew, cx + PIXEL_MIDDLE], [0.0, fy, cy + PIXEL_MIDDLE], last]
-            resolution = [rgb.shape[1], rgb.shape[0]]
-            self._stream.log(
-                place, self._rr.Pinhole(image_from_camera=matrix, resolution=resolution)
-            )
-        self._stream.log(place, self._rr.Image(rgb).compress(jpeg_quality=JPEG_QUALITY))
+            stream.log(place, self._rr.Pinhole(image_from_camera=matrix, resolution=size_px))
+        stream.log(place, self._rr.Image(rgb).compress(jpeg_quality=JPEG_QUALITY))
         for one, hand in numbered:
-            self._hand(name, one, hand, size_px=(rgb.shape[1], rgb.shape[0]))
+            self._hand(entity, one, hand, size_px=size_px)
         shown = {one for one, _ in numbered}
-        for gone in self._hands[name] - shown:
-            for parent in (place, [name, "space"]):
-                self._stream.log([*parent, f"hand {gone}"], self._rr.Clear(recursive=True))
-        self._hands[name] = shown
+        for gone in self._hands[entity] - shown:
+            for parent in (place, [entity, "space"]):
+                stream.log([*parent, f"hand {gone}"], self._rr.Clear(recursive=True))
+        self._hands[entity] = shown
 
     def _start(self) -> None:
         if self._stream is None:
@@ -217,45 +226,45 @@ class RerunLog:
             self._stream = started(self._target, "kerashand-predict")
             self._stream.send_blueprint(self._blueprint())
 
-    def _picture(self, name: str) -> list[str]:
-        return [name, "picture"] if self._intrinsics is None else [name, "space", "camera"]
+    def _picture(self, entity: str) -> list[str]:
+        return [entity, "picture"] if self._intrinsics is None else [entity, "space", "camera"]
 
     def _blueprint(self) -> Any:
-        """Of each input a tab: the picture, the space, the scores."""
+        """Of each entity a tab: the picture, the space, the scores."""
         from rerun import blueprint as rrb
 
-        def pane(name: str) -> Any:
+        def pane(entity: str) -> Any:
             def origin(parts):
                 return self._rr.new_entity_path(parts)
 
             return rrb.Vertical(
                 rrb.Horizontal(
-                    rrb.Spatial2DView(origin=origin(self._picture(name)), name="picture"),
-                    rrb.Spatial3DView(origin=origin([name, "space"]), name="space, in mm"),
+                    rrb.Spatial2DView(origin=origin(self._picture(entity)), name="picture"),
+                    rrb.Spatial3DView(origin=origin([entity, "space"]), name="space, in mm"),
                 ),
-                rrb.TimeSeriesView(origin=origin([name, "scores"]), name="scores"),
+                rrb.TimeSeriesView(origin=origin([entity, "scores"]), name="scores"),
                 row_shares=[4, 1],
-                name=name,
+                name=entity,
             )
 
-        panes = [pane(name) for name in self._names]
+        panes = [pane(entity) for entity in dict.fromkeys(self._entities.values())]
         return rrb.Blueprint(panes[0] if len(panes) == 1 else rrb.Tabs(*panes))
 
-    def _hand(self, name: str, number: int, hand: Hand, *, size_px: tuple[int, int]) -> None:
+    def _hand(self, entity: str, number: int, hand: Hand, *, size_px: tuple[int, int]) -> None:
         child, stream = f"hand {number}", self._stream
         known = self._rr.AnyValues(
             handedness=hand.handedness, score=hand.score, confidence=hand.confidence
         )
         uv_px = hand.uv_px + PIXEL_MIDDLE
-        flat = [*self._picture(name), child]
+        flat = [*self._picture(entity), child]
         log_skeleton(stream, flat, uv_px, known)
         words = f"{number} {hand.handedness} {hand.score:.2f}"
         stream.log([*flat, "words"], self._rr.Points2D(uv_px[:1], labels=[words], show_labels=True))
         xyz_mm = placed_mm(hand, scale_mm=self._scale_mm, size_px=size_px)
-        log_skeleton(stream, [name, "space", child], xyz_mm, known)
+        log_skeleton(stream, [entity, "space", child], xyz_mm, known)
         for of, value in (("score", hand.score), ("p_right", hand.p_right)):
             if value is not None:
-                stream.log([name, "scores", child, of], self._rr.Scalars(value))
+                stream.log([entity, "scores", child, of], self._rr.Scalars(value))
 
 
 def placed_mm(hand: Hand, *, scale_mm: float, size_px: tuple[int, int]) -> NDArray:
