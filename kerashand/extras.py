@@ -1,4 +1,4 @@
-"""Packages that the base install leaves out: what an export needs of them."""
+"""Packages that the base install leaves out: what exports and recordings need of them."""
 
 from __future__ import annotations
 
@@ -34,4 +34,17 @@ def check_export(form: str, precision: str) -> None:
             f"{form} in {precision} needs {' and '.join(missing)}, which the base install leaves "
             'out: pip install -e ".[export]" in the folder of the project, or pip install '
             f"{' '.join(missing)}."
+        )
+
+
+def check_rerun() -> None:
+    """Look for rerun-sdk without importing it.
+
+    Raises:
+        UserError: If it is not installed.
+    """
+    if importlib.util.find_spec("rerun") is None:
+        raise UserError(
+            "--rerun needs rerun-sdk, which the base install leaves out: pip install -e "
+            '".[rerun]" in the folder of the project, or pip install rerun-sdk.'
         )

@@ -89,7 +89,7 @@ def shared_run(tmp_path_factory):
 
 PROGRAMS = {
     "test_export_cpp", "test_export_jetson", "test_export_python", "test_export_web",
-    "test_golden_web",
+    "test_golden_web", "test_web_space", "test_web_worker",
 }  # fmt: skip
 """Files whose tests need a browser, a compiler, Node.js, or programs of their own."""
 

@@ -524,6 +524,7 @@ def test_all_models_are_opened_before_one_is_assessed(tmp_path, monkeypatch, cap
         (["lite", "x", "--names", "a", "a"], "a name of its own. Received: 2 names, 2 models"),
         (["lite", "lite", "--json", "a.json"], "--json and --csv are for one model"),
         (["lite", "--out", "a", "--csv", "a"], "name one file"),
+        (["lite", "--csv", "a.rrd", "--rerun", "a.rrd"], "name one file: "),
         (["lite", "--out", "none/a.html"], "cannot be written"),
         (["none.tflite"], "none.tflite does not exist"),
         (["none.json"], "is no report"),

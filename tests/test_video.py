@@ -10,13 +10,14 @@ import av
 import cv2
 import numpy as np
 import pytest
+from browser_pages import CHROMIUM, WITHOUT_CHROMIUM, page_runner
 from film_files import picture, turned, write_browser_film, write_film
-from test_export_web import CHROMIUM, WITHOUT_CHROMIUM, run_page  # noqa: F401
 
 from kerashand.errors import UserError
 from kerashand.video import Frame, film, open_video, writing
 from kerashand.video.writing import film_writer
 
+run_page = pytest.fixture(page_runner)
 UNEVEN_S = (0.0, 0.045, 0.084, 0.119, 0.3, 0.33)
 
 
@@ -402,7 +403,7 @@ return new Promise((done, fail) => {
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason=WITHOUT_CHROMIUM)
-def test_a_browser_plays_it(tmp_path, run_page):  # noqa: F811
+def test_a_browser_plays_it(tmp_path, run_page):
     write(tmp_path / "a.mp4", [Frame(p, t, 0.2) for p, t in zip(pictures(), UNEVEN_S, strict=True)])
     files = {"a.mp4": (tmp_path / "a.mp4").read_bytes()}
     flags = ("--autoplay-policy=no-user-gesture-required",)

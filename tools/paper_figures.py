@@ -28,8 +28,9 @@ from kerashand.cli.startup import tensorflow_start
 from kerashand.config import Config, load_config
 from kerashand.errors import UserError
 from kerashand.visualize.files import save_figure
-from kerashand.visualize.images import draw_skeleton_3d, plot_skeleton
+from kerashand.visualize.images import plot_skeleton
 from kerashand.visualize.pages import curve_colour, style_curves, write_page
+from kerashand.visualize.space import draw_skeleton_3d
 
 PAPER_STB_AUC = {"source_only": 0.667, "labels_2d": 0.807, "weak": 0.889}
 """The settings' AUC on STB as the paper's text gives them (section 4.3)."""

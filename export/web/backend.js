@@ -1,7 +1,8 @@
-/** Exported .tflite files, run by LiteRT.js on the CPU (WebAssembly). */
+/** Exported .tflite files, run by LiteRT.js on the CPU (WebAssembly) or the GPU (WebGPU). */
 
 import { UserError } from './errors.js';
 import { checkedNetwork, readDescription } from './model_file.js';
+import { ACCELERATORS, chosen, loadRuntime } from './runtime.js';
 
 const SIGNATURE = 'serving_default';
 
@@ -13,40 +14,25 @@ const TASKS = {
 /** More outputs of a pose model that was trained with them. */
 export const HEADS = ['p_right', 'p_hand'];
 
-let liteRt = null;
-
-/** LiteRT.js, loaded once. Where it lies is said by the import map of the page. */
-function loadRuntime() {
-  liteRt ??= (async () => {
-    const runtime = await import('@litertjs/core');
-    await runtime.loadLiteRt(new URL('../wasm/', import.meta.resolve('@litertjs/core')).href);
-    return runtime;
-  })().catch((error) => {
-    liteRt = null;
-    console.error(error);
-    throw new UserError(
-      'LiteRT.js could not be loaded. Has `npm install` been run in the folder of this page?',
-    );
-  });
-  return liteRt;
-}
-
 /** A loaded model file with the description that it holds. */
 export class Backend {
   /**
    * @param {Object} description
-   * @param {Object} signature a SignatureRunner of LiteRT.js
+   * @param {Object} model a CompiledModel of LiteRT.js
    * @param {Function} Tensor of LiteRT.js
    * @param {string} name of the file, for messages
+   * @param {'webgpu' | 'wasm'} accelerator what runs it
    */
-  constructor(description, signature, Tensor, name) {
+  constructor(description, model, Tensor, name, accelerator) {
     this.description = description;
     this.sizePx = description.image_size_px;
+    this.model = model;
+    this.signature = model.signatures[SIGNATURE];
     /** Names of what `run` gives. */
-    this.outputs = new Set(signature.getOutputDetails().map((detail) => detail.name));
+    this.outputs = new Set(this.signature?.getOutputDetails().map((detail) => detail.name));
     this.name = name;
-    this.signature = signature;
     this.Tensor = Tensor;
+    this.accelerator = accelerator;
   }
 
   /**
@@ -54,10 +40,15 @@ export class Backend {
    *
    * @param {string} url of the file
    * @param {string} task what it has to be, a key of `TASKS`
+   * @param {'auto' | 'webgpu' | 'wasm'} accelerator `auto` is the faster one; `webgpu` is WebGPU
+   *   where it gives what WebAssembly gives, else WebAssembly
    * @returns {Promise<Backend>}
    * @throws {UserError} if it is missing, damaged or of another kind
    */
-  static async load(url, task) {
+  static async load(url, task, accelerator = 'auto') {
+    if (accelerator !== 'auto' && !Object.hasOwn(ACCELERATORS, accelerator)) {
+      throw new UserError(`accelerator must be auto, webgpu or wasm. Received: ${accelerator}`);
+    }
     const name = String(url).split(/[?#]/)[0].split('/').pop() || String(url);
     const bytes = await download(url, name);
     const description = await readDescription(bytes, name);
@@ -67,17 +58,24 @@ export class Backend {
       );
     }
     const network = await checkedNetwork(bytes, description, name);
-    const runtime = await loadRuntime();
-    let model;
-    try {
-      model = await runtime.loadAndCompile(network, { accelerator: 'wasm' });
-    } catch (error) {
+    const { runtime, canUseWebGpu } = await loadRuntime();
+    const compiled = async (on) => {
+      // In 16 bits, joints would move by tenths of a pixel.
+      const options = { accelerator: on, gpuOptions: { precision: 'fp32' } };
+      const model = await runtime.loadAndCompile(network, options);
+      return new Backend(description, model, runtime.Tensor, name, on);
+    };
+    const onCpu = await compiled('wasm').catch((error) => {
       console.error(error);
       throw new UserError(`${name} is not a model that LiteRT.js can load.`);
-    }
-    const signature = model.signatures[SIGNATURE];
-    checkSignature(signature, description, task, name);
-    return new Backend(description, signature, runtime.Tensor, name);
+    });
+    checkSignature(onCpu.signature, description, task, name);
+    if (accelerator === 'wasm' || !canUseWebGpu) return onCpu;
+    const onGpu = await compiled('webgpu').catch((error) => console.warn(error));
+    if (!onGpu) return onCpu;
+    const used = await chosen(onCpu, onGpu, accelerator === 'webgpu');
+    (used === onGpu ? onCpu : onGpu).model.delete();
+    return used;
   }
 
   /**
@@ -97,7 +95,7 @@ export class Backend {
     }
     const outputs = {};
     for (const [name, tensor] of Object.entries(tensors)) {
-      outputs[name] = tensor.toTypedArray();
+      outputs[name] = await tensor.data();
       tensor.delete();
     }
     for (const [name, values] of Object.entries(outputs)) {

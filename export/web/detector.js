@@ -47,10 +47,11 @@ export class Detector {
    * Load an exported detector.
    *
    * @param {string} url
+   * @param {'auto' | 'webgpu' | 'wasm'} accelerator as of `Backend.load`
    * @returns {Promise<Detector>}
    */
-  static async load(url) {
-    return new Detector(await Backend.load(url, 'hand_detector'));
+  static async load(url, accelerator) {
+    return new Detector(await Backend.load(url, 'hand_detector', accelerator));
   }
 
   /**

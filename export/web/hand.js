@@ -13,6 +13,8 @@ const PALM_RATIOS = {
   wrist_middle_mcp: [1, 1.04, 0.96, 0.925, 0.65, 0.45, 0.41, 0.405, 0.715, 0.765, 0.855],
   middle_mcp_pip: [1.985, 2.045, 1.9, 1.825, 1.29, 0.895, 0.835, 0.825, 1.415, 1.54, 1.7],
 };
+/** From the wrist to the middle knuckle, in lengths of a scale bone. */
+export const palmLength = (scaleBone) => PALM_RATIOS[scaleBone][0];
 /** Bones in which depth may be measured. */
 export const SCALE_BONES = Object.keys(PALM_RATIOS);
 

@@ -14,6 +14,7 @@ import { LEAST_WEIGHT, meanJoints, meanOf, meanPRight } from './estimates.js';
 import { applyInverseAffine, cropFromImage, fits, squareAround, viewOfJoints } from './geometry.js';
 import { checkBox, handOf, SCALE_BONES } from './hand.js';
 import { recipeOf, shown } from './recipe.js';
+import { ACCELERATORS } from './runtime.js';
 import { MIDDLE_MCP, NUM_JOINTS, ROOT } from './skeleton.js';
 
 /** @typedef {import('./hand.js').Hand} Hand */
@@ -39,11 +40,12 @@ export class HandPose {
    *
    * @param {string} poseUrl
    * @param {string | null} detectorUrl
+   * @param {'auto' | 'webgpu' | 'wasm'} [accelerator] as of `Backend.load`
    * @returns {Promise<HandPose>}
    * @throws {UserError} if a file is missing, damaged or of another kind
    */
-  static async load(poseUrl, detectorUrl) {
-    const backend = await Backend.load(poseUrl, 'hand_pose');
+  static async load(poseUrl, detectorUrl, accelerator) {
+    const backend = await Backend.load(poseUrl, 'hand_pose', accelerator);
     const { joint_names: names, scale_bone: bone } = backend.description;
     const isKnown = names?.[ROOT] === 'wrist' && names[MIDDLE_MCP] === 'middle_mcp';
     if (!isKnown || names.length !== NUM_JOINTS) {
@@ -54,7 +56,16 @@ export class HandPose {
         `${backend.name} measures depth by a bone that this page does not know: ${shown(bone)}`,
       );
     }
-    return new HandPose(backend, detectorUrl ? await Detector.load(detectorUrl) : null);
+    const detector = detectorUrl ? await Detector.load(detectorUrl, accelerator) : null;
+    return new HandPose(backend, detector);
+  }
+
+  /** What runs the models, in words. */
+  get runsOn() {
+    const [pose, detector] = [this.backend, this.detector?.backend ?? this.backend].map(
+      ({ accelerator }) => ACCELERATORS[accelerator],
+    );
+    return pose === detector ? pose : `${pose} (the detector on ${detector})`;
   }
 
   /** The detector's score times that of the hand from which on it is a hand. */

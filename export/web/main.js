@@ -2,10 +2,10 @@
 
 import { draw } from './drawing.js';
 import { UserError } from './errors.js';
-import { HandPose } from './hand_pose.js';
-import { pixelsOf, readPicture, Webcam } from './pictures.js';
+import { readPicture, Webcam } from './pictures.js';
+import { RemotePose } from './remote_pose.js';
 import { asJson, ResultTables } from './results.js';
-import { HandTracker } from './tracker.js';
+import { SpaceView } from './space.js';
 
 const TABLES_EVERY_MS = 200;
 const COPY_LABEL = 'Copy JSON';
@@ -25,10 +25,14 @@ const page = {
   results: element('results'),
   hands: element('hands'),
   copy: element('copy'),
+  space: element('space'),
+  turn: element('turn'),
+  runsOn: element('runs-on'),
 };
 
 let pose = null;
 let tables = null;
+let space = null;
 /** What is shown: the picture as a canvas, and the hands in it. */
 let shown = null;
 let webcam = null;
@@ -66,6 +70,7 @@ function show(picture, numbered, mirrored, withTables) {
     page.copy.disabled = numbered.length === 0;
   }
   draw(page.view, picture, numbered, mirrored);
+  space.show(numbered, mirrored);
 }
 
 // ------------------------------------------------------------------------------------ a picture
@@ -87,7 +92,7 @@ async function openFile(file) {
 async function showPicture(picture, mine) {
   say('Looking for hands …');
   const start = performance.now();
-  const hands = await pose.predict(pixelsOf(picture), { maxHands: Number(page.maxHands.value) });
+  const hands = await pose.predict(picture, { maxHands: Number(page.maxHands.value) });
   if (mine !== turn) return;
   const numbered = hands.map((hand, number) => ({ number, hand }));
   const milliseconds = Math.round(performance.now() - start);
@@ -130,7 +135,6 @@ async function startWebcam() {
 
 /** Frame after frame, until something else is shown. */
 async function filmWebcam(camera, mine) {
-  const tracker = new HandTracker(pose, Number(page.maxHands.value));
   const times = [];
   let tablesAt = 0;
   for (;;) {
@@ -138,10 +142,10 @@ async function filmWebcam(camera, mine) {
     if (mine !== turn) return;
     const now = performance.now();
     const seconds = times.length ? (now - times.at(-1)) / 1000 : 0;
+    const frame = { seconds, maxHands: Number(page.maxHands.value), isFirst: !times.length };
     times.push(now);
     if (times.length > RATE_FRAMES) times.shift();
-    tracker.maxHands = Number(page.maxHands.value);
-    const numbered = await tracker.update(pixelsOf(picture), seconds);
+    const numbered = await pose.follow(picture, frame);
     if (mine !== turn) return;
     const withTables = now - tablesAt >= TABLES_EVERY_MS;
     show(picture, numbered, true, withTables);
@@ -207,9 +211,10 @@ async function start() {
   say('Loading the models …');
   const given = new URLSearchParams(location.search);
   try {
-    pose = await HandPose.load(
+    pose = await RemotePose.load(
       given.get('pose') ?? 'models/hand_pose.tflite',
       given.get('detector') ?? 'models/hand_detector.tflite',
+      given.get('accelerator') ?? 'auto',
     );
   } catch (error) {
     say('');
@@ -217,7 +222,9 @@ async function start() {
     return;
   }
   tables = new ResultTables(page.hands, pose.jointNames);
+  space = new SpaceView(page.space, page.turn, pose.scaleBone);
   element('scale-bone').textContent = pose.scaleBone.replaceAll('_', ' ');
+  page.runsOn.textContent = `The models run on ${pose.runsOn}, beside the page.`;
   for (const control of [page.choose, page.webcam, page.maxHands]) control.disabled = false;
   say('Ready.');
 }

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import cv2
+import numpy as np
 
+from kerashand.errors import UserError
+from kerashand.runtime.hand import ASSUMED_SCALE_MM
 from kerashand.visualize.images import enlarge, plot_skeleton
+from kerashand.visualize.panels import panel_size, still_panel, turn_at, turning_panel
 
 SURE_SCORE = 0.8
 """Below it a hand is called unsure and written in amber."""
@@ -40,3 +44,52 @@ def draw(rgb, numbered):
             colour, thick, cv2.LINE_AA,
         )  # fmt: skip
     return drawing
+
+
+class Drawer:
+    """Draws pictures and frames as `--view` says.
+
+    Args:
+        view: "2d" for the picture alone, "3d" for a panel beside it that shows hands in space.
+        scale_bone, scale_mm: the scale bone of the pose model, and its length in the hand.
+    """
+
+    def __init__(self, view: str, *, scale_bone: str, scale_mm: float):
+        self._in_space, self._scale_mm = view == "3d", scale_mm
+        palm_scales = ASSUMED_SCALE_MM["wrist_middle_mcp"] / ASSUMED_SCALE_MM[scale_bone]
+        self._palm_mm = palm_scales * scale_mm
+
+    def picture(self, rgb, numbered):
+        """A picture with its hands: uint8 RGB, small ones enlarged; in space from fixed sides."""
+        return self._joined(draw(rgb, numbered), numbered, still_panel)
+
+    def frame(self, rgb, numbered, *, time_s: float):
+        """The same of a video's frame; in space from a side that turns with the time."""
+        return self._joined(draw(rgb, numbered), numbered, turning_panel, turn_deg=turn_at(time_s))
+
+    def _joined(self, drawing, numbered, panel, **view):
+        if not self._in_space:
+            return drawing
+        hands_mm = [
+            hand.xyz_relative * self._scale_mm if hand.xyz_mm is None else hand.xyz_mm
+            for _, hand in numbered
+        ]
+        beside = panel(
+            hands_mm,
+            size_px=panel_size(drawing.shape[1], drawing.shape[0]),
+            palm_mm=self._palm_mm,
+            captions=[f"{number} {hand.handedness}" for number, hand in numbered],
+            **view,
+        )
+        return np.concatenate([drawing, beside], axis=1)
+
+
+def check_view(view: str, jobs, *, show: bool) -> None:
+    """Refuse `--view 3d` where nothing is drawn.
+
+    Raises:
+        UserError: If no input has a drawing or a window.
+    """
+    drawn = show or any(job.target is not None or job.path is None for job in jobs)
+    if view == "3d" and not drawn:
+        raise UserError("--view 3d is of drawings: leave out --no-drawing, or show a video: --show")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
+from kerashand.cli.rerun_log import add_rerun_argument, check_target, file_of
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import STYLES, load_config
 from kerashand.config.schema import DataConfig, DomainConfig
@@ -77,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="everything but the pictures, to be compared later; for one model",
     )  # fmt: skip
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a row a sample; for one model")
+    add_rerun_argument(parser, what="the hands of the galleries with truth and depth maps")
     parser.add_argument(
         "--published", action="store_true",
         help="draw the published curves of STB, which are drawn for STB anyway",
@@ -136,6 +138,12 @@ def _evaluate(arguments: argparse.Namespace, command: str) -> None:
         with writing(path):
             write_text(path, content)
         print(f"written: {path}")
+    if arguments.rerun is not None:
+        from kerashand.cli.rerun_gallery import log_galleries
+
+        log_galleries(arguments.rerun, assessments, names)
+        if recording := file_of(arguments.rerun):
+            print(f"written: {recording}")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -154,14 +162,22 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--names must give each model a name of its own. Received: {len(names)} names, "
             f"{len(arguments.models)} models"
         )
-    paths = [path for path in (arguments.out, arguments.json, arguments.csv) if path is not None]
+    recording = file_of(arguments.rerun)
+    named = (
+        arguments.out,
+        arguments.json,
+        arguments.csv,
+        user_path(recording) if recording else None,
+    )
+    paths = [path for path in named if path is not None]
     if len(set(paths)) < len(paths):
-        raise UserError(f"--out, --json and --csv name one file: {paths[0]}")
+        raise UserError(f"--out, --json, --csv and --rerun name one file: {paths[0]}")
     for path in paths:
         if path.is_dir() or not path.parent.is_dir():
             raise UserError(f"{path} cannot be written: no such folder, or it is one itself.")
         if str(path) in arguments.models:
             raise UserError(f"{path} is read and written.")
+    check_target(arguments.rerun)
     _chosen(arguments.data, arguments, samples=SAMPLES)
 
 

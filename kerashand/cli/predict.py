@@ -14,6 +14,7 @@ from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, HandRows, records_of
 from kerashand.cli.motion_files import MotionFiles, add_export_arguments
+from kerashand.cli.rerun_log import RerunLog, add_rerun_argument, check_target, file_of
 from kerashand.errors import UserError, number_of
 
 SCALE_RANGE_MM = (10, 300)
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         "is known; - for the terminal",
     )  # fmt: skip
     add_export_arguments(parser)
+    add_rerun_argument(parser)
     parser.add_argument(
         "--box", metavar="L,T,R,B", help="pictures: look in this box for one hand, in pixels of "
         "the upright picture (--box=-5,... if the first number is negative)",
@@ -63,6 +65,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale-mm", type=float, metavar="MM", help="length of the person's hand from the wrist "
         "to the knuckle of the middle finger (default: that of a middling hand)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--view", default="2d", choices=("2d", "3d"), help="3d: draw the hands in space too, in a "
+        "panel beside the picture; in videos it turns (default: 2d)",
     )  # fmt: skip
     parser.add_argument("--no-smoothing", action="store_true", help="videos: joints as measured")
     parser.add_argument("--show", action="store_true", help="videos: show them while they run")
@@ -116,6 +122,7 @@ class _Prediction:
         """
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
         from kerashand.cli import jobs  # loads OpenCV
+        from kerashand.cli.drawing import Drawer, check_view
         from kerashand.runtime import HandPose
         from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
@@ -127,10 +134,13 @@ class _Prediction:
             files={
                 "--json": arguments.json,
                 "--csv": arguments.csv,
+                "--rerun": file_of(arguments.rerun),
                 **MotionFiles.named(arguments),
             },
         )
         MotionFiles.check(arguments, planned)
+        check_target(arguments.rerun)
+        check_view(arguments.view, planned, show=arguments.show)
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
         for flag, given in (("--box", self.box), ("--handedness", arguments.handedness != "auto")):
@@ -144,13 +154,23 @@ class _Prediction:
             arguments.model, detector=arguments.detector, threads=arguments.threads
         )
         self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
+        self.drawer = Drawer(
+            arguments.view, scale_bone=self.pose.scale_bone, scale_mm=self.scale_mm
+        )
         # Every joint of one picture; of several, and beside JSON in the terminal, hands alone.
         self.joints_told = len(planned) == 1 and arguments.json != "-"
-        with HandLines(arguments.json) as self.lines, HandRows(arguments.csv) as self.rows:
+        self.recording = RerunLog(
+            arguments.rerun, planned, scale_mm=self.scale_mm, intrinsics=self.intrinsics
+        )
+        with (
+            HandLines(arguments.json) as self.lines,
+            HandRows(arguments.csv) as self.rows,
+            self.recording,
+        ):
             try:
                 failed = self._each(planned)
             finally:  # also of what an error or Ctrl-C ends
-                for summary in (self.lines.summary, self.rows.summary):
+                for summary in (self.lines.summary, self.rows.summary, self.recording.summary):
                     if summary is not None:
                         self._say(summary)
         if failed:
@@ -199,6 +219,7 @@ class _Prediction:
 
         gestures = {number: gesture_of(hand) for number, hand in numbered}
         self._add({"input": job.name, "hands": self._records(numbered, gestures)})
+        self.recording.add(job.name, rgb, numbered)
         self._say(f"{job.name}: {_number(len(hands), 'hand')}")
         if not hands:
             self._say("  --box L,T,R,B says where one is.")
@@ -208,10 +229,9 @@ class _Prediction:
                 self._say(self._table(hand))
         if job.target is not None:
             from kerashand import visualize
-            from kerashand.cli.drawing import draw
 
             with writing(job.target):
-                visualize.save_png(job.target, draw(rgb, numbered))
+                visualize.save_png(job.target, self.drawer.picture(rgb, numbered))
             self._say(f"drawn in {job.target}")
 
     def _add(self, record: dict[str, Any]) -> None:
@@ -286,6 +306,9 @@ class _Prediction:
                         }
                     )  # fmt: skip
                     motions.add(frame, hands)
+                    self.recording.add(
+                        job.name, frame.rgb, hands, number=count, time_s=frame.time_s
+                    )
                     count, seen = count + 1, seen + bool(hands)
                     if not take(frame, hands):
                         break
@@ -316,10 +339,10 @@ class _Prediction:
             nonlocal write
             if job.target is None and show is None:
                 return True
-            from kerashand.cli.drawing import draw
             from kerashand.video.writing import film_writer
 
-            drawing = dataclasses.replace(frame, rgb=draw(frame.rgb, hands))
+            drawn = self.drawer.frame(frame.rgb, hands, time_s=frame.time_s)
+            drawing = dataclasses.replace(frame, rgb=drawn)
             if job.target is not None and write is None:
                 size_px = drawing.rgb.shape[1::-1]
                 write = stack.enter_context(film_writer(job.target, size_px=size_px, fps=video.fps))

@@ -1,6 +1,7 @@
 """Pictures of samples and results: skeletons, depth maps, contact sheets, curves.
 
-`images` draws single pictures, `sheets` arranges them, `pages` adds text and axes, `files` writes.
+`images` draws single pictures, `space` skeletons from other sides, `panels` hands in space beside a
+picture, `sheets` arranges pictures, `pages` adds text and axes, `files` writes.
 Images are drawn with OpenCV, pages on a Matplotlib `Figure` of their own, so that no global state
 of pyplot is touched. No TensorFlow.
 
@@ -9,7 +10,7 @@ point p to (p + 0.5) * scale - 0.5.
 """
 
 from kerashand.visualize.files import save_png
-from kerashand.visualize.images import colour_depth, draw_skeleton_3d, plot_skeleton
+from kerashand.visualize.images import colour_depth, plot_skeleton
 from kerashand.visualize.pages import (
     figure_depth_maps,
     figure_history,
@@ -17,6 +18,7 @@ from kerashand.visualize.pages import (
     figure_skeletons,
 )
 from kerashand.visualize.sheets import contact_sheet, sample_sheet
+from kerashand.visualize.space import draw_skeleton_3d
 
 __all__ = [
     "colour_depth",

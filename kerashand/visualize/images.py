@@ -1,4 +1,4 @@
-"""Single pictures: skeletons over an image and in space, depth maps, masks."""
+"""Single pictures: skeletons over an image, depth maps, masks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ Image = NDArray[np.uint8]
 WIDEST_MM = 40.0
 """The difference in depth that the brightest colour stands for."""
 
-NEW_VIEW_DEG = (65.0, 20.0)
-"""(turn, elevation) of `draw_skeleton_3d`: far enough round to show depth, not edge-on."""
-
 MISSING_COLOUR = (128, 128, 128)
 """Flat grey of pixels without a depth measurement."""
 
@@ -23,7 +20,7 @@ PAPER = (250, 250, 250)
 GRID = (222, 222, 226)
 TRUTH_COLOUR = (150, 150, 150)
 TRUTH_ON_PICTURE = (200, 200, 200)
-_SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 px
+SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 px
 
 
 def as_uint8(image: ArrayLike) -> Image:
@@ -80,64 +77,11 @@ def _draw_flat(canvas: Image, uv_px: ArrayLike, bone_colours, joint_colours, sca
     # From the finger tips back to the palm, so that the knuckles end on top.
     for bone in reversed(range(len(BONES))):
         start, end = (points[joint] for joint in BONES[bone])
-        _line(canvas, start, end, (0, 0, 0), width + 2.0 * outline)
-        _line(canvas, start, end, bone_colours[bone], width)
+        draw_line(canvas, start, end, (0, 0, 0), width + 2.0 * outline)
+        draw_line(canvas, start, end, bone_colours[bone], width)
     for joint in reversed(range(NUM_JOINTS)):
-        _disc(canvas, points[joint], 1.1 * width + outline, (0, 0, 0))
-        _disc(canvas, points[joint], 1.1 * width, joint_colours[joint])
-
-
-def draw_skeleton_3d(
-    xyz_mm: ArrayLike,
-    *,
-    size_px: int = 384,
-    view_deg: tuple[float, float] = NEW_VIEW_DEG,
-    truth_mm: ArrayLike | None = None,
-    grid: bool = True,
-) -> Image:
-    """Draw a skeleton from another view point, a second one in grey underneath.
-
-    The view is a parallel projection about the middle of the hand (of the truth, if given). Far
-    bones are drawn first, thinner and paler than near ones.
-
-    Convention: `view_deg` = (0, 0) looks along the camera's axis. A positive turn walks round the
-    hand to the camera's right, a positive elevation rises above it.
-
-    Args:
-        xyz_mm: [K, 3] joints, root-relative or in the camera's frame.
-        size_px: Side of the picture.
-        view_deg: Turn about the vertical axis and elevation.
-        truth_mm: [K, 3] joints in the same frame, or None.
-        grid: Draw a floor of 50 mm squares below the hand.
-
-    Returns:
-        [size_px, size_px, 3] uint8 RGB.
-    """
-    hand = np.asarray(xyz_mm, np.float64)
-    truth = None if truth_mm is None else np.asarray(truth_mm, np.float64)
-    framed = hand if truth is None else truth
-    centre = (framed.min(axis=0) + framed.max(axis=0)) / 2.0
-    reach = np.linalg.norm(framed - centre, axis=1).max()
-    # The frame follows the truth, wider where the prediction lies beside it, but not without end.
-    reach = max(reach, min(np.linalg.norm(hand - centre, axis=1).max(), 1.6 * reach), 1.0)
-    rotation = _view_rotation(*view_deg)
-    fine = 2 * size_px  # halved at the end: smoother than OpenCV's anti-aliasing alone
-    zoom = 0.44 * fine / reach
-
-    def view(points: np.ndarray) -> np.ndarray:
-        """Pixels and depth of -1 (near) .. 1 (far): [N, 3]."""
-        turned = (points - centre) @ rotation.T
-        pixels = turned[:, :2] * zoom + (fine - 1) / 2.0
-        return np.concatenate([pixels, turned[:, 2:] / reach], axis=1)
-
-    canvas = np.full((fine, fine, 3), PAPER, np.uint8)
-    if grid:
-        _draw_floor(canvas, view, framed, centre, reach)
-    if truth is not None:
-        colours = np.full((NUM_JOINTS, 3), TRUTH_COLOUR)
-        _draw_ordered(canvas, view(truth), colours[1:], colours, width=fine / 64.0)
-    _draw_ordered(canvas, view(hand), BONE_COLOURS, JOINT_COLOURS, width=fine / 80.0)
-    return cv2.resize(canvas, (size_px, size_px), interpolation=cv2.INTER_AREA)
+        draw_disc(canvas, points[joint], 1.1 * width + outline, (0, 0, 0))
+        draw_disc(canvas, points[joint], 1.1 * width, joint_colours[joint])
 
 
 def colour_depth(depth_normalised: ArrayLike, weight: ArrayLike | None = None) -> Image:
@@ -174,63 +118,26 @@ def colour_mask(mask: ArrayLike) -> Image:
     return np.where(plane(mask)[:, :, None] > 0, np.uint8([[[240, 240, 235]]]), np.uint8(28))
 
 
-def _view_rotation(turn_deg: float, elevation_deg: float) -> np.ndarray:
-    turn, elevation = np.deg2rad([turn_deg, elevation_deg])
-    cy, sy, cx, sx = np.cos(turn), np.sin(turn), np.cos(elevation), np.sin(elevation)
-    # Walking to the right (+x) turns the scene the other way about the vertical axis.
-    about_y = np.array([[cy, 0.0, sy], [0.0, 1.0, 0.0], [-sy, 0.0, cy]])
-    # Seen from above, what is near lies lower in the picture: -z goes to +y (down).
-    about_x = np.array([[1.0, 0.0, 0.0], [0.0, cx, -sx], [0.0, sx, cx]])
-    return about_x @ about_y
+def fixed_points(points: ArrayLike) -> list[tuple[int, int]]:
+    """Points [N, 2] in OpenCV's fixed-point pixels, kept within what its integers can hold."""
+    scaled = np.clip(np.asarray(points, float), -30000, 30000) * 2**SUBPIXEL_BITS
+    return [(u, v) for u, v in np.round(scaled).astype(int).tolist()]
 
 
-def _draw_floor(canvas: Image, view, hand: np.ndarray, centre: np.ndarray, reach: float) -> None:
-    """A grid of 50 mm squares under the hand."""
-    floor = hand[:, 1].max() + 0.08 * reach
-    ticks = np.arange(-3, 4) * 50.0
-    for tick in ticks:
-        for ends in (
-            [[tick, 0.0, ticks[0]], [tick, 0.0, ticks[-1]]],
-            [[ticks[0], 0.0, tick], [ticks[-1], 0.0, tick]],
-        ):
-            points = view(np.array(ends) + np.array([centre[0], floor, centre[2]]))
-            _line(canvas, points[0, :2], points[1, :2], GRID, 2.0)
+def draw_line(canvas: Image, start, end, colour, width: float) -> None:
+    """Draw a line between two points in pixels; `width` is rounded to whole pixels."""
+    draw_lines(canvas, [start, end], colour, width)
 
 
-def _draw_ordered(canvas: Image, points: np.ndarray, bone_colours, joint_colours, width) -> None:
-    """Bones and joints from far to near; `points` [K, 3] are pixels and depth of -1 .. 1."""
-    items = [
-        (points[[start, end], 2].mean(), bone_colours[bone], (start, end))
-        for bone, (start, end) in enumerate(BONES)
-    ]
-    # A joint is drawn right after the bones that it ends.
-    items += [(points[k, 2] - 0.03, joint_colours[k], (k,)) for k in range(NUM_JOINTS)]
-    for depth, colour, joints in sorted(items, key=lambda item: -item[0]):
-        near = float(np.clip(0.5 - 0.5 * depth, 0.0, 1.0))
-        pale = 0.45 * (1.0 - near)
-        colour = (1.0 - pale) * np.asarray(colour, float) + pale * np.asarray(PAPER)
-        size = width * (0.7 + 0.6 * near)
-        if len(joints) == 2:
-            _line(canvas, points[joints[0], :2], points[joints[1], :2], colour * 0.55, size * 1.35)
-            _line(canvas, points[joints[0], :2], points[joints[1], :2], colour, size)
-        else:
-            _disc(canvas, points[joints[0], :2], size * 1.0, colour * 0.55)
-            _disc(canvas, points[joints[0], :2], size * 0.8, colour)
+def draw_lines(canvas: Image, points: ArrayLike, colour, width: float) -> None:
+    """Draw lines between the first two points, the next two and on, in one call of OpenCV."""
+    width, colour = max(round(width), 1), [float(c) for c in colour]
+    ends = np.array(fixed_points(points), np.int32).reshape(-1, 2, 2)
+    cv2.polylines(canvas, list(ends), False, colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _fixed(point: ArrayLike) -> tuple[int, int]:
-    """A point in OpenCV's fixed-point pixels, kept within what its integers can hold."""
-    scaled = np.clip(np.asarray(point, float), -30000, 30000) * 2**_SUBPIXEL_BITS
-    return round(float(scaled[0])), round(float(scaled[1]))
-
-
-def _line(canvas: Image, start, end, colour, width: float) -> None:
-    width = max(round(width), 1)
-    colour = [float(c) for c in colour]
-    cv2.line(canvas, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-
-def _disc(canvas: Image, centre, radius: float, colour) -> None:
-    radius = max(round(radius * 2**_SUBPIXEL_BITS), 1)
-    colour = [float(c) for c in colour]
-    cv2.circle(canvas, _fixed(centre), radius, colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+def draw_disc(canvas: Image, centre, radius: float, colour) -> None:
+    """Draw a filled circle about a point in pixels."""
+    radius = max(round(radius * 2**SUBPIXEL_BITS), 1)
+    (place,), colour = fixed_points([centre]), [float(c) for c in colour]
+    cv2.circle(canvas, place, radius, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)

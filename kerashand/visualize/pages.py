@@ -18,16 +18,15 @@ from kerashand.skeleton import JOINT_COLOURS
 from kerashand.visualize.files import save_figure
 from kerashand.visualize.images import (
     GRID,
-    NEW_VIEW_DEG,
     WIDEST_MM,
     Image,
     colour_depth,
     colour_difference,
-    draw_skeleton_3d,
     enlarge,
     plane,
     plot_skeleton,
 )
+from kerashand.visualize.space import NEW_VIEW_DEG, draw_skeleton_3d
 
 _DPI = 110
 _TRAINING, _VALIDATION = "o-", "s--"
