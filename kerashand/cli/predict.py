@@ -7,6 +7,7 @@ import dataclasses
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,11 +15,12 @@ from kerashand import __version__
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, HandRows, records_of
 from kerashand.cli.motion_files import MotionFiles, add_export_arguments
+from kerashand.cli.searching import Search, add_search_arguments
 from kerashand.errors import UserError, number_of
 
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
-_MAX_HANDS, _MAX_THREADS = 16, 256
+_MAX_THREADS = 256
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,7 +35,13 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="pictures, folders, videos, or camera:0"
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="pictures, folders, videos, or 0 (or camera:0) for the first camera",
+    )
+    parser.add_argument(
+        "--recursive", action="store_true", help="look through the folders in a folder too"
     )
     parser.add_argument(
         "--out", metavar="PATH", help="picture (.png), video or folder to draw into (default: "
@@ -45,17 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         "is known; - for the terminal",
     )  # fmt: skip
     add_export_arguments(parser)
-    parser.add_argument(
-        "--box", metavar="L,T,R,B", help="pictures: look in this box for one hand, in pixels of "
-        "the upright picture (--box=-5,... if the first number is negative)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--handedness", default="auto", choices=("auto", "left", "right"),
-        help="pictures: the anatomical side of the hands (default: as the models say)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-hands", type=int, default=2, metavar="N", help=f"1 to {_MAX_HANDS} (default: 2)"
-    )
+    add_search_arguments(parser)
     parser.add_argument(
         "--intrinsics", metavar="FX,FY,CX,CY", help="of the camera, in pixels of the upright "
         "picture; needs --scale-mm",
@@ -86,17 +84,9 @@ class _Prediction:
 
     def __init__(self, arguments: argparse.Namespace):
         self.arguments = arguments
-        for name, low, high in (("max_hands", 1, _MAX_HANDS), ("threads", 1, _MAX_THREADS)):
-            value = getattr(arguments, name)
-            if not low <= value <= high:
-                flag = name.replace("_", "-")
-                raise UserError(f"--{flag} must be {low} to {high}. Received: {value}")
-        self.box = _numbers("--box", arguments.box, 4)
-        if self.box and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
-            raise UserError(
-                f"--box must be left,top,right,bottom with left < right and top < bottom. "
-                f"Received: {arguments.box}"
-            )
+        if not 1 <= arguments.threads <= _MAX_THREADS:
+            raise UserError(f"--threads must be 1 to {_MAX_THREADS}. Received: {arguments.threads}")
+        self.search = Search(arguments)
         self.intrinsics = _matrix(_numbers("--intrinsics", arguments.intrinsics, 4))
         if arguments.scale_mm is not None and not (
             SCALE_RANGE_MM[0] <= arguments.scale_mm <= SCALE_RANGE_MM[1]
@@ -119,11 +109,13 @@ class _Prediction:
         from kerashand.runtime import HandPose
         from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
-        arguments = self.arguments
+        arguments, skipped = self.arguments, Counter[str]()
         planned = jobs.plan(
             arguments.inputs,
             out=arguments.out,
             drawing=not arguments.no_drawing,
+            recursive=arguments.recursive,
+            skipped=skipped,
             files={
                 "--json": arguments.json,
                 "--csv": arguments.csv,
@@ -133,9 +125,7 @@ class _Prediction:
         MotionFiles.check(arguments, planned)
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
-        for flag, given in (("--box", self.box), ("--handedness", arguments.handedness != "auto")):
-            if given and (films := [job.name for job in planned if job.is_film]):
-                raise UserError(f"{flag} is for pictures. Received: the video {films[0]}")
+        self.search.check(planned)
         if any(job.is_film and job.target is not None for job in planned):
             from kerashand.video.writing import check_encoder
 
@@ -150,7 +140,8 @@ class _Prediction:
             try:
                 failed = self._each(planned)
             finally:  # also of what an error or Ctrl-C ends
-                for summary in (self.lines.summary, self.rows.summary):
+                told = (self.lines.summary, self.rows.summary, jobs.skipped_text(skipped))
+                for summary in (*told, *self.search.summary()):
                     if summary is not None:
                         self._say(summary)
         if failed:
@@ -183,17 +174,8 @@ class _Prediction:
         from kerashand.cli.media import read_picture
 
         rgb = read_picture(job.path)
-        try:
-            hands = self.pose.predict(
-                rgb,
-                box=self.box,
-                handedness=self.arguments.handedness,
-                intrinsics=self.intrinsics,
-                scale_mm=self.arguments.scale_mm,
-                max_hands=self.arguments.max_hands,
-            )
-        except ValueError as error:  # a box that is not in this picture
-            raise UserError(f"{job.name}: {error}") from error
+        camera = {"intrinsics": self.intrinsics, "scale_mm": self.arguments.scale_mm}
+        hands = self.search.hands(self.pose, job, rgb, camera)
         numbered = list(enumerate(hands))
         from kerashand.gestures import gesture_of
 
@@ -261,7 +243,8 @@ class _Prediction:
         video = open_video(job.name)
         tracker = HandTracker(
             self.pose,
-            max_hands=self.arguments.max_hands,
+            max_hands=self.search.max_hands,
+            tiles=self.search.tiles,
             smooth=not self.arguments.no_smoothing,
             intrinsics=self.intrinsics,
             scale_mm=self.arguments.scale_mm,
@@ -278,6 +261,7 @@ class _Prediction:
                     start = time.monotonic()
                     seconds = frame.duration_s if last_s is None else frame.time_s - last_s
                     hands, last_s = tracker.update(frame.rgb, seconds), frame.time_s
+                    hands = self.search.kept_numbered(hands)
                     working += time.monotonic() - start
                     self._add(
                         {
