@@ -142,7 +142,7 @@ def test_a_line_names_one_input_by_its_path_where_names_are_the_same(asked, fold
     (folder / "sub" / "d" / "c.png").write_bytes((folder / "a.png").read_bytes())
     (folder / "boxes").write_text("c.png,1,2,30,40\n")
     assert run(folder, "--recursive", "--boxes", "boxes", "--no-drawing") == 2
-    assert "line 1: c.png is 2 inputs: write its path" in capsys.readouterr().err
+    assert "line 1: 'c.png' is 2 inputs: write its path" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_line_names_one_input_by_its_path_where_names_are_the_same(asked, fold
         ("a.png,30,2,1,40\n", "line 1: the box must be left,top,right,bottom with left < right"),
         ("a.png,1,2,30,40,up\n", "line 1: `handedness` must be left, right, auto. Received: 'up'"),
         (",1,2,30,40\n", "line 1: `input` must name a picture"),
-        ("\n\na.pgn,1,2,30,40\n", "line 3: a.pgn is none of the inputs. Did you mean `a.png`"),
+        ("\n\na.pgn,1,2,30,40\n", "line 3: 'a.pgn' is none of the inputs. Did you mean `a.png`"),
         ("a.png,500,2,530,40\n", "a.png (boxes, line 1): `box` must meet the picture"),
         ("", "boxes holds no boxes"),
         ("input,left,top,right,bottom\n", "boxes holds no boxes"),
@@ -166,6 +166,8 @@ def test_a_line_names_one_input_by_its_path_where_names_are_the_same(asked, fold
         ('{"input": "a.png", "box": [1, 2, 3, 4]}\n{"input": ', "line 2: it is not JSON"),
         ('{"input": 3, "box": [1, 2, 3, 4]}', "line 1: `input` must name a picture. Received: 3"),
         ('{"input": "a.png", "box": [1, 2, 3, 4], "handedness": [1]}', "`handedness` must be"),
+        ('{"input": "\\u0000", "box": [1, 2, 3, 4]}', "is none of the inputs"),
+        ('{"input": "a.png", "box": [1, 2, 3, 1' + "0" * 400 + "]}", "must be 4 finite numbers"),
         ("[" * 9999, "boxes, line 1: it must hold"),
         ('{"a":' * 9999, "line 1: it is not JSON"),
     ],

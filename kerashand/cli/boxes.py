@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kerashand.errors import UserError, did_you_mean, shown
@@ -38,7 +37,7 @@ def checked_box(values: Sequence[Any]) -> tuple[float, ...]:
     """
     try:
         box = tuple(float(value) for value in values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         box = ()
     if isinstance(values, str) or len(box) != 4 or not all(abs(v) < LARGEST_PX for v in box):
         raise UserError("must be 4 finite numbers: left, top, right, bottom")
@@ -133,17 +132,24 @@ def assigned(
     Raises:
         UserError: For a line that names no input, or several.
     """
+
+    def exact(picture: str) -> str | None:
+        try:
+            return by_path.get(user_path(picture).resolve())
+        except (OSError, ValueError):  # no name of a file
+            return None
+
     by_path = {job.path.resolve(): job.name for job in jobs if job.path is not None}
     by_name: dict[str, list[str]] = {}
     for path, job in by_path.items():
         by_name.setdefault(path.name, []).append(job)
     found: dict[str, list[GivenBox]] = {job.name: [] for job in jobs}
     for picture, given in lines:
-        exact = by_path.get(Path(user_path(picture)).resolve())
-        names = [exact] if exact else by_name.get(picture, [])
+        at_path = exact(picture)
+        names = [at_path] if at_path else by_name.get(picture, [])
         if len(names) != 1:
             what = f"{len(names)} inputs: write its path" if names else "none of the inputs"
             near = "" if names else did_you_mean(picture, by_name)
-            raise UserError(f"--boxes: {given.origin}: {picture} is {what}.{near}")
+            raise UserError(f"--boxes: {given.origin}: {shown(picture)} is {what}.{near}")
         found[names[0]].append(given)
     return found
