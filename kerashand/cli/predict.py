@@ -23,12 +23,12 @@ SCALE_RANGE_MM = (10, 300)
 _MAX_THREADS = 256
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+def build_parser(prog: str = "kerashand-predict") -> argparse.ArgumentParser:
+    """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
-        prog="kerashand-predict",
+        prog=prog,
         description="Finds hands and their 21 joints in pixels and millimetres, and draws them.",
-        epilog="Example: kerashand-predict photo.jpg clip.mp4 --out drawings --json hands.jsonl. "
+        epilog="Example: %(prog)s photo.jpg clip.mp4 --out drawings --json hands.jsonl. "
         "Joints are the wrist, then thumb, index, middle, ring and little finger, four each from "
         "the palm to the tip. Millimetres are those about the wrist (x right, y down, z away); "
         "with --intrinsics and --scale-mm they are also given in the camera's frame.",
@@ -73,17 +73,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
-    arguments = build_parser().parse_args(argv)
-    return exit_code("kerashand-predict", lambda: _Prediction(arguments).run())
+def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-predict") -> int:
+    """Runs the command, called `prog`; returns its exit code."""
+    arguments = build_parser(prog).parse_args(argv)
+    return exit_code(prog, lambda: _Prediction(arguments, prog).run())
 
 
 class _Prediction:
     """One call of the command: its checked arguments, and what it does with each input."""
 
-    def __init__(self, arguments: argparse.Namespace):
-        self.arguments = arguments
+    def __init__(self, arguments: argparse.Namespace, prog: str):
+        self.arguments, self.prog = arguments, prog
         if not 1 <= arguments.threads <= _MAX_THREADS:
             raise UserError(f"--threads must be 1 to {_MAX_THREADS}. Received: {arguments.threads}")
         self.search = Search(arguments)
@@ -162,7 +162,7 @@ class _Prediction:
         return failed
 
     def _warn(self, text: str) -> None:
-        print(f"kerashand-predict: {text}", file=sys.stderr)
+        print(f"{self.prog}: {text}", file=sys.stderr)
 
     def _say(self, text: str) -> None:
         """Tell people; the terminal belongs to the list of hands if that goes there."""
