@@ -1,10 +1,12 @@
 """`kerashand` in front of the commands, its completion in a real bash, and `kerashand doctor`."""
 
+import contextlib
 import importlib
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -98,17 +100,23 @@ def test_help_is_light(arguments):
 
 
 @pytest.fixture(scope="module")
-def completed(tmp_path_factory):
-    """A function: the words with which a real bash completes a line, split as Readline does."""
+def script_file(tmp_path_factory):
+    """The script for bash, as a file."""
     if shutil.which("bash") is None:
         pytest.skip("needs bash")
     file = tmp_path_factory.mktemp("completion") / "kerashand.bash"
     file.write_text(completion.script("bash"), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def completed(script_file):
+    """A function: the words with which a real bash completes a line, split as Readline does."""
 
     def complete(*words):
         line = " ".join(f"'{word}'" for word in words)
         program = (
-            f"source {file} || exit 2; "
+            f"source {script_file} || exit 2; "
             f"complete -p {os.path.basename(words[0])} >/dev/null || exit 3; "
             f"COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _kerashand; "
             'printf "%s\\n" "${COMPREPLY[@]}"'
@@ -151,6 +159,36 @@ def completed(tmp_path_factory):
 )
 def test_bash_completes(completed, words, expected):
     assert completed(*words) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a terminal of Linux")
+def test_tab_in_a_terminal(script_file, tmp_path):
+    """What Readline makes of the answers: a space after a word, names of files."""
+    import pty
+
+    (tmp_path / "photo.jpg").touch()
+    control, terminal = pty.openpty()
+    shell = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"], stdin=terminal, stdout=terminal, stderr=terminal,
+        start_new_session=True, cwd=tmp_path, env=os.environ | {"TERM": "dumb", "PS1": "> "},
+    )  # fmt: skip
+    os.close(terminal)
+    typed = (
+        f"source {script_file}; kerashand() {{ printf '<%s>' \"$@\"; echo; }}\n"
+        "kerashand pre\tpho\t--max\t3 --handedness=l\t --tiles au\t\nexit\n"
+    )
+    timer = threading.Timer(30, shell.kill)
+    timer.start()
+    os.write(control, typed.encode())
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone when the shell has ended
+        while part := os.read(control, 65536):
+            shown += part
+    timer.cancel()
+    assert shell.wait(timeout=20) == 0
+    os.close(control)
+    told = "<predict><photo.jpg><--max-hands><3><--handedness=left><--tiles><au>"
+    assert told in shown.decode(errors="replace")
 
 
 def test_every_option_of_every_command_is_completed(completed):

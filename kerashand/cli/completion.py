@@ -13,7 +13,9 @@ from kerashand.cli import main as front
 from kerashand.cli.arguments import exit_code
 
 SHELLS = ("bash", "zsh")
-ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
+ZSH = """(( $+functions[compdef] )) || { autoload -U +X compinit && compinit }
+autoload -U +X bashcompinit && bashcompinit
+"""
 """zsh runs completions that were written for bash."""
 SCRIPT = r"""# Completion of kerashand; made by `kerashand completion`.
 _kerashand() {
