@@ -143,6 +143,9 @@ def test_a_line_names_one_input_by_its_path_where_names_are_the_same(asked, fold
     (folder / "boxes").write_text("c.png,1,2,30,40\n")
     assert run(folder, "--recursive", "--boxes", "boxes", "--no-drawing") == 2
     assert "line 1: 'c.png' is 2 inputs: write its path" in capsys.readouterr().err
+    (folder / "boxes").write_text("d/c.png,1,2,30,40\n")
+    assert run(folder, "--recursive", "--boxes", "boxes", "--no-drawing") == 0
+    assert [line["input"] for line in lines() if line["hands"]] == [str(folder / "sub/d/c.png")]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kerashand.errors import UserError, did_you_mean, shown
@@ -127,29 +128,33 @@ def assigned(
 ) -> dict[str, list[GivenBox]]:
     """The boxes of each input by the input's name.
 
-    A line names an input by its path as the command has it, or by its file name alone.
+    A line names an input by its path, or by the end of it: `b.jpg` or `may/b.jpg`.
 
     Raises:
         UserError: For a line that names no input, or several.
     """
-
-    def exact(picture: str) -> str | None:
-        try:
-            return by_path.get(user_path(picture).resolve())
-        except (OSError, ValueError):  # no name of a file
-            return None
-
     by_path = {job.path.resolve(): job.name for job in jobs if job.path is not None}
-    by_name: dict[str, list[str]] = {}
-    for path, job in by_path.items():
-        by_name.setdefault(path.name, []).append(job)
+    by_name: dict[str, list[Path]] = {}
+    for path in by_path:
+        by_name.setdefault(path.name, []).append(path)
     found: dict[str, list[GivenBox]] = {job.name: [] for job in jobs}
     for picture, given in lines:
-        at_path = exact(picture)
-        names = [at_path] if at_path else by_name.get(picture, [])
-        if len(names) != 1:
-            what = f"{len(names)} inputs: write its path" if names else "none of the inputs"
-            near = "" if names else did_you_mean(picture, by_name)
+        named = Path(picture)
+        paths = [_resolved(picture)]
+        if paths[0] not in by_path:
+            ends = by_name.get(named.name, [])
+            paths = [path for path in ends if path.parts[-len(named.parts) :] == named.parts]
+        if len(paths) != 1:
+            what = f"{len(paths)} inputs: write its path" if paths else "none of the inputs"
+            near = "" if paths else did_you_mean(picture, by_name)
             raise UserError(f"--boxes: {given.origin}: {shown(picture)} is {what}.{near}")
-        found[names[0]].append(given)
+        found[by_path[paths[0]]].append(given)
     return found
+
+
+def _resolved(picture: str) -> Path | None:
+    """The path that a line names; None if it can be none."""
+    try:
+        return user_path(picture).resolve()
+    except (OSError, ValueError):
+        return None
