@@ -66,7 +66,7 @@ def read_boxes(name: str) -> list[tuple[str, GivenBox]]:
         origin = f"{path}, line {number}"
         try:
             if (read := fields(line.strip())) is not None:
-                found.append((read[0], _given(*read, origin)))
+                found.append(_checked(*read, origin=origin))
         except UserError as error:
             raise UserError(f"--boxes: {origin}: {error}") from error
     if not found:
@@ -74,14 +74,14 @@ def read_boxes(name: str) -> list[tuple[str, GivenBox]]:
     return found
 
 
-def _given(picture: Any, box: Any, handedness: Any, origin: str) -> GivenBox:
+def _checked(picture: Any, box: Any, handedness: Any, *, origin: str) -> tuple[str, GivenBox]:
     if not isinstance(picture, str) or not picture.strip():
         raise UserError(f"`input` must name a picture. Received: {shown(picture)}")
     side = AUTO if handedness in (None, "") else handedness
     if side not in HANDEDNESSES:
         raise UserError(f"`handedness` must be {', '.join(HANDEDNESSES)}. Received: {shown(side)}")
     try:
-        return GivenBox(checked_box(box), side, origin)
+        return picture, GivenBox(checked_box(box), side, origin)
     except UserError as error:
         raise UserError(f"the box {error}. Received: {shown(box)}") from error
 

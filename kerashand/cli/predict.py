@@ -175,7 +175,7 @@ class _Prediction:
 
         rgb = read_picture(job.path)
         camera = {"intrinsics": self.intrinsics, "scale_mm": self.arguments.scale_mm}
-        hands = self.search.hands(self.pose, job, rgb, camera)
+        hands = self.search.hands(self.pose, job, rgb, camera=camera)
         numbered = list(enumerate(hands))
         from kerashand.gestures import gesture_of
 

@@ -92,7 +92,7 @@ class Search:
             self._of_input = assigned(read_boxes(self._file), jobs)
 
     def hands(
-        self, pose: HandPose, job: Job, rgb: NDArray[np.uint8], camera: Mapping[str, Any]
+        self, pose: HandPose, job: Job, rgb: NDArray[np.uint8], *, camera: Mapping[str, Any]
     ) -> list[Hand]:
         """The hands of a picture: one for each of its boxes, or those that are found.
 

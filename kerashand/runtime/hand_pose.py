@@ -31,7 +31,7 @@ from kerashand.runtime.backends import (
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.detector import Detection, Detector, handedness_of, spare_hands
 from kerashand.runtime.estimates import Estimate, mean_joints, mean_p_right, pass_weights
-from kerashand.runtime.hand import HANDEDNESSES, Hand, check_box, check_camera, check_picture
+from kerashand.runtime.hand import Hand, check_box, check_camera, check_handedness, check_picture
 from kerashand.runtime.recipe import Recipe
 from kerashand.runtime.tiles import checked_tiles, merged
 from kerashand.runtime.views import View, fits, view_of_joints
@@ -158,14 +158,16 @@ class HandPose:
         check_camera(intrinsics, scale_mm, root_depth_mm)
         if root_depth_mm is not None and (box is None or intrinsics is None or scale_mm is None):
             raise ValueError("`root_depth_mm` is of one hand: it needs box, intrinsics, scale_mm.")
-        if handedness not in ("auto", *HANDEDNESSES):
-            raise ValueError(
-                f"`handedness` must be auto, left or right. Received: handedness={handedness!r}"
-            )
+        check_handedness(handedness)
         camera = {"intrinsics": intrinsics, "scale_mm": scale_mm}
         if box is not None:
             given = self._given(rgb, box, handedness)
             return [self.read(rgb, given, passes=passes, root_depth_mm=root_depth_mm, **camera)]
+        options = {"max_hands": max_hands, "tiles": tiles, "passes": passes}
+        return self._found(rgb, handedness, **options, **camera)
+
+    def _found(self, rgb, handedness: str, *, max_hands: int, tiles, passes, **camera):
+        """The hands that the detector finds and the pose model takes for some."""
         hands = []
         for detection in self.detect(rgb, max_hands=max_hands + spare_hands(tiles), tiles=tiles):
             if handedness != "auto":
@@ -174,7 +176,7 @@ class HandPose:
             if self.is_hand(detection, hand):
                 hands.append(hand)
         if tiles != 1:  # two parts of one hand in two tiles lead to the same joints
-            return merged(hands, (), self.recipe.doubled)[:max_hands]
+            hands = merged(hands, (), self.recipe.doubled)
         return sorted(hands, key=lambda hand: -hand.score)[:max_hands]
 
     def predict_batch(
