@@ -1,5 +1,7 @@
 """Tiles: where they lie, which boxes are one hand, and hands that are found by them alone."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from kerashand.metrics_detection import box_overlap
 from kerashand.runtime import HandPose
 from kerashand.runtime.detector import Detection, Detector
-from kerashand.runtime.tiles import MOST_TILES, is_cut, merged, same_hand, squares
+from kerashand.runtime.tiles import MOST_TILES, Seen, is_cut, is_part, merged, squares
 from kerashand.runtime.tracker import HandTracker
 from kerashand.synthetic.scene import render_background, render_sample
 from kerashand.synthetic.styles import STYLES
@@ -56,24 +58,33 @@ def test_convention_cut_by_a_border():
 # ------------------------------------------------------------------------- which are one hand
 
 
-def test_convention_one_hand_or_two():
-    assert same_hand((0, 0, 10, 10), (5, 0, 15, 10), 1 / 3)
-    assert not same_hand((0, 0, 10, 10), (5, 0, 15, 10), 0.34)
-    assert same_hand((0, 0, 100, 100), (40, 40, 50, 50), 0.34)  # a part of the larger
-    assert same_hand((0, 0, 100, 100), (96, 0, 106, 10), 0.34) is False  # 0.4 of the smaller
-    assert not same_hand((0, 0, 10, 10), (20, 20, 30, 30), 0.0001)
+def test_convention_a_part_of_a_hand():
+    """60 % of the smaller box."""
+    assert is_part((0, 0, 100, 100), (40, 40, 50, 50))
+    assert is_part((94, 0, 104, 10), (0, 0, 100, 100))
+    assert not is_part((0, 0, 100, 100), (95, 0, 105, 10))
+    assert not is_part((0, 0, 10, 10), (20, 20, 30, 30))
 
 
-def detection(box, score):
-    return Detection(box, "right", score)
+def seen(box, score, square=1, cut=False):
+    return Seen(Detection(box, "right", score), square, cut)
 
 
 def test_a_whole_hand_is_preferred_to_a_surer_part():
-    whole, part = detection((0, 0, 100, 100), 0.5), detection((0, 0, 55, 100), 0.9)
-    other = detection((200, 0, 300, 100), 0.7)
-    assert merged([whole, other], [part], 0.35) == [other, whole]
-    assert merged([part, other], [whole], 0.35) == [part, other]
-    assert merged([], [part, whole], 0.35) == [part]  # the surer, where both are cut
+    whole, other = seen((0, 0, 100, 100), 0.5, 1), seen((200, 0, 300, 100), 0.7, 2)
+    part = seen((0, 0, 55, 100), 0.9, 2, cut=True)
+    assert merged([part, whole, other], 0.35) == [other.one, whole.one]
+    assert merged([replace(whole, cut=True), part], 0.35) == [part.one]  # both are cut
+    assert merged([part], 0.35) == [part.one]
+
+
+def test_one_hand_in_two_squares_and_two_hands_in_one():
+    first, second = seen((0, 0, 10, 10), 0.6), seen((5, 0, 15, 10), 0.8)  # IoU 1/3
+    assert merged([first, second], 0.33) == [second.one]
+    assert merged([first, second], 0.34) == [second.one, first.one]
+    large, small = seen((0, 0, 100, 100), 0.6), seen((10, 10, 50, 50), 0.8)  # one before the other
+    assert merged([large, small], 0.35) == [small.one, large.one]
+    assert merged([large, replace(small, square=2)], 0.35) == [small.one]
 
 
 class Bright:

@@ -13,7 +13,7 @@ from kerashand.geometry.camera import apply_inverse_affine
 from kerashand.metrics_detection import box_overlap
 from kerashand.runtime.backends import Backend, checked, is_number, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
-from kerashand.runtime.tiles import Square, is_cut, merged, squares
+from kerashand.runtime.tiles import Seen, Square, is_cut, merged, squares
 
 OVERLAP = 0.35
 DEFAULT_THRESHOLD = 0.5
@@ -76,14 +76,13 @@ class Detector:
             tiles: along the longer side, which are looked at besides the whole picture, or "auto".
         """
         height, width = rgb.shape[:2]
-        square = square_around((-0.5, -0.5, width - 0.5, height - 0.5))
-        whole, cut_off = self._detections(rgb, square), []
-        more = squares((width, height), tiles, input_px=self.size_px)
-        for square in more:
+        size_px = (width, height)
+        whole = square_around((-0.5, -0.5, width - 0.5, height - 0.5))
+        seen = [Seen(one) for one in self._detections(rgb, whole)]
+        for number, square in enumerate(squares(size_px, tiles, input_px=self.size_px), start=1):
             for one in self._detections(rgb, square):
-                (cut_off if is_cut(one.box, square, (width, height)) else whole).append(one)
-        found = merged(whole, cut_off, OVERLAP) if more else whole
-        return found[:max_hands]
+                seen.append(Seen(one, number, is_cut(one.box, square, size_px)))
+        return merged(seen, OVERLAP)[:max_hands]
 
     def p_right_in(self, rgb: NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
         """How likely the hand in a box is a right one, 0..1."""

@@ -7,8 +7,9 @@ was trained on pictures of three hands at most: the more there are, the lower it
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,15 @@ class Boxed(Protocol):
 
 
 OneBoxed = TypeVar("OneBoxed", bound=Boxed)
+
+
+@dataclass(frozen=True)
+class Seen(Generic[OneBoxed]):
+    """A box, the number of the square that shows it, and whether that one's border cuts it."""
+
+    one: OneBoxed
+    square: int = 0
+    cut: bool = False
 
 
 def checked_tiles(tiles: int | str | None, max_hands: int) -> int | str:
@@ -109,28 +119,29 @@ def is_cut(box: Sequence[float], square: Square, size_px: tuple[int, int]) -> bo
     )
 
 
-def merged(whole: Sequence[OneBoxed], cut: Sequence[OneBoxed], overlap: float) -> list[OneBoxed]:
-    """One box for each hand that several tiles show, the surest first.
+def merged(seen: Iterable[Seen[OneBoxed]], overlap: float) -> list[OneBoxed]:
+    """One box for each hand, which several squares may show; the surest first.
 
     A box that no border cuts is preferred to one that is cut, then the surer one.
 
     Args:
-        whole: boxes that no border of a tile cuts.
-        cut: the others.
+        seen: all boxes.
         overlap: IoU from which on two boxes are one hand.
     """
-    kept: list[OneBoxed] = []
-    for some in (whole, cut):
-        for one in sorted(some, key=lambda one: -one.score):
-            if not any(same_hand(one.box, other.box, overlap) for other in kept):
-                kept.append(one)
-    return sorted(kept, key=lambda one: -one.score)
+    kept: list[Seen[OneBoxed]] = []
+    for new in sorted(seen, key=lambda new: (new.cut, -new.one.score)):
+        if not any(
+            box_overlap(new.one.box, old.one.box) >= overlap
+            # In one square two hands may lie one before the other.
+            or (new.square != old.square and is_part(new.one.box, old.one.box))
+            for old in kept
+        ):
+            kept.append(new)
+    return sorted((old.one for old in kept), key=lambda one: -one.score)
 
 
-def same_hand(first: Sequence[float], second: Sequence[float], overlap: float) -> bool:
-    """Whether two boxes overlap that much, or most of the smaller one lies in the other."""
-    if box_overlap(first, second) >= overlap:
-        return True
+def is_part(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Whether most of the smaller of two boxes lies in the other."""
     sides = [
         min(first[axis + 2], second[axis + 2]) - max(first[axis], second[axis]) for axis in (0, 1)
     ]
