@@ -9,7 +9,7 @@ import pytest
 from kerashand.metrics_detection import box_overlap
 from kerashand.runtime import HandPose
 from kerashand.runtime.detector import Detection, Detector
-from kerashand.runtime.tiles import MOST_TILES, Seen, is_cut, is_part, merged, squares
+from kerashand.runtime.tiles import MOST_TILES, Seen, distinct, is_cut, is_part, merged, squares
 from kerashand.runtime.tracker import HandTracker
 from kerashand.synthetic.scene import render_background, render_sample
 from kerashand.synthetic.styles import STYLES
@@ -85,6 +85,16 @@ def test_one_hand_in_two_squares_and_two_hands_in_one():
     large, small = seen((0, 0, 100, 100), 0.6), seen((10, 10, 50, 50), 0.8)  # one before the other
     assert merged([large, small], 0.35) == [small.one, large.one]
     assert merged([large, replace(small, square=2)], 0.35) == [small.one]
+
+
+def test_hands_that_have_been_read_are_told_apart():
+    large, copy = (Detection((0, 0, 100, 100), "right", score) for score in (0.9, 0.8))
+    finger = Detection((10, 10, 64, 64), "right", 0.7)  # 0.29 of the area, inside
+    near = Detection((10, 10, 66, 66), "right", 0.7)  # 0.31
+    assert distinct([finger, copy, large], 0.6) == [large]
+    assert distinct([near, copy, large], 0.6) == [large, near]
+    sure = replace(finger, score=1.0)
+    assert distinct([large, sure], 0.6) == [sure]
 
 
 class Bright:

@@ -33,7 +33,7 @@ from kerashand.runtime.detector import Detection, Detector, handedness_of, spare
 from kerashand.runtime.estimates import Estimate, mean_joints, mean_p_right, pass_weights
 from kerashand.runtime.hand import Hand, check_box, check_camera, check_handedness, check_picture
 from kerashand.runtime.recipe import Recipe
-from kerashand.runtime.tiles import Seen, checked_tiles, merged
+from kerashand.runtime.tiles import checked_tiles, distinct
 from kerashand.runtime.views import View, fits, view_of_joints
 from kerashand.skeleton import SCALE_BONES
 
@@ -175,8 +175,8 @@ class HandPose:
             hand = self.read(rgb, detection, passes=passes, least_score=self.least_score, **camera)
             if self.is_hand(detection, hand):
                 hands.append(hand)
-        if tiles != 1:  # two parts of one hand in two tiles lead to the same joints
-            hands = merged(map(Seen, hands), self.recipe.doubled)
+        if tiles != 1:
+            hands = distinct(hands, self.recipe.doubled)
         return sorted(hands, key=lambda hand: -hand.score)[:max_hands]
 
     def predict_batch(

@@ -7,7 +7,7 @@ was trained on pictures of three hands at most: the more there are, the lower it
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -29,6 +29,8 @@ NEAR_BORDER = 0.02
 """Share of a tile's side from its border within which the box of a hand is taken to be cut."""
 INSIDE = 0.6
 """Share of the smaller of two boxes inside the other from which on they are one hand."""
+SMALL_PART = 0.3
+"""Share of the area of a hand's box below which a box inside it is a part of that hand."""
 
 Square = tuple[NDArray[np.float64], float]
 """Centre [2] and side in pixels of the picture."""
@@ -47,6 +49,7 @@ class Boxed(Protocol):
 
 
 OneBoxed = TypeVar("OneBoxed", bound=Boxed)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -128,23 +131,44 @@ def merged(seen: Iterable[Seen[OneBoxed]], overlap: float) -> list[OneBoxed]:
         seen: all boxes.
         overlap: IoU from which on two boxes are one hand.
     """
-    kept: list[Seen[OneBoxed]] = []
-    for new in sorted(seen, key=lambda new: (new.cut, -new.one.score)):
-        if not any(
-            box_overlap(new.one.box, old.one.box) >= overlap
-            # In one square two hands may lie one before the other.
-            or (new.square != old.square and is_part(new.one.box, old.one.box))
-            for old in kept
-        ):
+
+    def same(new: Seen[OneBoxed], old: Seen[OneBoxed]) -> bool:
+        # In one square two hands may lie one before the other.
+        apart = new.square != old.square and is_part(new.one.box, old.one.box)
+        return apart or box_overlap(new.one.box, old.one.box) >= overlap
+
+    in_order = sorted(seen, key=lambda new: (new.cut, -new.one.score))
+    return sorted((old.one for old in _kept(in_order, same)), key=lambda one: -one.score)
+
+
+def distinct(hands: Iterable[OneBoxed], overlap: float) -> list[OneBoxed]:
+    """Hands without those whose joints are another's, or lie small within a surer one.
+
+    Parts of one hand in two tiles lead to the same joints, and a finger in a tile may be taken for
+    a hand.
+    """
+
+    def same(new: OneBoxed, old: OneBoxed) -> bool:
+        small = is_part(new.box, old.box, most_area=SMALL_PART)
+        return small or box_overlap(new.box, old.box) >= overlap
+
+    return _kept(sorted(hands, key=lambda hand: -hand.score), same)
+
+
+def _kept(in_order: Iterable[T], same: Callable[[T, T], bool]) -> list[T]:
+    """What is not the same as something before it."""
+    kept: list[T] = []
+    for new in in_order:
+        if not any(same(new, old) for old in kept):
             kept.append(new)
-    return sorted((old.one for old in kept), key=lambda one: -one.score)
+    return kept
 
 
-def is_part(first: Sequence[float], second: Sequence[float]) -> bool:
-    """Whether most of the smaller of two boxes lies in the other."""
+def is_part(first: Sequence[float], second: Sequence[float], *, most_area: float = 1.0) -> bool:
+    """Whether most of the smaller of two boxes, of at most that share of the larger, lies in it."""
     sides = [
         min(first[axis + 2], second[axis + 2]) - max(first[axis], second[axis]) for axis in (0, 1)
     ]
     common = max(sides[0], 0.0) * max(sides[1], 0.0)
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second))
-    return common >= INSIDE * smaller > 0
+    smaller, larger = sorted((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second))
+    return common >= INSIDE * smaller > 0 and smaller <= most_area * larger
