@@ -1,39 +1,82 @@
-"""Packages that the base install leaves out: what exports and recordings need of them."""
+"""What the package does with packages that may be absent, and the extra that brings each.
+
+`PURPOSES` is the one list. No package is imported here.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+from typing import NamedTuple
 
 from kerashand.errors import UserError
 
-ONNX = ("tf2onnx", "onnx", "onnxruntime")
-"""The last one runs the file, which every export is checked with."""
-QUANTIZER = "ai-edge-quantizer"
+
+class Package(NamedTuple):
+    """What people call a package, and the module that Python imports."""
+
+    title: str
+    module: str
 
 
-def needed_to_export(form: str, precision: str) -> tuple[str, ...]:
-    """The packages, by their names on PyPI, that write and check a format in a precision."""
-    if form == "onnx":
-        return ONNX
-    return (QUANTIZER,) if form == "tflite" and precision.endswith("int8") else ()
+class Purpose(NamedTuple):
+    """Something that needs packages (keys of `PACKAGES`), and the extra of setup.cfg with them.
+
+    Of the base install the extra is empty.
+    """
+
+    packages: tuple[str, ...]
+    extra: str
+
+
+PACKAGES = {
+    "tensorflow": Package("TensorFlow", "tensorflow"),
+    "keras": Package("Keras", "keras"),
+    "tensorboard": Package("TensorBoard", "tensorboard"),
+    "opencv-python-headless": Package("OpenCV", "cv2"),
+    "matplotlib": Package("Matplotlib", "matplotlib"),
+    "av": Package("PyAV", "av"),
+    "onnxruntime": Package("ONNX Runtime", "onnxruntime"),
+    "tf2onnx": Package("tf2onnx", "tf2onnx"),
+    "onnx": Package("ONNX", "onnx"),
+    "ai-edge-quantizer": Package("the LiteRT quantizer", "ai_edge_quantizer"),
+    "scipy": Package("SciPy", "scipy"),
+}
+"""By their names on PyPI."""
+PURPOSES = {
+    "training": Purpose(("tensorflow", "keras", "tensorboard", "matplotlib"), ""),
+    "a film": Purpose(("av",), ""),
+    "an .onnx file": Purpose(("onnxruntime",), "edge"),
+    "export to ONNX": Purpose(("tf2onnx", "onnx", "onnxruntime"), "export"),
+    "export in 8 bits": Purpose(("ai-edge-quantizer",), "export"),
+    "STB": Purpose(("scipy",), "datasets"),
+}
+
+
+def missing(purpose: str) -> list[str]:
+    """The packages of a purpose that are not installed, by their names on PyPI."""
+    return [
+        package
+        for package in PURPOSES[purpose].packages
+        if importlib.util.find_spec(PACKAGES[package].module) is None
+    ]
 
 
 def check_export(form: str, precision: str) -> None:
-    """Look for the packages without importing them.
+    """Look for the packages that write and check a format in a precision.
 
     Raises:
         UserError: naming those that are not installed.
     """
-    missing = [
-        package
-        for package in needed_to_export(form, precision)
-        if importlib.util.find_spec(package.replace("-", "_")) is None
-    ]
-    if missing:
+    lacking = []
+    if form == "onnx":  # the last of them runs the file, which every export is checked with
+        lacking = missing("export to ONNX")
+    elif form == "tflite" and precision.endswith("int8"):
+        lacking = missing("export in 8 bits")
+    if lacking:
         raise UserError(
-            f"{form} in {precision} needs {' and '.join(missing)}, which the base install leaves "
+            f"{form} in {precision} needs {' and '.join(lacking)}, which the base install leaves "
             'out: pip install -e ".[export]" in the folder of the project, or pip install '
-            f"{' '.join(missing)}."
+            f"{' '.join(lacking)}."
         )
 
 

@@ -1003,6 +1003,34 @@ def report_case(work: Path) -> Case:
     )  # fmt: skip
 
 
+def boxes_case(work: Path) -> Case:
+    """A file of kerashand-predict --boxes, of one picture."""
+    from kerashand.cli.boxes import assigned, read_boxes
+    from kerashand.cli.jobs import Job
+
+    jobs = [Job(str(work / "a.jpg"), False)]
+    rows = [{"input": "a.jpg", "box": [1, 2.5, 30, 40], "handedness": "left"},
+            {"input": "a.jpg", "box": [-1, 0, 5, 6]}]  # fmt: skip
+
+    def dump(value: Any) -> bytes:
+        lines = value if isinstance(value, list) else [value]
+        return "\n".join(json.dumps(line) for line in lines).encode()
+
+    return Case(
+        ".jsonl",
+        lambda path: assigned(read_boxes(str(path)), jobs),
+        [dump(rows), b"input,left,top,right,bottom,handedness\na.jpg,1,2,3,4,\na.jpg,1,2,3,4.5"],
+        bombs={
+            "deep": nested(b"[", b"]", 200_000), "deep maps": nested(b'{"a":', b"}", 100_000),
+            "large": dump([{**rows[0], "box": [1, 2, 3, 10**400]}]),
+            "no name": dump([{**rows[0], "input": "\0"}]),
+            "long name": dump([{**rows[0], "input": "~/" + "n" * 100_000}]),
+            "quotes": b'"' * 200_001, "commas": b"," * 2_000_000,
+        },
+        value=rows, dump=dump,
+    )  # fmt: skip
+
+
 ENTRANCES: dict[str, tuple[Callable[[Path], Case], float]] = {
     "yaml": (yaml_case, 1.0), "override": (override_case, 0.7), "recording": (recording_case, 1.0),
     "points": (points_case, 1.0), "freihand": (freihand_case, 0.7), "rhd": (rhd_case, 1.0),
@@ -1010,7 +1038,7 @@ ENTRANCES: dict[str, tuple[Callable[[Path], Case], float]] = {
     "image": (image_case, 1.5), "depth": (depth_case, 0.7), "video": (video_case, 1.0),
     "onnx": (onnx_case, 0.7), "tflite": (tflite_case, 1.0), "weights": (weights_case, 0.7),
     "checkpoint": (checkpoint_case, 0.7), "tfrecord": (tfrecord_case, 0.7),
-    "report": (report_case, 1.0),
+    "report": (report_case, 1.0), "boxes": (boxes_case, 0.7),
 }  # fmt: skip
 """Name -> what makes its case, and its share of the inputs."""
 

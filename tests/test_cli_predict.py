@@ -573,7 +573,7 @@ class Scripted(HandPose):
         super().__init__(loaded.backend, None)
         self.script, self.frame, self.searches = script, 0, 0
 
-    def detect(self, rgb, *, max_hands=2):
+    def detect(self, rgb, *, max_hands=2, tiles=1):
         self.searches += 1
         return [Detection(box, "right", 1.0) for box in self.script[self.frame]][:max_hands]
 

@@ -31,6 +31,7 @@ from kerashand.yaml_files import YamlError, parse_yaml
 NAMES = (
     *("yaml", "override", "recording", "points", "freihand", "rhd", "mat", "hand3d", "labels"),
     *("image", "depth", "video", "onnx", "tflite", "weights", "checkpoint", "tfrecord", "report"),
+    "boxes",
 )
 INPUTS = 200
 

@@ -195,7 +195,7 @@ class Spots:
     def __init__(self, detections):
         self.detections = detections
 
-    def detect(self, rgb, *, max_hands):
+    def detect(self, rgb, *, max_hands, tiles):
         return self.detections
 
 

@@ -26,10 +26,10 @@ _PREDICTORS = ("kerashand", "mediapipe")
 SCENES = ("free", "table", "wall", "body", "object")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
+    """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
-        prog="kerashand-data",
+        prog=prog,
         description="Rendered hands, data sets on disk and your own recordings, before a training.",
         allow_abbrev=False,
     )
@@ -149,10 +149,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
-    arguments = build_parser().parse_args(argv)
-    return exit_code("kerashand-data", lambda: arguments.run(arguments), stopped=RESUMABLE)
+def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-data") -> int:
+    """Runs the command, called `prog`; returns its exit code."""
+    arguments = build_parser(prog).parse_args(argv)
+    return exit_code(prog, lambda: arguments.run(arguments), stopped=RESUMABLE)
 
 
 def run_sheet(arguments: argparse.Namespace) -> None:

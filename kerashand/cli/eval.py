@@ -30,10 +30,10 @@ SAMPLES = 1000
 SPLITS = ("test", "val")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+def build_parser(prog: str = "kerashand-eval") -> argparse.ArgumentParser:
+    """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
-        prog="kerashand-eval",
+        prog=prog,
         description="Runs models over the test split of a data set, prints a table and writes one "
         "HTML page: curves, errors by joint, view, distance, occlusion and light, kinds of hands, "
         "offsets of joints, galleries, hands that turn with the mouse, confidence. Two models are "
@@ -93,11 +93,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
-    arguments = build_parser().parse_args(argv)
-    command = shlex.join(["kerashand-eval", *(sys.argv[1:] if argv is None else argv)])
-    return exit_code("kerashand-eval", lambda: _evaluate(arguments, command))
+def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-eval") -> int:
+    """Runs the command, called `prog`; returns its exit code."""
+    arguments = build_parser(prog).parse_args(argv)
+    command = shlex.join([*prog.split(), *(sys.argv[1:] if argv is None else argv)])
+    return exit_code(prog, lambda: _evaluate(arguments, command))
 
 
 def _evaluate(arguments: argparse.Namespace, command: str) -> None:

@@ -18,10 +18,10 @@ SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": "", WEIGHTS: ".
 PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
+    """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
-        prog="kerashand-export",
+        prog=prog,
         description="Writes the RGB-only model as one file, uint8 crop in, joints out. The file is "
         "run by the runtime of its format on rendered hands and compared with the model; the "
         "figures lie beside it as NAME.parity.json. Nothing is written under the name of a file "
@@ -64,10 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
-    arguments = build_parser().parse_args(argv)
-    return exit_code("kerashand-export", lambda: _export(arguments))
+def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-export") -> int:
+    """Runs the command, called `prog`; returns its exit code."""
+    arguments = build_parser(prog).parse_args(argv)
+    return exit_code(prog, lambda: _export(arguments))
 
 
 def _export(arguments: argparse.Namespace) -> None:

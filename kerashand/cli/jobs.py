@@ -6,28 +6,36 @@ So nothing of the user's is overwritten, and nothing fails at the end that could
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kerashand.cli.media import PICTURE_SUFFIXES, is_picture
-from kerashand.errors import UserError
+from kerashand.cli.media import HEIC_SUFFIXES, HEIC_TEXT, PICTURE_SUFFIXES, is_picture
+from kerashand.errors import UserError, number_of
 from kerashand.files import user_path
 from kerashand.video import VIDEO_SUFFIXES, camera_number, is_video
 from kerashand.video.writing import STOPPED, WRITTEN_SUFFIXES
 
 DRAWN = "_pose"
 """What the name of a drawing ends in."""
+CAMERA_DIGITS = re.compile("[0-9]{1,3}")
+"""An input that is the number of a camera, unless there is a file of that name."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input: its name, whether it is a video or a camera, and where its drawing goes."""
+    """One input: its name, whether it is a video or a camera, and where its drawing goes.
+
+    `below` is the way from the folder that was given to the folder that holds it.
+    """
 
     name: str
     is_film: bool
     target: Path | None = None
+    below: Path = Path()
 
     @property
     def path(self) -> Path | None:
@@ -36,7 +44,13 @@ class Job:
 
 
 def plan(
-    inputs: Sequence[str], *, out: str | None, drawing: bool, files: Mapping[str, str | None]
+    inputs: Sequence[str],
+    *,
+    out: str | None,
+    drawing: bool,
+    files: Mapping[str, str | None],
+    recursive: bool = False,
+    skipped: Counter[str] | None = None,
 ) -> list[Job]:
     """The jobs of a call, each with the place of its drawing.
 
@@ -45,6 +59,8 @@ def plan(
         out: file or folder for drawings; None puts them beside the inputs.
         drawing: whether there are drawings.
         files: other files that are written, by their option; "-" is the terminal.
+        recursive: whether the folders in a folder are looked through, except that of `out`.
+        skipped: counts the files in folders that are no inputs, by their suffix.
 
     Raises:
         UserError: For an input that does not exist, an output that cannot be written, or one that
@@ -55,26 +71,34 @@ def plan(
     for flag, value in {"--out": out, **files}.items():
         if value is not None and not value.strip():
             raise UserError(f"{flag} must name a file. Received: an empty text")
-    jobs = [job for name in inputs for job in _jobs_of(name)]
+    skipped = Counter() if skipped is None else skipped
+    not_here = None if out is None else user_path(out).resolve()
+    jobs = []
+    for name in inputs:
+        jobs += _jobs_of(name, recursive=recursive, not_here=not_here, skipped=skipped)
     if drawing:
         jobs = _with_targets(jobs, out)
     _check_outputs(jobs, files)
     return jobs
 
 
-def _jobs_of(name: str) -> list[Job]:
+def _jobs_of(
+    name: str, *, recursive: bool, not_here: Path | None, skipped: Counter[str]
+) -> list[Job]:
     if not name.strip():
         raise UserError("An input must name a picture, folder or video. Received: an empty text")
-    if camera_number(name) is not None:
-        return [Job(name, True)]
-    if name.lower().startswith(("camera:", "webcam:")):
-        raise UserError(f"A camera is camera:0, camera:1 and so on. Received: {name}")
     if "://" in name:
-        raise UserError(f"{name} is an address: download it first.")
+        raise UserError(_address_text(name))
     path = user_path(name)
     try:
+        if CAMERA_DIGITS.fullmatch(name) and not path.exists():
+            name = f"camera:{name}"
+        if camera_number(name) is not None:
+            return [Job(name, True)]
+        if name.lower().startswith(("camera:", "webcam:")):
+            raise UserError(f"A camera is camera:0, camera:1 and so on. Received: {name}")
         if path.is_dir():
-            return [Job(str(p), is_video(p)) for p in _files_of(path)]
+            return _Folder(path, recursive=recursive, not_here=not_here).jobs(skipped)
         if path.is_file():
             return [Job(str(path), is_video(path))]
     except OSError as error:  # a name that is too long
@@ -83,21 +107,87 @@ def _jobs_of(name: str) -> list[Job]:
     raise UserError(f"{name} does not exist{hint}.")
 
 
-def _files_of(folder: Path) -> list[Path]:
-    """Pictures and videos of a folder in order, without the drawings of an earlier call."""
-    files = sorted(
-        p
-        for p in folder.iterdir()
-        if p.is_file() and (is_picture(p) or is_video(p)) and not p.name.startswith(".")
-    )
-    names = {name for p in files for name in (p.stem, p.name)}
-    files = [p for p in files if _drawn_input(p) not in names]
-    if not files:
-        raise UserError(
-            f"{folder} holds no pictures ({', '.join(PICTURE_SUFFIXES)}) or videos "
-            f"({', '.join(VIDEO_SUFFIXES)})."
+def _address_text(name: str) -> str:
+    if name.lower().startswith(("http://", "https://")):
+        return (
+            f"{name} is an address: download it first, for example with "
+            f"`curl -LO {shlex.quote(name)}`, and give the name of the file."
         )
-    return files
+    return f"{name} is an address: only files and cameras of this machine (camera:0) are read."
+
+
+class _Folder:
+    """Pictures and videos of a folder in order, without the drawings of an earlier call.
+
+    Args:
+        root: the folder.
+        recursive: whether the folders in it are looked through too; links to folders are not.
+        not_here: a folder in it that is left out.
+    """
+
+    def __init__(self, root: Path, *, recursive: bool, not_here: Path | None):
+        self.root, self.recursive = root, recursive
+        self.not_here = None if not_here == root.resolve() else not_here
+        self.folders = 0
+
+    def jobs(self, skipped: Counter[str]) -> list[Job]:
+        """Its jobs; what is no input is counted.
+
+        Raises:
+            UserError: If there is none, or a folder cannot be read.
+        """
+        found: list[Job] = []
+        left_out: Counter[str] = Counter()
+        for folder, names in self._walk():
+            files = [folder / name for name in names if not name.startswith(".")]
+            inputs = [path for path in files if _is_input(path)]
+            left_out.update(path.suffix.lower() for path in files if not _is_input(path))
+            known = {name for path in inputs for name in (path.stem, path.name)}
+            found += [
+                Job(str(path), is_video(path), below=folder.relative_to(self.root))
+                for path in inputs
+                if _drawn_input(path) not in known
+            ]
+        if not found:
+            why = skipped_text(left_out)
+            inside = " --recursive looks into the folders in it." if self.folders else ""
+            raise UserError(
+                f"{self.root} holds no pictures ({', '.join(PICTURE_SUFFIXES)}) or videos "
+                f"({', '.join(VIDEO_SUFFIXES)}).{inside}{f' {why}' if why else ''}"
+            )
+        skipped.update(left_out)
+        return found
+
+    def _walk(self) -> Iterator[tuple[Path, list[str]]]:
+        """Each folder with the names of its files."""
+
+        def refuse(error: OSError) -> None:
+            raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+        for name, folders, files in os.walk(self.root, onerror=refuse):
+            folders[:] = sorted(
+                one
+                for one in folders
+                if not one.startswith(".") and Path(name, one).resolve() != self.not_here
+            )
+            yield Path(name), sorted(one for one in files if Path(name, one).is_file())
+            if not self.recursive:
+                self.folders = len(folders)
+                return
+
+
+def _is_input(path: Path) -> bool:
+    return is_picture(path) or is_video(path)
+
+
+def skipped_text(skipped: Mapping[str, int]) -> str | None:
+    """What is said of files in folders that are no inputs; None if there are none."""
+    if not (total := sum(skipped.values())):
+        return None
+    kinds = sorted(skipped.items(), key=lambda kind: (-kind[1], kind[0]))
+    counted = ", ".join(f"{count} {suffix or 'without an ending'}" for suffix, count in kinds)
+    hint = f" {HEIC_TEXT}" if set(skipped) & set(HEIC_SUFFIXES) else ""
+    return f"{number_of(total, 'file')} skipped: {counted}.{hint}"
 
 
 def _drawn_input(path: Path) -> str | None:
@@ -116,12 +206,13 @@ def _with_targets(jobs: list[Job], out: str | None) -> list[Job]:
     if one_file:
         return [replace(jobs[0], target=place)]
     if place is not None:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"--out: the folder {out} cannot be made: {error.strerror or error}."
-            ) from error
+        for folder in sorted({place / job.below for job in jobs}):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(
+                    f"--out: the folder {folder} cannot be made: {error.strerror or error}."
+                ) from error
     planned = [replace(job, target=_target(job, place, job.path and job.path.stem)) for job in jobs]
     # a.jpg and a.png in one folder: their whole names tell them apart.
     taken = Counter(job.target for job in planned if job.target)
@@ -137,7 +228,7 @@ def _target(job: Job, place: Path | None, stem: str | None) -> Path | None:
     if job.path is None:  # a camera is drawn on the screen
         return None if place is None else place / f"camera{camera_number(job.name)}_pose.mp4"
     name = f"{stem}{DRAWN}{'.mp4' if job.is_film else '.png'}"
-    return (job.path.parent if place is None else place) / name
+    return (job.path.parent if place is None else place / job.below) / name
 
 
 def _check_outputs(jobs: list[Job], files: Mapping[str, str | None]) -> None:

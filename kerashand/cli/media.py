@@ -12,6 +12,12 @@ from kerashand.errors import UserError
 from kerashand.video import VIDEO_SUFFIXES
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+HEIC_SUFFIXES = (".heic", ".heif", ".hif", ".avif")
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+HEIC_TEXT = (
+    "HEIC and AVIF pictures are not read: save them as JPEG. An iPhone does so itself (Settings, "
+    "Camera, Formats, Most Compatible); `heif-convert a.heic a.jpg` turns one."
+)
 LEAST_SIDE_PX = 8
 
 Picture = NDArray[np.uint8]
@@ -31,6 +37,8 @@ def read_picture(path: Path) -> Picture:
     try:
         picture = picture_files.read(path)
     except picture_files.PictureError as error:
+        if _is_heic(path):
+            raise UserError(f"{path} is a HEIC or AVIF picture. {HEIC_TEXT}") from error
         if is_picture(path):
             raise
         known = ", ".join(VIDEO_SUFFIXES)
@@ -40,3 +48,13 @@ def read_picture(path: Path) -> Picture:
             f"{path} is too small to show a hand: {picture.shape[1]} x {picture.shape[0]} px."
         )
     return picture
+
+
+def _is_heic(path: Path) -> bool:
+    """Whether the first bytes of a file, whatever its name, say that it is HEIC or AVIF."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head[4:8] == b"ftyp" and head[8:] in HEIC_BRANDS

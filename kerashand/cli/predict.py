@@ -7,6 +7,7 @@ import dataclasses
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,26 +16,33 @@ from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, HandRows, records_of
 from kerashand.cli.motion_files import MotionFiles, add_export_arguments
 from kerashand.cli.rerun_log import RerunLog, add_rerun_argument, check_target, file_of
+from kerashand.cli.searching import Search, add_search_arguments
 from kerashand.errors import UserError, number_of
 
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
-_MAX_HANDS, _MAX_THREADS = 16, 256
+_MAX_THREADS = 256
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+def build_parser(prog: str = "kerashand-predict") -> argparse.ArgumentParser:
+    """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
-        prog="kerashand-predict",
+        prog=prog,
         description="Finds hands and their 21 joints in pixels and millimetres, and draws them.",
-        epilog="Example: kerashand-predict photo.jpg clip.mp4 --out drawings --json hands.jsonl. "
+        epilog="Example: %(prog)s photo.jpg clip.mp4 --out drawings --json hands.jsonl. "
         "Joints are the wrist, then thumb, index, middle, ring and little finger, four each from "
         "the palm to the tip. Millimetres are those about the wrist (x right, y down, z away); "
         "with --intrinsics and --scale-mm they are also given in the camera's frame.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="pictures, folders, videos, or camera:0"
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="pictures, folders, videos, or 0 (or camera:0) for the first camera",
+    )
+    parser.add_argument(
+        "--recursive", action="store_true", help="look through the folders in a folder too"
     )
     parser.add_argument(
         "--out", metavar="PATH", help="picture (.png), video or folder to draw into (default: "
@@ -47,17 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add_export_arguments(parser)
     add_rerun_argument(parser)
-    parser.add_argument(
-        "--box", metavar="L,T,R,B", help="pictures: look in this box for one hand, in pixels of "
-        "the upright picture (--box=-5,... if the first number is negative)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--handedness", default="auto", choices=("auto", "left", "right"),
-        help="pictures: the anatomical side of the hands (default: as the models say)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-hands", type=int, default=2, metavar="N", help=f"1 to {_MAX_HANDS} (default: 2)"
-    )
+    add_search_arguments(parser)
     parser.add_argument(
         "--intrinsics", metavar="FX,FY,CX,CY", help="of the camera, in pixels of the upright "
         "picture; needs --scale-mm",
@@ -81,28 +79,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
-    arguments = build_parser().parse_args(argv)
-    return exit_code("kerashand-predict", lambda: _Prediction(arguments).run())
+def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-predict") -> int:
+    """Runs the command, called `prog`; returns its exit code."""
+    arguments = build_parser(prog).parse_args(argv)
+    return exit_code(prog, lambda: _Prediction(arguments, prog).run())
 
 
 class _Prediction:
     """One call of the command: its checked arguments, and what it does with each input."""
 
-    def __init__(self, arguments: argparse.Namespace):
-        self.arguments = arguments
-        for name, low, high in (("max_hands", 1, _MAX_HANDS), ("threads", 1, _MAX_THREADS)):
-            value = getattr(arguments, name)
-            if not low <= value <= high:
-                flag = name.replace("_", "-")
-                raise UserError(f"--{flag} must be {low} to {high}. Received: {value}")
-        self.box = _numbers("--box", arguments.box, 4)
-        if self.box and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
-            raise UserError(
-                f"--box must be left,top,right,bottom with left < right and top < bottom. "
-                f"Received: {arguments.box}"
-            )
+    def __init__(self, arguments: argparse.Namespace, prog: str):
+        self.arguments, self.prog = arguments, prog
+        if not 1 <= arguments.threads <= _MAX_THREADS:
+            raise UserError(f"--threads must be 1 to {_MAX_THREADS}. Received: {arguments.threads}")
+        self.search = Search(arguments)
         self.intrinsics = _matrix(_numbers("--intrinsics", arguments.intrinsics, 4))
         if arguments.scale_mm is not None and not (
             SCALE_RANGE_MM[0] <= arguments.scale_mm <= SCALE_RANGE_MM[1]
@@ -126,11 +116,13 @@ class _Prediction:
         from kerashand.runtime import HandPose
         from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
-        arguments = self.arguments
+        arguments, skipped = self.arguments, Counter[str]()
         planned = jobs.plan(
             arguments.inputs,
             out=arguments.out,
             drawing=not arguments.no_drawing,
+            recursive=arguments.recursive,
+            skipped=skipped,
             files={
                 "--json": arguments.json,
                 "--csv": arguments.csv,
@@ -143,9 +135,7 @@ class _Prediction:
         check_view(arguments.view, planned, show=arguments.show)
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
-        for flag, given in (("--box", self.box), ("--handedness", arguments.handedness != "auto")):
-            if given and (films := [job.name for job in planned if job.is_film]):
-                raise UserError(f"{flag} is for pictures. Received: the video {films[0]}")
+        self.search.check(planned)
         if any(job.is_film and job.target is not None for job in planned):
             from kerashand.video.writing import check_encoder
 
@@ -170,7 +160,13 @@ class _Prediction:
             try:
                 failed = self._each(planned)
             finally:  # also of what an error or Ctrl-C ends
-                for summary in (self.lines.summary, self.rows.summary, self.recording.summary):
+                told = (
+                    self.lines.summary,
+                    self.rows.summary,
+                    self.recording.summary,
+                    jobs.skipped_text(skipped),
+                )
+                for summary in (*told, *self.search.summary()):
                     if summary is not None:
                         self._say(summary)
         if failed:
@@ -191,7 +187,7 @@ class _Prediction:
         return failed
 
     def _warn(self, text: str) -> None:
-        print(f"kerashand-predict: {text}", file=sys.stderr)
+        print(f"{self.prog}: {text}", file=sys.stderr)
 
     def _say(self, text: str) -> None:
         """Tell people; the terminal belongs to the list of hands if that goes there."""
@@ -203,17 +199,8 @@ class _Prediction:
         from kerashand.cli.media import read_picture
 
         rgb = read_picture(job.path)
-        try:
-            hands = self.pose.predict(
-                rgb,
-                box=self.box,
-                handedness=self.arguments.handedness,
-                intrinsics=self.intrinsics,
-                scale_mm=self.arguments.scale_mm,
-                max_hands=self.arguments.max_hands,
-            )
-        except ValueError as error:  # a box that is not in this picture
-            raise UserError(f"{job.name}: {error}") from error
+        camera = {"intrinsics": self.intrinsics, "scale_mm": self.arguments.scale_mm}
+        hands = self.search.hands(self.pose, job, rgb, camera=camera)
         numbered = list(enumerate(hands))
         from kerashand.gestures import gesture_of
 
@@ -281,7 +268,8 @@ class _Prediction:
         video = open_video(job.name)
         tracker = HandTracker(
             self.pose,
-            max_hands=self.arguments.max_hands,
+            max_hands=self.search.max_hands,
+            tiles=self.search.tiles,
             smooth=not self.arguments.no_smoothing,
             intrinsics=self.intrinsics,
             scale_mm=self.arguments.scale_mm,
@@ -298,6 +286,7 @@ class _Prediction:
                     start = time.monotonic()
                     seconds = frame.duration_s if last_s is None else frame.time_s - last_s
                     hands, last_s = tracker.update(frame.rgb, seconds), frame.time_s
+                    hands = self.search.kept_numbered(hands)
                     working += time.monotonic() - start
                     self._add(
                         {

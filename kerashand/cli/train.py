@@ -27,10 +27,10 @@ from kerashand.errors import UserError
 from kerashand.files import RUN_CONFIG
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+def build_parser(prog: str = "kerashand-train") -> argparse.ArgumentParser:
+    """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
-        prog="kerashand-train",
+        prog=prog,
         description="Trains a 3D hand pose model. A run that was stopped goes on when the same "
         "command is given again.",
         epilog=f"Packaged configurations: {', '.join(packaged_configs())}.",
@@ -64,14 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
-    parser = build_parser()
+def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-train") -> int:
+    """Runs the command, called `prog`; returns its exit code."""
+    parser = build_parser(prog)
     arguments = parser.parse_args(argv)
     if (arguments.config is None) == (arguments.extend is None):
         parser.error("give --config, or --extend with --run-dir")
     stopped = "Stopped." if arguments.dry_run else RESUMABLE
-    return exit_code("kerashand-train", lambda: _train(arguments), stopped=stopped)
+    return exit_code(prog, lambda: _train(arguments), stopped=stopped)
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -13,11 +13,13 @@ from kerashand.geometry.camera import apply_inverse_affine
 from kerashand.metrics_detection import box_overlap
 from kerashand.runtime.backends import Backend, checked, is_number, load_backend
 from kerashand.runtime.crop import crop_from_image, cut, square_around
+from kerashand.runtime.tiles import Seen, Square, is_cut, merged, squares
 
 OVERLAP = 0.35
 DEFAULT_THRESHOLD = 0.5
-SPARE_HANDS = 2
-"""How many more detections than hands are asked for are read: the pose model decides."""
+SPARE_HANDS, TILED_SPARE_HANDS = 2, 16
+"""How many more detections than hands are asked for are read, of the whole picture alone and with
+tiles, which show more that is no hand: the pose model decides."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,24 @@ class Detector:
         """
         return cls(load_backend(path, task="hand_detector", threads=threads))
 
-    def detect(self, rgb: NDArray[np.uint8], *, max_hands: int) -> list[Detection]:
-        """What may be hands of a picture, the surest first."""
+    def detect(
+        self, rgb: NDArray[np.uint8], *, max_hands: int, tiles: int | str = 1
+    ) -> list[Detection]:
+        """What may be hands of a picture, the surest first.
+
+        Args:
+            rgb: [H, W, 3] uint8.
+            max_hands: most detections.
+            tiles: along the longer side, which are looked at besides the whole picture, or "auto".
+        """
         height, width = rgb.shape[:2]
-        whole = (-0.5, -0.5, width - 0.5, height - 0.5)
-        affine = crop_from_image(*square_around(whole), self.size_px)
-        return self._detections(rgb, affine)[:max_hands]
+        size_px = (width, height)
+        whole = square_around((-0.5, -0.5, width - 0.5, height - 0.5))
+        seen = [Seen(one) for one in self._detections(rgb, whole)]
+        for number, square in enumerate(squares(size_px, tiles, input_px=self.size_px), start=1):
+            for one in self._detections(rgb, square):
+                seen.append(Seen(one, number, is_cut(one.box, square, size_px)))
+        return merged(seen, OVERLAP)[:max_hands]
 
     def p_right_in(self, rgb: NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
         """How likely the hand in a box is a right one, 0..1."""
@@ -81,7 +95,9 @@ class Detector:
         output = self.backend.run(cut(rgb, affine, self.size_px)[None])
         return checked(output, task="hand_detector")
 
-    def _detections(self, rgb, affine) -> list[Detection]:
+    def _detections(self, rgb, square: Square) -> list[Detection]:
+        """Those in a square of the picture, the surest first."""
+        affine = crop_from_image(*square, self.size_px)
         output = self._run(rgb, affine)
         rows, columns = np.nonzero(output["score"] >= self.threshold)
         scores = output["score"][rows, columns]
@@ -104,6 +120,11 @@ def _score(backend: Backend, name: str, default: float) -> float:
     if not is_number(value) or not 0.0 <= value <= 1.0:
         raise UserError(f"A detector says `{name}` of 0 to 1. Received: {shown(value)}")
     return float(value)
+
+
+def spare_hands(tiles: int | str) -> int:
+    """How many more detections than hands are asked for are read."""
+    return SPARE_HANDS if tiles == 1 else TILED_SPARE_HANDS
 
 
 def handedness_of(p_right: float) -> str:

@@ -66,6 +66,14 @@ def check_picture(rgb: NDArray[np.uint8]) -> None:
         raise ValueError(f"`rgb` must hold uint8 of 0..255. Received: {rgb.dtype}")
 
 
+def check_handedness(handedness: str) -> None:
+    """Raise ValueError unless this is "auto" or one of `HANDEDNESSES`."""
+    if handedness not in ("auto", *HANDEDNESSES):
+        raise ValueError(
+            f"`handedness` must be auto, left or right. Received: handedness={handedness!r}"
+        )
+
+
 def check_box(box: Sequence[float], rgb: NDArray[np.uint8]) -> Box:
     """The box as floats.
 

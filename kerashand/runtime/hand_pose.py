@@ -29,10 +29,11 @@ from kerashand.runtime.backends import (
     load_backend,
 )
 from kerashand.runtime.crop import crop_from_image, cut, square_around
-from kerashand.runtime.detector import SPARE_HANDS, Detection, Detector, handedness_of
+from kerashand.runtime.detector import Detection, Detector, handedness_of, spare_hands
 from kerashand.runtime.estimates import Estimate, mean_joints, mean_p_right, pass_weights
-from kerashand.runtime.hand import HANDEDNESSES, Hand, check_box, check_camera, check_picture
+from kerashand.runtime.hand import Hand, check_box, check_camera, check_handedness, check_picture
 from kerashand.runtime.recipe import Recipe
+from kerashand.runtime.tiles import checked_tiles, distinct
 from kerashand.runtime.views import View, fits, view_of_joints
 from kerashand.skeleton import SCALE_BONES
 
@@ -98,14 +99,17 @@ class HandPose:
         """Whether a detection is a hand, by the detector's score and that of the pose model."""
         return detection.score * hand.score >= self.least_score
 
-    def detect(self, rgb: NDArray[np.uint8], *, max_hands: int = 2) -> list[Detection]:
+    def detect(
+        self, rgb: NDArray[np.uint8], *, max_hands: int = 2, tiles: int | str = 1
+    ) -> list[Detection]:
         """What may be hands in a picture [H, W, 3] uint8 RGB, the surest first.
 
-        The pose model decides: `read`, and `is_hand`.
+        The pose model decides: `read`, and `is_hand`. `tiles` is as for `predict`.
         """
         check_picture(rgb)
         check_count("max_hands", max_hands)
-        return self._need_detector("A picture without a box").detect(rgb, max_hands=max_hands)
+        detector = self._need_detector("A picture without a box")
+        return detector.detect(rgb, max_hands=max_hands, tiles=checked_tiles(tiles, max_hands))
 
     def predict(
         self,
@@ -117,6 +121,7 @@ class HandPose:
         scale_mm: float | None = None,
         root_depth_mm: float | None = None,
         max_hands: int = 2,
+        tiles: int | str | None = None,
         passes: int | None = None,
     ) -> list[Hand]:
         """Find the hands of a picture and their joints.
@@ -130,6 +135,9 @@ class HandPose:
             root_depth_mm: depth of the wrist along the camera's axis, where a sensor measured it;
                 it is solved for otherwise. Needs a box, intrinsics and `scale_mm`.
             max_hands: most hands that are looked for.
+            tiles: so many overlapping tiles along the picture's longer side are looked at besides
+                the whole; "auto" chooses the number by the size, so that small hands are found.
+                None: 1, which is the whole alone, for up to 3 hands, else 3.
             passes: runs of the network on a hand, whose joints are averaged; None is the number in
                 the model's recipe. The first sees the box, the next the joints of the one before,
                 closer and with the fingers up, the third and the fourth turned a little. A run more
@@ -144,26 +152,31 @@ class HandPose:
         """
         check_picture(rgb)
         check_count("max_hands", max_hands)
+        tiles = checked_tiles(tiles, max_hands)
         if passes is not None:
             check_count("passes", passes)
         check_camera(intrinsics, scale_mm, root_depth_mm)
         if root_depth_mm is not None and (box is None or intrinsics is None or scale_mm is None):
             raise ValueError("`root_depth_mm` is of one hand: it needs box, intrinsics, scale_mm.")
-        if handedness not in ("auto", *HANDEDNESSES):
-            raise ValueError(
-                f"`handedness` must be auto, left or right. Received: handedness={handedness!r}"
-            )
+        check_handedness(handedness)
         camera = {"intrinsics": intrinsics, "scale_mm": scale_mm}
         if box is not None:
             given = self._given(rgb, box, handedness)
             return [self.read(rgb, given, passes=passes, root_depth_mm=root_depth_mm, **camera)]
+        options = {"max_hands": max_hands, "tiles": tiles, "passes": passes}
+        return self._found(rgb, handedness, **options, **camera)
+
+    def _found(self, rgb, handedness: str, *, max_hands: int, tiles, passes, **camera):
+        """The hands that the detector finds and the pose model takes for some."""
         hands = []
-        for detection in self.detect(rgb, max_hands=max_hands + SPARE_HANDS):
+        for detection in self.detect(rgb, max_hands=max_hands + spare_hands(tiles), tiles=tiles):
             if handedness != "auto":
                 detection = dataclasses.replace(detection, handedness=handedness, p_right=None)
             hand = self.read(rgb, detection, passes=passes, least_score=self.least_score, **camera)
             if self.is_hand(detection, hand):
                 hands.append(hand)
+        if tiles != 1:
+            hands = distinct(hands, self.recipe.doubled)
         return sorted(hands, key=lambda hand: -hand.score)[:max_hands]
 
     def predict_batch(

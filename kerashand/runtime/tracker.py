@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.metrics_detection import box_overlap
 from kerashand.runtime.backends import check_count, is_number
-from kerashand.runtime.detector import SPARE_HANDS, handedness_of, in_picture
+from kerashand.runtime.detector import handedness_of, in_picture, spare_hands
 from kerashand.runtime.estimates import logit, probability
 from kerashand.runtime.hand import Hand, check_camera, check_picture
 from kerashand.runtime.hand_pose import HandPose
 from kerashand.runtime.smoothing import OneEuroFilter
+from kerashand.runtime.tiles import checked_tiles
 
 
 @dataclasses.dataclass
@@ -49,6 +50,7 @@ class HandTracker:
     Args:
         pose: with a detector.
         max_hands: most hands that are followed.
+        tiles: as for `HandPose.predict`, where new hands are looked for.
         smooth: whether One-Euro filters smooth joints, and with them the box, over time.
         intrinsics, scale_mm: as for `HandPose.predict`.
 
@@ -61,6 +63,7 @@ class HandTracker:
         pose: HandPose,
         *,
         max_hands: int = 2,
+        tiles: int | str | None = None,
         smooth: bool = True,
         intrinsics: ArrayLike | None = None,
         scale_mm: float | None = None,
@@ -68,6 +71,7 @@ class HandTracker:
         self.pose, self.max_hands, self.smooth = pose, max_hands, smooth
         self.recipe = pose.recipe
         check_count("max_hands", max_hands)
+        self.tiles = checked_tiles(tiles, max_hands)
         check_camera(intrinsics, scale_mm)
         self.intrinsics, self.scale_mm = intrinsics, scale_mm
         self._tracks: list[_Track] = []
@@ -106,7 +110,8 @@ class HandTracker:
 
     def _search(self, rgb: NDArray[np.uint8]) -> None:
         recipe = self.recipe
-        detections = self.pose.detect(rgb, max_hands=self.max_hands + SPARE_HANDS)
+        most = self.max_hands + spare_hands(self.tiles)
+        detections = self.pose.detect(rgb, max_hands=most, tiles=self.tiles)
         for track in self._tracks:
             visible = any(
                 box_overlap(track.hand.box, one.box) >= recipe.same_hand for one in detections
