@@ -1,8 +1,9 @@
-"""Packages that the base install leaves out: what an export needs of them."""
+"""Packages that the base install leaves out, and what needs them."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 
 from kerashand.errors import UserError
 
@@ -24,14 +25,28 @@ def check_export(form: str, precision: str) -> None:
     Raises:
         UserError: naming those that are not installed.
     """
+    check_packages(f"{form} in {precision}", needed_to_export(form, precision), extra="export")
+
+
+def check_packages(what: str, packages: Iterable[str], *, extra: str) -> None:
+    """Look for packages without importing them.
+
+    Args:
+        what: what needs them.
+        packages: their names on PyPI; those of their modules have _ for -.
+        extra: the extra of setup.cfg that they belong to.
+
+    Raises:
+        UserError: naming those that are not installed.
+    """
     missing = [
         package
-        for package in needed_to_export(form, precision)
+        for package in packages
         if importlib.util.find_spec(package.replace("-", "_")) is None
     ]
     if missing:
         raise UserError(
-            f"{form} in {precision} needs {' and '.join(missing)}, which the base install leaves "
-            'out: pip install -e ".[export]" in the folder of the project, or pip install '
+            f"{what} needs {' and '.join(missing)}, which the base install leaves "
+            f'out: pip install -e ".[{extra}]" in the folder of the project, or pip install '
             f"{' '.join(missing)}."
         )
