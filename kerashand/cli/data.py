@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from kerashand import __version__
+from kerashand.cli import imports
 from kerashand.cli.arguments import (
     RESUMABLE,
     add_config_arguments,
@@ -114,6 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--least-score", type=float, default=0.8, help="hands below it are left out (default: 0.8)"
     )
     label.set_defaults(run=run_label)
+    imports.add_parsers(commands)
     return parser
 
 

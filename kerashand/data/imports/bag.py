@@ -1,0 +1,264 @@
+"""ROS bags with colour and depth: of RealSense's own programs, of realsense2_camera and others.
+
+RealSense's own files have topics such as /device_0/sensor_1/Color_0/image/data, and beside each
+info/camera_info and tf/0; the latter leads from a reference to the camera (librealsense,
+media/ros). Drivers publish /camera/color/image_raw with /camera/color/camera_info beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kerashand.data.imports import ros_messages as ros
+from kerashand.data.imports.bag_file import BagFile, opened
+from kerashand.data.imports.lens import Lens
+from kerashand.data.imports.source import METRES_UNIT_MM, Cameras, Options, Shot, Source, Transform
+from kerashand.errors import UserError
+
+COLOUR_WORDS, DEPTH_WORD = {"color", "colour", "rgb"}, "depth"
+REGISTERED = re.compile("aligned_depth|depth_registered|registered_depth|depth_to_(rgb|color)")
+OTHER_VIEW = re.compile("(rgb|color)_to_depth|infra|confidence|theora|points")
+TRANSPORTS = ("compressed", "compressedDepth")
+SDK = re.compile(r"(/device_\d+/sensor_\d+)/[^/]+_\d+/image/data")
+"""RealSense's own topics, and the sensor's part of the name."""
+STATIC = "/tf_static"
+MOST_TRANSFORMS = 10_000
+SAME_CLOCK_S = 1.0
+"""Headers of colour and depth begin no farther apart if they are of one clock."""
+MOST_LISTED = 20
+
+
+@contextlib.contextmanager
+def open_source(path: Path, options: Options) -> Iterator[Source]:
+    """Open a bag.
+
+    Raises:
+        UserError: if topics, cameras or the transform between them are missing.
+    """
+    options.refuse("a ROS bag", "depth")
+    with opened(path) as bag, opened(path) as other:  # one for each camera: both go through
+        colour = _topic(bag, options.colour_topic, "colour", _colour_rank)
+        depth = _topic(bag, options.depth_topic, "depth", _depth_rank)
+        notes = [f"colour is {colour}, depth is {depth}."]
+        first = {topic: _first(bag, topic) for topic in (colour, depth)}
+        sizes = {topic: ros.size_of(topic, message) for topic, message in first.items()}
+        metres = ros.is_metres(first[depth])
+
+        def own() -> Cameras:
+            cameras = _cameras(bag, (colour, depth), first, sizes, notes)
+            if options.unit_mm is None:
+                return cameras if metres else replace(cameras, unit_mm=_unit_mm(bag, depth, notes))
+            return cameras
+
+        cameras = options.choose(own, colour_px=sizes[colour], depth_px=sizes[depth])
+        if metres:
+            notes.append(f"depth was in metres: written in units of {cameras.unit_mm:g} mm.")
+        stamps = [ros.stamp_s(message) for message in first.values()]
+        headers = min(stamps) > 0 and abs(stamps[0] - stamps[1]) <= SAME_CLOCK_S
+        if not headers:
+            notes.append("times are those of recording: the headers have none of one clock.")
+        yield Source(
+            cameras,
+            _shots(bag, colour, ros.colour_of, headers=headers),
+            _shots(other, depth, partial(_depth, cameras.unit_mm), headers=headers),
+            tuple(notes),
+            bag.count(colour),
+        )
+
+
+def _depth(unit_mm: float, name: str, message: Any) -> NDArray:
+    return ros.depth_of(name, message, unit_mm)
+
+
+def _shots(
+    bag: BagFile, topic: str, read: Callable[[str, Any], NDArray], *, headers: bool
+) -> Iterator[Shot]:
+    for time_s, message in bag.messages(topic):
+        name = f"{topic} at {time_s:.3f} s"
+        time_s = ros.stamp_s(message) if headers else time_s
+        yield Shot(time_s, name, partial(read, name, message))
+
+
+def _first(bag: BagFile, topic: str) -> Any:
+    message = bag.first(topic)
+    if message is None:
+        raise UserError(f"{bag.path}: {topic} holds no messages.")
+    return message
+
+
+# ------------------------------------------------------------------------------------- topics
+
+
+def _topic(
+    bag: BagFile, given: str | None, kind: str, rank: Callable[[str, str], int | None]
+) -> str:
+    """The topic of colour or depth pictures."""
+    pictures = {t: c for t, c in bag.types.items() if c in (ros.IMAGE, ros.COMPRESSED)}
+    if given is not None:
+        if given in pictures:
+            return given
+        raise UserError(f"{bag.path} has no pictures in {given}.{_listed(pictures)}")
+    ranks = {topic: rank(topic, kind) for topic, kind in pictures.items() if bag.count(topic)}
+    ranks = {topic: place for topic, place in ranks.items() if place is not None}
+    best = [topic for topic, place in ranks.items() if place == min(ranks.values())]
+    if len(best) == 1:
+        return best[0]
+    why = "no topic" if not best else f"{len(best)} topics"
+    raise UserError(
+        f"{bag.path} has {why} that may be {kind}. Name it by --{kind}-topic.{_listed(pictures)}"
+    )
+
+
+def _listed(topics: Iterable[str]) -> str:
+    names = sorted(topics)
+    if not names:
+        return " It holds no pictures at all."
+    return f" Pictures are in: {', '.join(names[:MOST_LISTED])}"
+
+
+def _words(topic: str) -> set[str]:
+    return set(re.split("[/_]", topic.lower()))
+
+
+def _packed(kind: str) -> int:
+    """Raw pictures come before packed ones, which may have lost something."""
+    return 0 if kind == ros.IMAGE else 1
+
+
+def _colour_rank(topic: str, kind: str) -> int | None:
+    words = _words(topic)
+    if not words & COLOUR_WORDS or DEPTH_WORD in words or OTHER_VIEW.search(topic.lower()):
+        return None
+    straight = "rect" in words
+    return 2 * _packed(kind) + (not straight)
+
+
+def _depth_rank(topic: str, kind: str) -> int | None:
+    if DEPTH_WORD not in _words(topic) or OTHER_VIEW.search(topic.lower()):
+        return None
+    packed = 0 if kind == ros.IMAGE else 1 if topic.endswith("compressedDepth") else 2
+    return packed + (0 if REGISTERED.search(topic.lower()) else 3)
+
+
+# ------------------------------------------------------------------------------------- cameras
+
+
+def _cameras(
+    bag: BagFile,
+    topics: tuple[str, str],
+    first: dict[str, Any],
+    sizes: dict[str, tuple[int, int]],
+    notes: list[str],
+) -> Cameras:
+    """The cameras of topics of colour and depth, with the unit of depth in metres."""
+    colour, depth = topics
+    lens = _lens(bag, colour, sizes[colour])
+    frames = [first[topic].header.frame_id.strip("/") for topic in topics]
+    own = SDK.fullmatch(depth) is not None
+    if REGISTERED.search(depth.lower()) or (frames[0] == frames[1] != "" and not own):
+        notes.append("depth is registered to colour.")
+        return Cameras.registered(lens, sizes[depth], METRES_UNIT_MM)
+    depth_lens = _lens(bag, depth, sizes[depth])
+    return Cameras(lens, depth_lens, METRES_UNIT_MM, _between(bag, topics, frames, notes))
+
+
+def _camera_info(topic: str) -> str:
+    """The topic of the camera that takes the pictures of a topic."""
+    if SDK.fullmatch(topic):
+        return topic.removesuffix("image/data") + "info/camera_info"
+    parts = topic.split("/")
+    if parts[-1] in TRANSPORTS:
+        parts.pop()
+    return "/".join([*parts[:-1], "camera_info"])
+
+
+def _lens(bag: BagFile, topic: str, size_px: tuple[int, int]) -> Lens:
+    name = _camera_info(topic)
+    info = bag.first(name) if name in bag.types else None
+    if info is None:
+        raise UserError(f"{bag.path} has no {name}, the camera of {topic}. Give it by --camera.")
+    picture = topic.removesuffix("/compressed").removesuffix("/compressedDepth").split("/")[-1]
+    lens = ros.lens_of(name, info, rectified="rect" in _words(picture))
+    if lens.size_px != size_px:
+        raise UserError(
+            f"{bag.path}: {name} is of pictures of {lens.size_px}, {topic} has {size_px}."
+        )
+    return lens
+
+
+def _unit_mm(bag: BagFile, depth: str, notes: list[str]) -> float:
+    match = SDK.fullmatch(depth)
+    option = rf"{match[1]}/option/depth[ _]units/value" if match else "$^"
+    for topic in bag.types:
+        if re.fullmatch(option, topic, re.IGNORECASE) and (message := bag.first(topic)):
+            unit_mm = round(1000.0 * float(message.data), 6)
+            notes.append(f"a depth value of 1 is {unit_mm:g} mm, as the camera was set.")
+            return unit_mm
+    notes.append("assumed: a depth value of 1 is 1 mm, as ROS has it (--unit-mm).")
+    return 1.0
+
+
+def _between(
+    bag: BagFile, topics: tuple[str, str], frames: list[str], notes: list[str]
+) -> Transform:
+    """Where the depth camera stands beside the colour camera."""
+    if all(SDK.fullmatch(topic) for topic in topics):
+        colour, depth = (_reference(bag, topic) for topic in topics)
+        notes.append("cameras, and the transform between them, are those in the file.")
+        return colour.after(depth.inverse())
+    for topic, kind in bag.types.items():
+        namespace, found, _ = topic.partition("extrinsics/depth_to_color")
+        if found and kind.endswith("/Extrinsics") and topics[1].startswith(namespace):
+            notes.append(f"the transform between the cameras is {topic}.")
+            return ros.extrinsics_of(_first(bag, topic))
+    if STATIC in bag.types:
+        found = _static(bag, *frames)
+        if found is not None:
+            notes.append(f"the transform between the cameras is that of {STATIC}.")
+            return found
+    raise UserError(
+        f"{bag.path} does not say where the depth camera stands beside the colour camera "
+        f"(no extrinsics/depth_to_color, no {STATIC} from {frames[1]!r} to {frames[0]!r}). Record "
+        "aligned depth, or give the cameras by --camera."
+    )
+
+
+def _reference(bag: BagFile, topic: str) -> Transform:
+    """What leads from the reference of RealSense's file to the camera of a topic."""
+    names = [n for n in bag.types if n.startswith(topic.removesuffix("image/data") + "tf/")]
+    if len(names) != 1:
+        raise UserError(f"{bag.path} has no transform of {topic}. Give the cameras by --camera.")
+    return ros.transform_of(_first(bag, names[0]))
+
+
+def _static(bag: BagFile, colour: str, depth: str) -> Transform | None:
+    """Through /tf_static, in which a transform leads from a child frame to its parent."""
+    steps: dict[str, list[tuple[str, Transform]]] = {}
+    count = 0
+    for _, message in bag.messages(STATIC):
+        for stamped in message.transforms:
+            move = ros.transform_of(stamped.transform)
+            parent, child = (
+                n.strip("/") for n in (stamped.header.frame_id, stamped.child_frame_id)
+            )
+            steps.setdefault(child, []).append((parent, move))
+            steps.setdefault(parent, []).append((child, move.inverse()))
+            count += 1
+            if count > MOST_TRANSFORMS:
+                return None
+    known, waiting = {depth: Transform.still()}, [depth]
+    while waiting:
+        frame = waiting.pop()
+        for neighbour, move in steps.get(frame, []):
+            if neighbour not in known:
+                known[neighbour] = move.after(known[frame])
+                waiting.append(neighbour)
+    return known.get(colour)
