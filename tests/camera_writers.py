@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import struct
 import zipfile
 from pathlib import Path
@@ -215,6 +217,81 @@ def write_realsense(path, pictures, *, k=(COLOUR_K, DEPTH_K), unit_m=0.001, **co
                 # Headers hold the camera's clock, the file counts from its beginning.
                 bag.image(f"{topic}/image/data", picture, encoding, 1600000000.0 + time_s,
                           frame="0", log_s=time_s)  # fmt: skip
+
+
+def write_realsense_db3(path, pictures, *, bare):
+    """A file of newer programs: texts, and pictures of ROS 2 or (`bare`) nothing but pixels."""
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    rows = []
+
+    def text(topic, content, name):
+        if bare:
+            rows.append((topic, f"librealsense/{name}", 0, content.encode()))
+        else:
+            kind = "std_msgs/msg/String"
+            message = store.types[kind](data=content)
+            rows.append((topic, kind, 0, bytes(store.serialize_cdr(message, kind))))
+
+    def listed(values):
+        return ",".join(f"{value:.9f}" for value in np.ravel(values))
+
+    middle = "info/" if bare else ""
+    for topic, k, pose, encoding in (
+        (SDK_COLOUR, COLOUR_K, (TURN, SHIFT_MM), ("RGB8", "rgb8")),
+        (SDK_DEPTH, DEPTH_K, (np.eye(3), np.zeros(3)), ("Z16", "mono16")),
+    ):
+        shots_ = pictures[topic == SDK_DEPTH]
+        height, width = shots_[0][1].shape[:2]
+        text(f"{topic}/info", f"is_recommended=true;encoding={encoding[0]};fps=30", "stream_info")
+        text(
+            f"{topic}/{middle}camera_info",
+            f"width={width};height={height};fx={k[0, 0]};ppx={k[0, 2]};fy={k[1, 1]};"
+            f"ppy={k[1, 2]};model=Inverse Brown Conrady;coeffs=0,0,0,0,0",
+            "camera_info",
+        )
+        pose_text = f"rotation={listed(pose[0].T)};translation={listed(pose[1] / 1000)}"
+        text(f"{topic}/tf/{'' if bare else 'ref_'}0", pose_text, "extrinsics")
+        for time_s, picture in shots_:
+            data = np.frombuffer(picture.tobytes(), np.uint8)
+            kind, content = "librealsense/raw_frame", picture.tobytes()
+            if not bare:
+                kind = "sensor_msgs/msg/Image"
+                stamp = store.types["builtin_interfaces/msg/Time"](
+                    sec=5, nanosec=round(time_s * 1e9)
+                )
+                header = store.types["std_msgs/msg/Header"](stamp=stamp, frame_id="0")
+                message = store.types[kind](
+                    header=header, height=height, width=width, encoding=encoding[1],
+                    is_bigendian=0, step=len(data) // height, data=data,
+                )  # fmt: skip
+                content = bytes(store.serialize_cdr(message, kind))
+            rows.append((f"{topic}/image/data", kind, round(time_s * 1e9), content))
+    text("/device_0/sensor_0/option/Depth_Units/value", "0.000250", "option")
+    _write_db3(path, rows)
+
+
+def _write_db3(path, rows):
+    with contextlib.closing(sqlite3.connect(path)) as base, base:
+        base.execute(
+            "CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL, "
+            "serialization_format TEXT NOT NULL, offered_qos_profiles TEXT NOT NULL)"
+        )
+        base.execute(
+            "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, "
+            "timestamp INTEGER NOT NULL, data BLOB NOT NULL)"
+        )
+        ids = {}
+        for topic, kind, _, _ in rows:
+            if topic not in ids:
+                ids[topic] = len(ids) + 1
+                base.execute("INSERT INTO topics VALUES(?,?,?,'cdr','')", (ids[topic], topic, kind))
+        for topic, _, time_ns, content in rows:
+            base.execute(
+                "INSERT INTO messages(topic_id, timestamp, data) VALUES(?,?,?)",
+                (ids[topic], time_ns, content),
+            )
 
 
 def shots(times, picture, **more):

@@ -113,6 +113,22 @@ def test_a_file_of_realsense(imported, tmp_path):
     assert load_recording(folder).unit_mm == 0.125
 
 
+@pytest.mark.parametrize("bare", [False, True])
+def test_newer_files_of_realsense(imported, tmp_path, bare):
+    pytest.importorskip("rosbags")
+    path = tmp_path / "a.db3"
+    both = (files.shots(TIMES, files.colour_picture), files.shots(TIMES, files.depth_picture))
+    files.write_realsense_db3(path, both, bare=bare)
+    _, folder = imported(path)
+    check_colour(folder, [0, 1, 2])
+    check_depth(folder, [files.depth_picture(n) for n in range(3)])
+    check_between(folder)
+    said = held(folder)
+    np.testing.assert_allclose(numbers(said["colour"]), COLOUR_K)
+    np.testing.assert_allclose(numbers(said["depth"]), DEPTH_K)
+    assert said["depth"]["unit_mm"] == 0.25
+
+
 def test_frames_are_paired_by_time(imported, refused, tmp_path):
     path = realsense(tmp_path / "a.bag", depth_times=(0.015, 0.040, 0.200, 0.210))
     out, folder = imported(path, "--wrist-middle-mcp-mm", 88.5)

@@ -1,8 +1,7 @@
 """ROS bags with colour and depth: of RealSense's own programs, of realsense2_camera and others.
 
-RealSense's own files have topics such as /device_0/sensor_1/Color_0/image/data, and beside each
-info/camera_info and tf/0; the latter leads from a reference to the camera (librealsense,
-media/ros). Drivers publish /camera/color/image_raw with /camera/color/camera_info beside it.
+Drivers publish /camera/color/image_raw with /camera/color/camera_info beside it; RealSense's own
+topics are those of `bag_realsense`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from kerashand.data.imports import bag_realsense as realsense
 from kerashand.data.imports import ros_messages as ros
 from kerashand.data.imports.bag_file import BagFile, opened
 from kerashand.data.imports.lens import Lens
@@ -27,8 +27,6 @@ COLOUR_WORDS, DEPTH_WORD = {"color", "colour", "rgb"}, "depth"
 REGISTERED = re.compile("aligned_depth|depth_registered|registered_depth|depth_to_(rgb|color)")
 OTHER_VIEW = re.compile("(rgb|color)_to_depth|infra|confidence|theora|points")
 TRANSPORTS = ("compressed", "compressedDepth")
-SDK = re.compile(r"(/device_\d+/sensor_\d+)/[^/]+_\d+/image/data")
-"""RealSense's own topics, and the sensor's part of the name."""
 STATIC = "/tf_static"
 MOST_TRANSFORMS = 10_000
 SAME_CLOCK_S = 1.0
@@ -48,7 +46,7 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
         colour = _topic(bag, options.colour_topic, "colour", _colour_rank)
         depth = _topic(bag, options.depth_topic, "depth", _depth_rank)
         notes = [f"colour is {colour}, depth is {depth}."]
-        first = {topic: _first(bag, topic) for topic in (colour, depth)}
+        first = {t: _picture(bag, t, _first(bag, t)) for t in (colour, depth)}
         sizes = {topic: ros.size_of(topic, message) for topic, message in first.items()}
         metres = ros.is_metres(first[depth])
 
@@ -82,6 +80,7 @@ def _shots(
     bag: BagFile, topic: str, read: Callable[[str, Any], NDArray], *, headers: bool
 ) -> Iterator[Shot]:
     for time_s, message in bag.messages(topic):
+        message = _picture(bag, topic, message)
         name = f"{topic} at {time_s:.3f} s"
         time_s = ros.stamp_s(message) if headers else time_s
         yield Shot(time_s, name, partial(read, name, message))
@@ -94,6 +93,10 @@ def _first(bag: BagFile, topic: str) -> Any:
     return message
 
 
+def _picture(bag: BagFile, topic: str, message: Any) -> Any:
+    return realsense.picture_of(bag, topic, message) if isinstance(message, bytes) else message
+
+
 # ------------------------------------------------------------------------------------- topics
 
 
@@ -101,7 +104,8 @@ def _topic(
     bag: BagFile, given: str | None, kind: str, rank: Callable[[str, str], int | None]
 ) -> str:
     """The topic of colour or depth pictures."""
-    pictures = {t: c for t, c in bag.types.items() if c in (ros.IMAGE, ros.COMPRESSED)}
+    known = (ros.IMAGE, ros.COMPRESSED, *realsense.RAW_TYPES)
+    pictures = {topic: name for topic, name in bag.types.items() if name in known}
     if given is not None:
         if given in pictures:
             return given
@@ -130,7 +134,7 @@ def _words(topic: str) -> set[str]:
 
 def _packed(kind: str) -> int:
     """Raw pictures come before packed ones, which may have lost something."""
-    return 0 if kind == ros.IMAGE else 1
+    return 1 if kind == ros.COMPRESSED else 0
 
 
 def _colour_rank(topic: str, kind: str) -> int | None:
@@ -144,7 +148,7 @@ def _colour_rank(topic: str, kind: str) -> int | None:
 def _depth_rank(topic: str, kind: str) -> int | None:
     if DEPTH_WORD not in _words(topic) or OTHER_VIEW.search(topic.lower()):
         return None
-    packed = 0 if kind == ros.IMAGE else 1 if topic.endswith("compressedDepth") else 2
+    packed = 0 if kind != ros.COMPRESSED else 1 if topic.endswith("compressedDepth") else 2
     return packed + (0 if REGISTERED.search(topic.lower()) else 3)
 
 
@@ -162,58 +166,51 @@ def _cameras(
     colour, depth = topics
     lens = _lens(bag, colour, sizes[colour])
     frames = [first[topic].header.frame_id.strip("/") for topic in topics]
-    own = SDK.fullmatch(depth) is not None
-    if REGISTERED.search(depth.lower()) or (frames[0] == frames[1] != "" and not own):
+    if REGISTERED.search(depth.lower()) or (
+        frames[0] == frames[1] != "" and not realsense.is_own(depth)
+    ):
         notes.append("depth is registered to colour.")
         return Cameras.registered(lens, sizes[depth], METRES_UNIT_MM)
     depth_lens = _lens(bag, depth, sizes[depth])
     return Cameras(lens, depth_lens, METRES_UNIT_MM, _between(bag, topics, frames, notes))
 
 
-def _camera_info(topic: str) -> str:
-    """The topic of the camera that takes the pictures of a topic."""
-    if SDK.fullmatch(topic):
-        return topic.removesuffix("image/data") + "info/camera_info"
-    parts = topic.split("/")
-    if parts[-1] in TRANSPORTS:
-        parts.pop()
-    return "/".join([*parts[:-1], "camera_info"])
-
-
 def _lens(bag: BagFile, topic: str, size_px: tuple[int, int]) -> Lens:
-    name = _camera_info(topic)
-    info = bag.first(name) if name in bag.types else None
-    if info is None:
-        raise UserError(f"{bag.path} has no {name}, the camera of {topic}. Give it by --camera.")
-    picture = topic.removesuffix("/compressed").removesuffix("/compressedDepth").split("/")[-1]
-    lens = ros.lens_of(name, info, rectified="rect" in _words(picture))
+    if realsense.is_own(topic):
+        lens = realsense.lens_of(bag, topic)
+    else:
+        *parts, picture = topic.split("/")
+        if picture in TRANSPORTS:
+            *parts, picture = parts
+        name = "/".join([*parts, "camera_info"])
+        info = bag.first(name) if name in bag.types else None
+        if info is None:
+            raise UserError(f"{bag.path} has no {name}, the camera of {topic}. Give --camera.")
+        lens = ros.lens_of(name, info, rectified="rect" in _words(picture))
     if lens.size_px != size_px:
         raise UserError(
-            f"{bag.path}: {name} is of pictures of {lens.size_px}, {topic} has {size_px}."
+            f"{bag.path}: the camera of {topic} takes pictures of {lens.size_px}, there are those "
+            f"of {size_px}."
         )
     return lens
 
 
 def _unit_mm(bag: BagFile, depth: str, notes: list[str]) -> float:
-    match = SDK.fullmatch(depth)
-    option = rf"{match[1]}/option/depth[ _]units/value" if match else "$^"
-    for topic in bag.types:
-        if re.fullmatch(option, topic, re.IGNORECASE) and (message := bag.first(topic)):
-            unit_mm = round(1000.0 * float(message.data), 6)
-            notes.append(f"a depth value of 1 is {unit_mm:g} mm, as the camera was set.")
-            return unit_mm
-    notes.append("assumed: a depth value of 1 is 1 mm, as ROS has it (--unit-mm).")
-    return 1.0
+    unit_mm = realsense.unit_mm(bag, depth) if realsense.is_own(depth) else None
+    if unit_mm is None:
+        notes.append("assumed: a depth value of 1 is 1 mm, as ROS has it (--unit-mm).")
+        return 1.0
+    notes.append(f"a depth value of 1 is {unit_mm:g} mm, as the camera was set.")
+    return unit_mm
 
 
 def _between(
     bag: BagFile, topics: tuple[str, str], frames: list[str], notes: list[str]
 ) -> Transform:
     """Where the depth camera stands beside the colour camera."""
-    if all(SDK.fullmatch(topic) for topic in topics):
-        colour, depth = (_reference(bag, topic) for topic in topics)
+    if all(map(realsense.is_own, topics)):
         notes.append("cameras, and the transform between them, are those in the file.")
-        return colour.after(depth.inverse())
+        return realsense.between(bag, *topics)
     for topic, kind in bag.types.items():
         namespace, found, _ = topic.partition("extrinsics/depth_to_color")
         if found and kind.endswith("/Extrinsics") and topics[1].startswith(namespace):
@@ -229,14 +226,6 @@ def _between(
         f"(no extrinsics/depth_to_color, no {STATIC} from {frames[1]!r} to {frames[0]!r}). Record "
         "aligned depth, or give the cameras by --camera."
     )
-
-
-def _reference(bag: BagFile, topic: str) -> Transform:
-    """What leads from the reference of RealSense's file to the camera of a topic."""
-    names = [n for n in bag.types if n.startswith(topic.removesuffix("image/data") + "tf/")]
-    if len(names) != 1:
-        raise UserError(f"{bag.path} has no transform of {topic}. Give the cameras by --camera.")
-    return ros.transform_of(_first(bag, names[0]))
 
 
 def _static(bag: BagFile, colour: str, depth: str) -> Transform | None:
