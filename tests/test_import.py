@@ -530,12 +530,38 @@ def test_open3d(imported, refused, tmp_path):
     (tmp_path / "b" / "depth" / "0000001-1.png").rename(tmp_path / "b/depth/0000005-1.png")
     out, folder = imported(tmp_path / "b", out="b_out")
     assert held(folder)["depth"]["unit_mm"] == 0.25
-    assert "1 colour picture had no depth picture with the same number: left out." in out
+    assert "1 colour picture had no depth picture that belongs to it: left out." in out
     (tmp_path / "a" / "intrinsic.json").write_text('{"intrinsic_matrix": 3, "width": 9}')
     assert "the camera is of pictures of (9, None)" in refused(tmp_path / "a")
     (tmp_path / "a" / "intrinsic.json").unlink()
     assert "holds no JSON file with `intrinsic_matrix`" in refused(tmp_path / "a")
     assert "it is a recording already" in refused(folder, "--format", "open3d")
+
+
+@pytest.mark.parametrize(
+    ("colours", "depths", "what"),
+    [
+        (["20210326-10", "20210326-9"], ["20210326-10", "20210326-9"], "name"),
+        (["2-555", "1-777"], ["02-778", "01-556"], "first number"),
+        (["x_7_1", "x_7_2"], ["y_7_01", "y_7_02"], "last number"),
+        (["a", "b"], ["c", "d"], None),
+    ],
+)
+def test_names_that_belong_together(imported, refused, tmp_path, colours, depths, what):
+    """The first of each list belong together, and the second ones."""
+    for number, (colour, depth) in enumerate(zip(colours, depths, strict=True)):
+        write_picture(tmp_path / "c" / f"{colour}.png", files.colour_picture(number))
+        write_picture(tmp_path / "d" / f"{depth}.png", files.depth_picture(number, COLOUR_PX))
+    arguments = (tmp_path / "c", "--depth", tmp_path / "d", *PINHOLE)
+    if what is None:
+        assert "the names do not say which pictures belong together" in refused(*arguments)
+        return
+    out, folder = imported(*arguments)
+    assert f"colour and depth pictures with the same {what} belong together." in out
+    depth = pictures(folder, "depth")
+    assert len(depth) == 2
+    for name, bgr in pictures(folder, "colour").items():
+        assert abs(int(bgr[20, 20, 0]) - 20 * (depth[name][1, 0] // 1000)) < 6
 
 
 def test_redwood_assumes_a_primesense(imported, tmp_path):

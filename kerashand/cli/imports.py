@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerashand.data.imports import FORMATS
 from kerashand.errors import UserError, number_of
 from kerashand.files import user_path
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from kerashand.data.imports.source import Options
     from kerashand.data.imports.writer import Report
 
-_FORMATS = ("bag", "kinect", "record3d", "tum", "open3d", "pair")
 _PALM_MM = (50.0, 150.0)
 _PINHOLE = ("fx", "fy", "cx", "cy")
 
@@ -36,7 +36,7 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("path", metavar="FILE|FOLDER")
     parser.add_argument("out", metavar="OUT", help="the folder to write; it must not exist")
-    parser.add_argument("--format", choices=_FORMATS, help="(default: by what the file is)")
+    parser.add_argument("--format", choices=FORMATS, help="(default: by what the file is)")
     parser.add_argument(
         "--depth", metavar="PATH", help="video or folder of depth, where FILE is that of colour"
     )

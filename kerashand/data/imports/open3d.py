@@ -41,7 +41,8 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     colour = stills.list_pictures(folder, stills.COLOUR_SUFFIXES)
     depth = stills.list_pictures(root / "depth", stills.DEPTH_SUFFIXES)
     colour_px, depth_px = stills.size_of(colour[0]), stills.size_of(depth[0])
-    notes = ["colour and depth pictures with the same number belong together."]
+    colour_shots, depth_shots, note = stills.both_by_name(colour, depth)
+    notes = [note]
     cameras = options.choose(
         lambda: _cameras(root, colour_px, depth_px, notes), colour_px=colour_px, depth_px=depth_px
     )
@@ -49,7 +50,8 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
         notes.append(f"a depth value of 1 is {cameras.unit_mm:g} mm.")
     yield Source(
         cameras,
-        *stills.both_by_number(colour, depth),
+        colour_shots,
+        depth_shots,
         tuple(notes),
         len(colour),
         timed=False,

@@ -50,9 +50,8 @@ Stream = tuple[tuple[int, int], Iterable[Shot]]
 def _folders(colour: Path, depth: Path) -> tuple[tuple[Stream, Stream], list[str]]:
     colours = stills.list_pictures(colour, stills.COLOUR_SUFFIXES)
     depths = stills.list_pictures(depth, stills.DEPTH_SUFFIXES)
-    shots = stills.both_by_number(colours, depths)
+    *shots, note = stills.both_by_name(colours, depths)
     sizes = stills.size_of(colours[0]), stills.size_of(depths[0])
-    note = "colour and depth pictures with the same number belong together."
     return ((sizes[0], shots[0]), (sizes[1], shots[1])), [note]
 
 

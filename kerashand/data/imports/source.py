@@ -96,7 +96,7 @@ class Source:
         colour, depth: the pictures in the order of their times, each read once.
         notes: what was found in the file and what was assumed, a sentence each.
         frames: how many colour pictures there are; None if that is unknown.
-        timed: False if "times" are numbers, the same for pictures that belong together.
+        timed: False if "times" are whole numbers, the same for pictures that belong together.
     """
 
     cameras: Cameras

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,29 +78,49 @@ def list_pictures(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     return sorted(found, key=lambda path: natural_order(path.name))
 
 
-def numbered(paths: Iterable[Path]) -> list[tuple[int, Path]]:
-    """Pictures by the first number in their names, which says what belongs together.
+def both_by_name(colour: list[Path], depth: list[Path]) -> tuple[list[Shot], list[Shot], str]:
+    """Pictures of two folders, with the same "time" where they belong together by their names.
+
+    Returns:
+        Shots of colour and of depth in order, and a sentence that says what counted.
 
     Raises:
-        UserError: if one has none, or two have the same.
+        UserError: if names say nothing.
     """
-    numbers: dict[int, Path] = {}
-    for path in paths:
-        match = re.search("[0-9]{1,15}", path.stem)
-        if match is None:
-            raise UserError(f"{path} has no number in its name, which says what belongs together.")
-        if int(match[0]) in numbers:
-            raise UserError(f"{numbers[int(match[0])]} and {path} begin with the same number.")
-        numbers[int(match[0])] = path
-    return sorted(numbers.items())
-
-
-def both_by_number(colour: list[Path], depth: list[Path]) -> tuple[Iterator[Shot], Iterator[Shot]]:
-    """Pictures of two folders whose "times" are their numbers."""
-    return (
-        (colour_shot(path, number) for number, path in numbered(colour)),
-        (depth_shot(path, number) for number, path in numbered(depth)),
+    if {path.stem for path in colour} & {path.stem for path in depth}:
+        stems = sorted({path.stem for path in [*colour, *depth]}, key=natural_order)
+        keys, what = {stem: number for number, stem in enumerate(stems)}.__getitem__, "name"
+    else:
+        keys, what = _by_number(colour, depth)
+    shots = (
+        [shot(path, key) for key, path in sorted((keys(path.stem), path) for path in paths)]
+        for shot, paths in ((colour_shot, colour), (depth_shot, depth))
     )
+    return (*shots, f"colour and depth pictures with the same {what} belong together.")
+
+
+def _by_number(colour: list[Path], depth: list[Path]) -> tuple[Callable[[str], int], str]:
+    """What gives the number in a name that no other picture of a folder has, and which it is."""
+    for place, what in ((0, "first number"), (-1, "last number")):
+        keys = partial(_number, place=place)
+        if all(_differ(keys(path.stem) for path in paths) for paths in (colour, depth)):
+            return keys, what
+    raise UserError(
+        f"{colour[0]} and {depth[0]}: the names do not say which pictures belong together. Give "
+        "both the same names."
+    )
+
+
+def _number(stem: str, *, place: int) -> int | None:
+    """A number of a name."""
+    numbers = re.findall("[0-9]{1,15}", stem)
+    return int(numbers[place]) if numbers else None
+
+
+def _differ(keys: Iterable[int | None]) -> bool:
+    """Whether there are numbers, and no two are the same."""
+    numbers = list(keys)
+    return None not in numbers and len(set(numbers)) == len(numbers)
 
 
 def read_json(path: Path) -> Any:

@@ -20,7 +20,7 @@ from kerashand.picture_files import PictureError
 
 JPEG_QUALITY = 95
 SAME_NUMBER = 0.5
-"""How far apart numbers lie that are the same."""
+"""How far apart the "times" of pictures lie that belong together by their names."""
 MOST_TOLD = 5
 """Pictures that cannot be read and are named."""
 
@@ -201,7 +201,7 @@ def _write_picture(path: Path, picture: NDArray) -> None:
 
 def _judge(pairing: Pairing, report: Report, *, timed: bool) -> None:
     """Say what was left out; raise UserError if that is everything."""
-    limit = f"within {1000 * pairing.limit_s:g} ms" if timed else "with the same number"
+    limit = f"within {1000 * pairing.limit_s:g} ms" if timed else "that belongs to it"
     if not report.written:
         why = "it holds no pictures of both cameras."
         if report.left_out:
