@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kerashand.data.imports import bag_realsense as realsense
 from kerashand.data.imports import ros_messages as ros
-from kerashand.data.imports.bag_file import BagFile, opened
+from kerashand.data.imports.bag_file import STATIC_TYPE, BagFile, opened
 from kerashand.data.imports.lens import Lens
 from kerashand.data.imports.source import METRES_UNIT_MM, Cameras, Options, Shot, Source, Transform
 from kerashand.errors import UserError
@@ -104,8 +104,11 @@ def _topic(
     bag: BagFile, given: str | None, kind: str, rank: Callable[[str, str], int | None]
 ) -> str:
     """The topic of colour or depth pictures."""
-    known = (ros.IMAGE, ros.COMPRESSED, *realsense.RAW_TYPES)
-    pictures = {topic: name for topic, name in bag.types.items() if name in known}
+    pictures = {
+        topic: name
+        for topic, name in bag.types.items()
+        if name in (ros.IMAGE, ros.COMPRESSED) or realsense.is_bare(topic, name)
+    }
     if given is not None:
         if given in pictures:
             return given
@@ -183,7 +186,7 @@ def _lens(bag: BagFile, topic: str, size_px: tuple[int, int]) -> Lens:
         if picture in TRANSPORTS:
             *parts, picture = parts
         name = "/".join([*parts, "camera_info"])
-        info = bag.first(name) if name in bag.types else None
+        info = bag.first(name) if bag.types.get(name) == ros.CAMERA else None
         if info is None:
             raise UserError(f"{bag.path} has no {name}, the camera of {topic}. Give --camera.")
         lens = ros.lens_of(name, info, rectified="rect" in _words(picture))
@@ -216,7 +219,7 @@ def _between(
         if found and kind.endswith("/Extrinsics") and topics[1].startswith(namespace):
             notes.append(f"the transform between the cameras is {topic}.")
             return ros.extrinsics_of(_first(bag, topic))
-    if STATIC in bag.types:
+    if bag.types.get(STATIC) == STATIC_TYPE:
         found = _static(bag, *frames)
         if found is not None:
             notes.append(f"the transform between the cameras is that of {STATIC}.")

@@ -24,7 +24,6 @@ from kerashand.errors import UserError
 PICTURES = re.compile(r"((/device_\d+/sensor_\d+)/[^/]+_\d+)/image/data")
 """The camera's part of the name, and the sensor's."""
 RAW = "librealsense/raw_frame"
-RAW_TYPES = (RAW, RAW.replace("/", "/msg/"))
 INFOS, TRANSFORM, STREAM = ("info/camera_info", "camera_info"), r"tf/(ref_)?\d+", "info"
 UNITS = r"option/depth[ _]units/value"
 
@@ -32,6 +31,11 @@ UNITS = r"option/depth[ _]units/value"
 def is_own(topic: str) -> bool:
     """Whether RealSense's own programs name a topic of pictures like this."""
     return PICTURES.fullmatch(topic) is not None
+
+
+def is_bare(topic: str, kind: str) -> bool:
+    """Whether messages of a topic, of a type, are bare pixels."""
+    return is_own(topic) and kind in (RAW, RAW.replace("/", "/msg/"))
 
 
 def lens_of(bag: BagFile, topic: str) -> Lens:
@@ -46,8 +50,9 @@ def lens_of(bag: BagFile, topic: str) -> Lens:
     if info is None:
         raise UserError(f"{bag.path} has no camera of {topic}. Give it by --camera.")
     text = _text(info)
-    if text is None:
+    if text is None and bag.types[name] == ros.CAMERA:
         return ros.lens_of(name, info, rectified=False)
+    text = text or ""
     held = _fields(text)
     try:
         size = int(held["width"]), int(held["height"])
@@ -120,8 +125,9 @@ def _reference(bag: BagFile, topic: str) -> Transform:
     if message is None:
         raise UserError(f"{bag.path} has no transform of {topic}. Give the cameras by --camera.")
     text = _text(message)
-    if text is None:
+    if text is None and bag.types[names[0]] == ros.TRANSFORM:
         return ros.transform_of(message)
+    text = text or ""
     held = _fields(text)
     try:
         rotation = np.array(_numbers(held["rotation"])).reshape(3, 3).T  # it comes by columns

@@ -78,7 +78,8 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
 def _track(path: Path, container: Any, kind: str) -> Any:
     title, tag = TRACKS[kind]
     for stream in container.streams.video:
-        if stream.metadata.get("title", "").upper() == title or tag in stream.metadata:
+        named = stream.metadata.get("title", "").upper() == title or tag in stream.metadata
+        if named and stream.codec_context is not None:
             return stream
     raise UserError(
         f"{path} has no track {title}, which recordings of the Azure Kinect have. Colour and depth "

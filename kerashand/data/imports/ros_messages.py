@@ -20,6 +20,7 @@ from kerashand.errors import UserError
 from kerashand.picture_files import PictureError
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+CAMERA, TRANSFORM = "sensor_msgs/msg/CameraInfo", "geometry_msgs/msg/Transform"
 MOST_PIXELS = 1 << 26
 COLOURS = {
     "rgb8": (3, None),
