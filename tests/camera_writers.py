@@ -345,7 +345,7 @@ def write_kinect(path, colour, depth, calibration):
 
     Args:
         path: the file.
-        colour: (time_s, RGB).
+        colour: (time_s, RGB), or bytes in place of a JPEG file; not of the first one.
         depth: (time_s, values).
         calibration: what calibration.json holds; None leaves it out.
     """
@@ -367,7 +367,7 @@ def write_kinect(path, colour, depth, calibration):
         tags.append(ebml("7373", [target, ebml("67C8", said)]))
         for time_s, picture in shots_:
             if name == "COLOR":
-                content = jpeg(picture)
+                content = picture if isinstance(picture, bytes) else jpeg(picture)
             else:
                 content = (picture if name == "DEPTH" else picture + 1).astype(">u2").tobytes()
             block = bytes([0x80 | number, 0, 0, 0x80]) + content

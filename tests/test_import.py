@@ -406,6 +406,15 @@ def test_a_kinect_without_distortion_or_with_an_old_calibration(imported, tmp_pa
     assert colour["cy"] == pytest.approx(0.5107 * 720 - 0.5)
 
 
+def test_damaged_pictures_of_a_video_are_counted(imported, tmp_path, kinect_frames, caplog):
+    colour, depth = kinect_frames
+    colour = [colour[0], (0.02, b"no picture at all"), colour[1]]
+    files.write_kinect(tmp_path / "a.mkv", colour, depth, files.kinect_calibration())
+    _, folder = imported(tmp_path / "a.mkv")
+    assert len(pictures(folder, "depth")) == 2
+    assert "a.mkv is damaged in 1 place." in caplog.text
+
+
 def test_what_a_kinect_file_lacks(refused, tmp_path, kinect_frames):
     path = tmp_path / "a.mkv"
     files.write_kinect(path, *kinect_frames, None)

@@ -126,9 +126,10 @@ def test_ctrl_c_keeps_what_was_recorded(camera, tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_second_ctrl_c_keeps_nothing(camera, tmp_path):
+def test_a_second_ctrl_c_keeps_nothing(camera, tmp_path, capsys):
     camera.at[3] = lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)]
     assert record(tmp_path / "out", "--no-window") == 130
+    assert "Stopped: nothing was written." in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     assert camera.stopped
 

@@ -122,7 +122,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     arguments = build_parser().parse_args(argv)
-    return exit_code("kerashand-data", lambda: arguments.run(arguments), stopped=RESUMABLE)
+    stopped = getattr(arguments, "stopped", RESUMABLE)
+    return exit_code("kerashand-data", lambda: arguments.run(arguments), stopped=stopped)
 
 
 def run_sheet(arguments: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kerashand.data.imports.writer import Report
 
 _PALM_MM = (50.0, 150.0)
+_STOPPED = "Stopped: nothing was written."
 _PINHOLE = ("fx", "fy", "cx", "cy")
 
 
@@ -35,7 +36,7 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("path", metavar="FILE|FOLDER")
-    parser.add_argument("out", metavar="OUT", help="the folder to write; it must not exist")
+    parser.add_argument("out", metavar="OUT", help="the folder to write, a new one or an empty one")
     parser.add_argument("--format", choices=FORMATS, help="(default: by what the file is)")
     parser.add_argument(
         "--depth", metavar="PATH", help="video or folder of depth, where FILE is that of colour"
@@ -58,7 +59,7 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
         "--turn", type=int, default=0, choices=(0, 90, 180, 270),
         help="turn pictures by so many degrees clockwise",
     )  # fmt: skip
-    parser.set_defaults(run=run_import)
+    parser.set_defaults(run=run_import, stopped=_STOPPED)
 
 
 def _add_frames(parser: argparse.ArgumentParser, *, every: int) -> None:
@@ -83,14 +84,14 @@ def _add_record(commands: argparse._SubParsersAction) -> None:
         "the window is closed (q), --count frames are there, or Ctrl-C is pressed.",
         allow_abbrev=False,
     )
-    parser.add_argument("out", metavar="OUT", help="the folder to write; it must not exist")
+    parser.add_argument("out", metavar="OUT", help="the folder to write, a new one or an empty one")
     parser.add_argument(
         "--size", default="640x480", metavar="WxH", help="of both pictures (default: 640x480)"
     )
     parser.add_argument("--fps", type=int, default=30, help="pictures a second (default: 30)")
     parser.add_argument("--no-window", action="store_true", help="show nothing")
     _add_frames(parser, every=3)
-    parser.set_defaults(run=run_record)
+    parser.set_defaults(run=run_record, stopped=_STOPPED)
 
 
 def run_import(arguments: argparse.Namespace) -> None:

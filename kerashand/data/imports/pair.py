@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from kerashand.data.imports import stills, tracks
 from kerashand.data.imports.source import Options, Shot, Source
 from kerashand.errors import UserError
 from kerashand.files import user_path
+from kerashand.video import Frame
 from kerashand.video.film import Film
+
+LOGGER = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -57,7 +61,7 @@ def _folders(colour: Path, depth: Path) -> tuple[tuple[Stream, Stream], list[str
 
 def _films(colour: Path, depth: Path) -> tuple[tuple[Stream, Stream], list[str]]:
     """Both from their first picture on, by the times in the files."""
-    frames = iter(Film(str(colour)))
+    frames = _frames(colour)
     first = next(frames)
     shots = (
         Shot(frame.time_s, f"{colour} at {frame.time_s:.3f} s", lambda rgb=frame.rgb: rgb)
@@ -70,3 +74,10 @@ def _films(colour: Path, depth: Path) -> tuple[tuple[Stream, Stream], list[str]]
     size = first_depth.read().shape[1::-1]
     both = (first.rgb.shape[1::-1], shots), (size, itertools.chain([first_depth], depths))
     return both, ["colour and depth pictures of the same time belong together."]
+
+
+def _frames(path: Path) -> Iterator[Frame]:
+    film = Film(str(path))
+    yield from film
+    if film.complaint:
+        LOGGER.warning(film.complaint)

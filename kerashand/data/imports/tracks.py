@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -13,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.data.imports.source import Shot
-from kerashand.errors import UserError
+from kerashand.errors import UserError, number_of
 from kerashand.picture_files import PictureError
 from kerashand.video.film import DECODER_THREADS, MOST_FRAME_PIXELS, OPTIONS
 
+LOGGER = logging.getLogger(__name__)
 DEPTH_FORMATS = ("gray16le", "gray16be")
 
 
@@ -62,7 +64,7 @@ def depth_shots(path: Path, index: int | None = None) -> Iterator[Shot]:
 
 
 def _frames(path: Path, index: int | None) -> Iterator[tuple[float, str, Any]]:
-    """Time, name and frame; what cannot be decoded is left out."""
+    """Time, name and frame; what cannot be decoded is left out, and counted in a message."""
     import av
 
     damage = (av.FFmpegError, OSError, ValueError, OverflowError)
@@ -74,20 +76,27 @@ def _frames(path: Path, index: int | None) -> Iterator[tuple[float, str, Any]]:
             raise UserError(f"{path} says that it has {stream.width} x {stream.height} pixels.")
         stream.codec_context.thread_count = min(DECODER_THREADS, os.cpu_count() or 1)
         stream.codec_context.options = {"max_pixels": str(MOST_FRAME_PIXELS)}
-        packets = container.demux(stream)
-        while True:
+        damaged, packets = 0, _packets(container, stream, damage)
+        for packet in packets:
             try:
-                packet = next(packets, None)
-                decoded = [] if packet is None else stream.codec_context.decode(packet)
+                decoded = stream.codec_context.decode(packet)
             except damage:
-                if packet is None:
-                    return
-                continue
+                decoded, damaged = [], damaged + 1
             for frame in decoded:
-                if frame.time is not None and frame.width * frame.height <= MOST_FRAME_PIXELS:
-                    yield frame.time, f"{path} at {frame.time:.3f} s", frame
-            if packet is None:
-                return
+                if frame.time is None or frame.width * frame.height > MOST_FRAME_PIXELS:
+                    damaged += 1
+                    continue
+                yield frame.time, f"{path} at {frame.time:.3f} s", frame
+        if damaged:
+            LOGGER.warning("%s is damaged in %s.", path, number_of(damaged, "place"))
+
+
+def _packets(container: Any, stream: Any, damage: tuple[type[Exception], ...]) -> Iterator[Any]:
+    """Packets of a track, and at the end None, which gives what waits in the decoder."""
+    try:
+        yield from container.demux(stream)
+    except damage:  # nothing more can be read
+        yield None
 
 
 def _colour(name: str, frame: Any) -> NDArray[np.uint8]:

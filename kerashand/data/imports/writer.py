@@ -203,7 +203,7 @@ def _judge(pairing: Pairing, report: Report, *, timed: bool) -> None:
     """Say what was left out; raise UserError if that is everything."""
     limit = f"within {1000 * pairing.limit_s:g} ms" if timed else "that belongs to it"
     if not report.written:
-        why = "it holds no pictures of both cameras."
+        why = "there are no pictures of both cameras, or none from --first on."
         if report.left_out:
             why = f"none can be read. {report.left_out[0]}"
         elif pairing.least_apart_s is not None:
