@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 
 import camera_writers as files
@@ -753,6 +755,23 @@ def test_notes_are_comments(tmp_path):
     text = (tmp_path / "out" / "recording.yaml").read_text()
     assert text.startswith("# a note: with?lines\ncolour: {width: 64")
     assert load_recording(tmp_path / "out").wrist_middle_mcp_mm == 90.0
+
+
+def test_tensorflow_is_not_needed(tmp_path):
+    files.write_open3d(tmp_path / "a", [0], intrinsic_matrix=COLOUR_K.T.ravel().tolist())
+    program = """
+import sys
+from kerashand.cli.data import main
+code = main(sys.argv[1:])
+print({"tensorflow", "keras"} & sys.modules.keys())
+raise SystemExit(code)
+"""
+    arguments = ["import", str(tmp_path / "a"), str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_a_folder_that_is_not_empty_is_refused(tmp_path, capsys):

@@ -52,9 +52,9 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
 
         def own() -> Cameras:
             cameras = _cameras(bag, (colour, depth), first, sizes, notes)
-            if options.unit_mm is None:
-                return cameras if metres else replace(cameras, unit_mm=_unit_mm(bag, depth, notes))
-            return cameras
+            if metres or options.unit_mm is not None:
+                return cameras
+            return replace(cameras, unit_mm=_unit_mm(bag, depth, notes))
 
         cameras = options.choose(own, colour_px=sizes[colour], depth_px=sizes[depth])
         if metres:
@@ -113,7 +113,7 @@ def _topic(
         if given in pictures:
             return given
         raise UserError(f"{bag.path} has no pictures in {given}.{_listed(pictures)}")
-    ranks = {topic: rank(topic, kind) for topic, kind in pictures.items() if bag.count(topic)}
+    ranks = {topic: rank(topic, name) for topic, name in pictures.items() if bag.count(topic)}
     ranks = {topic: place for topic, place in ranks.items() if place is not None}
     best = [topic for topic, place in ranks.items() if place == min(ranks.values())]
     if len(best) == 1:
