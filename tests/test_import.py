@@ -300,6 +300,46 @@ def test_compressed_depth_in_metres(imported, tmp_path):
     check_depth(folder, [expected] * 3)
 
 
+def test_rectified_pictures_are_those_of_p(imported, tmp_path):
+    """Of raw and rectified colour the latter is taken, and not straightened once more."""
+    straight = files.matrix(55.0, 56.0, 30.0, 24.0)
+
+    def put(bag, number, time_s):
+        values = files.depth_picture(number, COLOUR_PX)
+        bag.image("/k/depth_registered/image_rect", values, "16UC1", time_s, frame="k")
+        for name, shift in (("image_raw", 1), ("image_rect_color", 0)):
+            rgb = files.colour_picture(number + shift)
+            bag.image(f"/k/rgb/{name}", rgb, "rgb8", time_s, frame="k")
+        if number == 0:
+            size, bent = COLOUR_PX, (0.3, 0.1, 0.0, 0.0, 0.0)
+            bag.camera("/k/rgb/camera_info", COLOUR_K, size, d=bent, p=straight)
+
+    path = driver(tmp_path / "a.bag", None, put)
+    out, folder = imported(path, "--colour-topic", "/k/rgb/image_rect_color")
+    check_colour(folder, [0, 1, 2])
+    np.testing.assert_allclose(numbers(held(folder)["colour"]), straight)
+    assert "straightened" not in out
+    out, folder = imported(path, "--colour-topic", "/k/rgb/image_raw", out="raw")
+    np.testing.assert_allclose(numbers(held(folder)["colour"]), COLOUR_K)
+    assert "colour pictures were distorted by the lens (opencv): straightened." in out
+
+
+def test_headers_of_two_clocks(imported, tmp_path):
+    """Then the times at which messages were recorded count."""
+    pytest.importorskip("rosbags")
+    with files.Bag(tmp_path / "a.bag") as bag:
+        bag.camera("/c/color/camera_info", COLOUR_K, COLOUR_PX)
+        for number in range(3):
+            log_s, values = 50.0 + number, files.depth_picture(number, COLOUR_PX)
+            rgb = files.colour_picture(number)
+            bag.image("/c/color/image_raw", rgb, "rgb8", 1e9 + number, log_s=log_s)
+            topic = "/c/aligned_depth_to_color/image_raw"
+            bag.image(topic, values, "16UC1", 7.0 - number, log_s=log_s + 0.01)
+    out, folder = imported(tmp_path / "a.bag")
+    check_depth(folder, [files.depth_picture(n, COLOUR_PX) for n in range(3)])
+    assert "times are those of recording" in out
+
+
 def test_topics_that_are_not_clear(imported, refused, tmp_path):
     def put(bag, number, time_s):
         for camera in ("left", "right"):
