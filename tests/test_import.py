@@ -131,6 +131,22 @@ def test_newer_files_of_realsense(imported, tmp_path, bare):
     assert said["depth"]["unit_mm"] == 0.25
 
 
+@pytest.mark.parametrize(
+    ("said", "model"),
+    [
+        ("Inverse Brown Conrady", "modified"),
+        ("Brown Conrady", "opencv"),
+        ("Kannala Brandt4", "fisheye"),
+    ],
+)
+def test_distortion_of_a_realsense(imported, refused, tmp_path, said, model):
+    bent = (-0.5, 0.6, 0.01, -0.02)
+    out, _ = imported(realsense(tmp_path / "a.bag", model=said, d=(*bent, 0.0)))
+    assert f"colour pictures were distorted by the lens ({model}): straightened." in out
+    path = realsense(tmp_path / "b.bag", model="Ftheta", d=(*bent, 0.0))
+    assert "the distortion is of the model 'ftheta', not known here" in refused(path)
+
+
 def test_frames_are_paired_by_time(imported, refused, tmp_path):
     path = realsense(tmp_path / "a.bag", depth_times=(0.015, 0.040, 0.200, 0.210))
     out, folder = imported(path, "--wrist-middle-mcp-mm", 88.5)
@@ -241,6 +257,28 @@ def test_depth_in_metres_by_the_extrinsics_topic(imported, tmp_path):
     check_between(folder)
     assert held(folder)["depth"]["unit_mm"] == 0.1
     assert "depth was in metres: written in units of 0.1 mm." in out
+    assert "assumed: it leads from depth to colour." in out
+
+
+def test_extrinsics_and_static_frames_that_disagree(imported, refused, tmp_path):
+    """Versions of the driver wrote the topic, or the frames, from colour to depth."""
+
+    def bag(name, rotation, shift):
+        def put(bag, number, time_s):
+            values = files.depth_picture(number)
+            bag.image("/camera/depth/image_raw", values, "16UC1", time_s, frame="d")
+            if number == 0:
+                bag.extrinsics("/camera/extrinsics/depth_to_color", TURN, SHIFT_MM)
+                bag.static([("c", "d", rotation, shift)])
+
+        return driver(tmp_path / name, "mcap", put)
+
+    out, folder = imported(bag("good", TURN, SHIFT_MM))
+    check_between(folder)
+    assert "is that of /camera/extrinsics/depth_to_color." in out
+    assert "assumed: it leads" not in out
+    err = refused(bag("bad", TURN.T, -TURN.T @ SHIFT_MM))
+    assert "/camera/extrinsics/depth_to_color and /tf_static do not agree: 14.8, -0.3, 0.6" in err
 
 
 def test_the_transform_of_static_frames(imported, tmp_path):
@@ -909,6 +947,18 @@ def test_the_inverse_model_leads_from_pixels_to_rays():
             np.array(bent),
         )[0].ravel()  # fmt: skip
         np.testing.assert_allclose(k @ [*ray, 1.0], [u, v, 1.0], atol=1e-2)
+
+
+def test_the_modified_model_bends_what_was_bent():
+    """The point (0.2, 0.1): r^2 = 0.05, the factor 1 + 0.2 r^2 = 1.01, then p1 = 0.1, p2 = 0.05."""
+    k = np.array([[100.0, 0, 160], [0, 100, 120], [0, 0, 1]])
+    maps = Lens((320, 240), k, "modified", (0.2, 0.0, 0.1, 0.05, 0.0)).maps()
+    x, y = 0.202, 0.101
+    bent = [
+        x + 2 * 0.1 * x * y + 0.05 * (0.05 + 2 * x * x),
+        y + 2 * 0.05 * x * y + 0.1 * (0.05 + 2 * y * y),
+    ]
+    np.testing.assert_allclose(maps[130, 180], 100 * np.array(bent) + [160, 120], atol=1e-3)
 
 
 def test_little_distortion_stays(tmp_path):

@@ -184,7 +184,7 @@ def test_what_goes_wrong(camera, tmp_path, capsys, monkeypatch):
     assert "The camera gives no more pictures: Frame didn't arrive" in capsys.readouterr().err
     camera.coefficients, camera.model = (0.1,) * 5, "distortion.ftheta"
     assert record(out, "--no-window") == 2
-    assert "distortion is of the model 'ftheta'" in capsys.readouterr().err
+    assert "The camera: the distortion is of the model 'ftheta'" in capsys.readouterr().err
     monkeypatch.delitem(sys.modules, "pyrealsense2")
     find = importlib.util.find_spec
     monkeypatch.setattr(

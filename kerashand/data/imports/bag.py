@@ -27,7 +27,7 @@ COLOUR_WORDS, DEPTH_WORD = {"color", "colour", "rgb"}, "depth"
 REGISTERED = re.compile("aligned_depth|depth_registered|registered_depth|depth_to_(rgb|color)")
 OTHER_VIEW = re.compile("(rgb|color)_to_depth|infra|confidence|theora|points")
 TRANSPORTS = ("compressed", "compressedDepth")
-STATIC = "/tf_static"
+EXTRINSICS, STATIC = "extrinsics/depth_to_color", "/tf_static"
 MOST_TRANSFORMS = 10_000
 SAME_CLOCK_S = 1.0
 """Headers of colour and depth begin no farther apart if they are of one clock."""
@@ -214,21 +214,43 @@ def _between(
     if all(map(realsense.is_own, topics)):
         notes.append("cameras, and the transform between them, are those in the file.")
         return realsense.between(bag, *topics)
+    static = _static(bag, *frames) if bag.types.get(STATIC) == STATIC_TYPE else None
+    topic = _extrinsics_topic(bag, topics[1])
+    if topic is None and static is None:
+        raise UserError(
+            f"{bag.path} does not say where the depth camera stands beside the colour camera "
+            f"(no {EXTRINSICS}, no {STATIC} from {frames[1]!r} to {frames[0]!r}). Record aligned "
+            "depth, or give the cameras by --camera."
+        )
+    notes.append(f"the transform between the cameras is that of {topic or STATIC}.")
+    if topic is None:
+        return static
+    found = ros.extrinsics_of(_first(bag, topic))
+    if static is None:
+        notes.append(
+            "assumed: it leads from depth to colour. realsense2_camera 4.0 (2022) wrote the way "
+            "back: look whether depth and colour meet (kerashand-data check --sheet)."
+        )
+    elif not found.is_like(static):
+        raise UserError(
+            f"{bag.path}: {topic} and {STATIC} do not agree: {_shift(found)} and {_shift(static)} "
+            "mm from depth to colour. realsense2_camera of 2022 and early 2023 wrote one of them "
+            "the wrong way round. `rs-enumerate-devices -c` says what is right: give --camera."
+        )
+    return found
+
+
+def _extrinsics_topic(bag: BagFile, depth: str) -> str | None:
+    """RealSense's topic of the transform, beside a topic of depth."""
     for topic, kind in bag.types.items():
-        namespace, found, _ = topic.partition("extrinsics/depth_to_color")
-        if found and kind.endswith("/Extrinsics") and topics[1].startswith(namespace):
-            notes.append(f"the transform between the cameras is {topic}.")
-            return ros.extrinsics_of(_first(bag, topic))
-    if bag.types.get(STATIC) == STATIC_TYPE:
-        found = _static(bag, *frames)
-        if found is not None:
-            notes.append(f"the transform between the cameras is that of {STATIC}.")
-            return found
-    raise UserError(
-        f"{bag.path} does not say where the depth camera stands beside the colour camera "
-        f"(no extrinsics/depth_to_color, no {STATIC} from {frames[1]!r} to {frames[0]!r}). Record "
-        "aligned depth, or give the cameras by --camera."
-    )
+        own = topic.endswith(EXTRINSICS) and kind.startswith("realsense2_camera")
+        if own and depth.startswith(topic.removesuffix(EXTRINSICS)):
+            return topic
+    return None
+
+
+def _shift(move: Transform) -> str:
+    return ", ".join(f"{value:.1f}" for value in move.translation_mm)
 
 
 def _static(bag: BagFile, colour: str, depth: str) -> Transform | None:

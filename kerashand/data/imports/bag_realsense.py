@@ -49,9 +49,9 @@ def lens_of(bag: BagFile, topic: str) -> Lens:
     info = None if name is None else bag.first(name)
     if info is None:
         raise UserError(f"{bag.path} has no camera of {topic}. Give it by --camera.")
-    text = _text(info)
+    text, of_depth = _text(info), "/Depth_" in topic
     if text is None and bag.types[name] == ros.CAMERA:
-        return ros.lens_of(name, info, rectified=False)
+        return ros.lens_of(name, info, rectified=False, of_depth=of_depth)
     text = text or ""
     held = _fields(text)
     try:
@@ -64,7 +64,7 @@ def lens_of(bag: BagFile, topic: str) -> Lens:
         width=size[0], height=size[1], k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0], d=bent,
         distortion_model=held.get("model", ""),
     )  # fmt: skip
-    return ros.lens_of(name, info, rectified=False)
+    return ros.lens_of(name, info, rectified=False, of_depth=of_depth)
 
 
 def between(bag: BagFile, colour: str, depth: str) -> Transform:

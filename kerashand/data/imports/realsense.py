@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.data.imports.lens import Lens
-from kerashand.data.imports.ros_messages import MODELS
+from kerashand.data.imports.ros_messages import model_of
 from kerashand.data.imports.source import Cameras, Transform
 from kerashand.errors import UserError
 from kerashand.extras import check_packages
@@ -90,17 +90,13 @@ def _cameras(rs: Any, profile: Any) -> Cameras:
     rotation = np.array(move.rotation, np.float64).reshape(3, 3).T
     transform = Transform(rotation, 1000.0 * np.array(move.translation, np.float64))
     unit_mm = round(1000.0 * profile.get_device().first_depth_sensor().get_depth_scale(), 6)
-    return Cameras(
-        _lens(colour.get_intrinsics()), _lens(depth.get_intrinsics()), unit_mm, transform
-    )
+    lenses = (_lens(video.get_intrinsics(), of_depth=video is depth) for video in (colour, depth))
+    return Cameras(*lenses, unit_mm, transform)
 
 
-def _lens(held: Any) -> Lens:
+def _lens(held: Any, *, of_depth: bool) -> Lens:
     matrix = np.array([[held.fx, 0.0, held.ppx], [0.0, held.fy, held.ppy], [0.0, 0.0, 1.0]])
-    size, bent = (held.width, held.height), tuple(map(float, held.coeffs))
-    if not any(bent):
-        return Lens(size, matrix)
-    name = str(held.model).rpartition(".")[2].replace("_", " ")
-    if name not in MODELS:
-        raise UserError(f"The camera's distortion is of the model {name!r}, which is not known.")
-    return Lens(size, matrix, MODELS[name], bent)
+    bent = tuple(map(float, held.coeffs))
+    said = str(held.model).rpartition(".")[2].replace("_", " ")
+    model = model_of("The camera", said, bent, of_depth=of_depth)
+    return Lens((held.width, held.height), matrix, model, bent)

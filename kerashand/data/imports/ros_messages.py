@@ -42,10 +42,16 @@ CONFIG_BYTES = 12
 EXTRINSICS_BYTES = 12 * 8
 MODELS = {
     "": "opencv", "plumb_bob": "opencv", "rational_polynomial": "opencv", "brown conrady": "opencv",
-    "none": "opencv", "modified brown conrady": "modified", "inverse brown conrady": "inverse",
+    "none": "opencv", "modified brown conrady": "modified", "inverse brown conrady": "modified",
     "equidistant": "fisheye", "kannala brandt4": "fisheye",
 }  # fmt: skip
-"""Distortion as ROS and RealSense name it -> a key of `lens.COEFFICIENTS`."""
+"""Distortion as ROS and RealSense name it -> a key of `lens.COEFFICIENTS`.
+
+Colour cameras of the D400 say "inverse", but their numbers lead from rays to pixels: librealsense
+treats them so since 2.44 (rsutil.h).
+"""
+INVERSE = "inverse brown conrady"
+"""Of a depth camera, which only the SR300 has, it means what it says."""
 
 
 def is_metres(message: Any) -> bool:
@@ -136,13 +142,34 @@ def _compressed_depth(name: str, message: Any, unit_mm: float) -> NDArray[np.uin
     return from_metres(np.where(values > 0, metres, 0.0), unit_mm)
 
 
-def lens_of(name: str, info: Any, *, rectified: bool) -> Lens:
+def model_of(name: str, said: str, bent: tuple[float, ...], *, of_depth: bool) -> str:
+    """The model of a distortion, a key of `lens.COEFFICIENTS`.
+
+    Args:
+        name: of the camera, for messages.
+        said: the model as ROS or RealSense names it.
+        bent: its coefficients.
+        of_depth: whether the camera is RealSense's for depth.
+
+    Raises:
+        UserError: if it is of a rare model.
+    """
+    said = said.lower()
+    if not any(bent):
+        return "none"
+    if said not in MODELS:
+        raise UserError(f"{name}: the distortion is of the model {said[:40]!r}, not known here.")
+    return "inverse" if of_depth and said == INVERSE else MODELS[said]
+
+
+def lens_of(name: str, info: Any, *, rectified: bool, of_depth: bool = False) -> Lens:
     """The camera of a CameraInfo.
 
     Args:
         name: of the topic.
         info: the message.
         rectified: whether its pictures are straightened already, so that P describes them.
+        of_depth: whether it is RealSense's depth camera.
 
     Raises:
         UserError: if it is not calibrated, or of a rare model.
@@ -152,11 +179,8 @@ def lens_of(name: str, info: Any, *, rectified: bool) -> Lens:
         matrix, model, bent = _field(info, "p").reshape(3, 4)[:, :3], "none", ()
     else:
         matrix = _field(info, "k").reshape(3, 3)
-        model, bent = MODELS.get(info.distortion_model.lower()), tuple(_field(info, "d").tolist())
-        if not any(bent):
-            model, bent = "none", ()
-        if model is None:
-            raise UserError(f"{name}: distortion of the model {info.distortion_model[:40]!r}.")
+        bent = tuple(_field(info, "d").tolist())
+        model = model_of(name, info.distortion_model, bent, of_depth=of_depth)
     if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
         raise UserError(f"{name}: the camera is not calibrated. Give it by --camera.")
     return Lens(size, np.array(matrix, np.float64), model, bent)

@@ -34,6 +34,11 @@ class Transform:
         moved = self.rotation @ first.translation_mm + self.translation_mm
         return Transform(self.rotation @ first.rotation, moved)
 
+    def is_like(self, other: Transform) -> bool:
+        """Whether the same is meant: within 2 mm, and about a degree."""
+        apart_mm = np.abs(self.translation_mm - other.translation_mm).max()
+        return bool(apart_mm < 2.0 and np.abs(self.rotation - other.rotation).max() < 0.02)
+
     def inverse(self) -> Transform:
         """The way back."""
         return Transform(self.rotation.T, -self.rotation.T @ self.translation_mm)
