@@ -550,12 +550,17 @@ def test_record3d_with_autofocus_and_old_metadata(imported, tmp_path):
     assert "the focal length changes by 9.8 % (autofocus)" in out
 
 
-def test_a_phone_held_upright(imported, tmp_path):
-    """A picture that lies in the file, with EXIF's mark to turn it clockwise."""
-    pytest.importorskip("lzfse")
+def lying_picture():
+    """A JPEG file that lies, with EXIF's mark to turn it clockwise."""
     lying = files.jpeg(files.colour_picture(1))
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
-    content = lying[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + lying[2:]
+    return lying[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + lying[2:]
+
+
+def test_a_phone_held_upright(imported, tmp_path):
+    """Colour and its camera are turned; depth stays, and finds its place."""
+    pytest.importorskip("lzfse")
+    content = lying_picture()
     depth = np.full((24, 32), 0.5, np.float32)
     depth[20, 3] = 0.25
     files.write_record3d(tmp_path / "a.r3d", [content], [depth])
@@ -572,6 +577,21 @@ def test_a_phone_held_upright(imported, tmp_path):
     ray = np.linalg.inv(registration.intrinsics) @ [3, 20, 1]
     seen = recording.intrinsics @ (registration.rotation @ ray + registration.translation_mm)
     np.testing.assert_allclose(seen[:2] / seen[2], [47 - 40.5, 6.5], atol=1e-4)
+
+
+def test_a_phone_whose_camera_is_that_of_upright_pictures(imported, tmp_path):
+    pytest.importorskip("lzfse")
+    depth = np.full((32, 24), 0.5, np.float32)
+    k = files.matrix(61.0, 60.0, 23.75, 31.5)
+    files.write_record3d(
+        tmp_path / "a.r3d", [lying_picture()], [depth], w=48, h=64, K=k.T.ravel().tolist()
+    )
+    _, folder = imported(tmp_path / "a.r3d")
+    assert pictures(folder, "colour")["000000"].shape == (64, 48, 3)
+    said = held(folder)
+    np.testing.assert_allclose(numbers(said["colour"]), k)
+    assert (said["depth"]["width"], said["depth"]["height"]) == (24, 32)
+    np.testing.assert_allclose(said["depth_to_colour"]["rotation"], np.eye(3))
 
 
 def test_hostile_files_of_record3d(refused, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import contextlib
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,8 @@ def _cameras(
     size = (held.get("w", head.stored_px[0]), held.get("h", head.stored_px[1]))
     if not all(isinstance(side, int) and 16 <= side <= 20000 for side in size):
         raise UserError(f"{path}: `w`, `h` must be 16 to 20000. Received: {shown(size)}")
+    if size == head.size_px != head.stored_px:  # of upright pictures, as depth is then
+        head = replace(head, stored_px=size, orientation=1)
     if own := _steady(path, held, notes):
         fx, fy, cx, cy = own
         lens = Lens(size, np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]))
