@@ -63,7 +63,7 @@ def quaternion(rotation):
 class Bag:
     """A ROS 1 bag (.bag), or a ROS 2 folder with "sqlite3" or "mcap"."""
 
-    def __init__(self, path, storage=None):
+    def __init__(self, path, storage=None, packed=None):
         from rosbags import rosbag1, rosbag2
         from rosbags.typesys import Stores, get_typestore
 
@@ -71,6 +71,8 @@ class Bag:
         self.store = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_HUMBLE)
         if self.ros1:
             self.writer = rosbag1.Writer(path)
+            if packed:
+                self.writer.set_compression(rosbag1.Writer.CompressionFormat[packed])
         else:
             plugin = rosbag2.StoragePlugin[storage.upper()]
             self.writer = rosbag2.Writer(path, version=9, storage_plugin=plugin)
@@ -183,7 +185,7 @@ class Bag:
 SDK_COLOUR, SDK_DEPTH = "/device_0/sensor_1/Color_0", "/device_0/sensor_0/Depth_0"
 
 
-def write_realsense(path, pictures, *, k=(COLOUR_K, DEPTH_K), unit_m=0.001, **colour):
+def write_realsense(path, pictures, *, k=(COLOUR_K, DEPTH_K), unit_m=0.001, packed=None, **colour):
     """A file of RealSense's viewer.
 
     Args:
@@ -191,9 +193,10 @@ def write_realsense(path, pictures, *, k=(COLOUR_K, DEPTH_K), unit_m=0.001, **co
         pictures: (time_s, RGB) of colour, and (time_s, values) of depth.
         k: cameras.
         unit_m: what a depth value of 1 is.
+        packed: "LZ4" or "BZ2".
         colour: of `Bag.camera`.
     """
-    with Bag(path) as bag:
+    with Bag(path, packed=packed) as bag:
         # From a third camera to each, as the program writes them.
         reference = cv2.Rodrigues(np.array([0.0, 0.05, 0.0]))[0], np.array([5.0, 1.0, 0.0])
         own = reference[0], reference[1]

@@ -15,7 +15,7 @@ from camera_writers import COLOUR_K, COLOUR_PX, DEPTH_K, DEPTH_PX, SHIFT_MM, TUR
 from dataset_writers import RGBD_COLOUR, RGBD_DEPTH, render_view, write_picture
 
 from kerashand.cli.data import main
-from kerashand.data.imports import writer
+from kerashand.data.imports import bag_file, writer
 from kerashand.data.imports.lens import Lens, turned
 from kerashand.data.imports.pairing import Pairing, Selection
 from kerashand.data.imports.record3d import MOST_BYTES
@@ -394,6 +394,15 @@ def test_topics_that_are_not_clear(imported, refused, tmp_path):
     assert "no pictures in /nowhere. Pictures are in: /camera/color" in refused(
         path, "--depth-topic", "/nowhere"
     )
+
+
+@pytest.mark.parametrize("packed", ["LZ4", "BZ2"])
+def test_packed_bags_have_a_limit(imported, refused, tmp_path, packed, monkeypatch):
+    path = realsense(tmp_path / "a.bag", packed=packed)
+    _, folder = imported(path)
+    check_depth(folder, [files.depth_picture(n) for n in range(3)])
+    monkeypatch.setattr(bag_file, "MOST_CHUNK_BYTES", 5000)
+    assert "unpacks to more than 5,000 bytes" in refused(path)
 
 
 def test_what_a_bag_lacks(refused, tmp_path, imported):

@@ -6,8 +6,10 @@ that nothing is built from its text.
 
 from __future__ import annotations
 
+import bz2
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ STATIC_TYPE, STATIC_TEXT = (
     "geometry_msgs/TransformStamped[] transforms",
 )
 """The messages of /tf_static, which not every set of types has."""
+LZ4_MARK, BZIP2_MARK = b"\x04\x22\x4d\x18", b"BZh"
+MOST_CHUNK_BYTES = 1 << 28
+"""Of a part of a bag that is packed as a whole; usual are less than 1 MB and a picture more."""
 
 
 class BagFile:
@@ -83,11 +88,37 @@ def opened(path: Path) -> Iterator[BagFile]:
         reader.open()
     except Exception as error:  # of many classes, for damage of many kinds
         raise _damaged(path, error) from error
+    if ros1:
+        _bound_chunks(reader)
     try:
         yield BagFile(path, reader, store, ros1=ros1)
     finally:
         with contextlib.suppress(Exception):
             reader.close()
+
+
+def _bound_chunks(reader: Any) -> None:
+    """Let chunks of a ROS 1 bag unpack to `MOST_CHUNK_BYTES` at most, which `rosbags` does not."""
+    for place, chunk in reader.chunks.items():
+        unpack = partial(_unpacked, chunk.decompressor)
+        reader.chunks[place] = chunk._replace(decompressor=unpack)
+
+
+def _unpacked(plain: Callable[[bytes], bytes], content: bytes) -> bytes:
+    import lz4.frame
+
+    if content.startswith(LZ4_MARK):
+        unpacker: Any = lz4.frame.LZ4FrameDecompressor()
+    elif content.startswith(BZIP2_MARK):
+        unpacker = bz2.BZ2Decompressor()
+    else:
+        return plain(content)
+    unpacked = unpacker.decompress(content, max_length=MOST_CHUNK_BYTES)
+    if not unpacker.eof:
+        raise ValueError(
+            f"a chunk is cut short, or unpacks to more than {MOST_CHUNK_BYTES:,} bytes"
+        )
+    return unpacked
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
