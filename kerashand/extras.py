@@ -1,6 +1,7 @@
-"""What the package does with packages that may be absent, and the extra that brings each.
+"""What the package does with packages that the base install leaves out, and the extra of each.
 
-`PURPOSES` is the one list. No package is imported here.
+The base install predicts. `PURPOSES` is the one list of all that needs more; commands and modules
+call `check` before they start on it. No package is imported here.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ from kerashand.errors import UserError
 
 
 class Package(NamedTuple):
-    """What people call a package, and the module that Python imports."""
+    """A package that an extra brings.
+
+    Attributes:
+        title: what people call it.
+        module: what Python imports.
+    """
 
     title: str
     module: str
 
 
 class Purpose(NamedTuple):
-    """Something that needs packages (keys of `PACKAGES`), and the extra of setup.cfg with them.
+    """Something that needs packages.
 
-    Of the base install the extra is empty.
+    Attributes:
+        packages: keys of `PACKAGES`.
+        extra: of setup.cfg, which brings them all.
     """
 
     packages: tuple[str, ...]
@@ -40,16 +48,35 @@ PACKAGES = {
     "onnx": Package("ONNX", "onnx"),
     "ai-edge-quantizer": Package("the LiteRT quantizer", "ai_edge_quantizer"),
     "scipy": Package("SciPy", "scipy"),
+    "rosbags": Package("rosbags", "rosbags"),
+    "lzfse": Package("lzfse", "lzfse"),
+    "pyrealsense2": Package("pyrealsense2", "pyrealsense2"),
+    "rerun-sdk": Package("rerun-sdk", "rerun"),
 }
 """By their names on PyPI."""
+
+_KERAS = ("tensorflow", "keras", "opencv-python-headless")
 PURPOSES = {
-    "training": Purpose(("tensorflow", "keras", "tensorboard", "matplotlib"), ""),
-    "a film": Purpose(("av",), ""),
+    "training": Purpose((*_KERAS, "tensorboard", "matplotlib"), "train"),
+    "evaluation": Purpose((*_KERAS, "matplotlib"), "train"),
+    "the sample cache": Purpose(_KERAS, "train"),
+    "a sheet of hands": Purpose(("opencv-python-headless",), "opencv"),
+    "a Keras model": Purpose(("tensorflow", "keras"), "train"),
+    "a SavedModel": Purpose(("tensorflow",), "train"),
+    "plot_landmarks": Purpose(("matplotlib",), "train"),
+    "a film": Purpose(("av",), "video"),
+    "a camera": Purpose(("opencv-python-headless",), "opencv"),
     "an .onnx file": Purpose(("onnxruntime",), "edge"),
-    "export to ONNX": Purpose(("tf2onnx", "onnx", "onnxruntime"), "export"),
-    "export in 8 bits": Purpose(("ai-edge-quantizer",), "export"),
+    "export": Purpose(_KERAS, "export"),
+    "export to ONNX": Purpose((*_KERAS, "tf2onnx", "onnx", "onnxruntime"), "export"),
+    "export in 8 bits": Purpose((*_KERAS, "ai-edge-quantizer"), "export"),
     "STB": Purpose(("scipy",), "datasets"),
+    "a ROS bag": Purpose(("rosbags", "opencv-python-headless"), "camera"),
+    "a Record3D file": Purpose(("lzfse", "opencv-python-headless"), "camera"),
+    "a RealSense camera": Purpose(("pyrealsense2", "opencv-python-headless"), "realsense"),
+    "--rerun": Purpose(("rerun-sdk",), "rerun"),
 }
+"""By the words that messages start with."""
 
 
 def missing(purpose: str) -> list[str]:
@@ -61,33 +88,42 @@ def missing(purpose: str) -> list[str]:
     ]
 
 
+def check(purpose: str, what: str | None = None) -> None:
+    """Look for the packages of a purpose without importing them.
+
+    Args:
+        purpose: key of `PURPOSES`.
+        what: stands in the message for the purpose, such as the name of a file.
+
+    Raises:
+        UserError: naming the first that is not installed, and the command that installs all.
+    """
+    if lacking := missing(purpose):
+        raise UserError(f"{what or purpose} {needs(lacking[0], PURPOSES[purpose].extra)}")
+
+
 def check_export(form: str, precision: str) -> None:
-    """Look for the packages that write and check a format in a precision.
-
-    Raises:
-        UserError: naming those that are not installed.
-    """
-    lacking = []
-    if form == "onnx":  # the last of them runs the file, which every export is checked with
-        lacking = missing("export to ONNX")
+    """The same for an export to a format in a precision."""
+    if form == "onnx":
+        check("export to ONNX")
     elif form == "tflite" and precision.endswith("int8"):
-        lacking = missing("export in 8 bits")
-    if lacking:
-        raise UserError(
-            f"{form} in {precision} needs {' and '.join(lacking)}, which the base install leaves "
-            'out: pip install -e ".[export]" in the folder of the project, or pip install '
-            f"{' '.join(lacking)}."
-        )
+        check("export in 8 bits")
+    else:
+        check("export")
 
 
-def check_rerun() -> None:
-    """Look for rerun-sdk without importing it.
+def needs(package: str, extra: str) -> str:
+    """The rest of a sentence that starts with what needs a package."""
+    return (
+        f"needs {PACKAGES[package].title}, which the base install leaves out: "
+        f'pip install "kerashand[{extra}]"'
+    )
 
-    Raises:
-        UserError: If it is not installed.
-    """
-    if importlib.util.find_spec("rerun") is None:
-        raise UserError(
-            "--rerun needs rerun-sdk, which the base install leaves out: pip install -e "
-            '".[rerun]" in the folder of the project, or pip install rerun-sdk.'
-        )
+
+def needs_module(module: str) -> str | None:
+    """The same of a module that could not be imported; None if no extra brings it."""
+    for package in (name for name, one in PACKAGES.items() if one.module == module):
+        users = (one for one in PURPOSES.values() if package in one.packages)
+        smallest = min(users, key=lambda one: len(one.packages))
+        return needs(package, smallest.extra)
+    return None

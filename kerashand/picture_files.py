@@ -131,7 +131,12 @@ def read_values(path: str | Path) -> NDArray:
     Raises:
         PictureError: as of `read`.
     """
-    with _opened(path, io.BytesIO(_content(path))) as (head, picture), _undamaged(path, head):
+    return decoded_values(path, _content(path))
+
+
+def decoded_values(name: str | Path, content: bytes) -> NDArray:
+    """The same of the content of a file; `name` is for messages."""
+    with _opened(name, io.BytesIO(content)) as (head, picture), _undamaged(name, head):
         picture.load()
         if head.kind == "16-bit grey":
             return np.array(picture).astype(np.uint16)
@@ -160,6 +165,16 @@ def read_head(path: str | Path) -> Head:
             return head
     except (OSError, ValueError) as error:
         raise _unopened(path, error) from error
+
+
+def head_of(name: str | Path, content: bytes) -> Head:
+    """The head of the content of a picture file; `name` is for messages.
+
+    Raises:
+        PictureError: if it is no picture or has too many pixels.
+    """
+    with _opened(name, io.BytesIO(content)) as (head, _):
+        return head
 
 
 def upright_from_stored(orientation: int, stored_px: tuple[int, int]) -> NDArray[np.float64]:

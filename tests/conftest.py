@@ -102,3 +102,31 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="KERASHAND_DATA names no folder of data sets"))
         if item.get_closest_marker("gpu") and os.environ["CUDA_VISIBLE_DEVICES"] == "-1":
             item.add_marker(pytest.mark.skip(reason="CUDA_VISIBLE_DEVICES names no GPU"))
+
+
+@pytest.fixture
+def imported(tmp_path, capsys):
+    """A function that runs `kerashand-data import`; what was printed, and the folder."""
+    from kerashand.cli.data import main
+
+    def run(path, *more, out="out"):
+        folder = tmp_path / out
+        assert main(["import", str(path), str(folder), *map(str, more)]) == 0
+        return capsys.readouterr().out, folder
+
+    return run
+
+
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """A function that runs `kerashand-data import` in vain; the message."""
+    from kerashand.cli.data import main
+
+    def run(path, *more):
+        folder = tmp_path / "nothing"
+        assert main(["import", str(path), str(folder), *map(str, more)]) == 2
+        assert not folder.exists()
+        assert not list(tmp_path.glob("*.part*"))
+        return capsys.readouterr().err
+
+    return run

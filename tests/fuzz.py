@@ -25,6 +25,7 @@ import json
 import os
 import pickle
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -1031,6 +1032,80 @@ def boxes_case(work: Path) -> Case:
     )  # fmt: skip
 
 
+# ------------------------------------------------------------------------------ files of cameras
+
+
+def _imported(work: Path) -> Callable[[Path], None]:
+    """What `kerashand-data import` does with a file, two frames of it."""
+
+    def call(path: Path) -> None:
+        from kerashand.data import imports
+        from kerashand.data.imports import pairing, source, writer
+
+        form = imports.find_format(path)
+        try:
+            with imports.open_source(form, path, source.Options()) as opened:
+                writer.write_recording(
+                    opened, work / "out", wrist_middle_mcp_mm=90.0, limit_s=0.02,
+                    selection=pairing.Selection(count=2),
+                )  # fmt: skip
+        finally:
+            shutil.rmtree(work / "out", ignore_errors=True)
+
+    return call
+
+
+def bag_case(work: Path) -> Case:
+    """A RealSense bag."""
+    import camera_writers as cameras
+
+    shots = [
+        cameras.shots((0.0, 0.03), picture)
+        for picture in (cameras.colour_picture, cameras.depth_picture)
+    ]
+    cameras.write_realsense(work / "valid.bag", shots, model="Brown Conrady", d=(0.1,) * 5)
+    content = (work / "valid.bag").read_bytes()
+    return Case(
+        ".bag", _imported(work), [content],
+        bombs={
+            "huge": content.replace(struct.pack("<II", 48, 64), struct.pack("<II", SIDE, SIDE)),
+            "no index": content[:60], "empty": b"",
+        },
+    )  # fmt: skip
+
+
+def record3d_case(work: Path) -> Case:
+    """A recording of Record3D, whose metadata are exchanged."""
+    import camera_writers as cameras
+    import lzfse
+
+    colour = [cameras.colour_picture(n) for n in range(2)]
+    depth = [np.full((24, 32), 0.5 + n, np.float32) for n in range(2)]
+    numbers = [[60.0, 60.0, 31.5, 23.5]] * 2
+    cameras.write_record3d(
+        work / "valid.r3d", colour, depth, frameTimestamps=[0.0, 0.1],
+        perFrameIntrinsicCoeffs=numbers,
+    )  # fmt: skip
+    content = (work / "valid.r3d").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+
+    def dump(value: Any) -> bytes:
+        return zipped({**members, "metadata": json.dumps(value, default=str).encode()})
+
+    block = lzfse.compress(bytes(1 << 22)).removesuffix(b"bvx$")
+    deep, huge = nested(b"[", b"]", 200_000), resized(members["rgbd/0.jpg"], 65500, 65500)
+    return Case(
+        ".r3d", _imported(work), [content],
+        bombs={
+            "zip bomb": zip_bomb("metadata"), "deep": zipped({**members, "metadata": deep}),
+            "packed": zipped({**members, "rgbd/0.depth": block * 1000 + b"bvx$"}),
+            "large": zipped({**members, "rgbd/0.jpg": huge}),
+        },
+        value=json.loads(members["metadata"]), dump=dump,
+    )  # fmt: skip
+
+
 ENTRANCES: dict[str, tuple[Callable[[Path], Case], float]] = {
     "yaml": (yaml_case, 1.0), "override": (override_case, 0.7), "recording": (recording_case, 1.0),
     "points": (points_case, 1.0), "freihand": (freihand_case, 0.7), "rhd": (rhd_case, 1.0),
@@ -1038,7 +1113,8 @@ ENTRANCES: dict[str, tuple[Callable[[Path], Case], float]] = {
     "image": (image_case, 1.5), "depth": (depth_case, 0.7), "video": (video_case, 1.0),
     "onnx": (onnx_case, 0.7), "tflite": (tflite_case, 1.0), "weights": (weights_case, 0.7),
     "checkpoint": (checkpoint_case, 0.7), "tfrecord": (tfrecord_case, 0.7),
-    "report": (report_case, 1.0), "boxes": (boxes_case, 0.7),
+    "report": (report_case, 1.0), "boxes": (boxes_case, 0.7), "bag": (bag_case, 0.7),
+    "record3d": (record3d_case, 1.0),
 }  # fmt: skip
 """Name -> what makes its case, and its share of the inputs."""
 

@@ -31,7 +31,7 @@ from kerashand.yaml_files import YamlError, parse_yaml
 NAMES = (
     *("yaml", "override", "recording", "points", "freihand", "rhd", "mat", "hand3d", "labels"),
     *("image", "depth", "video", "onnx", "tflite", "weights", "checkpoint", "tfrecord", "report"),
-    "boxes",
+    *("boxes", "bag", "record3d"),
 )
 INPUTS = 200
 
@@ -39,7 +39,8 @@ INPUTS = 200
 @pytest.mark.parametrize("name", NAMES)
 def test_entrance(name):
     """No input of an entrance gives anything but a result or a message."""
-    for package in {"mat": ["scipy"], "onnx": ["onnx", "onnxruntime"]}.get(name, ()):
+    needed = {"mat": ["scipy"], "onnx": ["onnx", "onnxruntime"], "bag": ["rosbags"]}
+    for package in {**needed, "record3d": ["lzfse"]}.get(name, ()):
         pytest.importorskip(package)
     result = fuzz.fuzz(name, INPUTS, seed=1)
     assert result.refused_valid == []

@@ -138,7 +138,7 @@ def test_metadata(built):
     named = [line.split(" :: ")[-1] for line in classifiers if ":: Python :: 3." in line]
     assert named == list(PYTHONS)
     assert metadata.get_payload().startswith("# kerashand")
-    extras = {"edge", "export", "datasets", "rerun", "docs", "test"}
+    extras = {"edge", "export", "datasets", "rerun", "camera", "realsense", "docs", "test"}
     assert set(metadata.get_all("Provides-Extra")) == extras
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from kerashand import __version__
+from kerashand.cli import imports
 from kerashand.cli.arguments import (
     RESUMABLE,
     add_config_arguments,
@@ -146,13 +147,15 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         help="around the hand in the first frame without points, in pixels, for a start",
     )  # fmt: skip
     label.set_defaults(run=run_label)
+    imports.add_parsers(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-data") -> int:
     """Runs the command, called `prog`; returns its exit code."""
     arguments = build_parser(prog).parse_args(argv)
-    return exit_code(prog, lambda: arguments.run(arguments), stopped=RESUMABLE)
+    stopped = getattr(arguments, "stopped", RESUMABLE)
+    return exit_code(prog, lambda: arguments.run(arguments), stopped=stopped)
 
 
 def run_sheet(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerashand.cli.arguments import writing
 from kerashand.errors import UserError
-from kerashand.extras import check_rerun
+from kerashand.extras import check
 from kerashand.files import user_path
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def check_target(target: str | bool | None) -> None:
     """
     if target is None:
         return
-    check_rerun()
+    check("--rerun")
     linux = sys.platform.startswith("linux")
     screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if target is VIEWER and linux and not screen:

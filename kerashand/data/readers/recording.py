@@ -74,6 +74,15 @@ def load_recording(folder: str | Path) -> Recording:
                 "the hand: docs/recording.md shows one."
             ) from None
         raise UserError(f"{path} cannot be read as YAML: {error}") from error
+    return parse_recording(path, held)
+
+
+def parse_recording(path: Path, held: Any) -> Recording:
+    """What a recording.yaml holds; `path` is for messages.
+
+    Raises:
+        UserError: as of `load_recording`.
+    """
     read = _Reader(path, held)
     size_px, intrinsics = read.camera("colour")
     read.check_pixels("colour", size_px)

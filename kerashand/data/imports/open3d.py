@@ -1,0 +1,90 @@
+"""Folders as Open3D and Redwood write them: pictures by number, one JSON file with the camera.
+
+color/, image/ or rgb/   colour pictures
+depth/                   16 bits, registered to colour, in mm or as `depth_scale` (units a metre)
+intrinsic.json           {"width", "height", "intrinsic_matrix": nine numbers by columns}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kerashand.data.imports import COLOUR_FOLDERS, stills
+from kerashand.data.imports.lens import Lens
+from kerashand.data.imports.source import Cameras, Options, Source
+from kerashand.data.readers.recording import RECORDING_FILE
+from kerashand.errors import UserError, shown
+
+MATRIX, SCALE = "intrinsic_matrix", "depth_scale"
+MOST_FILES = 20
+"""JSON files that are looked into."""
+PRIMESENSE = (525.0, 525.0, 319.5, 239.5)
+"""fx, fy, cx, cy of pictures of 640 x 480 pixels that Open3D assumes where there is no file."""
+
+
+@contextlib.contextmanager
+def open_source(root: Path, options: Options) -> Iterator[Source]:
+    """Open a folder.
+
+    Raises:
+        UserError: if pictures or the camera are missing.
+    """
+    options.refuse("a folder of Open3D", "colour_topic", "depth_topic", "depth")
+    if (root / RECORDING_FILE).exists():
+        raise UserError(f"{root} holds {RECORDING_FILE}: it is a recording already.")
+    folder = next(root / name for name in COLOUR_FOLDERS if (root / name).is_dir())
+    colour = stills.list_pictures(folder, stills.COLOUR_SUFFIXES)
+    depth = stills.list_pictures(root / "depth", stills.DEPTH_SUFFIXES)
+    colour_px, depth_px = stills.size_of(colour[0]), stills.size_of(depth[0])
+    colour_shots, depth_shots, note = stills.both_by_name(colour, depth)
+    notes = [note]
+    cameras = options.choose(
+        lambda: _cameras(root, colour_px, depth_px, notes), colour_px=colour_px, depth_px=depth_px
+    )
+    if options.unit_mm is None and options.cameras is None:
+        notes.append(f"a depth value of 1 is {cameras.unit_mm:g} mm.")
+    yield Source(
+        cameras,
+        colour_shots,
+        depth_shots,
+        tuple(notes),
+        len(colour),
+        timed=False,
+    )
+
+
+def _cameras(
+    root: Path, colour_px: tuple[int, int], depth_px: tuple[int, int], notes: list[str]
+) -> Cameras:
+    for path in itertools.islice(sorted(root.glob("*.json")), MOST_FILES):
+        held = stills.read_json(path)
+        if not isinstance(held, dict) or MATRIX not in held:
+            continue
+        size = (held.get("width"), held.get("height"))
+        if size != colour_px:
+            raise UserError(
+                f"{path}: the camera is of pictures of {shown(size)} pixels, those in the folder "
+                f"have {colour_px}."
+            )
+        lens = stills.lens_of(path, colour_px, held[MATRIX], by_columns=True)
+        scale = held.get(SCALE, 1000.0)
+        if not isinstance(scale, (int, float)) or not 10.0 <= scale <= 1e6:
+            raise UserError(f"{path}: `{SCALE}` must be 10 to 1e6. Received: {shown(scale)}")
+        notes.append(f"the camera is that of {path.name}; depth is registered to colour.")
+        return Cameras.registered(lens, depth_px, 1000.0 / scale)
+    if colour_px != (640, 480):
+        raise UserError(
+            f"{root} holds no JSON file with `{MATRIX}`. Give --fx --fy --cx --cy, or --camera."
+        )
+    fx, fy, cx, cy = PRIMESENSE
+    notes.append(
+        "assumed: the camera of a PrimeSense (fx 525, fy 525, cx 319.5, cy 239.5), for there is no "
+        "JSON file; depth is registered to colour."
+    )
+    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    return Cameras.registered(Lens(colour_px, matrix), depth_px, 1.0)
