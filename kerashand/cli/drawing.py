@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import cv2
-
 from kerashand.visualize.images import enlarge, plot_skeleton
+from kerashand.visualize.marks import text_size, write
 
 SURE_SCORE = 0.8
 """Below it a hand is called unsure and written in amber."""
@@ -23,20 +22,18 @@ def draw(rgb, numbered):
     for uv_px in reversed(places):
         drawing = plot_skeleton(drawing, uv_px, scale=1)
     height, width = drawing.shape[:2]
-    size = max(height / 1000.0, 0.5)
-    thick = max(round(1.5 * size), 1)
+    size_px = max(height / 32.0, 16.0)
+    pad = max(round(size_px / 6), 2)
     for (number, hand), uv_px in zip(numbered, places, strict=True):
         text = f"{number} {hand.handedness} {hand.score:.2f}"
-        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
-        left = int(min(max(uv_px[:, 0].min(), 0), max(width - wide - 4, 0)))
+        wide, above, below = text_size(text, size_px)
+        left = int(min(max(uv_px[:, 0].min(), 0), max(width - wide - 2 * pad, 0)))
         # Above the hand, or below where there is no room.
-        top = int(uv_px[:, 1].min() - high - below - 12 * size)
-        top = top if top >= 0 else min(int(uv_px[:, 1].max() + 12 * size), height - high - below)
-        corner = (left + wide + 4, top + high + below)
-        cv2.rectangle(drawing, (left, top), corner, (0, 0, 0), cv2.FILLED)
+        room = above + below + round(size_px / 2)
+        top = int(uv_px[:, 1].min()) - room
+        top = top if top >= 0 else min(int(uv_px[:, 1].max() + size_px / 2), height - room)
+        top = max(top, 0)
+        drawing[top : top + above + below, left : left + wide + 2 * pad] = 0
         colour = (255, 255, 255) if hand.score >= SURE_SCORE else (255, 176, 0)
-        cv2.putText(
-            drawing, text, (left + 2, top + high + below // 2), cv2.FONT_HERSHEY_SIMPLEX, size,
-            colour, thick, cv2.LINE_AA,
-        )  # fmt: skip
+        write(drawing, text, (left + pad, top + above), size_px=size_px, colour=colour)
     return drawing

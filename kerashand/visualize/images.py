@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image as Pictures
 
 from kerashand.skeleton import BONE_COLOURS, BONES, JOINT_COLOURS, NUM_JOINTS
+from kerashand.visualize.marks import disc, line
 
 Image = NDArray[np.uint8]
 
@@ -23,7 +24,6 @@ PAPER = (250, 250, 250)
 GRID = (222, 222, 226)
 TRUTH_COLOUR = (150, 150, 150)
 TRUTH_ON_PICTURE = (200, 200, 200)
-_SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 px
 
 
 def as_uint8(image: ArrayLike) -> Image:
@@ -46,8 +46,8 @@ def enlarge(image: ArrayLike, scale: int, *, smooth: bool = True) -> Image:
     """Enlarge an image [H, W, 3] of 0..255 to uint8 [scale * H, scale * W, 3]."""
     image = as_uint8(image)
     size = (image.shape[1] * scale, image.shape[0] * scale)
-    interpolation = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
-    return cv2.resize(image, size, interpolation=interpolation)
+    how = Pictures.Resampling.BICUBIC if smooth else Pictures.Resampling.NEAREST
+    return np.array(Pictures.fromarray(image).resize(size, how))
 
 
 def plot_skeleton(
@@ -80,11 +80,11 @@ def _draw_flat(canvas: Image, uv_px: ArrayLike, bone_colours, joint_colours, sca
     # From the finger tips back to the palm, so that the knuckles end on top.
     for bone in reversed(range(len(BONES))):
         start, end = (points[joint] for joint in BONES[bone])
-        _line(canvas, start, end, (0, 0, 0), width + 2.0 * outline)
-        _line(canvas, start, end, bone_colours[bone], width)
+        layers = (width / 2.0 + outline, (0, 0, 0)), (width / 2.0, bone_colours[bone])
+        line(canvas, start, end, layers)
     for joint in reversed(range(NUM_JOINTS)):
-        _disc(canvas, points[joint], 1.1 * width + outline, (0, 0, 0))
-        _disc(canvas, points[joint], 1.1 * width, joint_colours[joint])
+        layers = (1.1 * width + outline, (0, 0, 0)), (1.1 * width, joint_colours[joint])
+        disc(canvas, points[joint], layers)
 
 
 def draw_skeleton_3d(
@@ -121,23 +121,22 @@ def draw_skeleton_3d(
     # The frame follows the truth, wider where the prediction lies beside it, but not without end.
     reach = max(reach, min(np.linalg.norm(hand - centre, axis=1).max(), 1.6 * reach), 1.0)
     rotation = _view_rotation(*view_deg)
-    fine = 2 * size_px  # halved at the end: smoother than OpenCV's anti-aliasing alone
-    zoom = 0.44 * fine / reach
+    zoom = 0.44 * size_px / reach
 
     def view(points: np.ndarray) -> np.ndarray:
         """Pixels and depth of -1 (near) .. 1 (far): [N, 3]."""
         turned = (points - centre) @ rotation.T
-        pixels = turned[:, :2] * zoom + (fine - 1) / 2.0
+        pixels = turned[:, :2] * zoom + (size_px - 1) / 2.0
         return np.concatenate([pixels, turned[:, 2:] / reach], axis=1)
 
-    canvas = np.full((fine, fine, 3), PAPER, np.uint8)
+    canvas = np.full((size_px, size_px, 3), PAPER, np.uint8)
     if grid:
         _draw_floor(canvas, view, framed, centre, reach)
     if truth is not None:
         colours = np.full((NUM_JOINTS, 3), TRUTH_COLOUR)
-        _draw_ordered(canvas, view(truth), colours[1:], colours, width=fine / 64.0)
-    _draw_ordered(canvas, view(hand), BONE_COLOURS, JOINT_COLOURS, width=fine / 80.0)
-    return cv2.resize(canvas, (size_px, size_px), interpolation=cv2.INTER_AREA)
+        _draw_ordered(canvas, view(truth), colours[1:], colours, width=size_px / 64.0)
+    _draw_ordered(canvas, view(hand), BONE_COLOURS, JOINT_COLOURS, width=size_px / 80.0)
+    return canvas
 
 
 def colour_depth(depth_normalised: ArrayLike, weight: ArrayLike | None = None) -> Image:
@@ -150,6 +149,8 @@ def colour_depth(depth_normalised: ArrayLike, weight: ArrayLike | None = None) -
     Returns:
         [D, D, 3] uint8 RGB.
     """
+    import cv2
+
     depth = np.clip(plane(depth_normalised), 0.0, 1.0)
     levels = np.round(depth * 255.0).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[:, :, ::-1].astype(np.float64)
@@ -162,6 +163,8 @@ def colour_depth(depth_normalised: ArrayLike, weight: ArrayLike | None = None) -
 
 def colour_difference(share: ArrayLike, weight: ArrayLike | None = None) -> Image:
     """Colour differences [D, D] (1 and above is brightest): uint8 RGB [D, D, 3]."""
+    import cv2
+
     levels = np.round(np.clip(plane(share), 0.0, 1.0) * 255.0).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1].copy()
     if weight is not None:
@@ -194,7 +197,7 @@ def _draw_floor(canvas: Image, view, hand: np.ndarray, centre: np.ndarray, reach
             [[ticks[0], 0.0, tick], [ticks[-1], 0.0, tick]],
         ):
             points = view(np.array(ends) + np.array([centre[0], floor, centre[2]]))
-            _line(canvas, points[0, :2], points[1, :2], GRID, 2.0)
+            line(canvas, points[0, :2], points[1, :2], [(0.5, GRID)])
 
 
 def _draw_ordered(canvas: Image, points: np.ndarray, bone_colours, joint_colours, width) -> None:
@@ -211,26 +214,7 @@ def _draw_ordered(canvas: Image, points: np.ndarray, bone_colours, joint_colours
         colour = (1.0 - pale) * np.asarray(colour, float) + pale * np.asarray(PAPER)
         size = width * (0.7 + 0.6 * near)
         if len(joints) == 2:
-            _line(canvas, points[joints[0], :2], points[joints[1], :2], colour * 0.55, size * 1.35)
-            _line(canvas, points[joints[0], :2], points[joints[1], :2], colour, size)
+            layers = (size * 1.35 / 2.0, colour * 0.55), (size / 2.0, colour)
+            line(canvas, points[joints[0], :2], points[joints[1], :2], layers)
         else:
-            _disc(canvas, points[joints[0], :2], size * 1.0, colour * 0.55)
-            _disc(canvas, points[joints[0], :2], size * 0.8, colour)
-
-
-def _fixed(point: ArrayLike) -> tuple[int, int]:
-    """A point in OpenCV's fixed-point pixels, kept within what its integers can hold."""
-    scaled = np.clip(np.asarray(point, float), -30000, 30000) * 2**_SUBPIXEL_BITS
-    return round(float(scaled[0])), round(float(scaled[1]))
-
-
-def _line(canvas: Image, start, end, colour, width: float) -> None:
-    width = max(round(width), 1)
-    colour = [float(c) for c in colour]
-    cv2.line(canvas, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
-
-
-def _disc(canvas: Image, centre, radius: float, colour) -> None:
-    radius = max(round(radius * 2**_SUBPIXEL_BITS), 1)
-    colour = [float(c) for c in colour]
-    cv2.circle(canvas, _fixed(centre), radius, colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+            disc(canvas, points[joints[0], :2], [(size, colour * 0.55), (size * 0.8, colour)])
