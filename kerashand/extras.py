@@ -1,37 +1,121 @@
-"""Packages that the base install leaves out: what an export needs of them."""
+"""What the package does with packages that the base install leaves out, and the extra of each.
+
+The base install predicts. `PURPOSES` is the one list of all that needs more; commands and modules
+call `check` before they start on it. No package is imported here.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+from typing import NamedTuple
 
 from kerashand.errors import UserError
 
-ONNX = ("tf2onnx", "onnx", "onnxruntime")
-"""The last one runs the file, which every export is checked with."""
-QUANTIZER = "ai-edge-quantizer"
+
+class Package(NamedTuple):
+    """A package that an extra brings.
+
+    Attributes:
+        title: what people call it.
+        module: what Python imports.
+    """
+
+    title: str
+    module: str
 
 
-def needed_to_export(form: str, precision: str) -> tuple[str, ...]:
-    """The packages, by their names on PyPI, that write and check a format in a precision."""
-    if form == "onnx":
-        return ONNX
-    return (QUANTIZER,) if form == "tflite" and precision.endswith("int8") else ()
+class Purpose(NamedTuple):
+    """Something that needs packages.
+
+    Attributes:
+        packages: keys of `PACKAGES`.
+        extra: of setup.cfg, which brings them all.
+    """
+
+    packages: tuple[str, ...]
+    extra: str
+
+
+PACKAGES = {
+    "tensorflow": Package("TensorFlow", "tensorflow"),
+    "keras": Package("Keras", "keras"),
+    "tensorboard": Package("TensorBoard", "tensorboard"),
+    "opencv-python-headless": Package("OpenCV", "cv2"),
+    "matplotlib": Package("Matplotlib", "matplotlib"),
+    "av": Package("PyAV", "av"),
+    "onnxruntime": Package("ONNX Runtime", "onnxruntime"),
+    "tf2onnx": Package("tf2onnx", "tf2onnx"),
+    "onnx": Package("ONNX", "onnx"),
+    "ai-edge-quantizer": Package("the LiteRT quantizer", "ai_edge_quantizer"),
+    "scipy": Package("SciPy", "scipy"),
+}
+"""By their names on PyPI."""
+
+_KERAS = ("tensorflow", "keras", "opencv-python-headless")
+PURPOSES = {
+    "training": Purpose((*_KERAS, "tensorboard", "matplotlib"), "train"),
+    "evaluation": Purpose((*_KERAS, "matplotlib"), "train"),
+    "the sample cache": Purpose(_KERAS, "train"),
+    "a sheet of hands": Purpose(("opencv-python-headless",), "train"),
+    "a Keras model": Purpose(("tensorflow", "keras"), "train"),
+    "a SavedModel": Purpose(("tensorflow",), "train"),
+    "plot_landmarks": Purpose(("matplotlib",), "train"),
+    "a film": Purpose(("av",), "video"),
+    "a camera": Purpose(("opencv-python-headless",), "video"),
+    "an .onnx file": Purpose(("onnxruntime",), "edge"),
+    "export": Purpose(_KERAS, "export"),
+    "export to ONNX": Purpose((*_KERAS, "tf2onnx", "onnx", "onnxruntime"), "export"),
+    "export in 8 bits": Purpose((*_KERAS, "ai-edge-quantizer"), "export"),
+    "STB": Purpose(("scipy",), "datasets"),
+}
+"""By the words that messages start with."""
+
+
+def missing(purpose: str) -> list[str]:
+    """The packages of a purpose that are not installed, by their names on PyPI."""
+    return [
+        package
+        for package in PURPOSES[purpose].packages
+        if importlib.util.find_spec(PACKAGES[package].module) is None
+    ]
+
+
+def check(purpose: str, what: str | None = None) -> None:
+    """Look for the packages of a purpose without importing them.
+
+    Args:
+        purpose: key of `PURPOSES`.
+        what: stands in the message for the purpose, such as the name of a file.
+
+    Raises:
+        UserError: naming the first that is not installed, and the command that installs all.
+    """
+    if lacking := missing(purpose):
+        raise UserError(f"{what or purpose} {needs(lacking[0], PURPOSES[purpose].extra)}")
 
 
 def check_export(form: str, precision: str) -> None:
-    """Look for the packages without importing them.
+    """The same for an export to a format in a precision."""
+    if form == "onnx":
+        check("export to ONNX")
+    elif form == "tflite" and precision.endswith("int8"):
+        check("export in 8 bits")
+    else:
+        check("export")
 
-    Raises:
-        UserError: naming those that are not installed.
-    """
-    missing = [
-        package
-        for package in needed_to_export(form, precision)
-        if importlib.util.find_spec(package.replace("-", "_")) is None
-    ]
-    if missing:
-        raise UserError(
-            f"{form} in {precision} needs {' and '.join(missing)}, which the base install leaves "
-            'out: pip install -e ".[export]" in the folder of the project, or pip install '
-            f"{' '.join(missing)}."
-        )
+
+def needs(package: str, extra: str) -> str:
+    """The rest of a sentence that starts with what needs a package."""
+    return (
+        f"needs {PACKAGES[package].title}, which the base install leaves out: "
+        f'pip install "kerashand[{extra}]"'
+    )
+
+
+def needs_module(module: str) -> str | None:
+    """The same of a module that could not be imported; None if no extra brings it."""
+    for extra, packages in ((one.extra, one.packages) for one in PURPOSES.values()):
+        for package in packages:
+            if PACKAGES[package].module == module:
+                return needs(package, extra)
+    return None

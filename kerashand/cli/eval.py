@@ -17,6 +17,7 @@ from kerashand.config import STYLES, load_config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.kinds import ON_DISK
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.files import user_path, write_text
 from kerashand.metrics import PROTOCOLS
 
@@ -95,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace, command: str) -> None:
+    check("evaluation")
     _check(arguments)
     with tensorflow_start():
         from kerashand.evaluation.tables import aligned_lines

@@ -15,6 +15,7 @@ from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, HandRows, records_of
 from kerashand.cli.motion_files import MotionFiles, add_export_arguments
 from kerashand.errors import UserError, number_of
+from kerashand.extras import check
 
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
@@ -115,7 +116,7 @@ class _Prediction:
             UserError: For an input or output that cannot be read or written.
         """
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-        from kerashand.cli import jobs  # loads OpenCV
+        from kerashand.cli import jobs  # loads Pillow
         from kerashand.runtime import HandPose
         from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
@@ -136,6 +137,9 @@ class _Prediction:
         for flag, given in (("--box", self.box), ("--handedness", arguments.handedness != "auto")):
             if given and (films := [job.name for job in planned if job.is_film]):
                 raise UserError(f"{flag} is for pictures. Received: the video {films[0]}")
+        for job in planned:
+            if job.is_film:
+                check("a film" if job.path else "a camera", job.name)
         if any(job.is_film and job.target is not None for job in planned):
             from kerashand.video.writing import check_encoder
 

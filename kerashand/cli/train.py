@@ -15,6 +15,7 @@ from kerashand.cli.arguments import (
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import dump_yaml, find_initial_weights, load_config, packaged_configs
 from kerashand.errors import UserError
+from kerashand.extras import check
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    if not arguments.print_config:
+        check("training")
     config = load_config(arguments.config, overrides_of(arguments))
     if arguments.run_dir is not None:
         config = config.with_run_dir(_checked_run_dir(arguments.run_dir))
