@@ -56,12 +56,12 @@ PURPOSES = {
     "training": Purpose((*_KERAS, "tensorboard", "matplotlib"), "train"),
     "evaluation": Purpose((*_KERAS, "matplotlib"), "train"),
     "the sample cache": Purpose(_KERAS, "train"),
-    "a sheet of hands": Purpose(("opencv-python-headless",), "train"),
+    "a sheet of hands": Purpose(("opencv-python-headless",), "opencv"),
     "a Keras model": Purpose(("tensorflow", "keras"), "train"),
     "a SavedModel": Purpose(("tensorflow",), "train"),
     "plot_landmarks": Purpose(("matplotlib",), "train"),
     "a film": Purpose(("av",), "video"),
-    "a camera": Purpose(("opencv-python-headless",), "video"),
+    "a camera": Purpose(("opencv-python-headless",), "opencv"),
     "an .onnx file": Purpose(("onnxruntime",), "edge"),
     "export": Purpose(_KERAS, "export"),
     "export to ONNX": Purpose((*_KERAS, "tf2onnx", "onnx", "onnxruntime"), "export"),
@@ -114,8 +114,8 @@ def needs(package: str, extra: str) -> str:
 
 def needs_module(module: str) -> str | None:
     """The same of a module that could not be imported; None if no extra brings it."""
-    for extra, packages in ((one.extra, one.packages) for one in PURPOSES.values()):
-        for package in packages:
-            if PACKAGES[package].module == module:
-                return needs(package, extra)
+    for package in (name for name, one in PACKAGES.items() if one.module == module):
+        users = (one for one in PURPOSES.values() if package in one.packages)
+        smallest = min(users, key=lambda one: len(one.packages))
+        return needs(package, smallest.extra)
     return None

@@ -65,6 +65,8 @@ def test_a_module_that_cannot_be_imported_leads_to_its_extra():
     assert extras.needs_module("av") == (
         'needs PyAV, which the base install leaves out: pip install "kerashand[video]"'
     )
+    # The smallest that brings it.
+    assert extras.needs_module("cv2").endswith('pip install "kerashand[opencv]"')
     assert extras.needs_module("of_a_bug") is None
 
 

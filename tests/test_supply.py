@@ -136,7 +136,7 @@ def test_metadata(built):
     named = [line.split(" :: ")[-1] for line in classifiers if ":: Python :: 3." in line]
     assert named == list(PYTHONS)
     assert metadata.get_payload().startswith("# kerashand")
-    extras = {"train", "gpu", "video", "edge", "export", "datasets", "docs", "test"}
+    extras = {"train", "gpu", "opencv", "video", "edge", "export", "datasets", "docs", "test"}
     assert set(metadata.get_all("Provides-Extra")) == extras
 
 
