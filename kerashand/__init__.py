@@ -17,9 +17,9 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     synthetic                              the hand generator, in NumPy and OpenCV
     geometry                               cameras, heat maps, depth, joint angles; the conventions
     networks | skeleton                    the 2D networks by name; the 21 joints
-    picture_files | pickles | yaml_files | extras | keras_setup | video
-                                           files from outside; how Keras and the extras are set up
-    files                                  paths, and files that appear whole or not at all
+    picture_files | pickles | yaml_files | keras_setup | video
+                                           files from outside; how Keras is set up
+    files | extras                         files that appear whole or not at all; what extras bring
     errors | progress | stderr | untrusted | replicas | machine
                                            messages, limits, and other small pieces
 

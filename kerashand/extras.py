@@ -74,6 +74,8 @@ PURPOSES = {
     "a ROS bag": Purpose(("rosbags", "opencv-python-headless"), "camera"),
     "a Record3D file": Purpose(("lzfse", "opencv-python-headless"), "camera"),
     "a RealSense camera": Purpose(("pyrealsense2", "opencv-python-headless"), "realsense"),
+    "a recording": Purpose(("opencv-python-headless",), "opencv"),
+    "--view 3d": Purpose(("opencv-python-headless",), "opencv"),
     "--rerun": Purpose(("rerun-sdk",), "rerun"),
 }
 """By the words that messages start with."""

@@ -9,6 +9,7 @@ import os
 import sys
 
 from kerashand.errors import UserError
+from kerashand.extras import check
 
 BACKEND = "tensorflow"
 
@@ -17,8 +18,10 @@ def set_up_keras() -> None:
     """Choose TensorFlow, pictures with channels last, float32 and the usual epsilon.
 
     Raises:
-        UserError: where Keras runs on something else already, or cannot read its own file.
+        UserError: where Keras or TensorFlow is not installed, Keras runs on something else already,
+            or it cannot read its own file.
     """
+    check("a Keras model")
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = BACKEND
     try:

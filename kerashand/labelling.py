@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kerashand.data.segmentation import fitted_depth
+from kerashand.data.joint_depth import fitted_depth
 from kerashand.geometry.pose import xyz_from_uv_z
 from kerashand.geometry.root_depth import solve_root_depth
 from kerashand.runtime.estimates import logit

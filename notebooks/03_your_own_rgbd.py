@@ -36,9 +36,10 @@ EXTRA, NEEDED = "[export]", ("kerashand", "ai_edge_quantizer")
 
 
 def install():
-    """Install the clone around this notebook, an archive beside it, or what REPOSITORY holds."""
+    """Install a clone around or beside this notebook, an archive, or what REPOSITORY holds."""
     here = Path.cwd()
-    clones = [d for d in (here, *here.parents) if (d / "kerashand" / "__init__.py").is_file()]
+    places = (here, *here.parents, *here.glob("kerashand*"))
+    clones = [d for d in places if (d / "kerashand" / "__init__.py").is_file()]
     archives = [a for end in ("whl", "tar.gz", "zip") for a in here.glob(f"kerashand*.{end}")]
     if clones:
         wanted = ["-e", f"{clones[0]}{EXTRA}"]
@@ -51,7 +52,8 @@ def install():
     importlib.invalidate_caches()
 
 
-if not all(importlib.util.find_spec(name) for name in NEEDED):
+# A clone beside this notebook is found by its name too, but it has no `origin`: it is no package.
+if not all(getattr(importlib.util.find_spec(name), "origin", None) for name in NEEDED):
     install()
 
 SMOKE = bool(os.environ.get("KERASHAND_SMOKE"))  # the tests run everything on a few samples

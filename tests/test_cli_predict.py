@@ -101,7 +101,8 @@ def test_no_hand_is_an_answer(models, picture, capsys):
     assert "photo.jpg: no hand" in capsys.readouterr().out
     drawing = cv2.imread(str(picture.with_name("photo_pose.png")))
     plain = cv2.resize(cv2.imread(str(picture)), (640, 480), interpolation=cv2.INTER_CUBIC)
-    np.testing.assert_array_equal(drawing, plain)
+    # OpenCV's cubic filter is a little sharper than Pillow's.
+    assert np.abs(drawing.astype(int) - plain).mean() < 2.0
 
 
 @pytest.mark.parametrize(("score", "words"), [(0.9, (255, 255, 255)), (0.7, (255, 176, 0))])
@@ -128,14 +129,14 @@ def test_of_a_folder_hands_are_told_and_no_joints(models, picture, capsys):
     assert "middle_mcp" not in out
 
 
-def test_what_a_small_install_lacks_is_named(picture):
-    code = "import sys; sys.modules['cv2'] = None; from kerashand.cli.predict import main; "
+def test_what_an_install_without_dependencies_lacks_is_named(picture):
+    code = "import sys; sys.modules['PIL'] = None; from kerashand.cli.predict import main; "
     done = subprocess.run(
         [sys.executable, "-c", code + "sys.exit(main(sys.argv[1:]))", str(picture)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "needs opencv-python-headless, which is not installed" in done.stderr
+    assert "needs pillow, which is not installed: pip install pillow" in done.stderr
 
 
 def test_pictures_need_no_pyav_and_films_say_so(models, picture, monkeypatch, capsys):
@@ -143,7 +144,10 @@ def test_pictures_need_no_pyav_and_films_say_so(models, picture, monkeypatch, ca
     assert run(models, picture, "--no-drawing") == 0
     picture.with_name("clip.mp4").write_bytes(b"a film")
     assert run(models, picture.with_name("clip.mp4")) == 2
-    assert "needs av, which is not installed: pip install av" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"kerashand-predict: {picture.with_name('clip.mp4')} needs PyAV, which the base install "
+        'leaves out: pip install "kerashand[video]"\n'
+    )
 
 
 def noise(frames=7, size=(96, 64)):

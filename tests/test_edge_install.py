@@ -1,18 +1,25 @@
-"""The runtime where neither TensorFlow, Keras nor OpenCV is installed."""
+"""Small installs: the runtime on NumPy and LiteRT alone, and the wheel without extras."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import venv
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from kerashand.extras import PACKAGES
 from kerashand.runtime import HandPose
 from kerashand.synthetic.scene import render_sample
 
 ROOT = Path(__file__).parents[1]
+SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
+LARGEST_MB = 250
+"""What prediction may take on disk."""
 EDGE = ("numpy", "ai-edge-litert")
 PROGRAM = """
 import time
@@ -43,7 +50,7 @@ def edge_python(tmp_path_factory):
     """An environment with kerashand, NumPy and LiteRT alone."""
     folder = tmp_path_factory.mktemp("edge")
     venv.create(folder, with_pip=True)
-    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    python = folder / SCRIPTS / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for what in (["setuptools>=78.1.1", *EDGE],
                  ["--no-deps", "--no-build-isolation", str(ROOT)]):  # fmt: skip
@@ -79,3 +86,94 @@ def test_hands_without_tensorflow_in_a_second(edge_python, tmp_path):
     assert first["numbers"] == [[0], [0], [0]]
     # Import, load and first result; the first run also compiles the modules.
     assert min(result["seconds"] for result in results) < 1.0
+
+
+# ------------------------------------------------------------------------------ the base install
+
+SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "kerashand")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """The wheel, installed by one command in an environment of its own.
+
+    `run` runs a command there, and `installed` is what pip came back with.
+    """
+    folder = tmp_path_factory.mktemp("base")
+    (folder / "tree").mkdir()
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / "tree" / name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder]
+    done = subprocess.run([*command, folder / "tree"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    venv.create(folder / "venv", with_pip=True)
+    scripts = folder / "venv" / SCRIPTS
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(program, *arguments):
+        return subprocess.run(
+            [scripts / program, *arguments], capture_output=True, text=True, check=False,
+            cwd=folder, env=alone,
+        )  # fmt: skip
+
+    (wheel,) = folder.glob("*.whl")
+    installed = run("python", "-m", "pip", "install", "--disable-pip-version-check", wheel)
+    if "Could not find a version" in installed.stderr:
+        pytest.skip(f"no packages to be had: {installed.stderr[-200:]}")
+    (site,) = {path.parent for path in (folder / "venv").rglob("site-packages/kerashand")}
+    return SimpleNamespace(run=run, installed=installed, site=site, folder=folder)
+
+
+@pytest.mark.slow
+def test_one_command_installs_it_without_complaints(base):
+    assert base.installed.returncode == 0, base.installed.stderr
+    assert "ERROR" not in base.installed.stderr
+    checked = base.run("python", "-m", "pip", "check")
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.slow
+def test_the_base_install_is_small(base):
+    assert not any((base.site / package.module).exists() for package in PACKAGES.values())
+    beside = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
+    held = [path for path in base.site.iterdir() if not path.name.startswith(beside)]
+    files = [path for one in held for path in (one, *one.rglob("*"))]
+    size_mb = sum(path.lstat().st_blocks * 512 for path in files) / 1e6
+    assert 50 < size_mb < LARGEST_MB
+
+
+@pytest.mark.slow
+def test_the_base_install_predicts(base):
+    picture = ROOT / "docs" / "images" / "hand.jpg"
+    done = base.run("kerashand-predict", picture, "--out", "drawn.png", "--json", "hands.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert (base.folder / "drawn.png").is_file()
+    (hand,) = json.loads((base.folder / "hands.jsonl").read_text())["hands"]
+    program = """
+import sys
+from kerashand import picture_files
+from kerashand.compat import mediapipe as mp
+rgb = picture_files.read(sys.argv[1])
+with mp.solutions.hands.Hands(static_image_mode=True) as hands:
+    (landmarks,) = hands.process(rgb).multi_hand_landmarks
+mp.solutions.drawing_utils.draw_landmarks(rgb, landmarks, mp.solutions.hands.HAND_CONNECTIONS)
+print(landmarks.landmark[8].x * rgb.shape[1])
+"""
+    done = base.run("python", "-c", program, picture)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(hand["uv_px"][8][0] + 0.5, abs=2.0)
+
+
+@pytest.mark.slow
+def test_the_base_install_says_what_training_needs(base):
+    done = base.run("kerashand-train", "--config", "weak.yaml")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "kerashand-train: training needs TensorFlow, which the base install leaves out: "
+        'pip install "kerashand[train]"\n'
+    )
+    # What it says is satisfied by the package that is there: no index has to know it.
+    done = base.run("python", "-m", "pip", "install", "--dry-run", "--no-index", "kerashand")
+    assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ from kerashand.synthetic.scene import render_sample
 
 PROGRAM = Path(__file__).parents[1] / "export" / "python" / "hand_on_camera.py"
 HIDDEN = ("tensorflow", "keras", "cv2", "av", "PIL", "matplotlib", "yaml", "rich", "onnxruntime")
-"""What `pip install --no-deps` leaves out, and what the program can do without."""
+"""What the program can do without."""
 RUN_WITHOUT = f"""
 import runpy, sys
 

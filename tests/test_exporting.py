@@ -473,7 +473,7 @@ def test_what_cannot_be_written(model, metadata, tmp_path, monkeypatch):
     ):  # fmt: skip
         with monkeypatch.context() as patch:
             patch.setitem(__import__("sys").modules, package, None)
-            with pytest.raises(UserError, match=r"pip install -e \"\.\[export\]\""):
+            with pytest.raises(UserError, match=r"pip install \"kerashand\[export\]\""):
                 exporting.export(
                     model, tmp_path / "a", form, metadata=metadata, precision=precision
                 )

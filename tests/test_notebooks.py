@@ -1,6 +1,7 @@
 """The notebooks run, and what is opened is what was tested."""
 
 import configparser
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -34,8 +35,8 @@ def test_notebook_has_the_cells_of_its_source(source):
 
 
 NEEDED = {
-    "01_quickstart": ("", ("kerashand",)),
-    "02_weak_supervision": ("", ("kerashand",)),
+    "01_quickstart": ("[train]", ("kerashand", "cv2", "tensorflow")),
+    "02_weak_supervision": ("[train]", ("kerashand", "cv2", "tensorflow")),
     "03_your_own_rgbd": ("[export]", ("kerashand", "ai_edge_quantizer")),
     "04_export_to_edge": (
         "[export]", ("kerashand", "ai_edge_quantizer", "onnxruntime", "tf2onnx"),
@@ -47,14 +48,14 @@ NEEDED = {
 def installer(tmp_path, monkeypatch):
     """A function that runs the first cell of a notebook, where nothing is installed.
 
-    It gives what pip was asked for.
+    It gives what pip was asked for. `found` is what Python says of a package.
     """
 
-    def run(source, folder):
+    def run(source, folder, found=None):
         asked = []
         monkeypatch.chdir(folder)
         monkeypatch.setattr(sys, "path", list(sys.path))
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
         monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
         text = next(text for kind, text in cells(source) if kind == "code")
         variables = {}
@@ -71,6 +72,18 @@ def test_notebook_installs_the_clone_around_it(source, installer):
     pip, wanted = installer(source, NOTEBOOKS)
     assert pip == ["-m", "pip", "install", "-q", "-e"]
     assert wanted == f"{NOTEBOOKS.parent}{NEEDED[source.stem][0]}"
+
+
+@pytest.mark.parametrize("folder", ["kerashand", "kerashand-main"])
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_installs_the_clone_beside_it(source, folder, installer, tmp_path):
+    """Python takes a folder of that name for a package without code."""
+    (tmp_path / folder / "kerashand").mkdir(parents=True)
+    (tmp_path / folder / "kerashand" / "__init__.py").touch()
+    without_code = importlib.machinery.ModuleSpec("kerashand", None, is_package=True)
+    pip, wanted = installer(source, tmp_path, without_code)
+    assert pip == ["-m", "pip", "install", "-q", "-e"]
+    assert wanted == f"{tmp_path / folder}{NEEDED[source.stem][0]}"
 
 
 @pytest.mark.parametrize("archive", ["kerashand-main.zip", "kerashand-0.1.0.tar.gz"])

@@ -237,9 +237,10 @@ def test_unknown_names(arguments):
 
 def test_names_are_those_of_the_config():
     from kerashand import config
+    from kerashand.data import sample
 
     assert tuple(config.STYLES) == DOMAINS
-    assert SPLITS == ("train", "val", "test")
+    assert SPLITS == sample.SPLITS == ("train", "val", "test")
 
 
 # ------------------------------------------------------------------------------------ versions

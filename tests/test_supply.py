@@ -138,7 +138,8 @@ def test_metadata(built):
     named = [line.split(" :: ")[-1] for line in classifiers if ":: Python :: 3." in line]
     assert named == list(PYTHONS)
     assert metadata.get_payload().startswith("# kerashand")
-    extras = {"edge", "export", "datasets", "rerun", "camera", "realsense", "docs", "test"}
+    extras = {"train", "gpu", "opencv", "video", "edge", "export", "datasets", "rerun", "camera"}
+    extras |= {"realsense", "docs", "test"}
     assert set(metadata.get_all("Provides-Extra")) == extras
 
 

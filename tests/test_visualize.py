@@ -8,6 +8,7 @@ from kerashand import visualize
 from kerashand.skeleton import JOINT_COLOURS
 from kerashand.synthetic.scene import render_sample
 from kerashand.terms import history_panels
+from kerashand.visualize import pages
 from kerashand.visualize.images import MISSING_COLOUR, PAPER
 
 SIZE = 48
@@ -156,7 +157,7 @@ def test_figure_skeletons(samples, tmp_path, count, rng):
     chosen = samples[:count]
     truth = np.stack([s.xyz_mm for s in chosen])
     path = tmp_path / "skeletons.png"
-    visualize.figure_skeletons(
+    pages.figure_skeletons(
         np.stack([s.image for s in chosen]), np.stack([s.uv_px for s in chosen]),
         truth + rng.normal(0, 8, truth.shape), truth, path, title="weak",
     )  # fmt: skip
@@ -170,8 +171,8 @@ def test_skeletons_without_truth_fill_their_view(samples, tmp_path):
     """A hand whose true joints are unknown is framed by itself, not by the filler of the truth."""
     images, uv = (np.stack([getattr(s, n) for s in samples[:1]]) for n in ("image", "uv_px"))
     xyz = samples[0].xyz_mm[None]
-    visualize.figure_skeletons(images, uv, xyz, np.full_like(xyz, np.nan), tmp_path / "none.png")
-    visualize.figure_skeletons(images, uv, xyz, xyz, tmp_path / "both.png")
+    pages.figure_skeletons(images, uv, xyz, np.full_like(xyz, np.nan), tmp_path / "none.png")
+    pages.figure_skeletons(images, uv, xyz, xyz, tmp_path / "both.png")
     none, both = (read(tmp_path / f"{name}.png")[:, -380:] for name in ("none", "both"))
     colourful = [(p.max(axis=2).astype(int) - p.min(axis=2) > 60).sum() for p in (none, both)]
     assert colourful[0] == pytest.approx(colourful[1], rel=0.25)
@@ -184,7 +185,7 @@ def test_figure_depth_maps(samples, tmp_path, rng, channels):
     weight = np.ones(shape)
     weight[1] = 0.0  # nothing was measured
     path = tmp_path / "depth.png"
-    visualize.figure_depth_maps(
+    pages.figure_depth_maps(
         np.stack([s.image for s in samples[:2]]), rng.random(shape), weight, rng.random(shape),
         path, window_mm=[400.0, 420.0],
     )  # fmt: skip
@@ -195,32 +196,32 @@ def test_depth_maps_are_compared_where_a_hand_is_drawn(samples, monkeypatch):
     """0.1 of 400 mm apart on the hand; the wall beside it, which is not drawn, does not count."""
     measured, drawn = np.full((1, 8, 8), 0.9), np.zeros((1, 8, 8))
     drawn[:, :, :4], measured[:, :, :4] = 0.5, 0.6
-    pages = []
+    written = []
     monkeypatch.setattr(
-        "kerashand.visualize.pages.write_page", lambda *args, **options: pages.append(options)
+        "kerashand.visualize.pages.write_page", lambda *args, **options: written.append(options)
     )
     for weight in (np.ones_like(drawn), np.zeros_like(drawn)):
-        visualize.figure_depth_maps(
+        pages.figure_depth_maps(
             [samples[0].image], measured, weight, drawn, "none.png", window_mm=[400.0]
         )
-    seen, unseen = (page["captions"][0][-1] for page in pages)
+    seen, unseen = (page["captions"][0][-1] for page in written)
     assert (seen, unseen) == ("40.0 mm where a hand is drawn", "")
 
 
 def test_pages_need_a_sample(tmp_path):
     none = np.zeros((0, 8, 8, 3))
     with pytest.raises(ValueError, match="Received: 0 samples"):
-        visualize.figure_skeletons(none, none, np.zeros((0, 21, 3)), np.zeros((0, 21, 3)), "a.png")
+        pages.figure_skeletons(none, none, np.zeros((0, 21, 3)), np.zeros((0, 21, 3)), "a.png")
 
 
 def test_figure_pck(tmp_path):
     thresholds = np.linspace(20, 50, 31)
     curves = {f"setting {n}": (thresholds, thresholds / 50 / (n + 1), 0.5) for n in range(8)}
     path = tmp_path / "pck.png"
-    visualize.figure_pck(curves, path, title="test", conditions="word " * 60)
+    pages.figure_pck(curves, path, title="test", conditions="word " * 60)
     assert min(read(path).shape[:2]) > 400
     with pytest.raises(ValueError, match="at least one curve"):
-        visualize.figure_pck({}, path)
+        pages.figure_pck({}, path)
 
 
 def test_figure_history(tmp_path):
@@ -231,12 +232,12 @@ def test_figure_history(tmp_path):
         {"stage": "finetune", "epoch": 2, "loss": float("nan")},
     ]
     path = tmp_path / "history.png"
-    visualize.figure_history(rows, path)
+    pages.figure_history(rows, path)
     assert min(read(path).shape[:2]) > 250
-    visualize.figure_history(rows[:1], path)
-    visualize.figure_history([{"stage": "regularizer", "epoch": 1, "loss": 1.0}], path)
+    pages.figure_history(rows[:1], path)
+    pages.figure_history([{"stage": "regularizer", "epoch": 1, "loss": 1.0}], path)
     with pytest.raises(ValueError, match="Received: 0 rows"):
-        visualize.figure_history([], path)
+        pages.figure_history([], path)
 
 
 def test_history_names_quantities_units_and_stages(monkeypatch):
@@ -248,7 +249,7 @@ def test_history_names_quantities_units_and_stages(monkeypatch):
         {"stage": "pretrain", "epoch": 1, "loss": 9.0, "heatmap": 9.0, "error_mm": 40.0},
         {"stage": "regularizer", "epoch": 1, "loss": 0.1, "depth_map": 0.1},
     ]
-    visualize.figure_history(rows, "none.png", panels=history_panels())
+    pages.figure_history(rows, "none.png", panels=history_panels())
     panels = figures[0].axes[:3]
     assert [(axes.get_title(), axes.get_ylabel()) for axes in panels] == [
         ("3D error of joints", "mm"),
@@ -279,5 +280,5 @@ def test_save_png_into_nowhere(tmp_path):
 def test_global_state_of_pyplot_is_not_touched(tmp_path):
     from matplotlib import pyplot
 
-    visualize.figure_pck({"a": ([20, 50], [0.1, 0.9], 0.5)}, tmp_path / "pck.png")
+    pages.figure_pck({"a": ([20, 50], [0.1, 0.9], 0.5)}, tmp_path / "pck.png")
     assert pyplot.get_fignums() == []

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kerashand import visualize
 from kerashand.evaluation.tables import COLUMNS
 from kerashand.files import write_text
+from kerashand.visualize import pages
 
 SETTINGS = {
     "source_only": "source only",
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     write_text(args.out / "results.json", json.dumps(results, indent=2))
     text = table(results, args.seeds)
     write_text(args.out / "table.md", text)
-    visualize.figure_pck(
+    pages.figure_pck(
         {
             SETTINGS[name]: (
                 np.array(runs[0]["thresholds_mm"]),

@@ -21,6 +21,7 @@ from kerashand.machine import machine
 WHAT = {
     "cpm": "the paper's CPM in TensorFlow beside PyTorch, in turns",
     "growth": "what 1,000 to 1,000,000 hands cost to read",
+    "install": "MB to load and MB on disk of the base install and of each extra",
     "pipeline": "a training step on the real pipeline against one constant batch",
     "reading": "how fast one core reads a data set on disk, and shards of it",
     "speed": "exported models beside MediaPipe's, in turns",

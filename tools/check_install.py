@@ -2,11 +2,12 @@
 
     python tools/check_install.py                       # newest releases of all dependencies
     python tools/check_install.py --lowest --python 3.13
+    python tools/check_install.py --extras              # the base install: prediction alone
 
-The wheel is built from the sdist. Each environment gets it with its dependencies from the registry,
-draws a picture, finds its hand there and in a film, exports the model and tries a step of each
-stage of `weak.yaml`. Environments hold about 2 GB and are deleted one by one. Needs `build`
-(`pip install -e ".[test]"`).
+The wheel is built from the sdist. Each environment gets it with its dependencies from the registry
+and finds the hand in a picture. With the extras that it needs, it also finds one in a film, exports
+the model and tries a step of each stage of `weak.yaml`. Environments hold about 2 GB and are
+deleted one by one. Needs `build` (`pip install -e ".[test]"`).
 """
 
 from __future__ import annotations
@@ -21,30 +22,51 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-DRAW = """
+FILM = """
 from pathlib import Path
-import cv2
 from kerashand.synthetic.scene import render_sample
 from kerashand.video import Frame
 from kerashand.video.writing import film_writer
 rgb = render_sample("varied", "test", 0, 3, size_px=256).image
-cv2.imwrite("hand.png", rgb[:, :, ::-1])
 with film_writer(Path("film.mp4"), size_px=(256, 256), fps=30.0) as write:
     for number in range(5):
         write(Frame(rgb, number / 30, 1 / 30))
 """
+HAND = str(ROOT / "docs" / "images" / "hand.jpg")
+
+
+class Step(NamedTuple):
+    """What is done in an environment, in a folder of its own.
+
+    Attributes:
+        extras: without which it is left out.
+        commands: one after the other.
+        output: a file that is there afterwards.
+    """
+
+    extras: set[str]
+    commands: tuple[tuple[str, ...], ...]
+    output: str | None = None
+
+
 STEPS = {
-    "import": ("python", "-c", DRAW),
-    "predict": ("kerashand-predict", "hand.png", "--json", "hand.jsonl"),
-    "film": ("kerashand-predict", "film.mp4"),
-    "export": ("kerashand-export", "--precision", "fp16", "--out", "hand.tflite"),
-    "train": ("kerashand-train", "--config", "weak.yaml", "--dry-run"),
+    "predict": Step(set(), (("kerashand-predict", HAND, "--out", "hand.png"),), "hand.png"),
+    "film": Step(
+        {"opencv", "video"},
+        (("python", "-c", FILM), ("kerashand-predict", "film.mp4")),
+        "film_pose.mp4",
+    ),
+    "export": Step(
+        {"export"},
+        (("kerashand-export", "--precision", "fp16", "--out", "hand.tflite"),),
+        "hand.tflite",
+    ),
+    "train": Step({"export"}, (("kerashand-train", "--config", "weak.yaml", "--dry-run"),)),
 }
-"""What is done in each environment, in a folder of its own: name -> command."""
-OUTPUTS = ("hand.png", "hand_pose.png", "hand.jsonl", "film_pose.mp4", "hand.tflite")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,7 +77,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", nargs="+", default=versions, choices=versions, metavar="3.X",
                         help="only these versions")  # fmt: skip
-    parser.add_argument("--extras", nargs="+", default=[], help="for example export edge")
+    parser.add_argument("--extras", nargs="*", default=["export", "opencv", "video"],
+                        help="default: export opencv video; without a name: none")  # fmt: skip
     parser.add_argument("--lowest", action="store_true",
                         help="with the lowest series of each direct dependency")  # fmt: skip
     args = parser.parse_args(argv)
@@ -67,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
         heads = ("Python", "install", *STEPS, "size", "result")
         print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
         what = f"{wheel}[{','.join(args.extras)}]" if args.extras else str(wheel)
-        good = [check(version, what, constraints) for version in args.python]
+        good = [check(version, what, constraints, args.extras) for version in args.python]
     return 0 if all(good) else 1
 
 
@@ -102,7 +125,7 @@ def find_python(version: str) -> str | None:
     return None
 
 
-def check(version: str, what: str, constraints: Path) -> bool:
+def check(version: str, what: str, constraints: Path, extras: list[str]) -> bool:
     """Install and use the package on one Python, print its line, and say whether all went well."""
     python = find_python(version)
     if python is None:
@@ -117,26 +140,29 @@ def check(version: str, what: str, constraints: Path) -> bool:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
         environment.pop("PYTHONPATH", None)
+        # A program that is named by its whole path is not looked for in the environment.
         install = (
-            (python, "-m", "venv", scripts.parent),
-            (scripts / "pip", "install", "--quiet", "--constraint", constraints, what),
+            (python, "-m", "venv", str(scripts.parent)),
+            ("pip", "install", "--quiet", "--constraint", str(constraints), what),
         )
-        steps = {name: [(scripts / step[0], *step[1:])] for name, step in STEPS.items()}
         cells, result = [], "good"
-        for name, commands in {"install": install, **steps}.items():
+        for name, step in {"install": Step(set(), install), **STEPS}.items():
+            if not step.extras <= set(extras):
+                cells.append("")
+                continue
             start = time.monotonic()
+            commands = [(scripts / program, *rest) for program, *rest in step.commands]
             error = run(commands, cwd=work, env=environment)
             cells.append(f"{time.monotonic() - start:.0f} s")
+            if not error and step.output and not (work / step.output).is_file():
+                error = f"{step.output} was not written"
             if error:
                 result = f"{name} failed"
                 break
-        missing = [name for name in OUTPUTS if not (work / name).is_file()]
-        if result == "good" and missing:
-            error, result = "", f"not written: {', '.join(missing)}"
         cells += [""] * (1 + len(STEPS) - len(cells))
         files = (path for path in scripts.parent.rglob("*") if path.is_file())
         size = sum(path.lstat().st_size for path in files) / 1e9
-    print(f"| {version} | {' | '.join(cells)} | {size:.1f} GB | {result} |", flush=True)
+    print(f"| {version} | {' | '.join(cells)} | {size:.2f} GB | {result} |", flush=True)
     if error:
         print(error, file=sys.stderr)
     return result == "good"

@@ -39,6 +39,16 @@ SPEED_ROWS = {
     "hand_landmark_full": "MediaPipe `hand_landmark_full`",
     "cpm, 256 px": "the paper's CPM, 256 px, TFLite fp32",
 }
+INSTALLS = {
+    "": "prediction on pictures, MediaPipe scripts, gestures",
+    "video": "and films",
+    "opencv": "and cameras, sheets of hands, OpenCV for scripts",
+    "edge": "and `.onnx` models",
+    "datasets": "and labels of STB",
+    "train": "training and evaluation",
+    "export": "training and export to all formats",
+}
+"""Extras of setup.cfg and what they are for; the base has none."""
 PACKAGED_ROWS = ("hand_landmark_lite", "hand_landmark_full", "lite tflite fp16")
 """Of the table of speed, those that the model card shows."""
 
@@ -164,6 +174,14 @@ def _step_parts() -> list[dict]:
     return [{"title": titles.get(name, name), "ms": ms} for name, ms in parts.items()]
 
 
+def _installs() -> list[dict]:
+    rows = []
+    for row in results("install")["rows"]:
+        what = f'".[{row["extra"]}]"' if row["extra"] else "."
+        rows.append({**row, "title": INSTALLS[row["extra"]], "command": f"pip install -e {what}"})
+    return rows
+
+
 def _detector() -> list[dict]:
     titles = {"photographs": "photographs", "rendered pictures": "rendered pictures"}
     return _chosen(results("detector"), titles)
@@ -256,6 +274,11 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
     "onednn": (
         lambda: results("onednn"), {"`TF_ENABLE_ONEDNN_OPTS`": "value 0", "ms": "step_ms 0"},
     ),
+    "install": (
+        _installs,
+        {"what you want": "title text", "command": "command code", "MB to load": "load_mb 0",
+         "MB on disk": "disk_mb 0"},
+    ),
     "growth": (
         lambda: results("growth"),
         {"hands": "hands 0", "first batch, s": "first_batch_s 1", "images/s read": "images_s 0",
@@ -300,6 +323,19 @@ def _training_needs() -> str:
     )
 
 
+def _install_base() -> str:
+    base = results("install")["rows"][0]
+    return f"The installation loads {base['load_mb']:.0f} MB and takes {base['disk_mb']:.0f} MB."
+
+
+def _install_by() -> str:
+    held = figures("install")
+    return (
+        f"Measured by `{held['command']}`, on {held['machine']}, with the newest releases and "
+        "without pip itself."
+    )
+
+
 def _exports_of() -> str:
     held = figures("exports")
     return (
@@ -319,6 +355,8 @@ SENTENCES: dict[str, Callable[[], str]] = {
     "accuracy": _accuracy,
     "training-needs": _training_needs,
     "exports-of": _exports_of,
+    "install-base": _install_base,
+    "install-by": _install_by,
     **{
         f"{name}-by": functools.partial(measured_by, name)
         for name in (

@@ -22,14 +22,18 @@ import numpy as np
 from ablation import SETTINGS
 from matplotlib.figure import Figure
 
-from kerashand import visualize
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import Config, load_config
 from kerashand.errors import UserError
 from kerashand.visualize.files import save_figure
 from kerashand.visualize.images import plot_skeleton
-from kerashand.visualize.pages import curve_colour, style_curves, write_page
+from kerashand.visualize.pages import (
+    curve_colour,
+    figure_depth_maps,
+    style_curves,
+    write_page,
+)
 from kerashand.visualize.space import draw_skeleton_3d
 
 PAPER_STB_AUC = {"source_only": 0.667, "labels_2d": 0.807, "weak": 0.889}
@@ -269,7 +273,7 @@ def figure_8(runs: Runs, samples: Sequence[int], out: Path) -> None:
     drawn = predictor.generate_depth(
         np.stack([s["uv_true_px"] for s in shown]), depth / scale[:, None]
     )
-    visualize.figure_depth_maps(
+    figure_depth_maps(
         np.stack([s["image"] for s in shown]), np.stack([s["measured"] for s in shown]),
         np.stack([s["measured_weight"] for s in shown]), drawn[..., 0], out,
         window_mm=2 * config.model.half_width_scales * scale,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kerashand.errors import TryAgainError, UserError
+from kerashand.extras import needs_module
 
 EXIT_USER_ERROR = 2
 EXIT_TRY_AGAIN = 75
@@ -19,10 +20,7 @@ EXIT_BROKEN_PIPE = 141
 """128 + the number of SIGPIPE."""
 EXIT_TERMINATED = 143
 """128 + the number of SIGTERM."""
-INSTALLED_WITH = {
-    "cv2": "opencv-python-headless", "yaml": "PyYAML", "PIL": "pillow", "rich": "rich",
-    "av": "av", "matplotlib": "matplotlib", "tensorflow": "tensorflow", "keras": "keras",
-}  # fmt: skip
+INSTALLED_WITH = {"yaml": "PyYAML", "PIL": "pillow", "rich": "rich"}
 """Packages that are missing after `pip install --no-deps`, by the names of their modules."""
 RESUMABLE = "Stopped: run the same command again to go on."
 """What a command that resumes says after Ctrl-C or SIGTERM."""
@@ -141,6 +139,9 @@ def _code_of(program: str, action: Callable[[], None], stopped: str) -> int:
                 "`pip install .` in the repository for all of kerashand.",
                 file=sys.stderr,
             )
+            return EXIT_USER_ERROR
+        if error.name is not None and (needs := needs_module(error.name)) is not None:
+            print(f"{program} {needs}", file=sys.stderr)
             return EXIT_USER_ERROR
         raise
     except KeyboardInterrupt as stop:

@@ -17,10 +17,11 @@ from kerashand.cli.arguments import (
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import STYLES, load_config, packaged_configs
 from kerashand.data.kinds import ON_DISK
+from kerashand.data.sample import SPLITS
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.files import user_path
 
-_SPLITS = ("train", "val", "test")
 _MIN_SIZE_PX, _MAX_SIZE_PX = 32, 512
 _MAX_SHEET_SAMPLES = 200
 _PREDICTORS = ("kerashand", "mediapipe")
@@ -45,7 +46,7 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     sheet.add_argument("--domain", required=True, choices=STYLES)
-    sheet.add_argument("--split", default="train", choices=_SPLITS)
+    sheet.add_argument("--split", default="train", choices=SPLITS)
     sheet.add_argument("--seed", type=int, default=0, help="of the generator (default: 0)")
     sheet.add_argument("--first", type=int, default=0, help="number of the first sample")
     sheet.add_argument("--count", type=int, default=24, help="samples to draw (default: 24)")
@@ -177,7 +178,8 @@ def run_sheet(arguments: argparse.Namespace) -> None:
     out = user_path(arguments.out)
     if out.suffix.lower() != ".png":
         raise UserError(f"--out must name a .png file. Received: {arguments.out!r}")
-    from kerashand import visualize  # these load OpenCV and Matplotlib
+    check("a sheet of hands")
+    from kerashand import visualize  # these load OpenCV and Pillow
     from kerashand.synthetic.scene import render_sample
 
     numbers = range(arguments.first, arguments.first + arguments.count)
@@ -197,6 +199,7 @@ def run_sheet(arguments: argparse.Namespace) -> None:
 
 def run_simulate(arguments: argparse.Namespace) -> None:
     """Write a simulated recording."""
+    check("a recording")
     from kerashand.cli import simulate  # loads OpenCV
 
     simulate.simulate(arguments)
@@ -204,7 +207,9 @@ def run_simulate(arguments: argparse.Namespace) -> None:
 
 def run_check(arguments: argparse.Namespace) -> None:
     """Report on a data set or recording on disk."""
-    from kerashand.cli import recordings  # loads OpenCV
+    if arguments.sheet:
+        check("a sheet of hands")
+    from kerashand.cli import recordings  # loads Pillow and the runtime
 
     recordings.check(arguments)
 
@@ -226,6 +231,7 @@ def run_render(arguments: argparse.Namespace, more: list[str]) -> None:
     Raises:
         UserError: If the configuration is wrong or the cache cannot be written.
     """
+    check("the sample cache")
     overrides = [*overrides_of(arguments), *more]
     data = load_config(arguments.config, overrides, trains=False).data
     with tensorflow_start():

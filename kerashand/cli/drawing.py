@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.runtime.hand import ASSUMED_SCALE_MM
 from kerashand.visualize.images import enlarge, plot_skeleton
-from kerashand.visualize.panels import panel_size, still_panel, turn_at, turning_panel
+from kerashand.visualize.marks import text_size, write
 
 SURE_SCORE = 0.8
 """Below it a hand is called unsure and written in amber."""
@@ -27,22 +27,20 @@ def draw(rgb, numbered):
     for uv_px in reversed(places):
         drawing = plot_skeleton(drawing, uv_px, scale=1)
     height, width = drawing.shape[:2]
-    size = max(height / 1000.0, 0.5)
-    thick = max(round(1.5 * size), 1)
+    size_px = max(height / 32.0, 16.0)
+    pad = max(round(size_px / 6), 2)
     for (number, hand), uv_px in zip(numbered, places, strict=True):
         text = f"{number} {hand.handedness} {hand.score:.2f}"
-        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
-        left = int(min(max(uv_px[:, 0].min(), 0), max(width - wide - 4, 0)))
+        wide, above, below = text_size(text, size_px)
+        left = int(min(max(uv_px[:, 0].min(), 0), max(width - wide - 2 * pad, 0)))
         # Above the hand, or below where there is no room.
-        top = int(uv_px[:, 1].min() - high - below - 12 * size)
-        top = top if top >= 0 else min(int(uv_px[:, 1].max() + 12 * size), height - high - below)
-        corner = (left + wide + 4, top + high + below)
-        cv2.rectangle(drawing, (left, top), corner, (0, 0, 0), cv2.FILLED)
+        room = above + below + round(size_px / 2)
+        top = int(uv_px[:, 1].min()) - room
+        top = top if top >= 0 else min(int(uv_px[:, 1].max() + size_px / 2), height - room)
+        top = max(top, 0)
+        drawing[top : top + above + below, left : left + wide + 2 * pad] = 0
         colour = (255, 255, 255) if hand.score >= SURE_SCORE else (255, 176, 0)
-        cv2.putText(
-            drawing, text, (left + 2, top + high + below // 2), cv2.FONT_HERSHEY_SIMPLEX, size,
-            colour, thick, cv2.LINE_AA,
-        )  # fmt: skip
+        write(drawing, text, (left + pad, top + above), size_px=size_px, colour=colour)
     return drawing
 
 
@@ -61,15 +59,25 @@ class Drawer:
 
     def picture(self, rgb, numbered):
         """A picture with its hands: uint8 RGB, small ones enlarged; in space from fixed sides."""
-        return self._joined(draw(rgb, numbered), numbered, still_panel)
+        drawing = draw(rgb, numbered)
+        if not self._in_space:
+            return drawing
+        from kerashand.visualize.panels import still_panel  # loads OpenCV
+
+        return self._joined(drawing, numbered, still_panel)
 
     def frame(self, rgb, numbered, *, time_s: float):
         """The same of a video's frame; in space from a side that turns with the time."""
-        return self._joined(draw(rgb, numbered), numbered, turning_panel, turn_deg=turn_at(time_s))
-
-    def _joined(self, drawing, numbered, panel, **view):
+        drawing = draw(rgb, numbered)
         if not self._in_space:
             return drawing
+        from kerashand.visualize.panels import turn_at, turning_panel
+
+        return self._joined(drawing, numbered, turning_panel, turn_deg=turn_at(time_s))
+
+    def _joined(self, drawing, numbered, panel, **view):
+        from kerashand.visualize.panels import panel_size
+
         hands_mm = [
             hand.xyz_relative * self._scale_mm if hand.xyz_mm is None else hand.xyz_mm
             for _, hand in numbered
@@ -88,8 +96,10 @@ def check_view(view: str, jobs, *, show: bool) -> None:
     """Refuse `--view 3d` where nothing is drawn.
 
     Raises:
-        UserError: If no input has a drawing or a window.
+        UserError: If no input has a drawing or a window, or OpenCV is missing.
     """
     drawn = show or any(job.target is not None or job.path is None for job in jobs)
     if view == "3d" and not drawn:
         raise UserError("--view 3d is of drawings: leave out --no-drawing, or show a video: --show")
+    if view == "3d":
+        check("--view 3d")

@@ -18,6 +18,7 @@ from kerashand.config import STYLES, load_config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.kinds import ON_DISK
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.files import RUN_CONFIG, user_path, write_text
 from kerashand.metrics import PROTOCOLS
 
@@ -101,6 +102,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-eval") -> 
 
 
 def _evaluate(arguments: argparse.Namespace, command: str) -> None:
+    check("evaluation")
     _check(arguments)
     with tensorflow_start():
         from kerashand.evaluation.tables import aligned_lines

@@ -11,7 +11,7 @@ from kerashand.errors import UserError, number_of
 from kerashand.files import user_path, write_text
 
 if TYPE_CHECKING:
-    from kerashand.cli.jobs import Job  # loads OpenCV
+    from kerashand.cli.jobs import Job  # loads Pillow
 
 FORMATS = ("bvh", "gltf")
 """Of skeletons: an option each, and a module of `kerashand.animation` with `NAME_text`."""

@@ -18,6 +18,7 @@ from kerashand.cli.motion_files import MotionFiles, add_export_arguments
 from kerashand.cli.rerun_log import RerunLog, add_rerun_argument, check_target, file_of
 from kerashand.cli.searching import Search, add_search_arguments
 from kerashand.errors import UserError, number_of
+from kerashand.extras import check
 
 SCALE_RANGE_MM = (10, 300)
 """What may be the length of a hand's bone; metres and inches are not."""
@@ -111,7 +112,7 @@ class _Prediction:
             UserError: For an input or output that cannot be read or written.
         """
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-        from kerashand.cli import jobs  # loads OpenCV
+        from kerashand.cli import jobs  # loads Pillow
         from kerashand.cli.drawing import Drawer, check_view
         from kerashand.runtime import HandPose
         from kerashand.runtime.hand import ASSUMED_SCALE_MM
@@ -136,6 +137,9 @@ class _Prediction:
         if arguments.show and (still := [job.name for job in planned if not job.is_film]):
             raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
         self.search.check(planned)
+        for job in planned:
+            if job.is_film:
+                check("a film" if job.path else "a camera", job.name)
         if any(job.is_film and job.target is not None for job in planned):
             from kerashand.video.writing import check_encoder
 

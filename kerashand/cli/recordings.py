@@ -11,7 +11,6 @@ import numpy as np
 from kerashand import picture_files, visualize
 from kerashand.cli.arguments import writing
 from kerashand.cli.startup import show_messages
-from kerashand.data.crops import cut_depth, cut_hand
 from kerashand.data.kinds import KINDS, photos, rgbd
 from kerashand.data.kinds.kind import Kind
 from kerashand.data.readers.checks import check_depth, find_problems
@@ -22,11 +21,11 @@ from kerashand.data.readers.recording import (
 )
 from kerashand.data.readers.table import HandTable, depth_seen
 from kerashand.data.readers.units import check_units
+from kerashand.data.sample import SPLITS
 from kerashand.errors import UserError, number_of
 from kerashand.files import check_folder, natural_order, user_path
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine
 from kerashand.progress import progress
-from kerashand.synthetic.scene import SPLITS
 
 MOST_LISTED = 50
 SHEET_PX, SHEET_HANDS = 224, 24
@@ -186,6 +185,8 @@ def write_sheets(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> 
 
 
 def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[np.ndarray]:
+    from kerashand.data.crops import cut_hand  # loads OpenCV
+
     picture = picture_files.read(user_path(folder) / str(labels["name"][row]))
     weight = labels["uv_weight"][row]
     uv = labels["uv_px"][row]
@@ -194,6 +195,8 @@ def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[
 
 
 def _panels(table: HandTable, row: int) -> list[np.ndarray]:
+    from kerashand.data.crops import cut_depth, cut_hand  # loads OpenCV
+
     picture = picture_files.read(table.images[row])
     crop, affine = cut_hand(
         picture, table.uv_px[row], table.uv_weight[row], margin=HAND_MARGIN, size_px=SHEET_PX

@@ -24,6 +24,7 @@ from kerashand.config import (
     packaged_configs,
 )
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.files import RUN_CONFIG
 
 
@@ -75,6 +76,8 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-train") ->
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    if not arguments.print_config:
+        check("training")
     if arguments.extend is not None:
         _go_on(arguments)
         return

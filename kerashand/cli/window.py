@@ -1,8 +1,7 @@
-"""A window that shows pictures while they come, by Tk: the OpenCV of the package has no windows."""
+"""A window that shows pictures while they come, by Tk: OpenCV without windows has none."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from kerashand.errors import UserError
@@ -52,7 +51,8 @@ class Window:
     def show(self, rgb: np.ndarray) -> bool:
         """Show a picture [H, W, 3] uint8 RGB; returns whether the window is still open."""
         # PPM is what Tk reads without a further package.
-        content = cv2.imencode(".ppm", np.ascontiguousarray(rgb[:, :, ::-1]))[1].tobytes()
+        height, width = rgb.shape[:2]
+        content = b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(rgb).tobytes()
         self._picture = self._tk.PhotoImage(data=content)  # Tk does not keep it alive
         self._label.configure(image=self._picture)
         self._root.update()

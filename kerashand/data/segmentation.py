@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kerashand.data.joint_depth import FLESH, RADIUS_NAMES, fitted_depth
 from kerashand.geometry.camera import cam_from_px
 from kerashand.skeleton import BONES, MIDDLE_MCP, PARENTS, ROOT
 
@@ -21,14 +22,8 @@ BACKGROUND, UNSURE, HAND = 0, 1, 2
 """Values of a segmentation."""
 
 # All lengths are in lengths of wrist - middle MCP.
-FLESH = {"palm": 0.2, "knuckle": 0.155, "middle": 0.125, "tip": 0.115}
-"""Radius of what surrounds a bone: half the width of a palm's ray or of a finger."""
 WEB = ((5, 9), (9, 13), (13, 17), (1, 5), (2, 5))
 """Lines of the palm beside the bones: between knuckles, and from the thumb to the index."""
-PALM = (0, 1, 5, 9, 13, 17)
-"""Joints whose measured depth says where the hand is as a whole."""
-SKIN = 0.7
-"""Depth of a joint behind the skin, in radii."""
 JOINT_SHIFT = 0.45
 """By how much a single joint may then follow the depth that was measured at it."""
 WIDE_SHIFT = 1.1
@@ -52,7 +47,6 @@ SIDE_PX = 220
 """Larger parts of a picture are looked at in every second, third ... pixel."""
 AROUND = 0.5
 """Width of the surroundings beside the joints that are looked at."""
-RADIUS_NAMES = ("palm", *("palm", "knuckle", "middle", "tip") * 5)
 
 
 def segment_hand(
@@ -109,52 +103,6 @@ def _window(uv_px: NDArray, reach_px: float, shape: tuple[int, ...]) -> tuple[sl
     low, high = np.maximum(low, 0), np.minimum(high, shape[::-1])
     high = np.maximum(high, low)
     return slice(low[1], high[1]), slice(low[0], high[0])
-
-
-def fitted_depth(
-    depth_mm: NDArray,
-    uv_px: NDArray,
-    joint_depth_mm: NDArray,
-    palm_mm: float,
-    *,
-    most: float = 0.0,
-) -> NDArray[np.float64] | None:
-    """Predicted depth of joints, moved to the depth that was measured at them.
-
-    The hand is moved as a whole, by what is measured at its palm.
-
-    Args:
-        depth_mm: [H, W].
-        uv_px: [21, 2] in the same picture.
-        joint_depth_mm: [21].
-        palm_mm: length of wrist - middle MCP.
-        most: by how much each joint is then moved by itself, in palm lengths.
-
-    Returns:
-        [21] depth in mm; None where nothing was measured at the hand.
-    """
-    radii = np.array([FLESH[name] for name in RADIUS_NAMES]) * palm_mm
-    measured = _depth_at(depth_mm, uv_px)
-    apart = measured + SKIN * radii - joint_depth_mm
-    seen = apart[list(PALM)][np.isfinite(apart[list(PALM)])]
-    seen = seen if seen.size else apart[np.isfinite(apart)]
-    if not seen.size:
-        return None
-    common = float(np.median(seen))
-    rest = apart - common
-    own = np.where(np.isfinite(rest) & (np.abs(rest) < most * palm_mm), rest, 0.0)
-    return joint_depth_mm + common + own
-
-
-def _depth_at(depth_mm: NDArray, uv_px: NDArray) -> NDArray[np.float64]:
-    """Median of what was measured in 3 x 3 pixels at points [21, 2]; NaN where there is nothing."""
-    found = np.full(len(uv_px), np.nan)
-    for number, (u, v) in enumerate(np.rint(uv_px).astype(int)):
-        part = depth_mm[max(v - 1, 0) : v + 2, max(u - 1, 0) : u + 2] if u >= 0 and v >= 0 else []
-        part = np.asarray(part)
-        if part.size and (part > 0).any():
-            found[number] = np.median(part[part > 0])
-    return found
 
 
 class _Window:

@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerashand import visualize
 from kerashand.evaluation.predictions import Predictor, predict
 from kerashand.evaluation.samples import samples_shown, spread
 from kerashand.evaluation.summary import summary
@@ -21,6 +20,7 @@ from kerashand.geometry.pose import OPTICAL_AXIS
 from kerashand.metrics import PROTOCOLS
 from kerashand.models.hand_pose import HandPoseParts, generate_depth_map
 from kerashand.progress import progress
+from kerashand.visualize import pages
 
 LOGGER = logging.getLogger(__name__)
 SPLIT = "test"
@@ -130,7 +130,7 @@ def _draw_curves(results: Mapping[str, Any], folder: Path) -> None:
     }
     if curves:  # else there is no test split in 3D
         title = f"3D PCK on the test splits ({results['protocol']})"
-        visualize.figure_pck(curves, folder / "pck.png", title=title)
+        pages.figure_pck(curves, folder / "pck.png", title=title)
 
 
 def _draw_samples(
@@ -146,14 +146,14 @@ def _draw_samples(
         return np.stack([missing if one[name] is None else one[name] for one in shown])
 
     unknown = np.full_like(shown[0]["xyz_mm"], np.nan)
-    visualize.figure_skeletons(
+    pages.figure_skeletons(
         stacked("image"), stacked("uv_px"), stacked("xyz_mm"), stacked("xyz_true_mm", unknown),
         folder / "skeletons.png",
     )  # fmt: skip
     if shown[0]["generated"] is None:
         return
     none = np.zeros_like(shown[0]["generated"])
-    visualize.figure_depth_maps(
+    pages.figure_depth_maps(
         stacked("image"), stacked("measured", none), stacked("measured_weight", none),
         stacked("generated"), folder / "depth_maps.png", window_mm=stacked("window_mm"),
     )  # fmt: skip

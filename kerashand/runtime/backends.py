@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.files import user_path
 from kerashand.geometry.pose import DEPTH_ALONG, OPTICAL_AXIS
 from kerashand.runtime.litert import Interpreters
@@ -82,10 +83,9 @@ class OnnxBackend(Backend):
     """An .onnx file on `onnxruntime`; it has one signature."""
 
     def __init__(self, path: Path, *, threads: int):
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise UserError(f"{path} needs ONNX Runtime: pip install onnxruntime.") from error
+        check("an .onnx file", str(path))
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = LOG_ERRORS
@@ -123,13 +123,9 @@ class SavedModelBackend(Backend):
             self.metadata = described(path, (path / METADATA_FILE).read_bytes())
         except OSError as error:
             raise undescribed(path) from error
-        try:
-            import tensorflow as tf
-        except ImportError as error:
-            raise UserError(
-                f"{path} is a SavedModel, which needs TensorFlow: pip install tensorflow-cpu, or "
-                "export the model as .tflite."
-            ) from error
+        check("a SavedModel", f"{path} is a SavedModel, which")
+        import tensorflow as tf
+
         self._as_tensor = tf.constant
         try:
             self._loaded = tf.saved_model.load(str(path))

@@ -14,7 +14,6 @@ import keras
 import tensorflow as tf
 import yaml
 
-from kerashand import visualize
 from kerashand.carried import load_carried
 from kerashand.data.cache import ensure_splits
 from kerashand.data.pictures import picture_batches, plain_batches
@@ -27,6 +26,7 @@ from kerashand.training.loop import naming_damage, train_stage
 from kerashand.training.optimizers import build_optimizers
 from kerashand.training.run_folder import Plan, RunFolder
 from kerashand.training.steps import StepSettings
+from kerashand.visualize import pages
 from kerashand.yaml_files import read_yaml_file
 
 STAGE = "detector"
@@ -118,7 +118,7 @@ def train_detector(
                     checkpoint_every=checkpoint_every,
                     callbacks=callbacks,
                 )
-            visualize.figure_history(
+            pages.figure_history(
                 run.state["history"], folder / "history.png", panels=history_panels(TERMS)
             )
     plain.set_weights(trainer.detector.get_weights())

@@ -16,7 +16,6 @@ from typing import Any
 
 import keras
 
-from kerashand import visualize
 from kerashand.config import (
     STAGES,
     Config,
@@ -45,6 +44,7 @@ from kerashand.training.run_folder import Plan, RunFolder, conditions
 from kerashand.training.single_steps import try_stages
 from kerashand.training.stages import RunData, check_batches, stage_optimizers, stage_settings
 from kerashand.training.trainer import HandPoseTrainer
+from kerashand.visualize import pages
 
 LOGGER = logging.getLogger(__name__)
 
@@ -246,5 +246,5 @@ class Run:
             folder=pictures,
         )
         if history:
-            visualize.figure_history(history, pictures / "history.png", panels=history_panels())
+            pages.figure_history(history, pictures / "history.png", panels=history_panels())
         return measured

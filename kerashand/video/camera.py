@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.video import ASSUMED_FPS, Frame, camera_number
 
 
@@ -21,6 +22,7 @@ class Camera:
     live, frames, fps = True, 0, ASSUMED_FPS
 
     def __init__(self, name: str):
+        check("a camera", name)
         import cv2
 
         self.name = name

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.errors import UserError, number_of
+from kerashand.extras import check
 from kerashand.files import user_path
 from kerashand.video import ASSUMED_FPS, Frame
 
@@ -51,6 +52,7 @@ class Film:
     live = False
 
     def __init__(self, name: str):
+        check("a film", name)
         import av
 
         self.name = name

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.files import written_beside
 from kerashand.video import Frame
 
@@ -31,8 +32,9 @@ def check_encoder() -> str:
     """The name of an encoder for H.264.
 
     Raises:
-        UserError: If this PyAV has none.
+        UserError: If PyAV is not installed, or has none.
     """
+    check("a film", "drawing a film")
     import av
 
     for name in ENCODERS:

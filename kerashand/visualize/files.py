@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+from typing import TYPE_CHECKING
 
-import cv2
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from kerashand.files import write_bytes
 from kerashand.visualize.images import as_uint8
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PNG_LEVEL = 1
+"""Of compression: the next levels take several times as long, and save little."""
 
 
 def save_png(path: str | os.PathLike[str], image_rgb: ArrayLike) -> None:
@@ -19,8 +25,9 @@ def save_png(path: str | os.PathLike[str], image_rgb: ArrayLike) -> None:
     Raises:
         OSError: If the file cannot be written.
     """
-    encoded = cv2.imencode(".png", as_uint8(image_rgb)[:, :, ::-1])[1]
-    write_bytes(path, encoded.tobytes())
+    encoded = io.BytesIO()
+    Image.fromarray(as_uint8(image_rgb)).save(encoded, "PNG", compress_level=PNG_LEVEL)
+    write_bytes(path, encoded.getvalue())
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image as Pictures
 
 from kerashand.skeleton import BONE_COLOURS, BONES, JOINT_COLOURS, NUM_JOINTS
+from kerashand.visualize.marks import disc, line
 
 Image = NDArray[np.uint8]
 
@@ -20,7 +21,6 @@ PAPER = (250, 250, 250)
 GRID = (222, 222, 226)
 TRUTH_COLOUR = (150, 150, 150)
 TRUTH_ON_PICTURE = (200, 200, 200)
-SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 px
 
 
 def as_uint8(image: ArrayLike) -> Image:
@@ -43,8 +43,8 @@ def enlarge(image: ArrayLike, scale: int, *, smooth: bool = True) -> Image:
     """Enlarge an image [H, W, 3] of 0..255 to uint8 [scale * H, scale * W, 3]."""
     image = as_uint8(image)
     size = (image.shape[1] * scale, image.shape[0] * scale)
-    interpolation = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
-    return cv2.resize(image, size, interpolation=interpolation)
+    how = Pictures.Resampling.BICUBIC if smooth else Pictures.Resampling.NEAREST
+    return np.array(Pictures.fromarray(image).resize(size, how))
 
 
 def plot_skeleton(
@@ -77,11 +77,11 @@ def _draw_flat(canvas: Image, uv_px: ArrayLike, bone_colours, joint_colours, sca
     # From the finger tips back to the palm, so that the knuckles end on top.
     for bone in reversed(range(len(BONES))):
         start, end = (points[joint] for joint in BONES[bone])
-        draw_line(canvas, start, end, (0, 0, 0), width + 2.0 * outline)
-        draw_line(canvas, start, end, bone_colours[bone], width)
+        layers = (width / 2.0 + outline, (0, 0, 0)), (width / 2.0, bone_colours[bone])
+        line(canvas, start, end, layers)
     for joint in reversed(range(NUM_JOINTS)):
-        draw_disc(canvas, points[joint], 1.1 * width + outline, (0, 0, 0))
-        draw_disc(canvas, points[joint], 1.1 * width, joint_colours[joint])
+        layers = (1.1 * width + outline, (0, 0, 0)), (1.1 * width, joint_colours[joint])
+        disc(canvas, points[joint], layers)
 
 
 def colour_depth(depth_normalised: ArrayLike, weight: ArrayLike | None = None) -> Image:
@@ -94,6 +94,8 @@ def colour_depth(depth_normalised: ArrayLike, weight: ArrayLike | None = None) -
     Returns:
         [D, D, 3] uint8 RGB.
     """
+    import cv2
+
     depth = np.clip(plane(depth_normalised), 0.0, 1.0)
     levels = np.round(depth * 255.0).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[:, :, ::-1].astype(np.float64)
@@ -106,6 +108,8 @@ def colour_depth(depth_normalised: ArrayLike, weight: ArrayLike | None = None) -
 
 def colour_difference(share: ArrayLike, weight: ArrayLike | None = None) -> Image:
     """Colour differences [D, D] (1 and above is brightest): uint8 RGB [D, D, 3]."""
+    import cv2
+
     levels = np.round(np.clip(plane(share), 0.0, 1.0) * 255.0).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1].copy()
     if weight is not None:
@@ -116,28 +120,3 @@ def colour_difference(share: ArrayLike, weight: ArrayLike | None = None) -> Imag
 def colour_mask(mask: ArrayLike) -> Image:
     """Colour a mask [H, W] (positive = hand): uint8 RGB [H, W, 3]."""
     return np.where(plane(mask)[:, :, None] > 0, np.uint8([[[240, 240, 235]]]), np.uint8(28))
-
-
-def fixed_points(points: ArrayLike) -> list[tuple[int, int]]:
-    """Points [N, 2] in OpenCV's fixed-point pixels, kept within what its integers can hold."""
-    scaled = np.clip(np.asarray(points, float), -30000, 30000) * 2**SUBPIXEL_BITS
-    return [(u, v) for u, v in np.round(scaled).astype(int).tolist()]
-
-
-def draw_line(canvas: Image, start, end, colour, width: float) -> None:
-    """Draw a line between two points in pixels; `width` is rounded to whole pixels."""
-    draw_lines(canvas, [start, end], colour, width)
-
-
-def draw_lines(canvas: Image, points: ArrayLike, colour, width: float) -> None:
-    """Draw lines between the first two points, the next two and on, in one call of OpenCV."""
-    width, colour = max(round(width), 1), [float(c) for c in colour]
-    ends = np.array(fixed_points(points), np.int32).reshape(-1, 2, 2)
-    cv2.polylines(canvas, list(ends), False, colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
-
-
-def draw_disc(canvas: Image, centre, radius: float, colour) -> None:
-    """Draw a filled circle about a point in pixels."""
-    radius = max(round(radius * 2**SUBPIXEL_BITS), 1)
-    (place,), colour = fixed_points([centre]), [float(c) for c in colour]
-    cv2.circle(canvas, place, radius, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kerashand.skeleton import BONE_COLOURS, BONES, JOINT_COLOURS, MIDDLE_MCP
-from kerashand.visualize.images import GRID, PAPER, Image, draw_disc, draw_lines
-from kerashand.visualize.space import draw_ordered, view_rotation
+from kerashand.visualize.images import GRID, PAPER, Image
+from kerashand.visualize.space import draw_disc, draw_lines, draw_ordered, view_rotation
 
 Cell = tuple[int, int, int, int]
 """Left, top, width, height of a part of a picture, in pixels."""

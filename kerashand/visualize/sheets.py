@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -22,9 +21,10 @@ from kerashand.visualize.images import (
     enlarge,
     plot_skeleton,
 )
+from kerashand.visualize.marks import text_size, write
 
 INK = (40, 40, 40)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+TEXT_PX, LEAST_TEXT_PX = 15.0, 9.0
 
 
 def contact_sheet(
@@ -115,10 +115,8 @@ def _joined(lists: Sequence[list]) -> list:
 
 def _text(canvas: Image, text: str, origin, width: float) -> None:
     """One line of text at a baseline, made smaller where it would not fit."""
-    size = 0.5
-    wide = cv2.getTextSize(text, _FONT, size, 1)[0][0]
+    size_px = TEXT_PX
+    wide = text_size(text, size_px)[0]
     if wide > width:
-        size = max(size * width / wide, 0.3)
-    cv2.putText(
-        canvas, text, (int(origin[0]), int(origin[1])), _FONT, size, INK, 1, cv2.LINE_AA
-    )  # fmt: skip
+        size_px = max(size_px * width / wide, LEAST_TEXT_PX)
+    write(canvas, text, (int(origin[0]), int(origin[1])), size_px=size_px, colour=INK)

@@ -1,21 +1,14 @@
-"""Skeletons in space, seen from any side."""
+"""Skeletons in space, seen from any side; drawn by OpenCV, fast enough for each video frame."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
 from kerashand.skeleton import BONE_COLOURS, BONES, JOINT_COLOURS, NUM_JOINTS
-from kerashand.visualize.images import (
-    GRID,
-    PAPER,
-    SUBPIXEL_BITS,
-    TRUTH_COLOUR,
-    Image,
-    draw_line,
-    fixed_points,
-)
+from kerashand.visualize.images import GRID, PAPER, TRUTH_COLOUR, Image
+
+SUBPIXEL_BITS = 4  # OpenCV draws at 1/16 px
 
 NEW_VIEW_DEG = (65.0, 20.0)
 """(turn, elevation) of `draw_skeleton_3d`: far enough round to show depth, not edge-on."""
@@ -47,6 +40,8 @@ def draw_skeleton_3d(
     Returns:
         [size_px, size_px, 3] uint8 RGB.
     """
+    import cv2
+
     hand = np.asarray(xyz_mm, np.float64)
     truth = None if truth_mm is None else np.asarray(truth_mm, np.float64)
     framed = hand if truth is None else truth
@@ -102,6 +97,8 @@ def draw_ordered(
     canvas: Image, points: np.ndarray, bone_colours, joint_colours, *, width: float
 ) -> None:
     """Bones and joints from far to near; `points` [K, 3] are pixels and depth of -1 .. 1."""
+    import cv2
+
     ends = np.array([*BONES, *((joint, joint) for joint in range(NUM_JOINTS))])
     depths = points[ends, 2].mean(axis=1)
     # A joint is drawn right after the bones that it ends.
@@ -124,3 +121,32 @@ def draw_ordered(
             for colour, share in ((rims[item], 1.0), (colours[item], 0.8)):
                 radius = max(round(share * sizes[item] * 2**SUBPIXEL_BITS), 1)
                 cv2.circle(canvas, start, radius, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def fixed_points(points: ArrayLike) -> list[tuple[int, int]]:
+    """Points [N, 2] in OpenCV's fixed-point pixels, kept within what its integers can hold."""
+    scaled = np.clip(np.asarray(points, float), -30000, 30000) * 2**SUBPIXEL_BITS
+    return [(u, v) for u, v in np.round(scaled).astype(int).tolist()]
+
+
+def draw_line(canvas: Image, start, end, colour, width: float) -> None:
+    """Draw a line between two points in pixels; `width` is rounded to whole pixels."""
+    draw_lines(canvas, [start, end], colour, width)
+
+
+def draw_lines(canvas: Image, points: ArrayLike, colour, width: float) -> None:
+    """Draw lines between the first two points, the next two and on, in one call of OpenCV."""
+    import cv2
+
+    width, colour = max(round(width), 1), [float(c) for c in colour]
+    ends = np.array(fixed_points(points), np.int32).reshape(-1, 2, 2)
+    cv2.polylines(canvas, list(ends), False, colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def draw_disc(canvas: Image, centre, radius: float, colour) -> None:
+    """Draw a filled circle about a point in pixels."""
+    import cv2
+
+    radius = max(round(radius * 2**SUBPIXEL_BITS), 1)
+    (place,), colour = fixed_points([centre]), [float(c) for c in colour]
+    cv2.circle(canvas, place, radius, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)

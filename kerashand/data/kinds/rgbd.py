@@ -132,8 +132,8 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     It is what was measured at the wrist, and the flesh before the joint. Where that is missing or
     far from the hand, it is the predicted one, moved to what was measured at the palm.
     """
+    from kerashand.data.joint_depth import fitted_depth
     from kerashand.data.readers.table import depth_seen
-    from kerashand.data.segmentation import fitted_depth
 
     try:
         depth = depth_seen(table, row)

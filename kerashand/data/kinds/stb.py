@@ -23,6 +23,7 @@ import numpy as np
 from kerashand.data.kinds.kind import table_kind
 from kerashand.data.sample import LABELS
 from kerashand.errors import UserError
+from kerashand.extras import check
 from kerashand.files import user_path
 from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.registration import Registration
@@ -158,12 +159,9 @@ def _labels(path: Path) -> np.ndarray:
     """Joints [1500, 21, 3] of a label file, in the data set's order."""
     from kerashand.data.readers.table import check_joints
 
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise UserError(
-            "STB's labels are MATLAB files, which SciPy reads: pip install scipy."
-        ) from error
+    check("STB")
+    from scipy.io import loadmat
+
     if not path.is_file():
         raise UserError(
             f"{path} does not exist. STB's folder holds images/ and labels/; name the folder above "

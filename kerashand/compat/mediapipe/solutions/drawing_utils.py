@@ -1,7 +1,4 @@
-"""Draws landmarks into BGR pictures with OpenCV, and into a plot in 3D with Matplotlib.
-
-Both are imported by the functions that draw: programs that only read landmarks need neither.
-"""
+"""Draws landmarks into BGR pictures, and into a plot in 3D where Matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -12,6 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kerashand.extras import check
+from kerashand.visualize.marks import disc, line, ring
 
 WHITE_COLOR = (224, 224, 224)
 BLACK_COLOR = (0, 0, 0)
@@ -29,7 +29,7 @@ class DrawingSpec:
 
     Attributes:
         color: BGR of 0..255.
-        thickness: of lines and rims in pixels; -1 fills circles.
+        thickness: of lines and rims in pixels; below 0 fills circles.
         circle_radius: in pixels.
     """
 
@@ -67,8 +67,6 @@ def draw_landmarks(
     Raises:
         ValueError: If the picture has not three channels, or a connection no landmark.
     """
-    import cv2
-
     if not landmark_list:
         return
     if getattr(image, "ndim", 0) != 3 or image.shape[2] != 3:
@@ -85,13 +83,13 @@ def draw_landmarks(
     for pair in _checked(connections, landmark_list):
         spec = _spec(connection_drawing_spec, pair)
         if spec is not None and pair[0] in places and pair[1] in places:
-            cv2.line(image, places[pair[0]], places[pair[1]], spec.color, spec.thickness)
+            line(image, places[pair[0]], places[pair[1]], [(spec.thickness / 2.0, spec.color)])
     for number, pixel in places.items() if is_drawing_landmarks else ():
         spec = _spec(landmark_drawing_spec, number)
         if spec is not None:
             rim = max(spec.circle_radius + 1, int(spec.circle_radius * 1.2))
-            cv2.circle(image, pixel, rim, WHITE_COLOR, spec.thickness)
-            cv2.circle(image, pixel, spec.circle_radius, spec.color, spec.thickness)
+            _circle(image, pixel, rim, WHITE_COLOR, spec.thickness)
+            _circle(image, pixel, spec.circle_radius, spec.color, spec.thickness)
 
 
 def plot_landmarks(
@@ -113,8 +111,10 @@ def plot_landmarks(
         azimuth: of the eye round the hand in degrees.
 
     Raises:
+        UserError: If Matplotlib is not installed.
         ValueError: If a connection has no landmark.
     """
+    check("plot_landmarks")
     import matplotlib.pyplot as plt
 
     if not landmark_list:
@@ -164,6 +164,16 @@ def _checked(connections: Connections, landmark_list: Any) -> Iterator[tuple[int
                 f"#{pair[0]} to landmark #{pair[1]}, of {count} landmarks."
             )
         yield pair
+
+
+def _circle(
+    image: NDArray[np.uint8], centre: tuple[int, int], radius: int, color: Any, thickness: int
+) -> None:
+    """A circle as OpenCV draws it: its radius reaches to the middle of the last pixels."""
+    if thickness < 0:
+        disc(image, centre, [(radius + 0.5, color)])
+    else:
+        ring(image, centre, radius, width=thickness, colour=color)
 
 
 def _spec(style: Style, key: Any) -> DrawingSpec | None:
