@@ -203,7 +203,7 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
         (["data.image_size_px=136", "model.lite.heatmap_stride=8", "data.source.path=x"], "null"),
         (
             ["stages.finetune.loss_weights.depth_map=0", "stages.finetune.rates.regularizer=0"],
-            r"labels.target: names `depth`, but .*depth_map` is 0",
+            r"labels.target: names `depth`, but .*depth_map` and .*joint_surface` are 0",
         ),
         (
             ["stages.pretrain.labels.source=[uv]"],

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from dataset_writers import write_rgbd
 
-from kerashand.cli import recordings
+from kerashand.cli import label, recordings
 from kerashand.cli.data import main
 from kerashand.data.kinds import rgbd
 from kerashand.data.readers.recording import Pictures
+from kerashand.labelling import Finder
+from kerashand.runtime.hand import Hand
 
 FINGERS = ((-0.5, -0.4), (-0.25, -1.0), (0.0, -1.0), (0.2, -0.95), (0.4, -0.85))
 OPEN_HAND = 300.123 + 75.0 * np.array(
@@ -126,22 +128,29 @@ def test_a_sheet_is_a_png(folder, capsys):
     assert "must name a .png file" in capsys.readouterr().err
 
 
+def made_hand(handedness, score, uv_px=OPEN_HAND):
+    return Hand(
+        handedness=handedness, score=score, uv_px=uv_px, z_relative=np.zeros(21),
+        confidence=np.full(21, 0.5), xyz_relative=np.zeros((21, 3)),
+    )  # fmt: skip
+
+
 @pytest.fixture
 def predictor(monkeypatch):
     """Finds a hand in all but the third frame that it sees, a doubtful one in the fourth."""
     seen = []
 
     def build(arguments, at_end):
-        def predict(rgb):
+        def find(rgb):
             seen.append(rgb.shape)
             if len(seen) == 3:
-                return None
+                return []
             score = 0.2 if len(seen) == 4 else 0.9
-            return recordings._row("left", score, OPEN_HAND, np.full(21, 0.5))
+            return [made_hand("left", score)]
 
-        return predict
+        return Finder(find), ("wrist_middle_mcp", "line_of_sight")
 
-    monkeypatch.setitem(recordings.PREDICTORS, "kerashand", build)
+    monkeypatch.setitem(label.PREDICTORS, "kerashand", build)
     return seen
 
 
@@ -161,14 +170,14 @@ def test_frames_without_points_are_filled_in(folder, predictor, capsys):
 
 def test_what_was_found_before_a_stop_is_kept(folder, predictor, monkeypatch):
     (folder / "points.jsonl").unlink()
-    read = recordings._read_rgb
+    read = label.FrameReader.read
 
-    def stopped(path, size_px):
-        if path.stem == "0002":
+    def stopped(reader, frame):
+        if frame == "0002":
             raise KeyboardInterrupt
-        return read(path, size_px)
+        return read(reader, frame)
 
-    monkeypatch.setattr(recordings, "_read_rgb", stopped)
+    monkeypatch.setattr(label.FrameReader, "read", stopped)
     assert main(["label", str(folder)]) == 130
     assert [row["frame"] for row in lines(folder)] == ["0000", "0001"]
 
@@ -366,7 +375,9 @@ def mediapipe(monkeypatch, tmp_path):
 
         def detect(self, image):
             assert image["data"].shape == (480, 640, 3)
-            points = [SimpleNamespace(x=0.5 - 0.01 * k, y=0.25) for k in range(21)]
+            points = [
+                SimpleNamespace(x=(u + 0.5) / 640, y=(v + 0.5) / 480, z=-0.01) for u, v in OPEN_HAND
+            ]
             handedness = SimpleNamespace(category_name="Left", score=0.98)
             return SimpleNamespace(hand_landmarks=[points], handedness=[[handedness]])
 
@@ -391,9 +402,11 @@ def test_mediapipe_fills_in_points(folder, mediapipe):
     rows = lines(folder)
     assert len(rows) == 10
     assert rows[0]["handedness"] == "left"
-    assert rows[0]["uv_px"][0] == [319.5, 119.5]
-    assert rows[0]["uv_px"][20] == [191.5, 119.5]
-    assert rows[0]["weight"] == [1.0] * 21
+    assert rows[0]["uv_px"][0] == [300.12, 300.12]
+    assert rows[0]["uv_px"][9] == [300.12, 225.12]
+    # MediaPipe names no confidence of points, and nothing supports a single look.
+    assert rows[0]["weight"] == [0.8] * 21
+    assert len(rows[0]["z_mm"]) == 21
 
 
 def test_what_mediapipe_needs_is_said(folder, mediapipe, monkeypatch, capsys):

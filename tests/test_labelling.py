@@ -1,0 +1,147 @@
+"""A hand is followed through a recording, forwards and backwards, and compared with depth."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kerashand.data.joint_depth import PALM
+from kerashand.labelling import Camera, Finder, Labeller
+from kerashand.runtime.hand import Hand
+
+FINGERS = ((-0.5, -0.4), (-0.25, -1.0), (0.0, -1.0), (0.2, -0.95), (0.4, -0.85))
+SHAPE = np.array([(0, 0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)])
+FRAMES = [f"{number:04d}" for number in range(6)]
+CAMERA = Camera(
+    np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 90.0, "wrist_middle_mcp", 90.0,
+    "line_of_sight",
+)  # fmt: skip
+
+
+def hand_at(u, *, handedness="right", score=0.95, confidence=0.9):
+    """90 px from wrist to middle knuckle: a palm of 90 mm at 600 mm before a camera of 600 px."""
+    return Hand(
+        handedness=handedness, score=score, uv_px=np.array([u, 300.0]) + 90.0 * SHAPE,
+        z_relative=np.zeros(21), confidence=np.full(21, confidence),
+        xyz_relative=np.zeros((21, 3)), p_right=0.99 if handedness == "right" else 0.01,
+    )  # fmt: skip
+
+
+class Film:
+    """A hand that moves by 5 px a frame; the number of a frame stands in its picture."""
+
+    def __init__(self, sure=(), distance_mm=590.0, **options):
+        self.sure, self.options, self.distance_mm = sure, options, distance_mm
+
+    def read(self, frame):
+        depth = np.full((480, 640), self.distance_mm, np.float32)
+        return np.full((2, 2, 3), int(frame), np.uint8), depth
+
+    def find(self, rgb):
+        number = int(rgb[0, 0, 0])
+        return [hand_at(300 + 5 * number, **self.options)] if number in self.sure else []
+
+    def follow(self, rgb, last):
+        return dataclasses.replace(
+            hand_at(300 + 5 * int(rgb[0, 0, 0]), confidence=0.8), handedness=last.handedness
+        )
+
+    def labeller(self, **options):
+        return Labeller(Finder(self.find, self.follow), CAMERA, **options)
+
+
+def labelled(film, **options):
+    labeller = film.labeller(**options)
+    assert list(labeller.forwards(FRAMES, film.read)) == FRAMES
+    assert list(labeller.backwards(FRAMES, film.read)) == FRAMES[::-1]
+    return labeller, labeller.points()
+
+
+def test_one_sure_frame_labels_its_neighbours():
+    labeller, points = labelled(Film(sure={3}))
+    assert list(labeller.sure) == ["0003"]
+    assert sorted(points) == FRAMES
+    for number, frame in enumerate(FRAMES):
+        assert points[frame].uv_px[0] == pytest.approx([300 + 5 * number, 300])
+    # Once found: confidence 0.9, supported by nothing else: 0.8 of it.
+    np.testing.assert_allclose(points["0003"].weight, 0.72)
+    np.testing.assert_allclose(points["0001"].weight, 0.8 * 0.8)
+    assert not labeller.left_out(FRAMES)
+
+
+def test_estimates_that_agree_weigh_more_than_one():
+    _, points = labelled(Film(sure={2, 3}))
+    # Found and followed from frame 2 and from nothing behind: the mean of 0.9 and 0.8 by squares.
+    share = 0.81 / (0.81 + 0.64)
+    np.testing.assert_allclose(points["0003"].weight, share * 0.9 + (1 - share) * 0.8)
+
+
+def test_a_hand_of_the_wrong_size_is_none():
+    """The same hand before a depth picture that says 1,200 mm."""
+    labeller, points = labelled(Film(sure={0, 1, 2, 3, 4, 5}, distance_mm=1200.0))
+    assert points == {}
+    assert labeller.left_out(FRAMES) == {"its size does not fit its distance": 6}
+    labeller, points = labelled(Film(sure={0}, distance_mm=0.0))
+    assert labeller.left_out(FRAMES)["no depth was measured at the hand"] == 1
+
+
+def test_the_handedness_of_most_frames_wins():
+    film = Film(sure={0, 1, 2, 3})
+    find = film.find
+
+    def sometimes_left(rgb):
+        found = find(rgb)
+        if int(rgb[0, 0, 0]) == 1:
+            found = [hand_at(305, handedness="left")]
+        return found
+
+    film.find = sometimes_left
+    labeller, points = labelled(film)
+    assert labeller.handedness == "right"
+    assert {one.handedness for one in points.values()} == {"right"}
+    assert sorted(points) == FRAMES
+    labeller, points = labelled(Film(sure={0}), handedness="left")
+    assert points == {}
+
+
+def test_a_box_is_a_start():
+    film = Film()
+    boxes = []
+
+    def read_box(rgb, box, handedness):
+        boxes.append((box, handedness))
+        return hand_at(300)
+
+    labeller = Labeller(Finder(film.find, film.follow, read_box), CAMERA)
+    list(labeller.forwards(FRAMES, film.read, box=(200, 50, 400, 320)))
+    assert boxes == [((200, 50, 400, 320), "auto")]
+    assert sorted(labeller.points()) == FRAMES
+
+
+def test_a_lost_hand_is_not_followed():
+    film = Film(sure={0})
+    follow = film.follow
+
+    def lost_at_three(rgb, last):
+        hand = follow(rgb, last)
+        return dataclasses.replace(hand, score=0.1) if int(rgb[0, 0, 0]) == 3 else hand
+
+    film.follow = lost_at_three
+    labeller, points = labelled(film)
+    assert sorted(points) == FRAMES[:3]
+    assert labeller.left_out(FRAMES) == {"no hand was found": 3}
+
+
+def test_estimates_that_disagree_are_left_out():
+    """Followed 60 px beside what is found: more than a tenth of the box of 220 px."""
+    film = Film(sure={0, 1})
+    film.follow = lambda rgb, last: hand_at(380)
+    labeller, points = labelled(film)
+    assert "0001" not in points
+    assert labeller.left_out(["0001"]) == {"estimates of the points disagree": 1}
+
+
+def test_depth_of_joints_follows_the_picture():
+    """All skin at 590 mm: the palm's joints are 0.7 x 0.2 x 90 = 12.6 mm behind it in the median."""
+    _, points = labelled(Film(sure={0}))
+    assert np.median(points["0000"].z_mm[list(PALM)]) == pytest.approx(602.6, abs=0.1)

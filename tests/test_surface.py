@@ -1,0 +1,90 @@
+"""Joints behind the measured skin: values by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from kerashand.geometry import surface
+from kerashand.losses import joint_surface_smooth_l1
+
+FINGERS = ((0.5, -0.4), (0.25, -1.0), (0.0, -1.0), (-0.2, -0.95), (-0.4, -0.85))
+PALM_SEEN = np.array(
+    [[(0, 0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)]], np.float32
+)
+"""A right hand with its palm to the camera: fingers up, the thumb to the right."""
+
+
+def test_convention_joint_surface():
+    expected, weight, hidden = np.zeros((1, 3)), np.ones((1, 3)), np.zeros((1, 3))
+    joints = np.array([[0.0, 0.0, 0.6]])
+    loss = joint_surface_smooth_l1(expected, joints, weight, hidden, root_weight=1.0)
+    assert float(loss) == pytest.approx((0.15 + 0.15 + 0.35) / 3)
+    # The root counts three times: the shared shift is 0.12, and the mean is over five.
+    loss = joint_surface_smooth_l1(expected, joints, weight, hidden, root_weight=3.0)
+    assert float(loss) == pytest.approx((3 * 0.07 + 0.07 + 0.43) / 5)
+
+
+def test_hidden_joints_cost_only_before_what_hides_them():
+    expected, weight = np.zeros((2, 3)), np.ones((2, 3))
+    joints = np.array([[0.0, 0.0, 0.6], [0.0, 0.0, -0.6]])
+    hidden = np.array([[0.0, 0.0, 1.0]] * 2)
+    each = [
+        float(
+            joint_surface_smooth_l1(expected[k : k + 1], joints[k : k + 1], weight[:1], hidden[:1])
+        )
+        for k in (0, 1)
+    ]
+    assert each[0] == 0.0
+    assert each[1] > 0.01
+
+
+def test_a_shift_of_the_whole_hand_costs_nothing(rng):
+    expected = rng.normal(size=(2, 21))
+    ones, none = np.ones((2, 21)), np.zeros((2, 21))
+    assert float(joint_surface_smooth_l1(expected, expected + 0.7, ones, none)) < 1e-6
+
+
+def test_convention_flesh():
+    palm_px = np.full(1, 100.0, np.float32)
+    uv = 100.0 * PALM_SEEN
+    right, left = np.ones(1, np.float32), np.zeros(1, np.float32)
+    seen = ops.convert_to_numpy(surface.flesh(uv, right, palm_px))
+    back = ops.convert_to_numpy(surface.flesh(uv * [-1.0, 1.0], right, palm_px))
+    # The index and the little knuckle span 0.63 of a palm's square: a little more than flat.
+    np.testing.assert_allclose(seen[0], surface.FLESH_OF_PALM, atol=1e-6)
+    np.testing.assert_allclose(back[0], surface.FLESH_OF_BACK, atol=1e-6)
+    mirrored = surface.flesh(uv * [-1.0, 1.0], left, palm_px)
+    np.testing.assert_allclose(ops.convert_to_numpy(mirrored)[0], surface.FLESH_OF_PALM, atol=1e-6)
+
+
+def test_joints_behind_the_palm_are_hidden():
+    z = np.zeros((1, 21), np.float32)
+    places = 100.0 * PALM_SEEN
+    palm_px = np.full(1, 100.0, np.float32)
+    assert ops.convert_to_numpy(surface.hidden(places, z, palm_px)).sum() == 0
+    # The tip of the middle finger folds onto the bone between wrist and knuckle, before or behind.
+    folded = places.copy()
+    folded[0, 12] = 100.0 * np.array([0.0, -0.5])
+    z[0, 12] = 0.4
+    assert ops.convert_to_numpy(surface.hidden(folded, z, palm_px))[0, 12] == 1
+    z[0, 12] = -0.4
+    assert ops.convert_to_numpy(surface.hidden(folded, z, palm_px))[0, 12] == 0
+
+
+def test_convention_surface_at():
+    """A map of 4 x 4 for a picture of 8 px: pixel (5, 2) lies in cell (2, 1)."""
+    depth = np.zeros((1, 4, 4, 1), np.float32)
+    depth[0, 1, 2] = 0.6
+    weight = np.ones_like(depth)
+    uv = np.full((1, 21, 2), -5.0, np.float32)
+    uv[0, 0], uv[0, 1] = (5.0, 2.0), (0.0, 0.0)
+    found, measured = surface.surface_at(depth, weight, uv, image_size_px=8)
+    assert ops.convert_to_numpy(found)[0, 0] == pytest.approx(0.6)
+    # Beside the picture, and background, nothing of the hand was measured.
+    assert ops.convert_to_numpy(measured)[0].tolist() == [1.0] + [0.0] * 20
+    weight[0, 1, 2] = 0.0
+    _, measured = surface.surface_at(depth, weight, uv, image_size_px=8)
+    assert ops.convert_to_numpy(measured).sum() == 0
+    graph = tf.function(lambda d, w, p: surface.surface_at(d, w, p, image_size_px=8))
+    assert float(graph(depth, np.ones_like(depth), uv)[0][0, 0]) == pytest.approx(0.6)
