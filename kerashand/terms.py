@@ -143,7 +143,7 @@ def _surface(seen: Any, weight: Any) -> Any:
 
     from kerashand.geometry import surface
     from kerashand.geometry.root_depth import PALM_RATIOS
-    from kerashand.losses import joint_surface_smooth_l1
+    from kerashand.losses import joint_surface_cauchy
 
     batch, settings = seen.batch, seen.settings
     palm = PALM_RATIOS[settings.scale_bone][0]
@@ -158,7 +158,7 @@ def _surface(seen: Any, weight: Any) -> Any:
     uv = ops.stop_gradient(batch["uv_px"])
     expected = skin + surface.flesh(uv, batch["is_right"], palm_px)
     hidden = surface.hidden(uv, ops.stop_gradient(z_palms), palm_px)
-    return joint_surface_smooth_l1(expected, z_palms, weight, hidden)
+    return joint_surface_cauchy(expected, z_palms, weight, hidden)
 
 
 def _handedness(seen: Any, weight: Any) -> Any:
@@ -246,7 +246,7 @@ TERMS = (
         meaning="joints as far behind the measured skin as visible joints are, hidden ones "
         "farther, up to a common shift; not in the paper",
         title="loss of the joints behind the skin",
-        unit="smooth L1, lengths of wrist - middle MCP",
+        unit="Cauchy, squared lengths of wrist - middle MCP",
         label="depth",
         unless="xyz",
         trains=("network", "regressor"),

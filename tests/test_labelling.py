@@ -142,6 +142,6 @@ def test_estimates_that_disagree_are_left_out():
 
 
 def test_depth_of_joints_follows_the_picture():
-    """All skin at 590 mm: the palm's joints are 0.7 x 0.2 x 90 = 12.6 mm behind it in the median."""
+    """All skin at 590 mm: joints of the palm are 0.7 x 0.2 x 90 = 12.6 mm behind it, by median."""
     _, points = labelled(Film(sure={0}))
     assert np.median(points["0000"].z_mm[list(PALM)]) == pytest.approx(602.6, abs=0.1)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerashand.geometry import surface
-from kerashand.losses import joint_surface_smooth_l1
+from kerashand.losses import joint_surface_cauchy
 
 FINGERS = ((0.5, -0.4), (0.25, -1.0), (0.0, -1.0), (-0.2, -0.95), (-0.4, -0.85))
 PALM_SEEN = np.array(
@@ -17,12 +17,22 @@ PALM_SEEN = np.array(
 
 def test_convention_joint_surface():
     expected, weight, hidden = np.zeros((1, 3)), np.ones((1, 3)), np.zeros((1, 3))
-    joints = np.array([[0.0, 0.0, 0.6]])
-    loss = joint_surface_smooth_l1(expected, joints, weight, hidden, root_weight=1.0)
-    assert float(loss) == pytest.approx((0.15 + 0.15 + 0.35) / 3)
-    # The root counts three times: the shared shift is 0.12, and the mean is over five.
-    loss = joint_surface_smooth_l1(expected, joints, weight, hidden, root_weight=3.0)
-    assert float(loss) == pytest.approx((3 * 0.07 + 0.07 + 0.43) / 5)
+    joints = np.array([[0.3, 0.0, -0.3]])
+    loss = joint_surface_cauchy(expected, joints, weight, hidden, root_weight=1.0)
+    assert float(loss) == pytest.approx(0.0072 * 2 * np.log(7.25) / 3, rel=1e-4)
+
+
+def test_one_joint_far_off_hardly_moves_the_others():
+    """The shift is that of the twenty, and the slope at the one far off is an eighth of the most."""
+    joints = np.zeros((1, 21), np.float32)
+    joints[0, 20] = 2.0
+    shown = tf.Variable(joints)
+    ones, none = np.ones((1, 21)), np.zeros((1, 21))
+    with tf.GradientTape() as tape:
+        loss = joint_surface_cauchy(none, shown, ones, none, root_weight=1.0)
+    slopes = tape.gradient(loss, shown).numpy()[0]
+    assert np.abs(slopes[:20]).max() < 0.001
+    assert 0 < slopes[20] < 0.06 / 21 / 8
 
 
 def test_hidden_joints_cost_only_before_what_hides_them():
@@ -30,9 +40,7 @@ def test_hidden_joints_cost_only_before_what_hides_them():
     joints = np.array([[0.0, 0.0, 0.6], [0.0, 0.0, -0.6]])
     hidden = np.array([[0.0, 0.0, 1.0]] * 2)
     each = [
-        float(
-            joint_surface_smooth_l1(expected[k : k + 1], joints[k : k + 1], weight[:1], hidden[:1])
-        )
+        float(joint_surface_cauchy(expected[k : k + 1], joints[k : k + 1], weight[:1], hidden[:1]))
         for k in (0, 1)
     ]
     assert each[0] == 0.0
@@ -42,7 +50,7 @@ def test_hidden_joints_cost_only_before_what_hides_them():
 def test_a_shift_of_the_whole_hand_costs_nothing(rng):
     expected = rng.normal(size=(2, 21))
     ones, none = np.ones((2, 21)), np.zeros((2, 21))
-    assert float(joint_surface_smooth_l1(expected, expected + 0.7, ones, none)) < 1e-6
+    assert float(joint_surface_cauchy(expected, expected + 0.7, ones, none)) < 1e-6
 
 
 def test_convention_flesh():
