@@ -139,26 +139,18 @@ def _depth_map(seen: Any, weight: Any) -> Any:
 
 def _surface(seen: Any, weight: Any) -> Any:
     """How far joints are from where they lie behind the measured skin."""
-    from keras import ops
-
-    from kerashand.geometry import surface
     from kerashand.geometry.root_depth import PALM_RATIOS
+    from kerashand.geometry.surface import joints_by_skin
     from kerashand.losses import joint_surface_cauchy
 
-    batch, settings = seen.batch, seen.settings
-    palm = PALM_RATIOS[settings.scale_bone][0]
-    depth, _ = surface.surface_at(
-        batch["depth_map"], batch["depth_weight"], batch["uv_px"],
+    palm = PALM_RATIOS[seen.settings.scale_bone][0]
+    z_relative = seen.answers["z_relative"]
+    expected, _, hidden = joints_by_skin(
+        seen.batch, z_relative, palm_scales=palm,
+        half_width_scales=seen.settings.half_width_scales,
         image_size_px=seen.parts.image_size_px,
     )  # fmt: skip
-    skin = (0.5 - depth) * (2.0 * settings.half_width_scales / palm)
-    z_palms = seen.answers["z_relative"] / palm
-    focal_px = batch["intrinsics"][:, 0, 0]
-    palm_px = focal_px * batch["scale_mm"] * palm / batch["root_depth_mm"]
-    uv = ops.stop_gradient(batch["uv_px"])
-    expected = skin + surface.flesh(uv, batch["is_right"], palm_px)
-    hidden = surface.hidden(uv, ops.stop_gradient(z_palms), palm_px)
-    return joint_surface_cauchy(expected, z_palms, weight, hidden)
+    return joint_surface_cauchy(expected, z_relative / palm, weight, hidden)
 
 
 def _handedness(seen: Any, weight: Any) -> Any:

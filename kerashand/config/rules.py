@@ -41,6 +41,8 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
         yield from _rate_conflicts(stage, path)
         yield from _schedule_conflicts(stage.optimizer, f"{path}.optimizer")
     yield from _order_conflicts(config)
+    if config.evaluation.choose == "label_free":
+        yield from _choice_conflicts(config)
     if active and config.model.regressor.heads and config.model.initial_weights is None:
         yield from _untrained_heads(config, active)
 
@@ -174,6 +176,17 @@ def _head_conflicts(config: Config, stage: StageConfig, path: str) -> Iterator[F
                 "is about an answer of the regressor's heads, which it has with "
                 f"`model.regressor.heads: true` alone. Received: weight {weight:g}",
             )
+
+
+def _choice_conflicts(config: Config) -> Iterator[Finding]:
+    stage, target = config.stages.finetune, config.data.target
+    if stage.epochs == 0 or "uv" not in stage.labels.target or not KINDS[target.kind].on_disk:
+        yield (
+            ("evaluation.choose", "stages.finetune", "data.target.kind"),
+            "`label_free` scores held-out hands of a target on disk whose `uv` stage 3 uses. "
+            f"Received: kind {target.kind}, {stage.epochs} epochs, labels "
+            f"{list(stage.labels.target)}",
+        )
 
 
 def _untrained_heads(config: Config, active: list[str]) -> Iterator[Finding]:

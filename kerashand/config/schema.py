@@ -275,11 +275,17 @@ class StagesConfig(Section):
 
 @dataclass(frozen=True)
 class EvaluationConfig(Section):
-    """How the trained model is measured, and how many samples are drawn."""
+    """How the trained model is measured, how many samples are drawn, and which weights are kept.
+
+    `choose` says which weights a run ends with. `last` are those after its last epoch. `label_free`
+    are those of the epoch of stage 3, 0 included, whose score on held-out hands of the target is
+    the lowest; the score needs no 3D label, see `kerashand.evaluation.label_free`.
+    """
 
     protocol: str = setting("cai2018", choices=("cai2018", "hand3d", "freihand-pa"))
     batch_size: int = setting(64, low=1, high=65536)
     pictures: int = setting(8, low=0, high=1000)
+    choose: str = setting("last", choices=("last", "label_free"))
 
 
 @dataclass(frozen=True)

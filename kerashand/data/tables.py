@@ -28,8 +28,6 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to import
     import tensorflow as tf
 
 LOGGER = logging.getLogger(__name__)
-VALIDATION_SHARE = 0.05
-"""Of the training hands, where the configuration names no number."""
 SHARD_JPEG_QUALITY = 95
 PNG_LEVEL = 2
 READ_AHEAD = 16
@@ -204,7 +202,7 @@ def open_rows(kind: Kind, request: Request) -> TableSplit:
 def count_rows(kind: Kind, chosen: Mapping[str, Any], split: str) -> int:
     """How many hands a split of a folder holds; the training hands without the validation's."""
     if split == "val":
-        return max(round(VALIDATION_SHARE * len(_checked(kind, chosen, "train"))), 1)
+        return max(round(kind.validation_share * len(_checked(kind, chosen, "train"))), 1)
     return len(_table_of(kind, chosen, split))
 
 

@@ -61,6 +61,21 @@ def of_model(
     )  # fmt: skip
 
 
+def trained_predictor(
+    parts: HandPoseParts,
+    *,
+    scale_bone: str,
+    half_width_scales: float,
+    has_regularizer: bool = False,
+) -> Predictor:
+    """The parts as they are, whatever is trained of them later; arguments as of `evaluate_run`."""
+    return of_model(
+        parts.build_inference_model(), name="trained", image_size_px=parts.image_size_px,
+        scale_bone=scale_bone, half_width_scales=half_width_scales, depth_along=parts.depth_along,
+        regularizer=parts.regularizer if has_regularizer else None,
+    )  # fmt: skip
+
+
 def evaluate_run(
     parts: HandPoseParts,
     sets: Mapping[str, tf.data.Dataset],
@@ -88,10 +103,9 @@ def evaluate_run(
         `conditions` in words, `split`, `image_size_px`, and `test` by domain: see
         `kerashand.evaluation.summary.summary`; 2D errors are in pixels of the model's input.
     """
-    predictor = of_model(
-        parts.build_inference_model(), name="trained", image_size_px=parts.image_size_px,
-        scale_bone=scale_bone, half_width_scales=half_width_scales, depth_along=parts.depth_along,
-        regularizer=parts.regularizer if has_regularizer else None,
+    predictor = trained_predictor(
+        parts, scale_bone=scale_bone, half_width_scales=half_width_scales,
+        has_regularizer=has_regularizer,
     )  # fmt: skip
     results: dict[str, Any] = {
         "protocol": protocol,

@@ -7,6 +7,7 @@ meet. Operators of Keras; nothing here is trained.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,41 @@ HIDDEN_BY = 0.25
 BONE_RADIUS = 0.11
 MEASURED_HAND = 1e-3
 """Normalised depth above which a pixel is no background."""
+
+
+def joints_by_skin(
+    batch: Mapping[str, Any],
+    z_relative: Any,
+    *,
+    palm_scales: float,
+    half_width_scales: float,
+    image_size_px: int,
+) -> tuple[Any, Any, Any]:
+    """Where joints lie by the depth that was measured at their points.
+
+    Args:
+        batch: with `uv_px`, `depth_map`, `depth_weight`, `is_right`, `intrinsics`, `scale_mm` and
+            `root_depth_mm`, see `kerashand.data.sample.BATCH_SPEC`.
+        z_relative: [B, 21] predicted depth in scale bones; it says which joints are hidden.
+        palm_scales: length of wrist - middle MCP in scale bones.
+        half_width_scales: of the depth window.
+        image_size_px: side of the pictures.
+
+    Returns:
+        Expected depth behind the wrist, of joints that are visible; 1 where the hand was measured
+        at a point; 1 where a joint is hidden. All [B, 21], the depth in lengths of wrist - middle
+        MCP.
+    """
+    uv = ops.stop_gradient(ops.cast(batch["uv_px"], "float32"))
+    depth, measured = surface_at(
+        batch["depth_map"], batch["depth_weight"], uv, image_size_px=image_size_px
+    )
+    skin = (0.5 - depth) * (2.0 * half_width_scales / palm_scales)
+    palm_mm = batch["scale_mm"] * palm_scales
+    palm_px = batch["intrinsics"][:, 0, 0] * palm_mm / batch["root_depth_mm"]
+    palm_px = ops.cast(palm_px, "float32")
+    behind = hidden(uv, ops.stop_gradient(z_relative / palm_scales), palm_px)
+    return skin + flesh(uv, batch["is_right"], palm_px), measured, behind
 
 
 def surface_at(depth_map: Any, depth_weight: Any, uv_px: Any, *, image_size_px: int) -> Any:

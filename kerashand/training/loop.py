@@ -16,6 +16,7 @@ from kerashand.data.readers import cached
 from kerashand.data.readers.decode import damaged_pictures
 from kerashand.data.readers.table import MEND, HandTable
 from kerashand.errors import TryAgainError, UserError, number_of
+from kerashand.models.hand_pose import load_parts_npz
 from kerashand.training.callbacks import EpochLog, SaveEverySteps, StageProgress, StopOnNaN
 from kerashand.training.run_folder import RunFolder
 from kerashand.training.steps import TermsTrainer
@@ -32,6 +33,7 @@ def train_stage(
     validation: tf.data.Dataset,
     checkpoint_every: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    score: Callable[[], float] | None = None,
 ) -> None:
     """Train the stage at which a folder stands, or what is left of it.
 
@@ -45,6 +47,8 @@ def train_stage(
         validation: one pass over held-out samples.
         checkpoint_every: steps between checkpoints; None writes them after epochs alone.
         callbacks: for every epoch, beside the loop's own.
+        score: gives a number of the models, lower is better. The stage then ends with the weights
+            of its best epoch, or with those from before it. None: with its last ones.
     """
     stage, title = folder.state["stage"], folder.plan.title(folder.state["stage"])
     epochs, steps = folder.plan.epochs[stage], folder.plan.steps[stage]
@@ -56,6 +60,8 @@ def train_stage(
         )  # fmt: skip
     else:
         LOGGER.info("%s: done", title)
+    if score is not None and stage not in folder.state["best"]:
+        _keep_best(trainer, folder, score(), epoch=0)
     while folder.state["epoch"] < epochs:
         epoch, step = folder.state["epoch"], folder.state["step"]
         trainer.fit(
@@ -72,10 +78,38 @@ def train_stage(
             shuffle=False,
             verbose=(1 if sys.stdout.isatty() else 2) if folder.writes else 0,
         )
-        if folder.is_best(folder.state["history"][-1]["val_loss"]):
-            folder.save_weights(f"best_{stage}.npz", trainer.models)
+        value = folder.state["history"][-1]["val_loss"] if score is None else score()
+        _keep_best(trainer, folder, value, epoch=epoch + 1, told=score is not None)
         folder.save(trainer.state_variables(), epoch=epoch + 1, step=0)
+    if score is not None and epochs:
+        _end_with_best(trainer, folder)
     folder.save_weights(f"weights_{stage}.npz", trainer.models)
+
+
+def _keep_best(
+    trainer: TermsTrainer, folder: RunFolder, value: float, *, epoch: int, told: bool = True
+) -> None:
+    """Write the weights if no epoch of the stage was better."""
+    stage = folder.state["stage"]
+    if told:
+        LOGGER.info("score without 3D labels after epoch %d: %.2f", epoch, value)
+    if folder.is_best(value):
+        folder.state["best_epoch"][stage] = epoch
+        folder.save_weights(f"best_{stage}.npz", trainer.models)
+
+
+def _end_with_best(trainer: TermsTrainer, folder: RunFolder) -> None:
+    """Give the models the weights of the best epoch, and say which one it was."""
+    stage = folder.state["stage"]
+    epoch, value = folder.state["best_epoch"][stage], folder.state["best"][stage]
+    load_parts_npz(folder.path / f"best_{stage}.npz", trainer.models)
+    if epoch == 0:
+        LOGGER.warning(
+            "No epoch was better than the weights from before the stage, by the score without 3D "
+            "labels (%.2f). The run ends with those: it has adapted nothing.", value,
+        )  # fmt: skip
+    else:
+        LOGGER.info("the run ends with the weights after epoch %d, score %.2f", epoch, value)
 
 
 def _ordered(*groups: Sequence[keras.callbacks.Callback]) -> list[keras.callbacks.Callback]:

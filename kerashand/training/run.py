@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from kerashand.config import (
 )
 from kerashand.data.splits import counted
 from kerashand.evaluation import run as evaluation
+from kerashand.evaluation.label_free import label_free
 from kerashand.files import write_text
 from kerashand.models.hand_pose import build_parts
 from kerashand.terms import history_panels
@@ -203,7 +204,19 @@ class Run:
                 validation=self.data.validation(name, settings),
                 checkpoint_every=self.config.runtime.checkpoint_every_steps,
                 callbacks=self.callbacks,
+                score=self._score(name),
             )
+
+    def _score(self, name: str) -> Callable[[], float] | None:
+        """Gives the score by which the weights of a stage are chosen; None where it is none."""
+        if name != "finetune" or self.config.evaluation.choose != "label_free":
+            return None
+        held_out = self.data.recorded()
+        predictor = evaluation.trained_predictor(
+            self.parts, scale_bone=self.config.model.scale_bone,
+            half_width_scales=self.config.model.half_width_scales,
+        )  # fmt: skip
+        return lambda: label_free(predictor, held_out)["score"]
 
     # -------------------------------------------------------------------------------- results
 

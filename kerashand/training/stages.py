@@ -207,6 +207,18 @@ class RunData:
         ]
         return parts[0] if len(parts) == 1 else parts[0].concatenate(parts[1])
 
+    def recorded(self) -> tf.data.Dataset:
+        """Held-out hands of the target with points and depth, if it has some, for `label_free`."""
+        labels = [
+            name for name in ("uv", "depth") if name in KINDS[self.config.data.target.kind].labels
+        ]
+        return evaluation_batches(
+            self._source("target", "val", labels),
+            batch_size=self.config.evaluation.batch_size,
+            geometry=self.geometry,
+            samples=self.splits["target", "val"].samples,
+        )
+
     @property
     def tested(self) -> list[str]:
         """The domains whose test split is measured."""

@@ -57,6 +57,7 @@ class Kind:
         options: keys of `data.source` and `data.target` that belong to this kind.
         segment: (table, root of the sample cache) -> the table with depth pictures that show the
             hand alone. None: its depth is used as it is.
+        validation_share: of the training hands, where the configuration names no number.
         unit: what its samples are called.
     """
 
@@ -69,6 +70,7 @@ class Kind:
     read: Callable[..., HandTable] | None = None
     options: tuple[str, ...] = ()
     segment: Callable[[HandTable, Path], HandTable] | None = None
+    validation_share: float = 0.05
     unit: str = "hands"
 
     @property
@@ -86,6 +88,7 @@ def table_kind(
     read: Callable[..., HandTable],
     options: tuple[str, ...] = (),
     segment: Callable[[HandTable, Path], HandTable] | None = None,
+    validation_share: float = 0.05,
 ) -> Kind:
     """A kind whose folder is read as a table with one row a hand; arguments as of `Kind`.
 
@@ -104,6 +107,6 @@ def table_kind(
 
     kind = Kind(
         name=name, what=what, labels=labels, splits=splits, open=open_rows, count=count_rows,
-        read=read, options=options, segment=segment,
+        read=read, options=options, segment=segment, validation_share=validation_share,
     )  # fmt: skip
     return kind

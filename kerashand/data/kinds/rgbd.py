@@ -173,4 +173,6 @@ KIND = table_kind(
     splits=("first four fifths", "last fifth"),
     read=read,
     segment=segment,
+    # They choose the epoch, see `kerashand.evaluation.label_free`.
+    validation_share=0.2,
 )

@@ -1,0 +1,78 @@
+"""How good a model is on a recording of one hand, told without any 3D label.
+
+Two numbers are compared with what a recording knows. Visible joints lie behind the skin that was
+measured at their points. And the bones of one hand have the same lengths in all frames: a hand that
+is tilted or bent wrongly shows longer and shorter ones. Neither is enough by itself, since a model
+that was trained on measured depth can learn its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kerashand.evaluation.predictions import Predictor, as_numpy, outputs_of
+from kerashand.geometry.root_depth import PALM_RATIOS
+from kerashand.geometry.surface import joints_by_skin
+from kerashand.skeleton import BONES
+
+SPREAD_WEIGHT = 2.0
+"""What a millimetre of `bone_spread_mm` counts in the score."""
+
+
+def label_free(predictor: Predictor, batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Measure a model on frames of one hand.
+
+    Args:
+        predictor: the model.
+        batches: with `uv_px` labelled, `depth_map` in the window of the model, the depth of the
+            wrist and the scale; those of frames without depth tell about points alone.
+
+    Returns:
+        `points_px`: mean distance of predicted from labelled points, in pixels of the model's
+        input. With depth also `surface_mm`: median distance of visible joints, along the view, from
+        where the measured skin says that they are; `bone_spread_mm`: standard deviation of the
+        lengths of bones over the frames, mean of 20 bones. `score`: `surface_mm` +
+        `SPREAD_WEIGHT` * `bone_spread_mm`, or `points_px` where no depth is; lower is better.
+    """
+    off_px, off_mm, lengths = [], [], []
+    for tensors in batches:
+        batch = as_numpy(tensors)
+        output, xyz_mm = outputs_of(predictor, batch)
+        known = batch["uv_weight"] > 0
+        off_px.append(np.linalg.norm(output["uv_px"] - batch["uv_px"], axis=-1)[known])
+        off_mm.append(_off_the_skin(predictor, batch, output["z_relative"]))
+        ends = xyz_mm[:, np.array(BONES)]
+        lengths.append(np.linalg.norm(ends[:, :, 1] - ends[:, :, 0], axis=-1))
+    numbers = {"points_px": _mean(np.concatenate(off_px))}
+    surface_mm = np.concatenate(off_mm)
+    if not surface_mm.size:
+        return numbers | {"score": numbers["points_px"]}
+    spread = float(np.concatenate(lengths).std(axis=0).mean())
+    numbers |= {"surface_mm": float(np.median(surface_mm)), "bone_spread_mm": spread}
+    return numbers | {"score": numbers["surface_mm"] + SPREAD_WEIGHT * spread}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _off_the_skin(predictor: Predictor, batch: Mapping[str, np.ndarray], z_relative) -> np.ndarray:
+    """Distances in mm of all visible joints of a batch."""
+    palm = PALM_RATIOS[predictor.scale_bone][0]
+    expected, weight, hidden = (
+        ops.convert_to_numpy(value)
+        for value in joints_by_skin(
+            batch,
+            z_relative.astype(np.float32),
+            palm_scales=palm,
+            half_width_scales=predictor.half_width_scales,
+            image_size_px=predictor.image_size_px,
+        )
+    )
+    seen = (weight > 0) & (hidden == 0) & (batch["uv_weight"] > 0)
+    palm_mm = (batch["scale_mm"] * palm)[:, None]
+    return np.abs((expected - z_relative / palm) * palm_mm)[seen]
