@@ -59,7 +59,7 @@ def test_joints_behind_the_skin():
 
 
 def test_bones_that_change_their_lengths():
-    """The index tip at 600 mm, then at 582: its last bone is 18 mm long, then 23 mm."""
+    """The index tip at 600 mm, then at 582: its last bone is 18 mm long, then 24 mm."""
     bent = np.zeros((2, 21))
     bent[1, 8] = -0.2
     numbers = label_free(predictor(bent), [batch(580.0)])
@@ -68,7 +68,7 @@ def test_bones_that_change_their_lengths():
         np.linalg.norm(np.append(tip, 1.0) * depth - np.append(joint, 1.0) * 600.0)
         for depth in (600.0, 582.0)
     ]
-    assert lengths == pytest.approx([18.0, 23.2], abs=0.1)
+    assert lengths == pytest.approx([18.0, 24.2], abs=0.1)
     assert numbers["bone_spread_mm"] == pytest.approx(np.std(lengths) / 20, rel=1e-3)
     assert numbers["score"] == pytest.approx(
         numbers["surface_mm"] + SPREAD_WEIGHT * numbers["bone_spread_mm"]
