@@ -70,9 +70,7 @@ def test_every_packaged_config_loads_and_round_trips(name, write):
 
 def test_packaged_configs_are_those_of_the_issue():
     names = {f"{folder}{name}.yaml" for name in SETTINGS for folder in ("", "paper/")}
-    assert set(packaged_configs()) == names | {
-        "source.yaml",
-    }
+    assert set(packaged_configs()) == names | {"source.yaml", "adapt.yaml"}
 
 
 def test_packaged_names_are_distinct_since_they_name_run_folders():

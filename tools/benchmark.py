@@ -19,6 +19,7 @@ from kerashand.files import write_text
 from kerashand.machine import machine
 
 WHAT = {
+    "adaptation": "3D error before and after adapting to rendered recordings",
     "cpm": "the paper's CPM in TensorFlow beside PyTorch, in turns",
     "growth": "what 1,000 to 1,000,000 hands cost to read",
     "install": "MB to load and MB on disk of the base install and of each extra",
@@ -34,7 +35,7 @@ WHAT = {
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write the results if asked."""
     plain = argparse.RawDescriptionHelpFormatter
-    lines = "\n".join(f"  {name:<10}{text}" for name, text in WHAT.items())
+    lines = "\n".join(f"  {name:<12}{text}" for name, text in WHAT.items())
     parser = argparse.ArgumentParser(
         description=f"{__doc__.splitlines()[0]} WHAT is one of:\n{lines}", formatter_class=plain
     )

@@ -1,0 +1,143 @@
+"""What adapting the packaged model to a recording gains.
+
+Recordings are rendered: a hand, a room and a camera that no training saw, over a table, whose true
+joints are known. Each is labelled by `kerashand-data label` and adapted to by `adapt.yaml`: with
+depth, and with points alone. Errors are those of one pass, with the true depth of the wrist and the
+true palm, on frames of the training and on the last fifth, which is kept for the test.
+
+    python tools/benchmark.py adaptation --recordings 5 --seeds 0 --work adaptation
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FIRST_RECORDING = 3001
+"""Seed of the first recording."""
+POINTS_ALONE = (
+    "stages.finetune.labels.target=[uv]", "stages.finetune.loss_weights.depth_map=0",
+    "stages.finetune.loss_weights.joint_surface=0",
+)  # fmt: skip
+SETTINGS = {"points": POINTS_ALONE, "depth": ()}
+BATCH = 64
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The recordings, how often each is adapted to, and where all of it lies."""
+    parser.add_argument("--recordings", type=int, default=5, help="(default: 5)")
+    parser.add_argument("--frames", type=int, default=500, help="of each (default: 500)")
+    parser.add_argument("--scene", default="table", help="(default: table)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="(default: 0)")
+    parser.add_argument(
+        "--work", type=Path, default=Path("adaptation"), help="kept, and gone on in"
+    )
+    parser.add_argument("--set", nargs="*", default=[], help="settings beside those of adapt.yaml")
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Adapt and measure; results by recording, setting and seed."""
+    from kerashand.cli import data as data_command
+    from kerashand.cli.startup import tensorflow_start
+
+    with tensorflow_start():
+        from kerashand.config import load_config
+        from kerashand.training.run import run
+
+    rows = []
+    for number in range(FIRST_RECORDING, FIRST_RECORDING + args.recordings):
+        folder = args.work / f"{args.scene}_{number}"
+        if not (folder / "recording.yaml").exists():
+            frames = ["--frames", str(args.frames), "--seed", str(number)]
+            data_command.main(["simulate", str(folder), "--scene", args.scene, *frames])
+        if not (folder / "points.jsonl").exists():
+            data_command.main(["label", str(folder)])
+        frames = Frames(folder)
+        rows.append({"recording": number, "setting": "packaged", **frames.errors(None)})
+        print(_line(rows[-1]), flush=True)
+        for seed in args.seeds:
+            for setting, changes in SETTINGS.items():
+                name = f"{folder.name}_{setting}_{seed}"
+                config = load_config(
+                    "adapt.yaml",
+                    [f"data.target.path={folder}", f"seed={seed}", f"name={name}",
+                     "evaluation.pictures=0", *changes, *args.set],
+                )  # fmt: skip
+                config = config.with_run_dir(str(args.work / "runs" / name))
+                results = run(config)
+                row = {"recording": number, "setting": setting, "seed": seed}
+                row["seconds"] = results["training_seconds"]
+                rows.append(row | frames.errors(Path(config.run_dir)))
+                print(_line(rows[-1]), flush=True)
+    return {"frames": args.frames, "scene": args.scene, "settings": args.set, "rows": rows}
+
+
+def _line(row: dict[str, Any]) -> str:
+    name = f"{row['recording']} {row['setting']} {row.get('seed', '')}"
+    return f"{name:<18}" + "  ".join(
+        f"{split} {row[split]['mean_mm']:.1f} mm, Procrustes {row[split]['procrustes_mm']:.1f}"
+        for split in ("train", "test")
+    )
+
+
+class Frames:
+    """The labelled frames of a recording, cut out, with their truth."""
+
+    def __init__(self, folder: Path):
+        from kerashand import picture_files
+        from kerashand.data.crops import cut_hand
+        from kerashand.data.kinds import rgbd
+        from kerashand.geometry.camera import HAND_MARGIN
+
+        held = np.load(folder / "truth.npz")
+        truth = dict(zip(held["frame"].tolist(), held["xyz_mm"].astype(np.float64), strict=True))
+        self.rows = []
+        for split in ("train", "test"):
+            table = rgbd.read(folder, split)
+            for row, path in enumerate(table.images):
+                crop, affine = cut_hand(
+                    picture_files.read(path), table.uv_px[row], table.uv_weight[row],
+                    margin=HAND_MARGIN, size_px=128,
+                )  # fmt: skip
+                camera = affine @ table.intrinsics[row].astype(np.float64)
+                self.rows.append((split, crop, camera, truth[Path(path).stem]))
+
+    def errors(self, run: Path | None) -> dict[str, dict[str, float]]:
+        """Mean errors of a run's model, or of the packaged one, by split."""
+        from kerashand.carried import load_carried
+        from kerashand.exporting.models import load_run
+        from kerashand.geometry.pose import xyz_from_uv_z
+        from kerashand.metrics import joint_errors_mm, pa_align
+        from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
+
+        model = load_carried(packaged_model(POSE_FILE))[0] if run is None else load_run(run)[0]
+        splits, crops, cameras, truth = (np.array(part) for part in zip(*self.rows, strict=True))
+        found = []
+        for first in range(0, len(crops), BATCH):
+            part = slice(first, first + BATCH)
+            output = model(crops[part].astype(np.float32), training=False)
+            palm = np.linalg.norm(truth[part, 9] - truth[part, 0], axis=-1)
+            found.append(
+                xyz_from_uv_z(
+                    np.asarray(output["uv_px"], float),
+                    np.asarray(output["z_relative"], float),
+                    cameras[part],
+                    truth[part, 0, 2],
+                    palm,
+                    depth_along="line_of_sight",
+                )
+            )
+        xyz = np.concatenate(found)
+        aligned = joint_errors_mm(pa_align(xyz, truth), truth).mean(axis=1)
+        errors = joint_errors_mm(xyz, truth).mean(axis=1)
+        return {
+            split: {
+                "frames": int((splits == split).sum()),
+                "mean_mm": float(errors[splits == split].mean()),
+                "procrustes_mm": float(aligned[splits == split].mean()),
+            }
+            for split in ("train", "test")
+        }
