@@ -126,8 +126,7 @@ if SMOKE:
             "data.source.test=8",
             "evaluation.pictures=2",
         ),
-        *("stages.regularizer.epochs=1"),
-        *("stages.finetune.epochs=1"),
+        *("stages.regularizer.epochs=1", "stages.finetune.epochs=1"),
         *("stages.regularizer.batch_size=8", "stages.finetune.batch_size=8"),
     ]
 results = run(load_config("adapt.yaml", CHANGES))
