@@ -240,6 +240,11 @@ class Run:
             "data": {domain: self.data.conditions(domain) for domain in self.data.tested},
             **measured,
         }
+        if self.config.evaluation.choose == "label_free":
+            stage = "finetune"
+            results["chosen"] = {
+                "epoch": state["best_epoch"][stage], "label_free_score": state["best"][stage],
+            }  # fmt: skip
         write_text(self.folder.path / "results.json", json.dumps(results, indent=2))
         print(evaluation.table(results))
         print(f"Everything is in {self.folder.path}: results.json, pictures/, weights, log.csv")
