@@ -137,7 +137,7 @@ def completed(script_file):
         (["kerashand", ""], list(main.COMMANDS)),
         (["kerashand", "pre"], ["predict"]),
         (["kerashand", "--v"], ["--version"]),
-        (["kerashand", "data", "s"], ["sheet", "shards"]),
+        (["kerashand", "data", "s"], ["sheet", "shards", "simulate"]),
         (["kerashand", "data", "sheet", "--do"], ["--domain"]),
         (["kerashand", "data", "sheet", "--domain", "v"], ["varied"]),
         (["kerashand", "predict", "--max"], ["--max-hands"]),

@@ -43,9 +43,12 @@ def test_the_packages_of_the_design_are_declared():
     )
 
 
-@pytest.mark.parametrize("purpose", extras.PURPOSES)
+@pytest.mark.parametrize(
+    "purpose",
+    [name for name, one in extras.PURPOSES.items() if one.extra not in ("rerun", "realsense")],
+)
 def test_here_nothing_is_missing(purpose):
-    """The extra `test` brings what the tests of each purpose need."""
+    """The extra `test` brings what the tests of each purpose need; two are tested by stand-ins."""
     assert extras.missing(purpose) == []
     extras.check(purpose)
 

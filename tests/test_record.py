@@ -191,5 +191,5 @@ def test_what_goes_wrong(camera, tmp_path, capsys, monkeypatch):
         importlib.util, "find_spec", lambda name: None if name == "pyrealsense2" else find(name)
     )
     assert record(out, "--no-window") == 2
-    assert 'pip install -e ".[realsense]"' in capsys.readouterr().err
+    assert 'pip install "kerashand[realsense]"' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

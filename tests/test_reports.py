@@ -15,7 +15,7 @@ from kerashand.config import dump_yaml, load_config
 from kerashand.errors import UserError
 from kerashand.evaluation.predictions import Predictor
 from kerashand.metrics import PROTOCOLS
-from kerashand.reports import breakdown, findings, page, records, subjects
+from kerashand.reports import breakdown, findings, gallery, page, records, subjects
 from kerashand.reports.assessment import (
     assess,
     chosen_samples,
@@ -454,10 +454,10 @@ def test_pictures_of_a_sample_say_what_they_show(rows):
         "difference|0 mm|40 mm and more",
     ]  # fmt: skip
     worst = result.shown[0]["number"]
-    line = page.sample_line(result, worst)
+    line = gallery.sample_line(result, worst)
     assert line.startswith(f"sample {worst}: {result.arrays['error_mm'][worst].mean():.1f} mm off")
     assert ", 8.0 px of 256 off in 2D, palm turned " in line
-    assert page.sample_line(assessed(batch(np.random.default_rng(0), in_3d=False)), 3) == (
+    assert gallery.sample_line(assessed(batch(np.random.default_rng(0), in_3d=False)), 3) == (
         "sample 3: 0.0 px of 256 off in 2D"
     )
 

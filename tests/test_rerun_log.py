@@ -252,7 +252,7 @@ def test_what_cannot_be_is_said_at_once(picture, tmp_path, capsys, monkeypatch):
     )
     said = refused(picture, "--rerun", str(tmp_path / "a.rrd"), capsys=capsys)
     assert said.startswith("kerashand-predict: --rerun needs rerun-sdk, which the base install")
-    assert said.endswith("pip install rerun-sdk.")
+    assert said.endswith('pip install "kerashand[rerun]"')
     said = refused("--rerun", picture, capsys=capsys)
     assert f"must end in .rrd. Received: {picture}. Without a file, put --rerun behind" in said
     said = refused(picture, "--rerun", str(tmp_path / "none" / "a.rrd"), capsys=capsys)

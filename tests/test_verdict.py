@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from test_export_web import CHROMIUM
+from browser_pages import CHROMIUM
 from test_reports import assessed, batch, many
 
 from kerashand.reports import breakdown, page, verdict
