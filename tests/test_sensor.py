@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerashand.synthetic.sensor import measure_depth, photograph
+from kerashand.synthetic.sensor import measure_depth, photograph, structured_light
 
 SIZE = 128
 
@@ -90,3 +90,35 @@ def test_photograph_adds_noise_and_stays_finite(rng):
     assert np.isfinite(taken).all()
     assert 0.003 < np.mean([t.std(axis=(0, 1)).mean() for t in taken]) < 0.05
     assert taken.mean(axis=(1, 2)).std() > 0.01  # exposure and white balance differ
+
+
+def test_convention_the_shadow_of_structured_light(rng):
+    """A board at 500 mm before a wall at 1,000 mm: 500 px * 26 mm * (1/500 - 1/1000) = 13 px."""
+    depth = np.full((60, 200), 1000.0)
+    depth[:, 100:150] = 500.0
+    seen = structured_light(depth, rng, focal_px=500.0)
+    lost = (seen == 0).mean(axis=0)
+    assert (lost[88:99] == 1.0).all()
+    assert lost[80:85].mean() < 0.1
+    # To the right of the board the projector sees the wall up to the rim.
+    assert lost[153:160].mean() < 0.1
+    assert np.median(seen[:, 110:140]) == 500
+    assert np.abs(seen[:, 110:140].astype(int) - 500)[seen[:, 110:140] > 0].max() <= 2
+
+
+def test_structured_light_is_noisier_on_slanted_surfaces(rng):
+    rows = np.arange(120.0)[:, None]
+    flat, steep = 500.0 + np.zeros((120, 120)), 500.0 + 2.5 * rows + np.zeros((120, 120))
+    off = [
+        (structured_light(depth, rng, focal_px=500.0) - depth)[5:-5, 5:-5]
+        for depth in (flat, steep)
+    ]
+    spread = [np.std(part[np.abs(part) < 20]) for part in off]
+    assert spread[0] < 0.35
+    assert 0.7 < spread[1] < 1.6
+
+
+def test_structured_light_keeps_what_is_not_there(rng):
+    seen = structured_light(np.zeros((40, 40)), rng, focal_px=500.0)
+    assert seen.dtype == np.uint16
+    assert not seen.any()

@@ -131,7 +131,7 @@ class SimulatedRecording:
         uv = joints @ self.intrinsics.T
         return Frame(
             image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
-            depth_mm=sensor.measure_depth(depth, rng),
+            depth_mm=sensor.structured_light(depth, rng, focal_px=self.intrinsics[0, 0]),
             hand=of_hand & ~is_arm,
             arm=is_arm,
             xyz_mm=joints,

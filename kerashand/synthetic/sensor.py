@@ -69,6 +69,56 @@ def measure_depth(
     return np.where(lost, 0.0, np.clip(np.round(depth), 0, 65535)).astype(np.uint16)
 
 
+# What 19 frames of an Intel SR305 show (hands and upper bodies, 0.35 to 1 m; f = 476 px): the
+# deviation from a smooth surface is 0.09 mm at 0.4 m, 0.13 at 0.6 m and 0.17 at 0.85 m where the
+# surface faces the camera, and 1.1 to 1.6 mm where it falls away by 1.5 to 4 mm a pixel. Beside
+# every nearer surface lies a shadow without depth, 22 px wide in the median before a far room.
+SR305_NOISE_MM = 0.12
+"""Standard deviation at 500 mm; it grows with the distance."""
+SR305_SLOPE_NOISE = 0.15
+"""Times the square of the slope in mm a pixel: what is added on slanted surfaces, in mm."""
+MOST_SLOPE = 3.0
+SR305_BASELINE_MM = 26.0
+"""Between projector and camera: what the projector does not reach is the shadow."""
+MOST_SHADOW_PX = 40
+RIM_JUMP_MM, RIM_LOST = 15.0, 0.8
+"""A jump between neighbours at which pixels mix two depths, and the share of them that is lost."""
+DARK_SHARE = 0.01
+"""Of a picture that returns nothing at most: dark or shiny patches."""
+
+
+def structured_light(
+    depth_mm: np.ndarray, rng: np.random.Generator, *, focal_px: float
+) -> np.ndarray:
+    """What an SR305 makes of exact depth: see the figures above.
+
+    Args:
+        depth_mm: [H, W] float, 0 = nothing there.
+        rng: generator.
+        focal_px: of the camera.
+
+    Returns:
+        [H, W] uint16 millimetres, 0 = no measurement.
+    """
+    depth = np.where(depth_mm > 0, depth_mm, 1e5).astype(np.float32)
+    disparity = (focal_px * SR305_BASELINE_MM / depth).astype(np.float32)
+    lost = depth_mm <= 0
+    # The projector stands to the left: a nearer surface hides what is to its left from it.
+    for shift in range(1, MOST_SHADOW_PX):
+        lost[:, :-shift] |= disparity[:, shift:] - disparity[:, :-shift] >= shift
+    kernel = np.ones((3, 3), np.uint8)
+    rim = cv2.dilate(depth, kernel) - cv2.erode(depth, kernel) > RIM_JUMP_MM
+    lost |= rim & (rng.random(depth.shape) < RIM_LOST)
+    patches = cv2.GaussianBlur(rng.normal(size=depth.shape).astype(np.float32), (0, 0), 6.0)
+    lost |= patches > np.quantile(patches, 1.0 - rng.uniform(0.0, DARK_SHARE))
+    rows, columns = np.gradient(depth)
+    slope = np.minimum(np.hypot(rows, columns), MOST_SLOPE)
+    sigma = SR305_NOISE_MM * depth / REFERENCE_MM + SR305_SLOPE_NOISE * slope * slope
+    noise = cv2.GaussianBlur(rng.normal(size=depth.shape).astype(np.float32), (0, 0), 0.7) / 0.4
+    depth = depth + sigma * noise
+    return np.where(lost, 0.0, np.clip(np.round(depth), 0, 65535)).astype(np.uint16)
+
+
 def photograph(image: np.ndarray, rng: np.random.Generator, *, strength: float) -> np.ndarray:
     """Blur, white balance, exposure and noise of a cheap camera on a float image [S, S, 3] 0..1."""
     size = image.shape[0]
