@@ -148,6 +148,21 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         help="around the hand in the first frame without points, in pixels, for a start",
     )  # fmt: skip
     label.set_defaults(run=run_label)
+    corrected = commands.add_parser(
+        "correct",
+        help="correct the points of a recording in the browser",
+        description="Opens a page on which points are dragged to their places, hands are deleted "
+        "or called the other one, and points.jsonl is saved. It is served to this machine alone.",
+        allow_abbrev=False,
+    )
+    corrected.add_argument("folder")
+    corrected.add_argument(
+        "--port", type=int, default=0, help="of the page (default: any that is free)"
+    )
+    corrected.add_argument(
+        "--no-browser", action="store_true", help="print the address and open nothing"
+    )
+    corrected.set_defaults(run=run_correct)
     imports.add_parsers(commands)
     return parser
 
@@ -219,6 +234,13 @@ def run_label(arguments: argparse.Namespace) -> None:
     from kerashand.cli import label
 
     label.label(arguments)
+
+
+def run_correct(arguments: argparse.Namespace) -> None:
+    """Serve the page on which points are corrected."""
+    from kerashand.cli import correct
+
+    correct.correct(arguments)
 
 
 def run_render(arguments: argparse.Namespace, more: list[str]) -> None:

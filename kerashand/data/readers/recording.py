@@ -279,7 +279,7 @@ def load_points(folder: str | Path) -> list[dict]:
     rows = []
     for number, line in point_lines(folder):
         try:
-            rows.append({**_row(parse_json(line)), "line": number})
+            rows.append({**check_row(parse_json(line)), "line": number})
         except ValueError as error:
             raise UserError(f"{path}, line {number}: {error}") from None
     if not rows:
@@ -287,7 +287,12 @@ def load_points(folder: str | Path) -> list[dict]:
     return rows
 
 
-def _row(held: Any) -> dict:
+def check_row(held: Any) -> dict:
+    """A line of points.jsonl with arrays in place of lists.
+
+    Raises:
+        ValueError: if it is no hand, with what is wrong.
+    """
     if not isinstance(held, dict):
         raise ValueError(f"must be an object with frame, side and uv_px. Received: {shown(held)}")
     for key in ("frame", "handedness", "uv_px"):
