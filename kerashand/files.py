@@ -61,6 +61,12 @@ def check_folder(name: str | os.PathLike[str]) -> None:
         raise UserError(f"{path} {'is no folder' if path.exists() else 'does not exist'}.")
 
 
+def file_stamp(path: str | os.PathLike[str]) -> str:
+    """Name, size and time of a file: what changes when its content does."""
+    found = os.stat(path)
+    return f"{os.fspath(path)} {found.st_size} {found.st_mtime_ns}"
+
+
 @contextlib.contextmanager
 def written_beside(
     path: str | os.PathLike[str], *, sync: bool = False, folder: bool = False

@@ -36,8 +36,9 @@ LEAST_WEIGHT = 0.3
 UNSUPPORTED = 0.8
 """Factor on the weights of a frame of which there is one estimate alone."""
 
-Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.float32] | None]]
-"""Name of a frame -> its picture, and its depth in mm as the camera of the picture sees it."""
+Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.float32] | None] | None]
+"""Name of a frame -> its picture, and its depth in mm as the camera of the picture sees it; None
+for a picture that cannot be read, beyond which the hand is followed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,14 +130,15 @@ class Labeller:
             read: reads one.
             box: around the hand in the first frame.
         """
-        last = None
-        for number, frame in enumerate(frames):
-            rgb, depth = read(frame)
-            if number == 0 and box is not None and self.finder.read_box is not None:
-                last = self.finder.read_box(rgb, box, self.handedness or "auto")
-                self._add(frame, last, self._depth_of(last, depth))
-            else:
-                last = self._next(frame, rgb, depth, last)
+        last, start = None, box if self.finder.read_box is not None else None
+        for frame in frames:
+            if (seen := read(frame)) is not None:
+                rgb, depth = seen
+                if start is not None:
+                    last, start = self.finder.read_box(rgb, start, self.handedness or "auto"), None
+                    self._add(frame, last, self._measured(last, depth)[0])
+                else:
+                    last = self._next(frame, rgb, depth, last)
             yield frame
         if self.handedness is None:
             self.handedness = HANDEDNESSES[int(self.right_logit >= 0.0)]
@@ -145,9 +147,8 @@ class Labeller:
         """Follow the hand from later frames to earlier ones; `forwards` comes before."""
         last = None
         for frame in reversed(frames):
-            if self.finder.follow is not None and last is not None:
-                rgb, depth = read(frame)
-                last = self._followed(frame, rgb, depth, last)
+            if last is not None and (seen := read(frame)) is not None:
+                last = self._followed(frame, *seen, last)
             sure = self.sure.get(frame)
             if sure is not None and sure.handedness == self.handedness:
                 last = sure
@@ -180,76 +181,71 @@ class Labeller:
 
     def _next(self, frame: str, rgb, depth, last: Hand | None) -> Hand | None:
         """The hand in the next frame: found, or else followed."""
-        followed = None
-        if last is not None and self.finder.follow is not None:
-            followed = self._followed(frame, rgb, depth, last)
-        best = None
+        followed = None if last is None else self._followed(frame, rgb, depth, last)
         for hand in sorted(self.finder.find(rgb), key=lambda hand: -hand.score):
             if hand.score < self.least_score:
                 self.reasons.setdefault(frame, "no hand is sure enough")
-            elif self._fits(frame, hand, depth):
-                best = best or hand
-        if best is None:
-            return followed
-        if self.handedness in (None, best.handedness):
-            self.sure[frame] = best
-            self._add(frame, best, self._depth_of(best, depth))
-            if best.p_right is not None:
-                self.right_logit += logit(best.p_right)
+                continue
+            z_mm, wrong = self._measured(hand, depth)
+            if wrong is not None:
+                self.reasons[frame] = wrong
+                continue
+            if self.handedness not in (None, hand.handedness):
+                break
+            self.sure[frame] = hand
+            self._add(frame, hand, z_mm)
+            if hand.p_right is not None:
+                self.right_logit += logit(hand.p_right)
             else:
-                self.right_logit += 1.0 if best.handedness == "right" else -1.0
-            return best
+                self.right_logit += 1.0 if hand.handedness == "right" else -1.0
+            return hand
         return followed
 
     def _followed(self, frame: str, rgb, depth, last: Hand) -> Hand | None:
-        """The hand where it was a frame before; None where it is lost."""
-        if self.handedness is not None and last.handedness != self.handedness:
+        """The hand where it was a frame before; None where it is lost, or nothing can follow."""
+        if self.finder.follow is None or self.handedness not in (None, last.handedness):
             return None
         hand = self.finder.follow(rgb, last)
         if hand.score < LEAST_FOLLOWED or _moved(last, hand) > MOST_MOVED:
             return None
-        if not self._fits(frame, hand, depth):
+        z_mm, wrong = self._measured(hand, depth)
+        if wrong is not None:
+            self.reasons[frame] = wrong
             return None
-        self._add(frame, hand, self._depth_of(hand, depth))
+        self._add(frame, hand, z_mm)
         return hand
 
     def _add(self, frame: str, hand: Hand, z_mm: NDArray | None) -> None:
         self.estimates.setdefault(frame, []).append((hand, z_mm))
 
-    def _fits(self, frame: str, hand: Hand, depth) -> bool:
-        """Whether the hand is of the size that its distance allows."""
-        if depth is None:
-            return True
-        z_mm = self._depth_of(hand, depth)
-        if z_mm is None:
-            self.reasons[frame] = "no depth was measured at the hand"
-            return False
-        ratio = self._distance_by_size(hand) / max(z_mm[ROOT], 1.0)
-        if not SIZE_RATIO[0] <= ratio <= SIZE_RATIO[1]:
-            self.reasons[frame] = "its size does not fit its distance"
-            return False
-        return True
+    def _measured(self, hand: Hand, depth) -> tuple[NDArray[np.float64] | None, str | None]:
+        """Compare a hand with a depth picture.
 
-    def _distance_by_size(self, hand: Hand) -> float:
+        Returns:
+            Predicted depth [21] of the joints in mm, moved as a whole to the measured depth, None
+            where no depth is; and why the hand is none, None if it fits.
+        """
+        if depth is None:
+            return None, None
         camera = self.camera
-        return float(
-            solve_root_depth(
-                hand.uv_px, hand.z_relative, camera.intrinsics, camera.scale_mm,
-                scale_bone=camera.scale_bone, depth_along=camera.depth_along,
-            )
+        by_size = solve_root_depth(
+            hand.uv_px, hand.z_relative, camera.intrinsics, camera.scale_mm,
+            scale_bone=camera.scale_bone, depth_along=camera.depth_along,
         )  # fmt: skip
-
-    def _depth_of(self, hand: Hand, depth) -> NDArray[np.float64] | None:
-        """Predicted depth [21] of the joints in mm, moved as a whole to the measured depth."""
-        if depth is None:
-            return None
-        camera = self.camera
         xyz = xyz_from_uv_z(
-            hand.uv_px, hand.z_relative, camera.intrinsics,
-            np.float64(self._distance_by_size(hand)), np.float64(camera.scale_mm),
+            hand.uv_px,
+            hand.z_relative,
+            camera.intrinsics,
+            by_size,
+            np.float64(camera.scale_mm),
             depth_along=camera.depth_along,
-        )  # fmt: skip
-        return fitted_depth(depth, hand.uv_px, xyz[:, 2], camera.palm_mm)
+        )
+        z_mm = fitted_depth(depth, hand.uv_px, xyz[:, 2], camera.palm_mm)
+        if z_mm is None:
+            return None, "no depth was measured at the hand"
+        ratio = float(by_size) / max(z_mm[ROOT], 1.0)
+        fits = SIZE_RATIO[0] <= ratio <= SIZE_RATIO[1]
+        return z_mm, None if fits else "its size does not fit its distance"
 
 
 def _moved(last: Hand, hand: Hand) -> float:

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+from stick_hand import PALM_SEEN
 
 from kerashand.evaluation.label_free import SPREAD_WEIGHT, label_free
 from kerashand.evaluation.predictions import Predictor
 from kerashand.geometry.surface import FLESH_OF_PALM
 
-FINGERS = ((0.5, -0.4), (0.25, -1.0), (0.0, -1.0), (-0.2, -0.95), (-0.4, -0.85))
-SHAPE = np.array([(0, 0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)])
 SIZE, PALM_PX, PALM_MM, DEPTH_MM, HALF = 128, 30.0, 90.0, 600.0, 2.5
-UV = np.array([64.0, 100.0]) + PALM_PX * SHAPE
+UV = np.array([64.0, 100.0]) + PALM_PX * PALM_SEEN
 """A right hand with its palm to the camera; every joint lies 600 mm away."""
 
 

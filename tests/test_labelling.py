@@ -4,13 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from stick_hand import SHAPE
 
 from kerashand.data.joint_depth import PALM
 from kerashand.labelling import Camera, Finder, Labeller
 from kerashand.runtime.hand import Hand
 
-FINGERS = ((-0.5, -0.4), (-0.25, -1.0), (0.0, -1.0), (0.2, -0.95), (0.4, -0.85))
-SHAPE = np.array([(0, 0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)])
 FRAMES = [f"{number:04d}" for number in range(6)]
 CAMERA = Camera(
     np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]), 90.0, "wrist_middle_mcp", 90.0,

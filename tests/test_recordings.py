@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from dataset_writers import write_rgbd
+from stick_hand import SHAPE
 
 from kerashand.cli import label, recordings
 from kerashand.cli.data import main
@@ -17,10 +18,7 @@ from kerashand.data.readers.recording import Pictures
 from kerashand.labelling import Finder
 from kerashand.runtime.hand import Hand
 
-FINGERS = ((-0.5, -0.4), (-0.25, -1.0), (0.0, -1.0), (0.2, -0.95), (0.4, -0.85))
-OPEN_HAND = 300.123 + 75.0 * np.array(
-    [(0.0, 0.0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)]
-)
+OPEN_HAND = 300.123 + 75.0 * SHAPE
 """Fingers up, 75 px from the wrist to the middle knuckle."""
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from stick_hand import SHAPE
 
 from kerashand.data.joint_depth import fitted_depth
 from kerashand.data.segmentation import BACKGROUND, HAND, UNSURE, segment_hand
@@ -36,10 +37,7 @@ def test_the_hand_is_told_from_what_is_around_it(scene):
 
 def flat_hand(distance_mm=500.0, focal_px=500.0):
     """A hand of sticks: fingers up, 90 px from the wrist to the middle knuckle; right size."""
-    fingers = ((-0.5, -0.4), (-0.25, -1.0), (0.0, -1.0), (0.2, -0.95), (0.4, -0.85))
-    steps = (0.0, 0.45, 0.7, 0.9)
-    shape = np.array([(0.0, 0.0)] + [(x, y - far) for x, y in fingers for far in steps])
-    uv = np.array([160.0, 220.0]) + 90.0 * shape
+    uv = np.array([160.0, 220.0]) + 90.0 * SHAPE
     intrinsics = np.array([[focal_px, 0, 160.0], [0, focal_px, 160.0], [0, 0, 1]])
     return uv, np.full(21, distance_mm), intrinsics
 

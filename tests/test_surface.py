@@ -2,17 +2,14 @@
 
 import numpy as np
 import pytest
+import stick_hand
 import tensorflow as tf
 from keras import ops
 
 from kerashand.geometry import surface
 from kerashand.losses import joint_surface_cauchy
 
-FINGERS = ((0.5, -0.4), (0.25, -1.0), (0.0, -1.0), (-0.2, -0.95), (-0.4, -0.85))
-PALM_SEEN = np.array(
-    [[(0, 0)] + [(x, y - far) for x, y in FINGERS for far in (0.0, 0.45, 0.7, 0.9)]], np.float32
-)
-"""A right hand with its palm to the camera: fingers up, the thumb to the right."""
+PALM_SEEN = stick_hand.PALM_SEEN[None].astype(np.float32)
 
 
 def test_convention_joint_surface():

@@ -17,15 +17,14 @@ from kerashand.cli.arguments import (
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import STYLES, load_config, packaged_configs
 from kerashand.data.kinds import ON_DISK
-from kerashand.data.sample import SPLITS
 from kerashand.errors import UserError
 from kerashand.extras import check
 from kerashand.files import user_path
+from kerashand.synthetic import SCENES, SPLITS
 
 _MIN_SIZE_PX, _MAX_SIZE_PX = 32, 512
 _MAX_SHEET_SAMPLES = 200
 _PREDICTORS = ("kerashand", "mediapipe")
-SCENES = ("free", "table", "wall", "body", "object")
 
 
 def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from kerashand import picture_files
+from kerashand.cli.boxes import checked_box
+from kerashand.cli.recordings import print_listed
 from kerashand.cli.startup import show_messages
 from kerashand.data.kinds import rgbd
 from kerashand.data.readers.checks import find_problems
@@ -31,7 +33,6 @@ from kerashand.runtime import HandPose
 from kerashand.runtime.hand import Hand
 from kerashand.skeleton import NUM_JOINTS
 
-MOST_LISTED = 50
 MOST_HANDS = 3
 """Of a frame that are compared with depth."""
 
@@ -71,8 +72,9 @@ def label(arguments: argparse.Namespace) -> None:
             kept = [json.dumps(row) for frame, row in rows.items() if frame not in problems]
             if kept:
                 write_text(path, "\n".join([*lines, *kept]) + "\n")
-    _list(f"left out: {text}" for text in (*reader.unreadable, *problems.values()))
-    for reason, count in labeller.left_out(readable).most_common():
+    print_listed(f"left out: {text}" for text in (*reader.unreadable.values(), *problems.values()))
+    seen = [frame for frame in readable if frame not in reader.unreadable]
+    for reason, count in labeller.left_out(seen).most_common():
         print(f"frames left out because {reason}: {count}")
     print(
         f"{path}: hands in {len(kept)} of {len(missing)} frames without points, {len(named)} had "
@@ -90,36 +92,23 @@ def _follow_both_ways(labeller: Labeller, frames: list[str], reader: FrameReader
                 advance(1)
 
 
-def _list(texts) -> None:
-    texts = list(texts)
-    for text in texts[:MOST_LISTED]:
-        print(text)
-    if len(texts) > MOST_LISTED:
-        print(f"and {len(texts) - MOST_LISTED} more")
-
-
 def _start_box(text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
     try:
-        box = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        box = ()
-    if len(box) != 4:
-        raise UserError(f"--box must be LEFT,TOP,RIGHT,BOTTOM in pixels. Received: {text!r}")
-    return box
+        return None if text is None else checked_box(text.split(","))
+    except UserError as error:
+        raise UserError(f"--box {error}. Received: {text}") from error
 
 
 class FrameReader:
     """Pictures and depth of frames.
 
     Attributes:
-        unreadable: what is wrong with frames whose picture cannot be used.
+        unreadable: frames whose picture cannot be used, and what is wrong with it.
     """
 
     def __init__(self, recording: Recording, pictures: Pictures):
         self.recording, self.pictures = recording, pictures
-        self.unreadable: list[str] = []
+        self.unreadable: dict[str, str] = {}
 
     def can_read(self, frame: str) -> bool:
         """Whether the picture of a frame is whole and of the right size, by its head."""
@@ -129,17 +118,16 @@ class FrameReader:
         except picture_files.PictureError as error:
             problem = error.reason
         if problem:
-            self.unreadable.append(f"{path}: {problem}")
+            self.unreadable[frame] = f"{path}: {problem}"
         return not problem
 
     def read(self, frame: str):
-        """Picture [H, W, 3] uint8 and depth [H, W] in mm, None where there is no depth picture."""
+        """Picture [H, W, 3] uint8, and depth [H, W] in mm or None; None where no picture is."""
         try:
             rgb = picture_files.read(self.pictures.colour[frame])
         except picture_files.PictureError as error:  # damaged behind its head
-            self.unreadable.append(f"{self.pictures.colour[frame]}: {error.reason}")
-            width, height = self.recording.size_px
-            return np.zeros((height, width, 3), np.uint8), None
+            self.unreadable.setdefault(frame, f"{self.pictures.colour[frame]}: {error.reason}")
+            return None
         try:
             table = rgbd.frames_table(self.pictures.root, self.recording, [frame], self.pictures)
             return rgb, depth_seen(table, 0)

@@ -21,11 +21,11 @@ from kerashand.data.readers.recording import (
 )
 from kerashand.data.readers.table import HandTable, depth_seen
 from kerashand.data.readers.units import check_units
-from kerashand.data.sample import SPLITS
 from kerashand.errors import UserError, number_of
 from kerashand.files import check_folder, natural_order, user_path
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine
 from kerashand.progress import progress
+from kerashand.synthetic import SPLITS
 
 MOST_LISTED = 50
 SHEET_PX, SHEET_HANDS = 224, 24
@@ -72,7 +72,7 @@ def _check_tables(folder: str, kind: Kind) -> tuple[int, list[Drawing]]:
         table = kind.read(folder, split)
         problems = find_problems(table)
         wrong += len(problems)
-        _list(text for _, text in problems)
+        print_listed(text for _, text in problems)
         print(f"{table.dataset}: {number_of(len(table), 'hand')}, {len(problems)} cannot be used.")
         print(f"  {table.conditions}")
         bad = {row for row, _ in problems}
@@ -106,7 +106,7 @@ def _check_photos(folder: str) -> tuple[int, list[Drawing]]:
             except picture_files.PictureError as error:
                 bad[name] = error.reason
             advance(1)
-    _list(f"{user_path(folder) / name}: {reason}" for name, reason in bad.items())
+    print_listed(f"{user_path(folder) / name}: {reason}" for name, reason in bad.items())
     for split in SPLITS:
         print(f"{split}: {number_of(int((labels['split'] == split).sum()), 'hand')}")
     if others := sorted(set(labels["split"].tolist()) - set(SPLITS)):
@@ -119,7 +119,8 @@ def _check_photos(folder: str) -> tuple[int, list[Drawing]]:
     return len(labels["name"]) - len(drawings), drawings
 
 
-def _list(texts: Iterable[str]) -> None:
+def print_listed(texts: Iterable[str]) -> None:
+    """Print texts, a line each, and of many how many more there are."""
     texts = list(texts)
     for text in texts[:MOST_LISTED]:
         print(text)

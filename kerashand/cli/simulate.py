@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from kerashand.cli.arguments import writing
+from kerashand.data.cache import encode_jpeg
+from kerashand.data.imports.lens import Lens
+from kerashand.data.imports.source import Cameras
+from kerashand.data.imports.writer import recording_text
+from kerashand.data.readers.recording import RECORDING_FILE
 from kerashand.errors import UserError
-from kerashand.files import user_path, write_text
+from kerashand.files import user_path, write_text, written_beside
 from kerashand.progress import progress
 from kerashand.synthetic.recording import SIZE_PX, SimulatedRecording
 
 TRUTH_FILE = "truth.npz"
-JPEG_QUALITY = 92
 MOST_FRAMES = 100_000
 
 
@@ -46,33 +48,31 @@ def simulate(arguments: argparse.Namespace) -> None:
 
 
 def write_simulated(folder: Path, recording: SimulatedRecording) -> None:
-    """Write all frames, the cameras and the truth: `frame` [N], `uv_px`, `xyz_mm`."""
-    for name in ("colour", "depth"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    with (
-        progress("rendering frames", recording.frames, "frames") as advance,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
-        truth = list(pool.map(lambda n: _write_frame(folder, recording, n, advance),
-                              range(recording.frames)))  # fmt: skip
-    np.savez_compressed(
-        folder / TRUTH_FILE,
-        frame=np.array([frame_name(number) for number in range(recording.frames)]),
-        uv_px=np.array([uv for uv, _ in truth], np.float32),
-        xyz_mm=np.array([xyz for _, xyz in truth], np.float32),
-    )
-    camera = recording.intrinsics
-    numbers = (
-        f"width: {SIZE_PX[0]}, height: {SIZE_PX[1]}, fx: {camera[0, 0]:.3f}, "
-        f"fy: {camera[1, 1]:.3f}, cx: {camera[0, 2]:.3f}, cy: {camera[1, 2]:.3f}"
-    )
-    write_text(
-        folder / "recording.yaml",
-        f"# Simulated: scene {recording.scene}, seed {recording.seed}\n"
-        f"colour: {{{numbers}}}\n"
-        f"depth: {{{numbers}, unit_mm: 1.0}}\n"
-        f"hand: {{wrist_middle_mcp_mm: {recording.palm_mm:.1f}}}\n",
-    )
+    """Write all frames, the cameras and the truth: `frame` [N], `uv_px`, `xyz_mm`.
+
+    The folder appears when it is whole.
+    """
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(folder, folder=True) as beside:
+        for name in ("colour", "depth"):
+            (beside / name).mkdir(parents=True)
+        with progress("rendering frames", recording.frames, "frames") as advance:
+            truth = [
+                _write_frame(beside, recording, number, advance)
+                for number in range(recording.frames)
+            ]
+        np.savez_compressed(
+            beside / TRUTH_FILE,
+            frame=np.array([frame_name(number) for number in range(recording.frames)]),
+            uv_px=np.array([uv for uv, _ in truth], np.float32),
+            xyz_mm=np.array([xyz for _, xyz in truth], np.float32),
+        )
+        lens = Lens(SIZE_PX, np.round(recording.intrinsics, 3))
+        text = recording_text(
+            Cameras(lens, lens, 1.0, None), round(recording.palm_mm, 1),
+            [f"Simulated: scene {recording.scene}, seed {recording.seed}"],
+        )  # fmt: skip
+        write_text(beside / RECORDING_FILE, text)
 
 
 def frame_name(number: int) -> str:
@@ -82,11 +82,7 @@ def frame_name(number: int) -> str:
 
 def _write_frame(folder: Path, recording: SimulatedRecording, number: int, advance):
     frame, name = recording.frame(number), frame_name(number)
-    cv2.imwrite(
-        str(folder / f"colour/{name}.jpg"),
-        frame.image[:, :, ::-1],
-        [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY],
-    )
+    (folder / f"colour/{name}.jpg").write_bytes(encode_jpeg(frame.image))
     cv2.imwrite(str(folder / f"depth/{name}.png"), frame.depth_mm)
     advance(1)
     return frame.uv_px, frame.xyz_mm

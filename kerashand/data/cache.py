@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kerashand.data.shards import CACHE_VARIABLE, CachedSplit, Shard, cache_root, shard_path
+from kerashand.data.shards import CachedSplit, Shard, cache_root, shard_path, writing_cache
 from kerashand.errors import UserError
 from kerashand.files import remove_stale, written_beside
 from kerashand.progress import progress
@@ -56,20 +56,16 @@ def ensure_splits(
     check_shards([path for shards in paths.values() for path in shards if path.exists()])
     if missing:
         try:
-            for split in splits:
-                (root / split.folder).mkdir(parents=True, exist_ok=True)
-                remove_stale(root / split.folder)
-            _write_shards(root, missing, workers or os.cpu_count() or 1)
+            with writing_cache(root):
+                for split in splits:
+                    (root / split.folder).mkdir(parents=True, exist_ok=True)
+                    remove_stale(root / split.folder)
+                _write_shards(root, missing, workers or os.cpu_count() or 1)
         except BrokenProcessPool as error:
             raise UserError(
                 "A worker process was ended from outside, perhaps for want of memory. What was "
                 "written is kept; run the command again, with fewer `data.workers` if it recurs. A "
                 "script that renders needs `if __name__ == '__main__':` around its work."
-            ) from error
-        except OSError as error:
-            raise UserError(
-                f"The sample cache {root} cannot be written: {error.strerror or error}. Choose "
-                f"another folder with `--set data.cache_dir=DIR` or ${CACHE_VARIABLE}."
             ) from error
     return paths
 

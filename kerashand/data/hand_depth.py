@@ -18,8 +18,8 @@ import numpy as np
 from kerashand.data.readers.checks import check_depth
 from kerashand.data.readers.table import FILE_THREADS, HandTable, depth_seen
 from kerashand.data.segmentation import BACKGROUND, HAND, segment_hand
-from kerashand.errors import UserError
-from kerashand.files import written_beside
+from kerashand.data.shards import writing_cache
+from kerashand.files import file_stamp, written_beside
 from kerashand.progress import progress
 from kerashand.skeleton import MIDDLE_MCP, ROOT
 
@@ -46,14 +46,9 @@ def with_hand_depth(table: HandTable, cache: Path) -> HandTable:
     paths = [folder / f"{_digest(table, row)}.png" for row in range(len(table))]
     missing = [row for row, path in enumerate(paths) if not path.is_file()]
     if missing:
-        try:
+        with writing_cache(cache):
             folder.mkdir(parents=True, exist_ok=True)
             _write(table, paths, missing)
-        except OSError as error:
-            raise UserError(
-                f"The sample cache {cache} cannot be written: {error.strerror or error}. Choose "
-                "another folder with `--set data.cache_dir=DIR` or $KERASHAND_CACHE."
-            ) from error
     return dataclasses.replace(
         table,
         depths=tuple(map(str, paths)),
@@ -101,21 +96,9 @@ def _write(table: HandTable, paths: list[Path], rows: list[int]) -> None:
 
 def _digest(table: HandTable, row: int) -> str:
     """Of all that the picture of a row depends on; the depth picture by size and time."""
-    found = os.stat(table.depths[row])
-    digest = hashlib.sha256(
-        repr(
-            (
-                str(Path(table.depths[row]).resolve()),
-                found.st_size,
-                found.st_mtime_ns,
-                table.size_px,
-                table.depth_unit_mm,
-                None
-                if table.registration is None
-                else [np.asarray(part).tolist() for part in vars(table.registration).values()],
-            )
-        ).encode()
-    )
+    camera = table.registration and table.registration.numbers()
+    held = (file_stamp(table.depths[row]), table.size_px, table.depth_unit_mm, camera)
+    digest = hashlib.sha256(repr(held).encode())
     for array in (table.uv_px, table.joint_depth_mm, table.xyz_mm, table.intrinsics):
         digest.update(np.ascontiguousarray(array[row], np.float32).tobytes())
     return digest.hexdigest()[:24]

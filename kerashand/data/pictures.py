@@ -24,9 +24,9 @@ from kerashand.data.pipeline import as_written, endless_records
 from kerashand.data.shards import CachedSplit
 from kerashand.data.streams import stream
 from kerashand.geometry.camera import apply_affine, crop_affine
+from kerashand.synthetic import SPLITS
 from kerashand.synthetic.appearance import photograph_background
 from kerashand.synthetic.pictures import PICTURES_VERSION, RENDERED_VERSION, render_picture
-from kerashand.synthetic.scene import SPLITS
 
 MOST_HANDS = 4
 ROW = 6

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 # Labels that a stage may ask for; what a domain does not give has weight 0.
 LABELS = ("uv", "xyz", "depth")
-SPLITS = ("train", "val", "test")
 DOMAIN_NUMBERS = {"source": 0, "target": 1}
 
 RAW_SPEC = {

@@ -6,9 +6,10 @@ stand there by digests of names, sizes, times or labels, not of every byte.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -76,6 +77,22 @@ def cache_root(cache_dir: str | None) -> Path:
         raise UserError(
             "The sample cache has no place, since the home folder is not known. Set HOME or "
             f"${CACHE_VARIABLE}, or name a folder with `--set data.cache_dir=DIR`."
+        ) from error
+
+
+@contextlib.contextmanager
+def writing_cache(root: Path) -> Iterator[None]:
+    """Say which folder it is that the block cannot write, and what to do about it.
+
+    Raises:
+        UserError: for an OSError of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"The sample cache {root} cannot be written: {error.strerror or error}. Choose "
+            f"another folder with `--set data.cache_dir=DIR` or ${CACHE_VARIABLE}."
         ) from error
 
 

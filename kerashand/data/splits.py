@@ -8,9 +8,10 @@ from typing import Any
 
 from kerashand.data.kinds import KINDS
 from kerashand.data.kinds.kind import Request
-from kerashand.data.sample import DOMAIN_NUMBERS, SPLITS
+from kerashand.data.sample import DOMAIN_NUMBERS
 from kerashand.data.shards import CachedSplit
 from kerashand.data.tables import TableSplit
+from kerashand.synthetic import SPLITS
 
 
 def open_split(

@@ -21,7 +21,7 @@ from kerashand.data.readers.checks import without_bad_rows
 from kerashand.data.readers.table import FILE_THREADS, MEND, HandTable
 from kerashand.data.shards import CachedSplit, cache_root
 from kerashand.errors import UserError
-from kerashand.files import check_folder, user_path
+from kerashand.files import check_folder, file_stamp, user_path
 from kerashand.geometry.camera import HAND_MARGIN
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import
@@ -95,7 +95,7 @@ class ConvertedSplit(TableSplit, CachedSplit):
         if table.registration:
             crops = crops_of(table, size_px=self.size_px, margin=self.margin)
             covered = splat_px(table, crops)
-            camera = [np.asarray(part).tolist() for part in vars(table.registration).values()]
+            camera = table.registration.numbers()
         held = (self.margin, table.size_px, table.depth_coding, table.depth_unit_mm, camera)
         return repr((*held, covered, SHARD_JPEG_QUALITY))
 
@@ -104,7 +104,7 @@ class ConvertedSplit(TableSplit, CachedSplit):
         """Name, size and time of the files of each row."""
         paths = [self.table.images, *([self.table.depths] if self.table.depths else [])]
         with ThreadPoolExecutor(FILE_THREADS) as pool:
-            marks = [pool.map(_stamp, of_kind) for of_kind in paths]
+            marks = [pool.map(file_stamp, of_kind) for of_kind in paths]
             return ["\n".join(of_row) for of_row in zip(*marks, strict=True)]
 
     def encode(self, first: int, count: int) -> Iterator[dict[str, bytes]]:
@@ -161,11 +161,6 @@ class ConvertedSplit(TableSplit, CachedSplit):
 
         table = self.table.select([row])
         return next(iter(damaged_pictures(table)), table.images[0])
-
-
-def _stamp(path: str) -> str:
-    found = os.stat(path)
-    return f"{path} {found.st_size} {found.st_mtime_ns}"
 
 
 def mixed(table: HandTable) -> HandTable:

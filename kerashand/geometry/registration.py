@@ -25,6 +25,10 @@ class Registration:
     rotation: NDArray[np.float64]
     translation_mm: NDArray[np.float64]
 
+    def numbers(self) -> list:
+        """All that it holds as plain numbers, for digests."""
+        return [np.asarray(part).tolist() for part in vars(self).values()]
+
     def rays(self) -> NDArray[np.float64]:
         """Directions of the depth pixels in the colour camera's frame.
 

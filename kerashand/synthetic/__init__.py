@@ -3,5 +3,11 @@
 `hand` poses a mesh and `render` draws it. `appearance` colours it and its background, `held_object`
 puts an object into it, and `clutter` puts things before and beside it. `sensor` turns exact depth
 into that of a consumer camera. `scene` makes whole samples of one hand, `pictures` makes pictures
-with none, one or several hands for the detector. `kerashand.data.cache` keeps the samples on disk.
+with none, one or several hands for the detector. `recording` films a person's hand (`motion`) in a
+room (`rooms`). `kerashand.data.cache` keeps the samples on disk.
 """
+
+SPLITS = ("train", "val", "test")
+SCENES = ("free", "table", "wall", "body", "object")
+"""Of simulated recordings: a far wall; a table below the hand; a wall or a body close behind it; a
+table, and things in the hand."""

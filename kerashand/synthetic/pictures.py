@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from kerashand.geometry.camera import flip_uv
-from kerashand.synthetic import clutter, sensor
-from kerashand.synthetic.scene import SPLITS, render_background, render_hand
+from kerashand.synthetic import SPLITS, clutter, sensor
+from kerashand.synthetic.scene import render_background, render_hand
 from kerashand.synthetic.styles import GENERATOR_VERSIONS, STYLES
 
 PICTURES_VERSION = 2
@@ -54,7 +54,7 @@ def render_picture(
     """Draw picture `index` of a split.
 
     Args:
-        split: one of `scene.SPLITS`.
+        split: one of `SPLITS`.
         seed: of the generator.
         index: of the picture.
         size_px: its side.

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kerashand.geometry.camera import px_from_cam
 from kerashand.synthetic import sensor
 from kerashand.synthetic.motion import Motion, Person, labelled_joints, sample_person, smooth_path
 from kerashand.synthetic.render import rasterise
 from kerashand.synthetic.rooms import (
     CLEARANCE_MM,
-    SCENES,
     Room,
     above_table,
     build_room,
@@ -67,7 +67,7 @@ class SimulatedRecording:
         """Draw who and what is recorded.
 
         Args:
-            scene: one of `rooms.SCENES`.
+            scene: one of `kerashand.synthetic.SCENES`.
             seed: of person, room, camera and motion.
             frames: how many there are.
             backgrounds: folder of photographs; None for those in the package.
@@ -82,7 +82,7 @@ class SimulatedRecording:
         self.intrinsics = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1.0]])
         self.person: Person = sample_person(rng)
         self.motion = Motion(self.person, rng, frames)
-        low, high = np.array([-OFF_AXIS, -OFF_AXIS * 0.6, NEAREST_MM]), None
+        low = np.array([-OFF_AXIS, -OFF_AXIS * 0.6, NEAREST_MM])
         high = np.array([OFF_AXIS, OFF_AXIS * 0.6, FARTHEST_MM])
         self.places = smooth_path(rng, frames, low, high)
         self.clearances = smooth_path(rng, frames, *np.array(CLEARANCE_MM)[:, None])[:, 0]
@@ -128,20 +128,18 @@ class SimulatedRecording:
         image = sensor.photograph(np.maximum(image, 0.0), rng, strength=BLUR)
         depth = np.where(np.isfinite(depth), depth, 0.0)
         joints = labelled_joints(joints)
-        uv = joints @ self.intrinsics.T
         return Frame(
             image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
             depth_mm=sensor.structured_light(depth, rng, focal_px=self.intrinsics[0, 0]),
             hand=of_hand & ~is_arm,
             arm=is_arm,
             xyz_mm=joints,
-            uv_px=uv[:, :2] / uv[:, 2:],
+            uv_px=px_from_cam(joints, self.intrinsics),
         )
 
     def _square(self, joints: np.ndarray) -> tuple[np.ndarray, int]:
         """Corner [2] and side of a square of whole pixels around the hand and some of its arm."""
-        uv = joints @ self.intrinsics.T
-        uv = uv[:, :2] / uv[:, 2:]
+        uv = px_from_cam(joints, self.intrinsics)
         low, high = uv.min(axis=0), uv.max(axis=0)
         arm_px = 1.6 * self.palm_mm * self.intrinsics[0, 0] / joints[:, 2].mean()
         side = int(np.ceil((high - low).max() + 2 * (BORDER_PX + arm_px)))
@@ -173,6 +171,3 @@ def _overlap(origin: np.ndarray, side: int, size_px: tuple[int, int]):
         slice(columns.start - left, columns.stop - left),
     )
     return inner, (rows, columns)
-
-
-__all__ = ["SCENES", "Frame", "SimulatedRecording"]

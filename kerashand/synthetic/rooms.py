@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from kerashand.synthetic import appearance
+from kerashand.geometry.camera import cam_from_px
+from kerashand.synthetic import SCENES, appearance
 
-SCENES = ("free", "table", "wall", "body", "object")
-"""A far wall; a table below the hand; a wall or a body close behind it; a table, and things in the
-hand."""
 TILE_PX, TILE_MM = 512, 900.0
 WALL_MM = {"free": (900.0, 1600.0), "wall": (90.0, 160.0)}
 """How far the wall lies behind the farthest place of the hand."""
@@ -48,7 +46,7 @@ def build_room(
     """A random room.
 
     Args:
-        scene: one of `SCENES`.
+        scene: one of `kerashand.synthetic.SCENES`.
         rng: generator.
         intrinsics: [3, 3] of the camera.
         size_px: width and height of its pictures.
@@ -99,9 +97,9 @@ def above_table(
 
 def _rays(intrinsics: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     """Directions [H, W, 3] of the pixels, with z = 1."""
-    columns, rows = np.meshgrid(np.arange(size_px[0]), np.arange(size_px[1]))
-    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1).astype(np.float64)
-    return pixels @ np.linalg.inv(intrinsics).T
+    width, height = size_px
+    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64)
+    return cam_from_px(pixels, np.ones((height, width)), intrinsics)
 
 
 def _plane(rays, normal, offset: float, rng: np.random.Generator, backgrounds: str | None):

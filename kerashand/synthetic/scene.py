@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
-from kerashand.synthetic import appearance, clutter, held_object, sensor
+from kerashand.synthetic import SPLITS, appearance, clutter, held_object, sensor
 from kerashand.synthetic.hand import (
     HandMesh,
     load_hand,
@@ -30,7 +30,6 @@ from kerashand.synthetic.poses import sample_pose
 from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normals
 from kerashand.synthetic.styles import DOMAINS, STYLES, Style
 
-SPLITS = ("train", "val", "test")
 SUPERSAMPLING = 2
 ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
