@@ -94,7 +94,8 @@ def _ctrl_c() -> Iterator[list[bool]]:
 
     def press(number: int, frame: object) -> None:
         pressed.append(True)
-        signal.signal(signal.SIGINT, before)
+        # Not `before`: a process that was started in the background ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     try:
         before = signal.signal(signal.SIGINT, press)
