@@ -138,6 +138,7 @@ def joint_surface_cauchy(
     weight: Any,
     hidden: Any,
     *,
+    sure: Any,
     scale: float = 0.12,
     root_weight: float = 4.0,
 ) -> Any:
@@ -149,29 +150,34 @@ def joint_surface_cauchy(
     joints are counted is not known exactly. The root counts more than others, since all predicted
     depth is counted from it. A hidden joint costs only where it lies before what hides it.
 
-    Reduction: weighted mean over (sample, joint).
+    Reduction: sum(w sure cost) / max(sum(w), eps) over (sample, joint).
 
-    Convention: with `scale` = 0.12 and `root_weight` = 1, joints that are 0.3 before, at and 0.3
-    behind the expected ones cost 0.0072 (ln 7.25 + 0 + ln 7.25) / 3 = 0.00951.
+    Convention: with `scale` = 0.12, `root_weight` = 1 and `sure` = 1, joints that are 0.3 before,
+    at and 0.3 behind the expected ones cost 0.0072 (ln 7.25 + 0 + ln 7.25) / 3 = 0.00951.
 
     Args:
         expected: [B, K] depth of the skin and the flesh behind it.
         prediction: [B, K] depth of the joints, in the same unit.
         weight: [B, K].
         hidden: [B, K], 1 = another part of the hand is before the joint.
+        sure: [B, K] in 0..1, how sure `expected` is.
         scale: distance at which the slope is largest.
         root_weight: what the first joint counts.
 
     Returns:
         Scalar.
     """
-    expected, prediction, weight, hidden = _float32(expected, prediction, weight, hidden)
+    expected, prediction, weight, hidden, sure = _float32(
+        expected, prediction, weight, hidden, sure
+    )
     more = ops.concatenate([ops.full((1, 1), root_weight), ops.ones((1, weight.shape[1] - 1))], 1)
-    weight = weight * more
+    share = sure * more
     before = expected - prediction
-    off = before - _robust_mean(before, weight * (1.0 - hidden), scale)
+    off = before - _robust_mean(before, weight * share * (1.0 - hidden), scale)
     off = ops.where(hidden > 0, ops.maximum(off, 0.0), off)
-    return _weighted_mean(0.5 * scale * scale * ops.log1p(ops.square(off / scale)), weight)
+    return _weighted_mean(
+        share * (0.5 * scale * scale) * ops.log1p(ops.square(off / scale)), weight
+    )
 
 
 SHIFT_STEPS = 4

@@ -131,10 +131,16 @@ def _bone_length(seen: Any, weight: Any) -> Any:
 
 
 def _depth_map(seen: Any, weight: Any) -> Any:
-    """Eq. 6 over all measured pixels."""
+    """Eq. 6 over all measured pixels; samples without any are not drawn."""
+    import tensorflow as tf
+
     from kerashand.losses import depth_map_l1
 
-    return depth_map_l1(seen.batch["depth_map"], seen.generated_depth(), weight)
+    target, rows = seen.batch["depth_map"], None
+    if not seen.settings.fixed_shapes:
+        rows = tf.where(tf.reduce_any(weight > 0, axis=(1, 2, 3)))[:, 0]
+        target, weight = tf.gather(target, rows), tf.gather(weight, rows)
+    return depth_map_l1(target, seen.generated_depth(rows), weight)
 
 
 def _surface(seen: Any, weight: Any) -> Any:
@@ -145,12 +151,12 @@ def _surface(seen: Any, weight: Any) -> Any:
 
     palm = PALM_RATIOS[seen.settings.scale_bone][0]
     z_relative = seen.answers["z_relative"]
-    expected, _, hidden = joints_by_skin(
+    expected, _, hidden, sure = joints_by_skin(
         seen.batch, z_relative, palm_scales=palm,
         half_width_scales=seen.settings.half_width_scales,
         image_size_px=seen.parts.image_size_px,
     )  # fmt: skip
-    return joint_surface_cauchy(expected, z_relative / palm, weight, hidden)
+    return joint_surface_cauchy(expected, z_relative / palm, weight, hidden, sure=sure)
 
 
 def _handedness(seen: Any, weight: Any) -> Any:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerashand.geometry import surface
+from kerashand.geometry.flesh import load_flesh, side_seen, wrist_behind_skin
 from kerashand.losses import joint_surface_cauchy
 
 PALM_SEEN = stick_hand.PALM_SEEN[None].astype(np.float32)
@@ -15,7 +16,8 @@ PALM_SEEN = stick_hand.PALM_SEEN[None].astype(np.float32)
 def test_convention_joint_surface():
     expected, weight, hidden = np.zeros((1, 3)), np.ones((1, 3)), np.zeros((1, 3))
     joints = np.array([[0.3, 0.0, -0.3]])
-    loss = joint_surface_cauchy(expected, joints, weight, hidden, root_weight=1.0)
+    sure = np.ones((1, 3))
+    loss = joint_surface_cauchy(expected, joints, weight, hidden, sure=sure, root_weight=1.0)
     assert float(loss) == pytest.approx(0.0072 * 2 * np.log(7.25) / 3, rel=1e-4)
 
 
@@ -26,7 +28,7 @@ def test_one_joint_far_off_hardly_moves_the_others():
     shown = tf.Variable(joints)
     ones, none = np.ones((1, 21)), np.zeros((1, 21))
     with tf.GradientTape() as tape:
-        loss = joint_surface_cauchy(none, shown, ones, none, root_weight=1.0)
+        loss = joint_surface_cauchy(none, shown, ones, none, sure=ones, root_weight=1.0)
     slopes = tape.gradient(loss, shown).numpy()[0]
     assert np.abs(slopes[:20]).max() < 0.001
     assert 0 < slopes[20] < 0.06 / 21 / 8
@@ -37,31 +39,69 @@ def test_hidden_joints_cost_only_before_what_hides_them():
     joints = np.array([[0.0, 0.0, 0.6], [0.0, 0.0, -0.6]])
     hidden = np.array([[0.0, 0.0, 1.0]] * 2)
     each = [
-        float(joint_surface_cauchy(expected[k : k + 1], joints[k : k + 1], weight[:1], hidden[:1]))
+        float(
+            joint_surface_cauchy(
+                expected[:1], joints[k : k + 1], weight[:1], hidden[:1], sure=weight[:1]
+            )
+        )
         for k in (0, 1)
     ]
     assert each[0] == 0.0
-    # The root counts four times: 0.0072 ln 26 over six.
-    assert each[1] == pytest.approx(0.0072 * np.log(26) / 6, rel=1e-4)
+    assert each[1] == pytest.approx(0.0072 * np.log(26) / 3, rel=1e-4)
+
+
+def test_an_unsure_joint_costs_less():
+    expected, ones, none = np.zeros((1, 3)), np.ones((1, 3)), np.zeros((1, 3))
+    joints, sure = np.array([[0.0, 0.0, 0.6]]), np.array([[1.0, 1.0, 0.25]])
+    plain, less = (
+        float(joint_surface_cauchy(expected, joints, ones, none, sure=each))
+        for each in (ones, sure)
+    )
+    # Less sure, it also moves the hand less: 0.6 is then the distance from the others.
+    assert less < 0.4 * plain
 
 
 def test_a_shift_of_the_whole_hand_costs_nothing(rng):
     expected = rng.normal(size=(2, 21))
     ones, none = np.ones((2, 21)), np.zeros((2, 21))
-    assert float(joint_surface_cauchy(expected, expected + 0.7, ones, none)) < 1e-6
+    assert float(joint_surface_cauchy(expected, expected + 0.7, ones, none, sure=ones)) < 1e-6
+
+
+def test_convention_side_seen():
+    """Index and little knuckle at (0.3, -0.9) and (-0.3, -0.8) palms: 0.51 / 0.6 = 0.85."""
+    uv = np.zeros((1, 21, 2), np.float32)
+    uv[0, 5], uv[0, 17] = (30.0, -90.0), (-30.0, -80.0)
+    right, left, palm_px = np.ones(1), np.zeros(1), np.full(1, 100.0)
+    assert side_seen(uv, right, palm_px) == pytest.approx(0.85)
+    assert side_seen(uv, left, palm_px) == pytest.approx(-0.85)
+    assert side_seen(uv * [-1.0, 1.0], right, palm_px) == pytest.approx(-0.85)
 
 
 def test_convention_flesh():
+    """Half way between two figures: their mean. A palm shown full on: the last ones."""
+    figures = load_flesh()
     palm_px = np.full(1, 100.0, np.float32)
-    uv = 100.0 * PALM_SEEN
-    right, left = np.ones(1, np.float32), np.zeros(1, np.float32)
-    seen = ops.convert_to_numpy(surface.flesh(uv, right, palm_px))
-    back = ops.convert_to_numpy(surface.flesh(uv * [-1.0, 1.0], right, palm_px))
-    # The index and the little knuckle span 0.63 of a palm's square: a little more than flat.
-    np.testing.assert_allclose(seen[0], surface.FLESH_OF_PALM, atol=1e-6)
-    np.testing.assert_allclose(back[0], surface.FLESH_OF_BACK, atol=1e-6)
-    mirrored = surface.flesh(uv * [-1.0, 1.0], left, palm_px)
-    np.testing.assert_allclose(ops.convert_to_numpy(mirrored)[0], surface.FLESH_OF_PALM, atol=1e-6)
+    uv = np.zeros((1, 21, 2), np.float32)
+    uv[0, 5, 1], uv[0, 17, 0] = 100.0, 60.0 * 0.375  # between the figures of 0.25 and 0.5
+    right = np.ones(1, np.float32)
+    depth, spread = surface.flesh(uv, right, palm_px)
+    np.testing.assert_allclose(depth[0], figures.depth[5:7].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(spread[0], figures.spread[5:7].mean(axis=0), atol=1e-6)
+    shown, _ = surface.flesh(4.0 * uv, right, palm_px)
+    np.testing.assert_allclose(shown[0], figures.depth[-1], atol=1e-6)
+    wrist = wrist_behind_skin(uv[0], is_right=True, palm_px=100.0)
+    assert wrist == pytest.approx(figures.depth[5:7, 0].mean(), abs=1e-6)
+    backs, _ = surface.flesh(4.0 * uv, 1.0 - right, palm_px)
+    np.testing.assert_allclose(backs[0], figures.depth[0], atol=1e-6)
+
+
+def test_flesh_is_that_of_hands():
+    """A wrist is 15 to 40 mm thick to its middle, a finger tip 3 to 10; of a palm of 92 mm."""
+    figures = load_flesh()
+    assert figures.depth.shape == figures.spread.shape == (len(figures.seen), 21)
+    wrist, tips = 92.0 * figures.depth[:, 0], 92.0 * figures.depth[:, [8, 12, 16, 20]]
+    assert wrist.min() > 15.0 and wrist.max() < 40.0
+    assert tips.min() > 3.0 and tips.max() < 10.0
 
 
 def test_joints_behind_the_palm_are_hidden():

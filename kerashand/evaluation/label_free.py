@@ -19,6 +19,8 @@ from kerashand.geometry.root_depth import PALM_RATIOS
 from kerashand.geometry.surface import joints_by_skin
 from kerashand.skeleton import BONES
 
+LEAST_SURE = 0.3
+"""Of where a joint lies behind the skin; others are not compared."""
 SPREAD_WEIGHT = 2.0
 """What a millimetre of `bone_spread_mm` counts in the score."""
 
@@ -63,7 +65,7 @@ def _mean(values: np.ndarray) -> float:
 def _off_the_skin(predictor: Predictor, batch: Mapping[str, np.ndarray], z_relative) -> np.ndarray:
     """Distances in mm of all visible joints of a batch."""
     palm = PALM_RATIOS[predictor.scale_bone][0]
-    expected, weight, hidden = (
+    expected, weight, hidden, sure = (
         ops.convert_to_numpy(value)
         for value in joints_by_skin(
             batch,
@@ -73,6 +75,6 @@ def _off_the_skin(predictor: Predictor, batch: Mapping[str, np.ndarray], z_relat
             image_size_px=predictor.image_size_px,
         )
     )
-    seen = (weight > 0) & (hidden == 0) & (batch["uv_weight"] > 0)
+    seen = (weight > 0) & (hidden == 0) & (batch["uv_weight"] > 0) & (sure >= LEAST_SURE)
     palm_mm = (batch["scale_mm"] * palm)[:, None]
     return np.abs((expected - z_relative / palm) * palm_mm)[seen]

@@ -13,26 +13,14 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kerashand.skeleton import BONES, INDEX_MCP, LITTLE_MCP, NUM_JOINTS, ROOT
+from kerashand.geometry.flesh import load_flesh, side_seen
+from kerashand.skeleton import BONES, NUM_JOINTS
 
-# fmt: off
-FLESH_OF_PALM = (
-    0.237, 0.217, 0.153, 0.124, 0.062, 0.209, 0.130, 0.109, 0.056, 0.245, 0.124, 0.099, 0.064,
-    0.240, 0.125, 0.099, 0.065, 0.193, 0.110, 0.089, 0.055,
-)
-FLESH_OF_BACK = (
-    0.233, 0.179, 0.176, 0.099, 0.087, 0.124, 0.082, 0.114, 0.101, 0.108, 0.077, 0.093, 0.096,
-    0.105, 0.075, 0.094, 0.104, 0.111, 0.080, 0.107, 0.101,
-)
-# fmt: on
-"""Depth of visible joints behind the skin, in lengths of wrist - middle MCP, of hands that show the
-palm and the back: means over 700 hands of the style `varied` (train split, seed 9)."""
-FLAT_AREA = 0.6
-"""Of the triangle of wrist, index and little knuckle of a flat hand: twice its area in squared
-lengths of wrist - middle MCP."""
 HIDDEN_BY = 0.25
 """How far before a joint a bone passes that hides it, in the same lengths."""
 BONE_RADIUS = 0.11
+SURE_SPREAD = 0.05
+"""Spread of the flesh of which a joint counts half, in the same lengths."""
 MEASURED_HAND = 1e-3
 """Normalised depth above which a pixel is no background."""
 
@@ -44,7 +32,7 @@ def joints_by_skin(
     palm_scales: float,
     half_width_scales: float,
     image_size_px: int,
-) -> tuple[Any, Any, Any]:
+) -> tuple[Any, Any, Any, Any]:
     """Where joints lie by the depth that was measured at their points.
 
     Args:
@@ -57,8 +45,8 @@ def joints_by_skin(
 
     Returns:
         Expected depth behind the wrist, of joints that are visible; 1 where the hand was measured
-        at a point; 1 where a joint is hidden. All [B, 21], the depth in lengths of wrist - middle
-        MCP.
+        at a point; 1 where a joint is hidden; how sure the expected depth is, 0 to 1. All [B, 21],
+        the depth in lengths of wrist - middle MCP.
     """
     uv = ops.stop_gradient(ops.cast(batch["uv_px"], "float32"))
     depth, measured = surface_at(
@@ -69,7 +57,9 @@ def joints_by_skin(
     palm_px = batch["intrinsics"][:, 0, 0] * palm_mm / batch["root_depth_mm"]
     palm_px = ops.cast(palm_px, "float32")
     behind = hidden(uv, ops.stop_gradient(z_relative / palm_scales), palm_px)
-    return skin + flesh(uv, batch["is_right"], palm_px), measured, behind
+    thick, spread = flesh(uv, batch["is_right"], palm_px)
+    sure = 1.0 / (1.0 + ops.square(spread / SURE_SPREAD))
+    return skin + thick, measured, behind, sure
 
 
 def surface_at(depth_map: Any, depth_weight: Any, uv_px: Any, *, image_size_px: int) -> Any:
@@ -98,7 +88,7 @@ def surface_at(depth_map: Any, depth_weight: Any, uv_px: Any, *, image_size_px: 
     return depth, ops.cast(measured, "float32")
 
 
-def flesh(uv_px: Any, is_right: Any, palm_px: Any) -> Any:
+def flesh(uv_px: Any, is_right: Any, palm_px: Any) -> tuple[Any, Any]:
     """Depth of visible joints behind the skin, by which side of the hand is seen.
 
     Args:
@@ -107,15 +97,13 @@ def flesh(uv_px: Any, is_right: Any, palm_px: Any) -> Any:
         palm_px: [B] pixels of wrist - middle MCP across the view.
 
     Returns:
-        [B, 21] in lengths of wrist - middle MCP.
+        The depth and its spread, both [B, 21], in lengths of wrist - middle MCP.
     """
-    index, little = (uv_px[:, joint] - uv_px[:, ROOT] for joint in (INDEX_MCP, LITTLE_MCP))
-    # Fingers up and the palm to the camera, the index of a right hand is to the right (u).
-    area = little[:, 0] * index[:, 1] - little[:, 1] * index[:, 0]
-    shown = area / (FLAT_AREA * ops.square(palm_px)) * (2.0 * is_right - 1.0)
-    share = ops.clip(0.5 + 0.5 * shown, 0.0, 1.0)[:, None]
-    palm, back = (np.array(row, np.float32) for row in (FLESH_OF_PALM, FLESH_OF_BACK))
-    return share * palm + (1.0 - share) * back
+    figures = load_flesh()
+    seen = ops.clip(side_seen(uv_px, is_right, palm_px), -1.0, 1.0)[:, None]
+    step = figures.seen[1] - figures.seen[0]
+    shares = ops.relu(1.0 - ops.abs(seen - figures.seen) / step)  # linear between the figures
+    return ops.matmul(shares, figures.depth), ops.matmul(shares, figures.spread)
 
 
 def hidden(uv_px: Any, z_palms: Any, palm_px: Any) -> Any:

@@ -24,6 +24,7 @@ from kerashand.synthetic.styles import STYLES
 KEY_FRAMES = 18
 """Frames from one pose to the next."""
 TRIES = 12
+MESHES = ("makehuman", "webxr")
 FINGER_LENGTH = 0.06
 """Deviation of the fingers' common factor: a person's hand need not look like those in training."""
 ARM_MM, ARM_END_MM = 250.0, 14.0
@@ -63,9 +64,9 @@ class MovingHand:
     joints_mm: np.ndarray
 
 
-def sample_person(rng: np.random.Generator) -> Person:
-    """A random right hand with a long forearm."""
-    mesh = load_hand_with_anatomical_tips(("makehuman", "webxr")[rng.integers(2)])
+def sample_person(rng: np.random.Generator, meshes: tuple[str, ...] = MESHES) -> Person:
+    """A random right hand with a long forearm, of one of the meshes."""
+    mesh = load_hand_with_anatomical_tips(meshes[rng.integers(len(meshes))])
     vertices, joints = sample_shape(mesh, rng, length_mm=(155.0, 205.0))
     vertices, joints = vary_fingers(mesh, vertices, joints, rng, deviation=FINGER_LENGTH)
     cuff_mm = appearance.sample_cuff(rng)

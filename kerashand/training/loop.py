@@ -92,6 +92,7 @@ def _keep_best(
     """Write the weights if no epoch of the stage was better."""
     stage = folder.state["stage"]
     if told:
+        folder.state["scores"].setdefault(stage, []).append(round(float(value), 3))
         LOGGER.info("score without 3D labels after epoch %d: %.2f", epoch, value)
     if folder.is_best(value):
         folder.state["best_epoch"][stage] = epoch

@@ -244,6 +244,7 @@ class Run:
             stage = "finetune"
             results["chosen"] = {
                 "epoch": state["best_epoch"][stage], "label_free_score": state["best"][stage],
+                "scores": state["scores"][stage],
             }  # fmt: skip
         write_text(self.folder.path / "results.json", json.dumps(results, indent=2))
         print(evaluation.table(results))

@@ -71,6 +71,7 @@ def stage_settings(config: Config, name: str) -> StageSettings:
         coordinate_beta_px=losses.coordinate_beta_px,
         half_width_scales=config.model.half_width_scales,
         scale_bone=config.model.scale_bone,
+        fixed_shapes=config.runtime.jit_compile,
     )
 
 

@@ -35,6 +35,7 @@ class StageSettings(StepSettings):
         coordinate_beta_px: where the coordinate loss turns linear.
         half_width_scales: half width of the depth window (Eq. 4, 5) in scale bones.
         scale_bone: the unit of relative depth, of `kerashand.skeleton.SCALE_BONES`.
+        fixed_shapes: whether all tensors of a step have shapes that are known before, as XLA asks.
     """
 
     regularizer_input: str
@@ -43,6 +44,7 @@ class StageSettings(StepSettings):
     coordinate_beta_px: float
     half_width_scales: float
     scale_bone: str
+    fixed_shapes: bool = False
 
     @property
     def needs_images(self) -> bool:
@@ -61,7 +63,8 @@ class Seen:
         batch: as in `kerashand.data.sample.BATCH_SPEC`.
         settings: of the stage.
         parts: the models, with sizes and how maps are decoded.
-        generated_depth: gives the depth maps [B, D, D, 1] that the regularizer draws of the batch.
+        generated_depth: gives the depth maps [N, D, D, 1] that the regularizer draws of rows [N] of
+            the batch; of all for None.
         maps: score maps [B, h, w, K] of the stages of the 2D network.
         answers: of the regressor, ``z_relative`` [B, K] and the logits of its heads.
         uv_px: [B, K, 2] decoded joints, pixels.
@@ -70,7 +73,7 @@ class Seen:
     batch: dict
     settings: StageSettings
     parts: HandPoseParts
-    generated_depth: Callable[[], tf.Tensor]
+    generated_depth: Callable[[tf.Tensor | None], tf.Tensor]
     maps: list
     answers: dict
     uv_px: tf.Tensor | None
@@ -118,8 +121,10 @@ class HandPoseTrainer(TermsTrainer):
             uv_px=uv_px,
         )
 
-    def generate_depth(self, batch: dict, inputs: dict, *, training: bool) -> tf.Tensor:
-        """Depth maps [B, D, D, 1] that the regularizer draws of the batch.
+    def generate_depth(
+        self, batch: dict, inputs: dict, rows: tf.Tensor | None, *, training: bool
+    ) -> tf.Tensor:
+        """Depth maps [N, D, D, 1] that the regularizer draws of rows [N] of the batch, or of all.
 
         Its input is true 2D and either true or predicted joint depth. The prediction is made
         anew from inputs cut off from the 2D network, since no gradient of the depth loss may reach
@@ -127,14 +132,14 @@ class HandPoseTrainer(TermsTrainer):
         """
         if self.settings.regularizer_input == "predicted":
             z_relative = self.regressor(
-                {name: ops.stop_gradient(value) for name, value in inputs.items()},
+                {name: taken(ops.stop_gradient(value), rows) for name, value in inputs.items()},
                 training=training and self.settings.rates["regressor"] > 0,
             )["z_relative"]
         else:
-            z_relative = batch["z_relative"]
+            z_relative = taken(batch["z_relative"], rows)
         return generate_depth_map(
             self.regularizer,
-            batch["uv_px"],
+            taken(batch["uv_px"], rows),
             z_relative,
             image_size_px=self.parts.image_size_px,
             half_width_scales=self.settings.half_width_scales,
@@ -155,3 +160,8 @@ class HandPoseTrainer(TermsTrainer):
         weight = ops.cast(batch["uv_weight"], distance.dtype)
         sums = summed_values({"px": ops.sum(distance * weight), "count": ops.sum(weight)})
         self.error_px.update_state(ops.divide_no_nan(sums["px"], sums["count"]), sums["count"])
+
+
+def taken(values: tf.Tensor, rows: tf.Tensor | None) -> tf.Tensor:
+    """Rows of a tensor, or all of it."""
+    return values if rows is None else tf.gather(values, rows)

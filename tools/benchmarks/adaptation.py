@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 FIRST_RECORDING = 3001
-"""Seed of the first recording."""
+"""Seed of the first recording; those of 4001 and up are for choices."""
 POINTS_ALONE = (
     "stages.finetune.labels.target=[uv]", "stages.finetune.loss_weights.depth_map=0",
     "stages.finetune.loss_weights.joint_surface=0",
@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("adaptation"), help="kept, and gone on in"
     )
+    parser.add_argument("--first", type=int, default=FIRST_RECORDING, help="seed of the first one")
     parser.add_argument("--set", nargs="*", default=[], help="settings beside those of adapt.yaml")
 
 
@@ -48,7 +49,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         from kerashand.training.run import run
 
     rows = []
-    for number in range(FIRST_RECORDING, FIRST_RECORDING + args.recordings):
+    for number in range(args.first, args.first + args.recordings):
         folder = args.work / f"{args.scene}_{number}"
         if not (folder / "recording.yaml").exists():
             frames = ["--frames", str(args.frames), "--seed", str(number)]
@@ -56,8 +57,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         if not (folder / "points.jsonl").exists():
             data_command.main(["label", str(folder)])
         frames = Frames(folder)
-        rows.append({"recording": number, "setting": "packaged", **frames.errors(None)})
-        print(_line(rows[-1]), flush=True)
+        packaged = {"recording": number, "setting": "packaged", **frames.errors(None)}
+        rows.append(packaged)
+        print(_line(packaged), flush=True)
         for seed in args.seeds:
             for setting, changes in SETTINGS.items():
                 name = f"{folder.name}_{setting}_{seed}"
@@ -70,14 +72,60 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 results = run(config)
                 row = {"recording": number, "setting": setting, "seed": seed}
                 row["seconds"] = results["training_seconds"]
+                row["epoch"] = results["chosen"]["epoch"]
+                row["score"] = results["chosen"]["label_free_score"]
+                packaged["score"] = results["chosen"]["scores"][0]
                 rows.append(row | frames.errors(Path(config.run_dir)))
                 print(_line(rows[-1]), flush=True)
-    return {"frames": args.frames, "scene": args.scene, "settings": args.set, "rows": rows}
+    found = {"frames": args.frames, "scene": args.scene, "settings": args.set, "rows": rows}
+    return found | summary(rows)
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What each setting gains, and whether the score tells it.
+
+    Returns:
+        By setting the ratio of its error to the packaged model's, mean over recordings of the means
+        over seeds, on both splits; and the rank correlation (Spearman) of score and error of the
+        frames trained on, over all rows.
+    """
+    gains = {
+        setting: {
+            split: float(
+                np.mean(
+                    [
+                        np.mean([_error(row, split) for row in rows if _is(row, number, setting)])
+                        / next(_error(row, split) for row in rows if _is(row, number, "packaged"))
+                        for number in sorted({row["recording"] for row in rows})
+                    ]
+                )
+            )
+            for split in ("train", "test")
+        }
+        for setting in SETTINGS
+    }
+    scores, errors = (
+        np.argsort(np.argsort(values))
+        for values in ([row["score"] for row in rows], [_error(row, "train") for row in rows])
+    )
+    correlation = float(np.corrcoef(scores, errors)[0, 1])
+    print(f"ratios to the packaged model: {gains}; rank correlation {correlation:.2f}")
+    return {"ratio_to_packaged": gains, "rank_correlation": correlation}
+
+
+def _error(row: dict[str, Any], split: str) -> float:
+    return row[split]["mean_mm"]
+
+
+def _is(row: dict[str, Any], recording: int, setting: str) -> bool:
+    return row["recording"] == recording and row["setting"] == setting
 
 
 def _line(row: dict[str, Any]) -> str:
     name = f"{row['recording']} {row['setting']} {row.get('seed', '')}"
-    return f"{name:<18}" + "  ".join(
+    if "epoch" in row:
+        name += f" epoch {row['epoch']}, score {row['score']:.2f}"
+    return f"{name:<40}" + "  ".join(
         f"{split} {row[split]['mean_mm']:.1f} mm, Procrustes {row[split]['procrustes_mm']:.1f}"
         for split in ("train", "test")
     )

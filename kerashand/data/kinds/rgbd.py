@@ -29,15 +29,13 @@ from kerashand.data.kinds.kind import table_kind
 from kerashand.data.readers.recording import Pictures, Recording, load_points, load_recording
 from kerashand.errors import UserError
 from kerashand.files import natural_order, user_path
+from kerashand.geometry.flesh import wrist_behind_skin
 from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
 
 if TYPE_CHECKING:
     from kerashand.data.readers.table import HandTable
 
 TEST_SHARE = 0.2
-WRIST_BEHIND_SKIN = 0.235
-"""Depth of the wrist joint behind the skin, in lengths of wrist - middle MCP; see
-`kerashand.geometry.surface`."""
 MOST_APART = 1.0
 """How far the wrist may be from the predicted one, in the same lengths."""
 ROOT_WINDOW = 0.12
@@ -142,14 +140,17 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     uv = table.uv_px[row]
     if not (np.abs(uv[[ROOT, MIDDLE_MCP]]) <= FARTHEST_PX).all():
         return float("nan")
-    palm_px = np.linalg.norm(uv[MIDDLE_MCP] - uv[ROOT])
-    reach = max(round(ROOT_WINDOW * float(palm_px)), 2)
+    shown_px = np.linalg.norm(uv[MIDDLE_MCP] - uv[ROOT])
+    reach = max(round(ROOT_WINDOW * float(shown_px)), 2)
     u, v = np.rint(uv[ROOT]).astype(int)
     window = depth[max(v - reach, 0) : v + reach + 1, max(u - reach, 0) : u + reach + 1]
     measured = window[window > 0]
     at_wrist = float("nan")
     if measured.size:
-        at_wrist = float(np.median(measured)) + WRIST_BEHIND_SKIN * palm_mm
+        skin_mm = float(np.median(measured))
+        palm_px = table.intrinsics[row][0, 0] * palm_mm / skin_mm
+        flesh = wrist_behind_skin(uv, is_right=bool(table.is_right[row]), palm_px=palm_px)
+        at_wrist = skin_mm + flesh * palm_mm
     predicted = table.joint_depth_mm[row]
     if not np.isfinite(predicted).all():
         return at_wrist
