@@ -198,7 +198,7 @@ TERMS = (
     ),
     Term(
         name="coordinate",
-        meaning="2D joints where the labels are; not in the paper",
+        meaning="distance of 2D joints from their labels; not in the paper",
         title="loss of the 2D joints",
         unit="smooth L1, px",
         label="uv",
@@ -208,7 +208,7 @@ TERMS = (
     ),
     Term(
         name="joint_depth",
-        meaning="joint depth as labelled (Eq. 2 and 3)",
+        meaning="error of the joint depth (Eq. 2 and 3)",
         title="loss of the joints' depth",
         unit="smooth L1, scale bones",
         label="xyz",
@@ -218,8 +218,8 @@ TERMS = (
     ),
     Term(
         name="bone_length",
-        meaning="bones neither shorter nor longer than bones of hands are, which teaches joint "
-        "depth where only 2D is labelled; not in the paper",
+        meaning="bones that are shorter or longer than bones of hands; trains joint depth of "
+        "samples that have only 2D labels; not in the paper",
         title="loss of the bones' lengths",
         unit="smooth L1, scale bones",
         label="uv",
@@ -230,7 +230,7 @@ TERMS = (
     ),
     Term(
         name="depth_map",
-        meaning="depth maps that the regularizer draws as measured (Eq. 6)",
+        meaning="difference of generated and measured depth maps (Eq. 6)",
         title="loss of the depth maps",
         unit="L1, depth windows",
         label="depth",
@@ -241,8 +241,8 @@ TERMS = (
     ),
     Term(
         name="joint_surface",
-        meaning="joints as far behind the measured skin as visible joints are, hidden ones "
-        "farther, up to a common shift; not in the paper",
+        meaning="distance of visible joints from their places behind the measured skin, up to a "
+        "common shift; hidden joints must be farther behind it; not in the paper",
         title="loss of the joints behind the skin",
         unit="Cauchy, squared lengths of wrist - middle MCP",
         label="depth",
@@ -275,7 +275,7 @@ TERMS = (
     ),
     Term(
         name="confidence",
-        meaning="how probable it is that a joint is where the heat map puts it; not in the paper",
+        meaning="probability that a joint is where the heat map puts it; not in the paper",
         title="loss of the joints' confidence",
         unit="cross entropy, nats",
         label="uv",

@@ -44,9 +44,9 @@ WORDS = {int: "whole number", float: "number", bool: "true, false", str: "text"}
 HEAD = """\
 # Configuration
 
-`kerashand-train --config` takes a YAML file, or the name of a packaged one. A key that is left out
-takes the default below. Unknown keys and wrong values are refused before anything starts, all in
-one message.
+This page lists every key of a configuration. `kerashand-train --config` takes a YAML file, or the
+name of a packaged file. A key that is left out has the default below. Unknown keys and wrong values
+are refused before anything starts, all in one message.
 
 ```sh
 kerashand-train --config weak.yaml --print-config                  # every value of a run
@@ -54,9 +54,8 @@ kerashand-train --config weak.yaml --set stages.finetune.epochs=3 data.workers=2
 kerashand-train --config weak.yaml --dry-run                       # one step of each stage
 ```
 
-`--set` takes dotted paths. With `extends: weak.yaml` a file takes from that one what it leaves out
-itself. A run folder belongs to one configuration. For another one choose another `name` or
-`--run-dir`.
+`--set` takes dotted paths. With `extends: weak.yaml` a file takes all keys that it leaves out from
+`weak.yaml`. A run folder belongs to one configuration, see [Train](training.md#change-a-run).
 
 `python tools/write_config_reference.py` writes this page from `kerashand/config/schema.py`. The
 equations are those of the paper, see [Method](method.md).
@@ -209,7 +208,7 @@ def _packaged() -> str:
 def _kinds() -> str:
     lines = [
         "## Kinds of data", "",
-        "A stage may ask of a kind for the labels that it has. See [Data sets](data.md).",
+        "A stage can use only the labels that its kind of data has. See [Data sets](data.md).",
         "",
         "| `data.*.kind` | what | `stages.*.labels` | training split | test split |",
         "|---|---|---|---|---|",

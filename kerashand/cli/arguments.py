@@ -49,8 +49,8 @@ def add_skip_bad(parser: argparse.ArgumentParser) -> None:
     """`--skip-bad`, which `overrides_of` turns into settings."""
     parser.add_argument(
         "--skip-bad", metavar="SHARE", nargs="?", const="0.01",
-        help="leave damaged hands of data sets on disk out, and list them, up to this share of "
-        "each split (without a number: 0.01); the same as data.*.max_bad_share",
+        help="leave out and list damaged hands of data sets on disk, up to this share of each "
+        "split (without a number: 0.01); the same as data.*.max_bad_share",
     )  # fmt: skip
 
 

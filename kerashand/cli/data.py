@@ -31,7 +31,7 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Rendered hands, data sets on disk and your own recordings, before a training.",
+        description="Renders hands, and makes, checks and labels data before a training.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
@@ -44,9 +44,9 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         "depth, warm is near, dark is background and grey was not measured.",
         allow_abbrev=False,
     )
-    sheet.add_argument("--domain", required=True, choices=STYLES)
+    sheet.add_argument("--domain", required=True, choices=STYLES, help="style of the hands")
     sheet.add_argument("--split", default="train", choices=SPLITS)
-    sheet.add_argument("--seed", type=int, default=0, help="of the generator (default: 0)")
+    sheet.add_argument("--seed", type=int, default=0, help="seed of the hands (default: 0)")
     sheet.add_argument("--first", type=int, default=0, help="number of the first sample")
     sheet.add_argument("--count", type=int, default=24, help="samples to draw (default: 24)")
     sheet.add_argument("--size", type=int, default=128, help="side of a picture in px")
@@ -57,7 +57,7 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         "render",
         help="fill the sample cache for a configuration",
         description="Renders all splits of a configuration that the cache lacks. Training does "
-        "the same by itself; when stopped, the same command goes on.",
+        "the same by itself. If it is stopped, the same command continues.",
         epilog=f"Packaged configurations: {', '.join(packaged_configs())}.",
         allow_abbrev=False,
     )
@@ -68,10 +68,10 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     shards = commands.add_parser(
         "shards",
         help="cut the hands of data sets on disk once, into shards that training reads faster",
-        description="The same as render with data.shards=true: cuts every hand that a "
-        "configuration names out of its picture, registers its depth, and writes them as TFRecord "
-        "shards into the sample cache, several pictures at a time. Shards that are there are kept; "
-        "when stopped, the same command goes on. Train with --set data.shards=true.",
+        description="The same as render with data.shards=true: crops every hand of the data sets "
+        "of a configuration, registers its depth, and writes the crops as TFRecord shards into the "
+        "sample cache. Existing shards are kept. If it is stopped, the same command continues. "
+        "Train with --set data.shards=true.",
         allow_abbrev=False,
     )
     add_config_arguments(shards, example="data.source.path=/data/RHD data.target.path=/data/STB")
@@ -80,9 +80,9 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
 
     simulate = commands.add_parser(
         "simulate",
-        help="write a recording of a rendered hand, to try what needs one",
-        description="Renders a person's hand that moves in a room before a depth camera, and "
-        "writes it as a recording: colour, depth, cameras, and the true joints in truth.npz.",
+        help="write a recording of a rendered hand, for trials without a camera",
+        description="Renders a hand that moves in front of a depth camera, and writes it as a "
+        "recording: colour, depth, cameras, and the true joints in truth.npz.",
         allow_abbrev=False,
     )
     simulate.add_argument("folder", help="a new or empty folder")
@@ -90,9 +90,9 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         "--scene", default="table", choices=SCENES,
         help="what is around the hand (default: table)",
     )  # fmt: skip
-    simulate.add_argument("--frames", type=int, default=300, help="(default: 300)")
+    simulate.add_argument("--frames", type=int, default=300, help="number of frames (default: 300)")
     simulate.add_argument(
-        "--seed", type=int, default=0, help="of person, room, camera and motion (default: 0)"
+        "--seed", type=int, default=0, help="seed of person, room, camera, motion (default: 0)"
     )
     simulate.add_argument(
         "--backgrounds", metavar="DIR", help="photographs for walls and tables (default: packaged)"
@@ -103,15 +103,19 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         "check",
         help="say what is wrong with a data set or recording on disk",
         description="Reads every label and the head and end of every picture, compares depth with "
-        "joints, and lists what is wrong with which frame. With --sheet it also draws hands beside "
-        "their depth, as the colour camera sees it, and names their lines of points.jsonl.",
+        "joints, and lists the problems of each frame. With --sheet it also draws hands beside "
+        "their depth, as the colour camera sees it, with their line numbers in points.jsonl.",
         allow_abbrev=False,
     )
     check.add_argument("folder")
-    check.add_argument("--kind", default="rgbd", choices=ON_DISK, help="(default: rgbd)")
+    check.add_argument(
+        "--kind", default="rgbd", choices=ON_DISK, help="kind of data (default: rgbd)"
+    )
     check.add_argument("--sheet", metavar="PNG", help="a contact sheet to write: 24 hands")
     check.add_argument(
-        "--all", action="store_true", help="draw every hand, on more sheets: PNG_2 and so on"
+        "--all",
+        action="store_true",
+        help="draw every hand, on further sheets NAME_2.png ...",
     )
     check.set_defaults(run=run_check)
 
@@ -119,9 +123,9 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         "label",
         help="fill in the 2D points of a recording",
         description="Looks for the hand in each frame that has no line in points.jsonl, follows it "
-        "forwards and backwards, and adds a line with a weight for each point. A hand counts where "
-        "its size fits its measured distance. Points are a machine's: look at them (check --sheet "
-        "PNG --all) and delete lines that are wrong.",
+        "forwards and backwards, and adds a line with a weight for each point. A hand is accepted "
+        "if its size fits its measured distance. The points are predictions: look at them (check "
+        "--sheet PNG --all) and correct or delete wrong ones (correct).",
         allow_abbrev=False,
     )
     label.add_argument("folder")
@@ -136,31 +140,29 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     )  # fmt: skip
     label.add_argument(
         "--least-score", type=float, default=0.8,
-        help="hands below it are not followed to other frames (default: 0.8)",
+        help="hands of a lower score are not followed to other frames (default: 0.8)",
     )  # fmt: skip
     label.add_argument(
         "--handedness", choices=("left", "right"),
-        help="of the hand (default: that of most frames)",
+        help="handedness of the hand (default: that of most frames)",
     )  # fmt: skip
     label.add_argument(
         "--box", metavar="LEFT,TOP,RIGHT,BOTTOM",
-        help="around the hand in the first frame without points, in pixels, for a start",
+        help="box of the hand in the first frame without points, in pixels, to start from",
     )  # fmt: skip
     label.set_defaults(run=run_label)
     corrected = commands.add_parser(
         "correct",
         help="correct the points of a recording in the browser",
-        description="Opens a page on which points are dragged to their places, hands are deleted "
-        "or called the other one, and points.jsonl is saved. It is served to this machine alone.",
+        description="Opens a page in the browser. There you drag points, delete hands, change "
+        "their handedness, and save points.jsonl. Only this machine can open the page.",
         allow_abbrev=False,
     )
     corrected.add_argument("folder")
     corrected.add_argument(
-        "--port", type=int, default=0, help="of the page (default: any that is free)"
+        "--port", type=int, default=0, help="port of the page (default: any free port)"
     )
-    corrected.add_argument(
-        "--no-browser", action="store_true", help="print the address and open nothing"
-    )
+    corrected.add_argument("--no-browser", action="store_true", help="print the address only")
     corrected.set_defaults(run=run_correct)
     imports.add_parsers(commands)
     return parser

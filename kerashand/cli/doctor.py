@@ -47,13 +47,13 @@ def build_parser(prog: str = "kerashand doctor") -> argparse.ArgumentParser:
     """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Says which versions are installed, what the machine has, where the cache is, "
-        "whether the packaged models are whole, and what is missing for what. It ends with 0 if "
-        "prediction works.",
+        description="Prints the installed versions, the machine, the cache, whether the packaged "
+        "models are whole, and which packages are missing. The exit code is 0 if prediction "
+        "works, else 2.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--devices", action="store_true", help="ask TensorFlow for its devices too: some seconds"
+        "--devices", action="store_true", help="also ask TensorFlow for its devices (slow)"
     )
     return parser
 

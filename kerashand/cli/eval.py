@@ -58,36 +58,40 @@ def build_parser(prog: str = "kerashand-eval") -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--split", choices=SPLITS, default=SPLITS[0],
-        help="test, or val, by which choices are made (default: test)",
+        help="the split to measure on: test, or val for choices (default: test)",
     )  # fmt: skip
     parser.add_argument(
         "--samples", type=int,
-        help=f"hands of the split at most (default: as many as an earlier report has, "
-        f"else {SAMPLES})",
+        help=f"largest number of hands (default: as many as an earlier report has, else "
+        f"{SAMPLES})",
     )  # fmt: skip
-    parser.add_argument("--gallery", type=int, default=4, help="samples of each group (default: 4)")
+    parser.add_argument(
+        "--gallery", type=int, default=4, help="pictures of each group (default: 4)"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("report.html"),
-        help="the page; one of that name is overwritten (default: report.html)",
+        help="the page, which is overwritten if it exists (default: report.html)",
     )  # fmt: skip
     parser.add_argument(
         "--names", nargs="+", metavar="NAME",
-        help="what the models are called, in their order (default: the ends of their paths)",
+        help="names of the models, in their order (default: the ends of their paths)",
     )  # fmt: skip
     parser.add_argument(
         "--json", type=Path, metavar="FILE",
-        help="everything but the pictures, to be compared later; for one model",
+        help="write all but the pictures, for a later comparison; one model only",
     )  # fmt: skip
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="a row a sample; for one model")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write a row for each hand; one model only"
+    )
     add_rerun_argument(parser, what="the hands of the galleries with truth and depth maps")
     parser.add_argument(
         "--published", action="store_true",
-        help="draw the published curves of STB, which are drawn for STB anyway",
+        help="draw the published curves of STB (always drawn for STB)",
     )  # fmt: skip
     parser.add_argument(
         "--backgrounds",
         metavar="DIR",
-        help="photographs behind rendered hands, where they are not the data of a run",
+        help="photographs behind rendered hands, if these are not the data of a run",
     )
     parser.add_argument("--cache-dir", metavar="DIR", help="where rendered hands are kept")
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")

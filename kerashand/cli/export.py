@@ -22,11 +22,11 @@ def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
     """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Writes the RGB-only model as one file, uint8 crop in, joints out. The file is "
-        "run by the runtime of its format on rendered hands and compared with the model; the "
-        "figures lie beside it as NAME.parity.json. Nothing is written under the name of a file "
-        "that is further off than its precision allows (fp32 0.01 px, fp16 0.1 px at any joint; "
-        "8 bits 0.5 mm in the mean error).",
+        description="Writes the RGB-only model as one file: uint8 crop in, joints out. The runtime "
+        "of the format runs the file on rendered hands. Its joints are compared with those of the "
+        "model. NAME.parity.json beside the file holds the differences. A file that differs more "
+        "than its precision allows is not written (fp32 0.01 px, fp16 0.1 px at any joint; 8 bits "
+        "0.5 mm in the mean error).",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -35,19 +35,20 @@ def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--format", choices=SUFFIXES, default="tflite",
-        help="default: tflite; weights: what model.initial_weights of a training takes",
+        help="default: tflite; weights: starting weights for model.initial_weights",
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
-        help="fp32 (default); fp16: weights in half the room; dynamic_int8: weights of 8 bits, "
-        "activations rounded while it runs; int8: the network in 8 bits throughout, calibrated",
+        help="fp32 (default); fp16: weights of 16 bits; dynamic_int8: weights of 8 bits, "
+        "activations quantized at run time; int8: weights and activations of 8 bits, "
+        "calibrated on rendered hands, heads in float",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, required=True, help="the file, for saved_model the folder, to write"
+        "--out", type=Path, required=True, help="the file to write (saved_model: the folder)"
     )
     parser.add_argument(
         "--signature", choices=(JOINTS_SIGNATURE, XYZ_SIGNATURE),
-        help=f"what an .onnx file computes (default: {JOINTS_SIGNATURE}); the others hold both",
+        help=f"signature of an .onnx file (default: {JOINTS_SIGNATURE}); other formats have both",
     )  # fmt: skip
     parser.add_argument(
         "--hands", type=int, default=64, help="rendered hands to compare on (default: 64)"

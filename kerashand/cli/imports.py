@@ -32,28 +32,33 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
         help="make a recording from the file of an RGB-D camera",
         description="Turns a ROS or RealSense bag, a recording of the Azure Kinect or of Record3D, "
         "a folder of Open3D or of the TUM benchmark, or a pair of colour and depth into the folder "
-        "of a recording. Says what it found and what it assumed. Then come label and check.",
+        "of a recording. Prints what it found and what it assumed. Then run label and check.",
         allow_abbrev=False,
     )
     parser.add_argument("path", metavar="FILE|FOLDER")
     parser.add_argument("out", metavar="OUT", help="the folder to write, a new one or an empty one")
-    parser.add_argument("--format", choices=FORMATS, help="(default: by what the file is)")
+    parser.add_argument("--format", choices=FORMATS, help="(default: recognised from the file)")
     parser.add_argument(
-        "--depth", metavar="PATH", help="video or folder of depth, where FILE is that of colour"
+        "--depth", metavar="PATH", help="video or folder of depth, if FILE is that of colour"
     )
-    parser.add_argument("--colour-topic", metavar="TOPIC", help="of a bag, if several fit")
-    parser.add_argument("--depth-topic", metavar="TOPIC", help="likewise")
+    parser.add_argument("--colour-topic", metavar="TOPIC", help="topic of a bag, if several fit")
+    parser.add_argument("--depth-topic", metavar="TOPIC", help="the same for depth")
     cameras = parser.add_argument_group("cameras, instead of those of the file")
     cameras.add_argument("--camera", metavar="YAML", help="a file with the keys of recording.yaml")
     for name in _PINHOLE:
         cameras.add_argument(
-            f"--{name}", type=float, metavar="PX", help="of the colour camera; depth is registered"
+            f"--{name}",
+            type=float,
+            metavar="PX",
+            help="of the colour camera, to which depth is registered",
         )
-    cameras.add_argument("--unit-mm", type=float, metavar="MM", help="what a depth value of 1 is")
+    cameras.add_argument(
+        "--unit-mm", type=float, metavar="MM", help="millimetres of a depth value of 1"
+    )
     _add_frames(parser, every=1)
     parser.add_argument(
         "--most-apart-ms", type=float, default=20.0, metavar="MS",
-        help="how far apart the times of colour and depth may lie (default: 20)",
+        help="largest difference between the times of colour and depth (default: 20)",
     )  # fmt: skip
     parser.add_argument(
         "--turn", type=int, default=0, choices=(0, 90, 180, 270),
@@ -65,7 +70,7 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
 def _add_frames(parser: argparse.ArgumentParser, *, every: int) -> None:
     parser.add_argument(
         "--every", type=int, default=every, metavar="N",
-        help=f"take each N-th picture (default: {every})",
+        help=f"take every N-th picture (default: {every})",
     )  # fmt: skip
     parser.add_argument("--first", type=int, default=0, metavar="N", help="begin with picture N")
     parser.add_argument("--count", type=int, metavar="N", help="write N frames at most")
@@ -86,10 +91,10 @@ def _add_record(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("out", metavar="OUT", help="the folder to write, a new one or an empty one")
     parser.add_argument(
-        "--size", default="640x480", metavar="WxH", help="of both pictures (default: 640x480)"
+        "--size", default="640x480", metavar="WxH", help="size of both pictures (default: 640x480)"
     )
     parser.add_argument("--fps", type=int, default=30, help="pictures a second (default: 30)")
-    parser.add_argument("--no-window", action="store_true", help="show nothing")
+    parser.add_argument("--no-window", action="store_true", help="open no window")
     _add_frames(parser, every=3)
     parser.set_defaults(run=run_record, stopped=_STOPPED)
 

@@ -11,13 +11,13 @@ from kerashand.errors import did_you_mean
 
 PROG = "kerashand"
 COMMANDS = {
-    "train": "train a model, or go on with a run that stopped",
-    "predict": "find hands in pictures, videos or a camera's picture, and draw them",
+    "train": "train a model, or continue a stopped run",
+    "predict": "find hands in pictures, videos or camera pictures, and draw them",
     "eval": "measure models on a data set, and compare them",
     "export": "write a trained model as one file for other runtimes",
-    "data": "rendered hands, data sets on disk and your own recordings",
-    "doctor": "say what is installed, what works, and what is missing for what",
-    "completion": "print a script with which a shell completes these commands",
+    "data": "render hands, and make, check and label data before a training",
+    "doctor": "say what is installed, what works, and which packages are missing",
+    "completion": "print a completion script for a shell",
 }
 """What each does; a module of `kerashand.cli` each, with `main(argv, prog=...)`."""
 SCRIPTS = ("train", "predict", "eval", "export", "data")

@@ -43,7 +43,7 @@ def build_parser(prog: str = "kerashand-predict") -> argparse.ArgumentParser:
         help="pictures, folders, videos, or 0 (or camera:0) for the first camera",
     )
     parser.add_argument(
-        "--recursive", action="store_true", help="look through the folders in a folder too"
+        "--recursive", action="store_true", help="also read the folders inside a folder"
     )
     parser.add_argument(
         "--out", metavar="PATH", help="picture (.png), video or folder to draw into (default: "
@@ -51,30 +51,30 @@ def build_parser(prog: str = "kerashand-predict") -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--no-drawing", action="store_true", help="write no picture or video")
     parser.add_argument(
-        "--json", metavar="FILE", help="write the hands, a line for each picture or frame when it "
-        "is known; - for the terminal",
+        "--json", metavar="FILE", help="write a line of JSON for each picture or frame; "
+        "- for the terminal",
     )  # fmt: skip
     add_export_arguments(parser)
     add_rerun_argument(parser)
     add_search_arguments(parser)
     parser.add_argument(
-        "--intrinsics", metavar="FX,FY,CX,CY", help="of the camera, in pixels of the upright "
-        "picture; needs --scale-mm",
+        "--intrinsics", metavar="FX,FY,CX,CY", help="intrinsics of the camera, in pixels of the "
+        "upright picture; needs --scale-mm",
     )  # fmt: skip
     parser.add_argument(
         "--scale-mm", type=float, metavar="MM", help="length of the person's hand from the wrist "
-        "to the knuckle of the middle finger (default: that of a middling hand)",
+        "to the knuckle of the middle finger (default: average, 92 for the packaged model)",
     )  # fmt: skip
     parser.add_argument(
-        "--view", default="2d", choices=("2d", "3d"), help="3d: draw the hands in space too, in a "
+        "--view", default="2d", choices=("2d", "3d"), help="3d: also draw the hands in 3D, in a "
         "panel beside the picture; in videos it turns (default: 2d)",
     )  # fmt: skip
-    parser.add_argument("--no-smoothing", action="store_true", help="videos: joints as measured")
-    parser.add_argument("--show", action="store_true", help="videos: show them while they run")
+    parser.add_argument("--no-smoothing", action="store_true", help="videos: do not smooth joints")
+    parser.add_argument("--show", action="store_true", help="videos: also show them in a window")
     parser.add_argument("--model", metavar="FILE", help="another pose model, .tflite or .onnx")
     parser.add_argument("--detector", metavar="FILE", help="another detector, .tflite or .onnx")
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="of the runtime (default: 1)"
+        "--threads", type=int, default=1, metavar="N", help="threads of the runtime (default: 1)"
     )
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser

@@ -35,8 +35,8 @@ def add_rerun_argument(
     """`--rerun`, which logs `what`."""
     parser.add_argument(
         "--rerun", nargs="?", const=VIEWER, type=_recording_name, metavar="FILE.rrd",
-        help=f"log {what} for rerun, into a file or, without one, into its viewer; needs "
-        "rerun-sdk; stands behind the inputs",
+        help=f"log {what} for rerun: into the file or, without one, into its viewer. Needs "
+        "rerun-sdk. Without a file, write it after the inputs",
     )  # fmt: skip
 
 

@@ -24,27 +24,31 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--box", action="append", default=[], metavar="L,T,R,B", help="pictures: look in this box "
         "for one hand, in pixels of the upright picture (--box=-5,... if the first number is "
-        "negative); may be given several times",
+        "negative); may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--boxes", metavar="FILE", help="pictures: the boxes of each, a hand in each box; lines "
-        "of CSV (picture,left,top,right,bottom,handedness) or of JSON (input, box, handedness)",
+        "--boxes", metavar="FILE", help="pictures: a file with the box of each hand; lines of "
+        "CSV (input,left,top,right,bottom,handedness) or of JSON (input, box, handedness)",
     )  # fmt: skip
     parser.add_argument(
         "--handedness", default=AUTO, choices=HANDEDNESSES,
-        help="pictures: the anatomical side of the hands (default: as the models say)",
+        help="pictures: the anatomical handedness (default: as the models predict)",
     )  # fmt: skip
     parser.add_argument(
-        "--max-hands", type=int, default=2, metavar="N", help=f"1 to {MOST_HANDS} (default: 2)"
+        "--max-hands",
+        type=int,
+        default=2,
+        metavar="N",
+        help=f"most hands, 1 to {MOST_HANDS} (default: 2)",
     )
     parser.add_argument(
-        "--tiles", metavar="N", help="look at N overlapping tiles along the longer side too, for "
+        "--tiles", metavar="N", help="also search N overlapping tiles along the longer side, for "
         f"small hands: 1 to {MOST_TILES}, or {AUTO} (default: 1, the whole picture alone, for up "
         "to 3 hands, else 3)",
     )  # fmt: skip
     parser.add_argument(
-        "--min-score", type=float, metavar="X", help="leave hands of a lower score out, 0 to 1 "
-        "(default: what the models take for a hand)",
+        "--min-score", type=float, metavar="X", help="leave out hands of a lower score, 0 to 1 "
+        "(default: all that the models take for hands)",
     )  # fmt: skip
 
 

@@ -32,8 +32,8 @@ def build_parser(prog: str = "kerashand-train") -> argparse.ArgumentParser:
     """The command's arguments; `prog` is its name in the usage."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Trains a 3D hand pose model. A run that was stopped goes on when the same "
-        "command is given again.",
+        description="Trains a 3D hand pose model. If a run is stopped, the same command "
+        "continues it.",
         epilog=f"Packaged configurations: {', '.join(packaged_configs())}.",
         allow_abbrev=False,
     )
@@ -44,7 +44,7 @@ def build_parser(prog: str = "kerashand-train") -> argparse.ArgumentParser:
     parser.add_argument(
         "--extend",
         metavar="stages.STAGE.epochs=N",
-        help="let the finished run in --run-dir go on for more epochs of its last stage",
+        help="continue the finished run in --run-dir for more epochs of its last stage",
     )
     parser.add_argument(
         "--print-config", action="store_true", help="print the whole configuration and stop"

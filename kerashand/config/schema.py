@@ -26,13 +26,14 @@ _MAX_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class DomainConfig(Section):
-    """Where one domain's samples come from, and how many each split has.
+    """Where the samples of one domain come from, and how many each split has.
 
-    `style` is what rendered hands look like, null is the domain's own name; `backgrounds` is a
-    folder of photographs to stand behind them, null are the few in the package. Data sets on disk
-    (all kinds but `synthetic`) are read from `path`; null of them is all that a split holds, and
-    `max_bad_share` of their hands may be left out as damaged. STB labels the palm, and
-    `wrist_from_palm` names the formula for the wrist (see `kerashand.data.kinds.stb`).
+    `style` is the look of rendered hands; null is the name of the domain. `backgrounds` is a folder
+    of photographs that are drawn behind them; null uses the few in the package. Data sets on disk
+    (all kinds but `synthetic`) are read from `path`. For them, null in `train`, `val` or `test` is
+    the whole split, and at most `max_bad_share` of the hands may be left out as damaged. STB labels
+    the palm, and `wrist_from_palm` names the formula for the wrist (see
+    `kerashand.data.kinds.stb`).
     """
 
     kind: str = setting("synthetic", choices=tuple(KINDS))
@@ -50,11 +51,11 @@ class DomainConfig(Section):
 class DataConfig(Section):
     """The data of both domains; `cache_dir` null is $KERASHAND_CACHE or ~/.cache/kerashand.
 
-    The cache holds pictures of side `stored_size_px` (null: `image_size_px`), of which a network
-    sees the middle 1 / `zoom`, before augmentation. With `shards` it holds the hands of data sets
-    on disk too, cut once; otherwise their pictures are opened when a batch needs them. `readers` is
-    in how many parts shards and batches are read: as many as there are devices, so that each worker
-    reads its part alone.
+    The cache holds pictures of side `stored_size_px` (null: `image_size_px`). Before augmentation,
+    the network sees the middle of a picture, 1 / `zoom` of its side. With `shards`, the cache also
+    holds the crops of data sets on disk. Without `shards`, their pictures are opened when a batch
+    needs them. `readers` is the number of parts in which shards and batches are read. Set it to the
+    number of devices, and each worker reads only its own part.
     """
 
     image_size_px: int = setting(128, multiple_of=8, low=32, high=512)
@@ -71,7 +72,7 @@ class DataConfig(Section):
 
 @dataclass(frozen=True)
 class AugmentConfig(Section):
-    """Half ranges of the random changes; `scale` and `shift` are fractions of the crop."""
+    """Ranges of the random augmentation; 0 switches one off."""
 
     mirrored: float = setting(0.0, low=0, high=1)
     rotation_deg: float = setting(30.0, low=0, high=180)
@@ -94,7 +95,7 @@ class AugmentConfig(Section):
 
 @dataclass(frozen=True)
 class LiteConfig(Section):
-    """The light 2D network."""
+    """The light 2D network, used if `model.network` is `lite`."""
 
     width: float = setting(1.0, above=0, high=8)
     block: str = setting("dense", choices=("dense", "separable"))
@@ -118,8 +119,9 @@ class RegressorConfig(Section):
 class RegularizerConfig(Section):
     """The depth regularizer: six transposed convolutions, whose last has one channel.
 
-    The paper's `vector` encoding makes `output_size_px / 32` pixels from one and doubles five
-    times; `heatmaps` starts from a grid of `grid_cells`.
+    With `encoding: vector`, as in the paper, the first layer expands one pixel to `output_size_px /
+    32` pixels, and the other five double the size. With `heatmaps`, the first layer gets a grid of
+    side `grid_cells`.
     """
 
     output_size_px: int = setting(64, multiple_of=32, low=32, high=256)
@@ -132,11 +134,14 @@ class RegularizerConfig(Section):
 
 @dataclass(frozen=True)
 class ModelConfig(Section):
-    """The networks; `lite` is read only if `network` names it.
+    """The networks.
 
     `initial_weights` is a file, the folder of a run (its best weights), `packaged` (the packaged
-    pose model) or `lite_source` (what source.yaml made); null starts from nothing. `--init-from` is
-    its short form.
+    pose model) or `lite_source` (the weights that source.yaml made). null starts from random
+    weights. `--init-from` is its short form.
+
+    `scale_bone` and `depth_along` set the unit and the direction of joint depth (see
+    docs/protocols.md). `half_width_scales` is half the depth window in scale bones.
     """
 
     network: str = setting("lite", choices=tuple(NETWORKS))
@@ -169,11 +174,11 @@ class LabelsConfig(Section):
 
 @dataclass(frozen=True)
 class OptimizerConfig(Section):
-    """The optimiser of a stage.
+    """The optimizer of a stage.
 
-    The rate rises from 0 over `warmup_steps`, whatever the schedule; in a stage that has not so
-    many steps, over a tenth of them. `cosine` lets it fall to `final_fraction` of
-    `learning_rate`, `step` divides it by 10 at half and at three quarters of the stage.
+    With every schedule, the rate rises from 0 over `warmup_steps`. If the stage has fewer steps, it
+    rises over a tenth of them. With `cosine` the rate then falls to `final_fraction` of
+    `learning_rate`. `step` divides it by 10 at half and at three quarters of the stage.
     """
 
     name: str = setting("adamw", choices=("adam", "adamw"))
@@ -194,7 +199,7 @@ LossWeightsConfig = dataclasses.make_dataclass(
         "__module__": __name__,
         "__doc__": """The factors of the losses in Eq. 7, as `kerashand.terms` lists them.
 
-        A loss needs a label that one of the stage's lists names; it is 0 where it is missing.
+        A loss needs a label that one of the stage's lists names. It is 0 for samples without it.
         """,
     },
 )
@@ -202,7 +207,7 @@ LossWeightsConfig = dataclasses.make_dataclass(
 
 @dataclass(frozen=True)
 class RatesConfig(Section):
-    """Multipliers of the learning rate for each part; 0 freezes it."""
+    """Factors on the learning rate for each part; 0 freezes a part."""
 
     network: float = setting(0.0, low=0, high=1000)
     regressor: float = setting(0.0, low=0, high=1000)
@@ -213,9 +218,10 @@ class RatesConfig(Section):
 class StageConfig(Section):
     """One stage of training.
 
-    `steps_per_epoch` null is one pass over the domain of which that takes longest; `target_share`
-    is the target's part of a batch where both domains are sampled. `batch_size` counts the samples
-    of one step on all devices; `micro_batches` parts of it are taken one after the other.
+    `steps_per_epoch` null is one pass over the domain that needs more steps. `target_share` is the
+    target's part of a batch if both domains are sampled. `batch_size` counts the samples of one
+    step on all devices. `micro_batches` is the number of parts of a batch that are computed one
+    after the other. `regularizer_input` says which joint depth the regularizer gets.
     """
 
     epochs: int = setting(1, low=0)
@@ -277,9 +283,10 @@ class StagesConfig(Section):
 class EvaluationConfig(Section):
     """How the trained model is measured, how many samples are drawn, and which weights are kept.
 
-    `choose` says which weights a run ends with. `last` are those after its last epoch. `label_free`
-    are those of the epoch of stage 3, 0 included, whose score on held-out hands of the target is
-    the lowest; the score needs no 3D label, see `kerashand.evaluation.label_free`.
+    `choose` sets the weights that a run ends with. `last` are those after its last epoch.
+    `label_free` are those of the epoch of stage 3 with the lowest score on held-out hands of the
+    target; epoch 0, the weights before stage 3, takes part. The score needs no 3D label, see
+    `kerashand.evaluation.label_free`.
     """
 
     protocol: str = setting("cai2018", choices=("cai2018", "hand3d", "freihand-pa"))
@@ -290,7 +297,7 @@ class EvaluationConfig(Section):
 
 @dataclass(frozen=True)
 class RuntimeConfig(Section):
-    """How the numbers are computed."""
+    """Precision, compilation and checkpoints."""
 
     precision: str = setting("float32", choices=("float32", "mixed_float16", "mixed_bfloat16"))
     jit_compile: bool = setting(False)
@@ -301,7 +308,7 @@ class RuntimeConfig(Section):
 class Config(Section):
     """A whole configuration; `run_dir` null is runs/<name>.
 
-    `distribute` is `mirrored` for all GPUs of a machine, `multi_worker` for the machines that
+    `distribute: mirrored` trains on all GPUs of a machine, `multi_worker` on the machines that
     TF_CONFIG names.
     """
 

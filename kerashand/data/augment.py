@@ -29,23 +29,23 @@ class AugmentParameters:
     """Ranges of the augmentation; 0 switches one off.
 
     Attributes:
-        mirrored: share of hands that are shown as left ones.
-        rotation_deg: turn, uniform in +- this.
+        mirrored: share of hands that are shown as left hands.
+        rotation_deg: rotation, uniform in +- this.
         scale: zoom factor, uniform in 1 +- this, times that of the data set.
         shift: shift of the picture, uniform in +- this share of its side.
         brightness, contrast, saturation: factors, uniform in 1 +- this.
         noise: standard deviation of grey noise, 0..255.
-        depth_stretch: depth of a hand about its wrist, by exp of uniform +- this (stage 2 alone).
-        depth_tilt: slope added to the depth of a hand, uniform +- this a picture (stage 2 alone).
+        depth_stretch: factor on depth relative to the wrist, exp of uniform +- this (stage 2 only).
+        depth_tilt: slope added to the depth of a hand, uniform +- this a picture (stage 2 only).
         upright: share of hands that are shown as the runtime's second pass shows them: fingers up
             and in the middle, instead of turned by `rotation_deg`.
-        upright_deg: turn of these about that, uniform in +- this.
+        upright_deg: rotation of these hands from upright, uniform in +- this.
         colour_cast: factor on each colour of a picture, uniform in 1 +- this.
-        cover: share of pictures in which a rectangle of the next picture hides a part.
+        cover: share of pictures of which a rectangle from the next picture hides a part.
         faded: share of pictures that lose 0 to 75 % of their contrast, after `contrast`.
         blur_px: Gaussian blur of half of the pictures, standard deviation uniform in 0 to this.
-        spectrum: share of the source's pictures that take over the low frequencies' amplitudes of a
-            picture of the target.
+        spectrum: share of the source's pictures that get the low-frequency amplitudes of a picture
+            of the target.
     """
 
     mirrored: float = 0.0

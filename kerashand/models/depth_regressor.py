@@ -41,10 +41,10 @@ def build_depth_regressor(
         conv_channels: channels of the two convolutions.
         hidden_units: units of the first two fully connected layers.
         dropout: rate after each hidden layer, 0 for none.
-        positions: whether the fully connected layers also see the expectation of each map, which
-            two convolutions on a coarse map blur. Not in the paper.
-        heads: whether the last hidden layer also answers the questions of `HEADS`. Not in the
-            paper.
+        positions: whether the fully connected layers also get the decoded position of each joint.
+            Two convolutions on a coarse map blur it. Not in the paper.
+        heads: whether the regressor also predicts handedness, presence of a hand, and whether each
+            joint is precise. Not in the paper.
         num_joints: K.
         name: name of the model.
 

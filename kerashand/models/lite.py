@@ -51,9 +51,9 @@ def build_lite(
         image_size_px: side S of the square input, a multiple of 8.
         width: factor on all channel counts, which are rounded to multiples of 16.
         block: "dense" (3x3 convolutions, ReLU) or "separable" (MobileNet blocks, ReLU6).
-        stages: number of score maps, at least 1; each later one sees the one before.
+        stages: number of stages, each with score maps; a later stage sees the maps before it.
         heatmap_stride: pixels per heat-map cell s, 4 or 8.
-        residuals: residual blocks at strides 2, 4, 8, 16 and 32; None for those of `UNITS`.
+        residuals: residual blocks at strides 2, 4, 8, 16 and 32; None for the defaults in `UNITS`.
         num_joints: K, channels of a score map.
         name: name of the model.
 

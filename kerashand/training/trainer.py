@@ -32,7 +32,7 @@ class StageSettings(StepSettings):
         regularizer_input: "ground_truth" or "predicted" joint depth.
         heatmap_loss: "l2" (Eq. 1) or "cross_entropy".
         sigma_cells: standard deviation of the target Gaussians in cells.
-        coordinate_beta_px: where the coordinate loss turns linear.
+        coordinate_beta_px: error from which on the coordinate loss is linear.
         half_width_scales: half width of the depth window (Eq. 4, 5) in scale bones.
         scale_bone: the unit of relative depth, of `kerashand.skeleton.SCALE_BONES`.
         fixed_shapes: whether all tensors of a step have shapes that are known before, as XLA asks.

@@ -169,7 +169,7 @@ def segment(table: HandTable, cache: Path) -> HandTable:
 
 KIND = table_kind(
     "rgbd",
-    what="a recording of your own: pictures with depth and 2D points",
+    what="your own recording: pictures with depth and 2D points",
     labels=("uv", "depth"),
     splits=("first four fifths", "last fifth"),
     read=read,
