@@ -45,9 +45,7 @@ def test_the_run_ends_with_its_best_epoch(recording, tmp_path, monkeypatch, capl
     save_parts_npz(tmp_path / "before.npz", untouched.parts.models)
     caplog.set_level("INFO")
     results = run(config)
-    assert results["chosen"] == {
-        "epoch": best, "label_free_score": min(scores), "scores": scores
-    }
+    assert results["chosen"] == {"epoch": best, "label_free_score": min(scores), "scores": scores}
     ended = read_arrays(tmp_path / "run" / "weights_finetune.npz")
     before = read_arrays(tmp_path / "before.npz")
     same = [np.array_equal(ended[key], before[key]) for key in before if "regressor" in key]

@@ -3,9 +3,9 @@
     python tools/measure_flesh.py
 
 Hands of simulated recordings are turned freely. They have the mesh of the embedded benchmark's
-source, since the figures must know nothing of its target. Of each joint that nothing hides, the depth
-behind the skin at its point is measured. Writes kerashand/assets/flesh.json: medians and spreads
-(1.48 median absolute deviations) in lengths of wrist - middle MCP; some two minutes.
+source, since the figures must know nothing of its target. Of each joint that nothing hides, the
+depth behind the skin at its point is measured. Writes kerashand/assets/flesh.json: medians and
+spreads (1.48 median absolute deviations) in lengths of wrist - middle MCP; some two minutes.
 """
 
 from __future__ import annotations
