@@ -138,7 +138,10 @@ def _depth_map(seen: Any, weight: Any) -> Any:
 
     target, rows = seen.batch["depth_map"], None
     if not seen.settings.fixed_shapes:
-        rows = tf.where(tf.reduce_any(weight > 0, axis=(1, 2, 3)))[:, 0]
+        measured = tf.reduce_any(weight > 0, axis=(1, 2, 3))
+        # At least one: kernels take no empty batch.
+        first = tf.argmax(tf.cast(measured, tf.int32))
+        rows = tf.where(measured | (tf.range(tf.size(measured), dtype=first.dtype) == first))[:, 0]
         target, weight = tf.gather(target, rows), tf.gather(weight, rows)
     return depth_map_l1(target, seen.generated_depth(rows), weight)
 

@@ -236,6 +236,30 @@ def test_missing_labels_change_nothing(rng):
         assert float(logs[0][name]) == pytest.approx(float(again[name]), rel=1e-5)
 
 
+@pytest.mark.parametrize("labelled", [(1, 3), (2,), ()])
+def test_only_samples_with_depth_are_drawn(rng, monkeypatch, labelled):
+    """The loss is that of drawing all of them; a batch without depth costs nothing and works."""
+    batch = make_batch(rng)
+    weight = np.zeros((4, 32, 32, 1), np.float32)
+    weight[list(labelled)] = 1.0
+    batch["depth_weight"] = tf.constant(weight)
+    rates = {"regularizer": 0.0}
+    trainer, found, drawn = HandPoseTrainer(make_parts()), [], []
+    monkeypatch.setattr(
+        "kerashand.training.trainer.generate_depth_map",
+        lambda *args, **options: drawn.append(generate_depth_map(*args, **options)) or drawn[-1],
+    )
+    for fixed_shapes in (True, False):
+        settings = make_settings(rates=rates, fixed_shapes=fixed_shapes)
+        trainer.start_stage(settings, build_optimizers(settings.rates, **OPTIMIZER))
+        trainer.reset_metrics()
+        found.append(float(trainer.test_step(batch)["depth_map"]))
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+    assert (found[0] > 0) == bool(labelled)
+    assert [len(maps) for maps in drawn] == [4, max(len(labelled), 1)]
+    assert np.isfinite(float(tf.function(trainer.train_step)(batch)["loss"]))
+
+
 def test_graph_equals_eager(rng):
     batch = make_batch(rng)
     trainer = started(make_settings())
@@ -310,7 +334,7 @@ def test_xla_takes_the_same_step(rng, precision):
     try:
         for jit_compile in (False, True):
             keras.utils.set_random_seed(0)
-            trainer = started(make_settings())
+            trainer = started(make_settings(fixed_shapes=jit_compile))
             step = tf.function(trainer.train_step, jit_compile=jit_compile)
             losses = [float(step(batch)["loss"]) for _ in range(2)]
             results.append((losses, snapshot(trainer.regressor)))
@@ -366,7 +390,7 @@ def test_micro_batches_add_up_to_the_batch(rng, heads):
         settings = make_settings(
             rates={"network": 0.0, "regularizer": 0.0},
             micro_batches=count,
-            loss_weights=HEADS if heads else {},
+            loss_weights={"joint_surface": 1.0} | (HEADS if heads else {}),
         )
         trainer = HandPoseTrainer(parts)
         trainer.start_stage(settings, build_optimizers(settings.rates, **OPTIMIZER))
