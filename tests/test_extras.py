@@ -104,13 +104,20 @@ def run_in_base(command, *arguments, cwd):
             "a sheet of hands needs OpenCV",
         ),
         ("data", ["check", ".", "--sheet", "a.png"], "a sheet of hands needs OpenCV"),
+        ("data", ["import", "tum", "out"], "a TUM RGB-D sequence needs OpenCV"),
+        (
+            "data",
+            ["import", "clip.mp4", "out", "--depth", "clip.mp4"],
+            "a pair of colour and depth needs OpenCV",
+        ),
         ("predict", ["camera:0"], "camera:0 needs OpenCV"),
         ("predict", ["clip.mp4"], "clip.mp4 needs PyAV"),
         ("predict", ["a.png", "--model", "hand.onnx"], "hand.onnx needs ONNX Runtime"),
     ],
 )
 def test_a_command_says_at_once_what_it_lacks(command, arguments, said, tmp_path):
-    for name in ("clip.mp4", "a.png", "hand.onnx"):
+    for name in ("clip.mp4", "a.png", "hand.onnx", "tum/rgb.txt", "tum/depth.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     done = run_in_base(command, *arguments, cwd=tmp_path)
     assert done.returncode == 2

@@ -366,13 +366,17 @@ def test_a_lacking_package_is_named_first(refused, tmp_path, monkeypatch):
     find = extras.importlib.util.find_spec
     monkeypatch.setattr(
         extras.importlib.util, "find_spec",
-        lambda name: None if name in ("rosbags", "lzfse") else find(name),
+        lambda name: None if name in ("rosbags", "lzfse", "av") else find(name),
     )  # fmt: skip
-    for name, package in (("a.bag", "rosbags"), ("a.r3d", "lzfse")):
+    for name, package, extra in (
+        ("a.bag", "rosbags", "camera"), ("a.r3d", "lzfse", "camera"), ("a.mkv", "PyAV", "video"),
+        ("a.mp4", "PyAV", "video"),
+    ):  # fmt: skip
         (tmp_path / name).write_bytes(b"")
-        err = refused(tmp_path / name)
+        depth = ("--depth", tmp_path / name) if name == "a.mp4" else ()
+        err = refused(tmp_path / name, *depth)
         assert f"needs {package}, which the base install leaves out" in err
-        assert 'pip install "kerashand[camera]"' in err
+        assert f'pip install "kerashand[{extra}]"' in err
         assert err.count("\n") == 1
 
 
