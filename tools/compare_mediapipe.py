@@ -2,6 +2,8 @@
 
     python3.11 -m venv mp && mp/bin/pip install mediapipe==0.10.21
     python tools/compare_mediapipe.py photographs --mediapipe mp/bin/python --out results.json
+    python tools/compare_mediapipe.py ti1k/images --tips ti1k/labels.npz --mediapipe mp/bin/python
+    --out results.json
 
 MediaPipe needs numpy < 2 and so an environment of its own. The pictures are taken evenly from the
 sorted .jpg files of the folder, one hand each. Numbers of hands are medians over those that both
@@ -23,14 +25,17 @@ from numpy.typing import NDArray
 from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError
 from kerashand.files import write_text
-from kerashand.skeleton import MIDDLE_MCP, ROOT
+from kerashand.geometry.camera import HAND_MARGIN
+from kerashand.metrics import SHOWN_PX
+from kerashand.skeleton import FINGERS, MIDDLE_MCP, ROOT
 
 PROGRAM = """
 import importlib, json, sys
 import cv2
 mp = importlib.import_module(sys.argv[1])
-hands, found = mp.solutions.hands.Hands(static_image_mode=True, max_num_hands=1), []
-for name in sys.argv[2:]:
+hands, found = mp.solutions.hands.Hands(
+    static_image_mode=True, max_num_hands=1, model_complexity=int(sys.argv[2])), []
+for name in sys.argv[3:]:
     rgb = cv2.cvtColor(cv2.imread(name), cv2.COLOR_BGR2RGB)
     result = hands.process(rgb)
     if result.multi_hand_landmarks is None:
@@ -43,6 +48,12 @@ for name in sys.argv[2:]:
 print(json.dumps(found))
 """
 OURS, THEIRS = "kerashand", "mediapipe"
+MODULE = "kerashand.compat.mediapipe"
+FULL, LITE = 1, 0
+"""`model_complexity`; kerashand runs one model for both."""
+TIPS = (FINGERS["thumb"][-1], FINGERS["index"][-1])
+TEST_PICTURES = 100
+"""Of TI1K the last ones."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,35 +64,72 @@ def main(argv: list[str] | None = None) -> int:
         "--mediapipe", required=True, metavar="PYTHON", help="of an environment with MediaPipe"
     )
     parser.add_argument("--pictures", type=int, default=40)
+    parser.add_argument(
+        "--tips", type=Path, metavar="LABELS", help="labels.npz of TI1K: measure finger tips"
+    )
     parser.add_argument("--out", type=Path, help="file of results, .json")
     args = parser.parse_args(argv)
     return exit_code("compare_mediapipe", lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read the pictures twice and compare."""
-    files = sorted(args.folder.glob("*.jpg"))
-    if len(files) < args.pictures:
-        raise UserError(f"{args.folder} holds {len(files)} .jpg files, fewer than --pictures.")
-    names = [str(files[len(files) * n // args.pictures]) for n in range(args.pictures)]
-    theirs = read(args.mediapipe, "mediapipe", names)
-    ours = read(sys.executable, "kerashand.compat.mediapipe", names)
-    results = {"pictures": len(names), "rows": compared(theirs, ours)}
+    """Read the pictures in turn and compare."""
+    results = on_tips(args) if args.tips else between_both(args)
     text = json.dumps(results, indent=2) + "\n"
     print(text, end="")
     if args.out:
         write_text(args.out, text)
 
 
-def read(python: str, module: str, names: list[str]) -> list[dict[str, Any] | None]:
+def between_both(args: argparse.Namespace) -> dict[str, Any]:
+    """How far both are apart."""
+    files = sorted(args.folder.glob("*.jpg"))
+    if len(files) < args.pictures:
+        raise UserError(f"{args.folder} holds {len(files)} .jpg files, fewer than --pictures.")
+    names = [str(files[len(files) * n // args.pictures]) for n in range(args.pictures)]
+    theirs = read(args.mediapipe, "mediapipe", names)
+    ours = read(sys.executable, MODULE, names)
+    return {"pictures": len(names), "rows": compared(theirs, ours)}
+
+
+def on_tips(args: argparse.Namespace) -> dict[str, Any]:
+    """How far each is from the points of people."""
+    with np.load(args.tips, allow_pickle=False) as labels:
+        name, box_px, tips_px = (
+            labels[key][-TEST_PICTURES:] for key in ("name", "box_px", "tips_px")
+        )
+    names = [str(args.folder / one) for one in name]
+    found = {
+        "hand_landmark_full": read(args.mediapipe, "mediapipe", names, FULL),
+        "hand_landmark_lite": read(args.mediapipe, "mediapipe", names, LITE),
+        OURS: read(sys.executable, MODULE, names),
+    }
+    in_all = [n for n in range(len(names)) if all(hands[n] for hands in found.values())]
+    sides_px = HAND_MARGIN * np.ptp(box_px.reshape(-1, 2, 2), axis=1).max(axis=1)
+
+    def row(model: str, hands: list) -> dict[str, Any]:
+        seen = [np.array(hands[n]["picture"])[TIPS, :2] * hands[n]["size"] for n in in_all]
+        apart_px = np.linalg.norm(np.array(seen) - tips_px[in_all], axis=-1)
+        px = SHOWN_PX * apart_px / sides_px[in_all, None]
+        return {"model": model, "found": sum(map(bool, hands)), "mean_px": float(px.mean()),
+                "median_px": float(np.median(px))}  # fmt: skip
+
+    rows = [row(model, hands) for model, hands in found.items()]
+    return {"pictures": len(names), "found by all": len(in_all), "rows": rows}
+
+
+def read(
+    python: str, module: str, names: list[str], complexity: int = FULL
+) -> list[dict[str, Any] | None]:
     """The hand of each picture, by the same program on one of both modules.
 
     Raises:
         UserError: If the program does not run.
     """
     done = subprocess.run(
-        [python, "-c", PROGRAM, module, *names], capture_output=True, text=True, check=False
-    )
+        [python, "-c", PROGRAM, module, str(complexity), *names],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if done.returncode:
         raise UserError(f"{python} cannot run {module}: {done.stderr[-400:]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -49,8 +49,12 @@ INSTALLS = {
     "export": "training and export to all formats",
 }
 """Extras of setup.cfg and what they are for; the base has none."""
-PACKAGED_ROWS = ("hand_landmark_lite", "hand_landmark_full", "lite tflite fp16")
+PACKAGED = "lite tflite fp16"
+"""Of the rows of speed, the packaged pose model."""
+PACKAGED_ROWS = ("hand_landmark_lite", "hand_landmark_full", PACKAGED)
 """Of the table of speed, those that the model card shows."""
+LABELLED_BY = "hand_landmark_full"
+"""The model inside the landmarker that labelled the clips."""
 
 
 @functools.cache
@@ -161,6 +165,27 @@ def _speed(chosen: Sequence[str] = ()) -> list[dict]:
     return rows
 
 
+def _models() -> list[dict]:
+    """The packaged pose model first, then those of MediaPipe."""
+    speed = {row["file"]: row for row in results("speed")}
+    tips = {row["model"]: row for row in results("tips")["rows"]}
+    clips = results("evaluation")
+    ours = {
+        "title": "kerashand `hand_pose`",
+        "mb": (ROOT / "kerashand" / "weights" / "hand_pose.tflite").stat().st_size / 1e6,
+        "ms": speed[PACKAGED]["threads"]["1"]["ms"],
+        **tips["kerashand"],
+        "mean_mm": clips["photographs in 3D"]["mean_mm"],
+    }
+    theirs = [
+        {"title": SPEED_ROWS[name], "mb": speed[name]["mb"],
+         "ms": speed[name]["threads"]["1"]["ms"], **tips[name]}
+        | ({"mean_mm": clips["the labeller's own depth"]["mean_mm"]} if name == LABELLED_BY else {})
+        for name in ("hand_landmark_full", "hand_landmark_lite")
+    ]  # fmt: skip
+    return [ours, *theirs]
+
+
 def _exports() -> list[dict]:
     held = results("exports")
     rows = [{"title": f"{FORMATS[row['format']]} {row['precision']}", **row}
@@ -257,6 +282,11 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
     ),
     "speed": (_speed, SPEED_COLUMNS),
     "speed-packaged": (lambda: _speed(PACKAGED_ROWS), SPEED_COLUMNS),
+    "models": (
+        _models,
+        {"model": "title text", "MB": "mb mb", "ms": "ms 1", "found": "found 0",
+         "px": "mean_px 1", "mm": "mean_mm 1"},
+    ),
     "exports": (
         _exports,
         {"file": "title text", "MB": "mb mb", "largest px": "largest_px 2g",
@@ -294,6 +324,11 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         {"measured": "what text", "MediaPipe": "mediapipe 2g", "kerashand": "kerashand 2g",
          "between both": "between 2g"},
     ),
+    "tips": (
+        lambda: titled({row["model"]: row for row in results("tips")["rows"]}, SPEED_ROWS),
+        {"model": "title text", "found": "found 0", "mean px": "mean_px 1",
+         "median px": "median_px 1"},
+    ),
     "kills": (
         lambda: results("kills"),
         {"`--job`": "job code", "ended in between": "ended 0", "compared": "compared text",
@@ -305,11 +340,23 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
 
 def _accuracy() -> str:
     found = results("evaluation")["photographs"]["all"]
-    packaged = next(row for row in results("speed") if row["file"] == "lite tflite fp16")
     return (
         f"Mean 2D error on {found['hands']} photographs: {number(found['mean_px'], 1)} px in a "
-        f"256 px crop. One pass of the pose model takes {number(packaged['threads']['1']['ms'], 1)}"
-        " ms on one thread."
+        "256 px crop."
+    )
+
+
+def _models_of() -> str:
+    """What each column of the models is."""
+    tips, frames = results("tips"), results("evaluation")["photographs in 3D"]["hands"]
+    return (
+        "| column | what it is |\n| --- | --- |\n"
+        "| ms | one pass on one thread; a hand in a picture takes two passes of kerashand |\n"
+        f"| found | hands found in {tips['pictures']} test photographs of TI1K, one in each |\n"
+        "| px | mean error of the tips of thumb and index, set by people, in a 256 px crop, over "
+        f"{tips['found by all']} of these |\n"
+        f"| mm | mean error of the joints in {frames} frames of two clips of one hand, with known "
+        "scale and wrist depth |"
     )
 
 
@@ -353,6 +400,7 @@ def measured_by(name: str) -> str:
 
 SENTENCES: dict[str, Callable[[], str]] = {
     "accuracy": _accuracy,
+    "models-of": _models_of,
     "training-needs": _training_needs,
     "exports-of": _exports_of,
     "install-base": _install_base,
@@ -371,6 +419,7 @@ SENTENCES: dict[str, Callable[[], str]] = {
             "cpm",
             "kills",
             "mediapipe",
+            "tips",
         )
     },
 }
