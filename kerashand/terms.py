@@ -130,6 +130,22 @@ def _bone_length(seen: Any, weight: Any) -> Any:
     return bone_length_hinge(lengths, weight, shortest=shortest, longest=longest)
 
 
+def _bone_spread(seen: Any, weight: Any) -> Any:
+    """How far bones between labelled points are from the lengths that this hand's bones have."""
+    import numpy as np
+    from keras import ops
+
+    from kerashand.geometry.bones import bone_lengths
+    from kerashand.losses import bone_spread_smooth_l1
+    from kerashand.skeleton import BONES
+
+    z_relative = seen.answers["z_relative"]
+    lengths = bone_lengths(seen.batch["uv_px"], z_relative, scale_bone=seen.settings.scale_bone)
+    start, end = np.array(BONES).T
+    rise = ops.abs(ops.take(z_relative, end, axis=1) - ops.take(z_relative, start, axis=1))
+    return bone_spread_smooth_l1(lengths, weight, steepness=rise / lengths)
+
+
 def _depth_map(seen: Any, weight: Any) -> Any:
     """Eq. 6 over all measured pixels; samples without any are not drawn."""
     import tensorflow as tf
@@ -230,6 +246,18 @@ TERMS = (
         trains=("network", "regressor"),
         weight=_weight_of_bones,
         value=_bone_length,
+    ),
+    Term(
+        name="bone_spread",
+        meaning="spread of the lengths of each bone over samples without 3D labels, for recordings "
+        "of one hand; not in the paper",
+        title="loss of the bones' spread",
+        unit="smooth L1, scale bones",
+        label="uv",
+        unless="xyz",
+        trains=("network", "regressor"),
+        weight=_weight_of_bones,
+        value=_bone_spread,
     ),
     Term(
         name="depth_map",

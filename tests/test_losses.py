@@ -104,6 +104,33 @@ def test_bone_length_loss_by_hand():
     assert float(value) == pytest.approx((0.15 + 0.0 + 0.0125) / 3, rel=1e-5)
 
 
+def test_convention_bone_spread():
+    lengths, ones = np.array([[0.9], [1.1]]), np.ones((2, 1))
+    value = losses.bone_spread_smooth_l1(lengths, ones, steepness=np.full((2, 1), 0.3))
+    assert float(value) == pytest.approx(0.05, rel=1e-5)
+    # Seen across and end on, 10 and 1 / 1.1 of weight: the usual length is 0.917.
+    steep = np.array([[0.0], [1.0]])
+    value = losses.bone_spread_smooth_l1(lengths, ones, steepness=steep)
+    usual = (0.9 * 10 + 1.1 / 1.1) / (10 + 1 / 1.1)
+    each = [0.5 * (usual - 0.9) ** 2 / 0.1, 1.1 - usual - 0.05]
+    assert float(value) == pytest.approx(np.mean(each), rel=1e-5)
+    # What is not labelled neither costs nor sets the length.
+    weight = np.array([[1.0], [0.0]])
+    assert float(losses.bone_spread_smooth_l1(lengths, weight, steepness=steep)) < 1e-9
+
+
+def test_bone_spread_lengthens_the_bone_that_points_at_the_camera():
+    """The one seen across stays: the usual length passes no gradient on."""
+    z = tf.Variable([[0.0], [0.5]])
+    flat = np.array([[1.0], [0.6]], np.float32)
+    with tf.GradientTape() as tape:
+        lengths = tf.sqrt(flat**2 + z**2)
+        cost = losses.bone_spread_smooth_l1(lengths, np.ones((2, 1)), steepness=z / lengths)
+    slope = tape.gradient(cost, z).numpy()
+    assert slope[0] == 0
+    assert slope[1] < 0
+
+
 def test_depth_map_loss_is_a_mean_over_valid_pixels():
     target, prediction = np.zeros((2, 2, 2, 1)), np.full((2, 2, 2, 1), 0.5)
     prediction[1] = 9

@@ -67,7 +67,8 @@ def test_the_list_is_read_without_tensorflow():
 # --------------------------------------------------------------------------------------- bones
 
 
-def test_bones_teach_depth_where_it_is_not_labelled(rng):
+@pytest.mark.parametrize("name", ["bone_length", "bone_spread"])
+def test_bones_teach_depth_where_it_is_not_labelled(rng, name):
     labelled = np.ones((4, 21))
     labelled[1, 8] = 0.0  # index_tip
     batch = floats(
@@ -76,12 +77,12 @@ def test_bones_teach_depth_where_it_is_not_labelled(rng):
     expected = np.zeros((4, 20))
     expected[[1, 3]] = 1.0
     expected[1, 7] = 0.0
-    weight = TERM["bone_length"].weight(batch)
+    weight = TERM[name].weight(batch)
     np.testing.assert_array_equal(weight, expected)
 
     z = tf.Variable(rng.normal(size=(4, 21)), dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = TERM["bone_length"].value(answered(batch, z_relative=z), weight)
+        loss = TERM[name].value(answered(batch, z_relative=z), weight)
     slope = np.array(tape.gradient(loss, z))
     assert (slope[[0, 2]] == 0).all()
     assert (slope[[1, 3]] != 0).any(axis=1).all()

@@ -30,11 +30,14 @@ from kerashand.visualize import pages
 SETTINGS = {
     "source_only": "source only",
     "labels_2d": "+ 2D labels",
-    "weak": "+ 2D labels + depth regularizer (weak)",
+    "depth_maps": "+ 2D labels + depth regularizer (the paper)",
+    "weak": "+ joints behind the skin (weak)",
     "full": "+ 3D labels + depth regularizer (full)",
     "full_no_regularizer": "+ 3D labels, no regularizer",
 }
-DEFAULT_SETTINGS = ("source_only", "labels_2d", "weak", "full")
+DEFAULT_SETTINGS = ("source_only", "labels_2d", "depth_maps", "weak", "full")
+CHANGES = {"depth_maps": ("weak", "stages.finetune.loss_weights.joint_surface=0")}
+"""Settings without a file of their own: the file, and what is changed in it."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -88,7 +91,8 @@ def run_all(
 
     def run(name: str, seed: int, changes: list[str]) -> dict:
         run_dir = folder / f"seed{seed}" / name
-        return train(name, run_dir, [f"seed={seed}", *overrides, *changes], threads)
+        config, *own = CHANGES.get(name, (name,))
+        return train(config, run_dir, [f"seed={seed}", *own, *overrides, *changes], threads)
 
     def run_from_stage_2(name: str, seed: int) -> dict:
         weak[seed].result()

@@ -29,7 +29,8 @@ GROUPS = {
 SETTINGS = {
     "source_only": "3D labels of the source",
     "labels_2d": "and 2D labels of the target",
-    "weak": "and the target's depth maps (this paper)",
+    "depth_maps": "and the target's depth maps, by the regularizer (the paper)",
+    "weak": "and joints behind the measured skin (`weak.yaml`)",
     "full": "and the target's 3D labels (upper bound)",
     "full_no_regularizer": "3D labels of both domains, no depth maps",
 }
