@@ -36,7 +36,12 @@ SETTINGS = {
     "full_no_regularizer": "+ 3D labels, no regularizer",
 }
 DEFAULT_SETTINGS = ("source_only", "labels_2d", "depth_maps", "weak", "full")
-CHANGES = {"depth_maps": ("weak", "stages.finetune.loss_weights.joint_surface=0")}
+CHANGES = {
+    "depth_maps": (
+        "weak", "stages.finetune.labels.source=[uv, xyz, depth]",
+        "stages.finetune.loss_weights.joint_surface=0",
+    ),
+}  # fmt: skip
 """Settings without a file of their own: the file, and what is changed in it."""
 
 
