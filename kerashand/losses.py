@@ -136,8 +136,8 @@ def joint_surface_cauchy(
     expected: Any,
     prediction: Any,
     weight: Any,
-    hidden: Any,
     *,
+    hidden: Any,
     scale: float = 0.12,
     root_weight: float = 4.0,
 ) -> Any:

@@ -75,7 +75,7 @@ class Protocol:
         return f"{self.conditions} Scale bone: {scale_bone}."
 
 
-def _linspace(start: float, stop: float, points: int, first: int = 0) -> tuple[float, ...]:
+def _linspace(start: float, stop: float, points: int, *, first: int = 0) -> tuple[float, ...]:
     return tuple(np.linspace(start, stop, points)[first:].tolist())
 
 

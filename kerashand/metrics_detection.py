@@ -65,9 +65,9 @@ def match_boxes(
     boxes: ArrayLike,
     scores: ArrayLike,
     handedness: Sequence[str],
+    *,
     true_boxes: ArrayLike,
     true_handedness: Sequence[str],
-    *,
     min_overlap: float = MIN_OVERLAP,
 ) -> Matches:
     """Give each found box of a picture, the surest first, the hand it overlaps most.
@@ -121,8 +121,8 @@ def match_hands(found: Sequence[Any], boxes: ArrayLike, is_right: Sequence[bool]
         [hand.box for hand in found],
         [hand.score for hand in found],
         [hand.handedness for hand in found],
-        boxes,
-        ["right" if right else "left" for right in is_right],
+        true_boxes=boxes,
+        true_handedness=["right" if right else "left" for right in is_right],
     )
 
 

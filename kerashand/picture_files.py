@@ -109,7 +109,7 @@ def read(path: str | Path) -> NDArray[np.uint8]:
 def decoded(name: str | Path, content: bytes) -> NDArray[np.uint8]:
     """The same of the content of a file; `name` is for messages."""
     with _opened(name, io.BytesIO(content)) as (head, picture), _undamaged(name, head):
-        rows, orientation = _rows_of(name, content, head, picture)
+        rows, orientation = _rows_of(name, content, head, picture=picture)
         height, width = head.stored_px[::-1]
         if orientation == 1 != head.orientation:
             height, width = head.size_px[::-1]  # turned by Pillow
@@ -276,11 +276,11 @@ def _jpeg_ends(file: BinaryIO) -> bool:
 
 
 def _rows_of(
-    name: str | Path, content: bytes, head: Head, picture: Image.Image
+    name: str | Path, content: bytes, head: Head, *, picture: Image.Image
 ) -> tuple[Rows, int]:
     """What gives RGB rows, and the orientation that is still to be applied to them."""
     if match := PNM_HEAD.match(content):  # Pillow takes seconds for unusual largest values
-        return _pnm_rows(name, content, head, match), 1
+        return _pnm_rows(name, content, head, match=match), 1
     picture.load()
     # Pillow turns TIFF files itself.
     orientation = 1 if head.format == "TIFF" else head.orientation
@@ -331,7 +331,7 @@ def _most_of(head: Head, picture: Image.Image) -> int:
     return (1 << picture.tag_v2.get(258, (16,))[0]) - 1
 
 
-def _pnm_rows(name: str | Path, content: bytes, head: Head, match: re.Match[bytes]) -> Rows:
+def _pnm_rows(name: str | Path, content: bytes, head: Head, *, match: re.Match[bytes]) -> Rows:
     """Rows of a binary PGM or PPM file."""
     channels = 3 if match[1] == b"6" else 1
     width, height, most = (int(match[group]) for group in (2, 3, 4))

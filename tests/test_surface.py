@@ -15,7 +15,7 @@ PALM_SEEN = stick_hand.PALM_SEEN[None].astype(np.float32)
 def test_convention_joint_surface():
     expected, weight, hidden = np.zeros((1, 3)), np.ones((1, 3)), np.zeros((1, 3))
     joints = np.array([[0.3, 0.0, -0.3]])
-    loss = joint_surface_cauchy(expected, joints, weight, hidden, root_weight=1.0)
+    loss = joint_surface_cauchy(expected, joints, weight, hidden=hidden, root_weight=1.0)
     assert float(loss) == pytest.approx(0.0072 * 2 * np.log(7.25) / 3, rel=1e-4)
 
 
@@ -26,7 +26,7 @@ def test_one_joint_far_off_hardly_moves_the_others():
     shown = tf.Variable(joints)
     ones, none = np.ones((1, 21)), np.zeros((1, 21))
     with tf.GradientTape() as tape:
-        loss = joint_surface_cauchy(none, shown, ones, none, root_weight=1.0)
+        loss = joint_surface_cauchy(none, shown, ones, hidden=none, root_weight=1.0)
     slopes = tape.gradient(loss, shown).numpy()[0]
     assert np.abs(slopes[:20]).max() < 0.001
     assert 0 < slopes[20] < 0.06 / 21 / 8
@@ -37,7 +37,11 @@ def test_hidden_joints_cost_only_before_what_hides_them():
     joints = np.array([[0.0, 0.0, 0.6], [0.0, 0.0, -0.6]])
     hidden = np.array([[0.0, 0.0, 1.0]] * 2)
     each = [
-        float(joint_surface_cauchy(expected[k : k + 1], joints[k : k + 1], weight[:1], hidden[:1]))
+        float(
+            joint_surface_cauchy(
+                expected[k : k + 1], joints[k : k + 1], weight[:1], hidden=hidden[:1]
+            )
+        )
         for k in (0, 1)
     ]
     assert each[0] == 0.0
@@ -48,7 +52,7 @@ def test_hidden_joints_cost_only_before_what_hides_them():
 def test_a_shift_of_the_whole_hand_costs_nothing(rng):
     expected = rng.normal(size=(2, 21))
     ones, none = np.ones((2, 21)), np.zeros((2, 21))
-    assert float(joint_surface_cauchy(expected, expected + 0.7, ones, none)) < 1e-6
+    assert float(joint_surface_cauchy(expected, expected + 0.7, ones, hidden=none)) < 1e-6
 
 
 def test_convention_flesh():

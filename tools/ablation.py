@@ -88,7 +88,7 @@ def run_all(
 
     def run(name: str, seed: int, changes: list[str]) -> dict:
         run_dir = folder / f"seed{seed}" / name
-        return train(name, run_dir, [f"seed={seed}", *overrides, *changes], threads)
+        return train(name, run_dir, [f"seed={seed}", *overrides, *changes], threads=threads)
 
     def run_from_stage_2(name: str, seed: int) -> dict:
         weak[seed].result()
@@ -115,7 +115,7 @@ def run_all(
             raise
 
 
-def train(name: str, run_dir: Path, overrides: list[str], threads: int) -> dict:
+def train(name: str, run_dir: Path, overrides: list[str], *, threads: int) -> dict:
     """One run, its output in RUN_DIR.log; a finished one answers at once."""
     command = [
         sys.executable, "-m", "kerashand.cli.train", "--config", f"{name}.yaml",

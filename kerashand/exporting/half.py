@@ -54,7 +54,7 @@ def half_tflite(content: bytes) -> bytes:
                 kernel = graph.tensors[number]
                 held = schema.TensorT()
                 held.name, held.shape = kernel.name + b"_narrow", kernel.shape
-                _narrow(schema, model, kernel, held, narrowed)
+                _narrow(schema, model, kernel, held=held, narrowed=narrowed)
                 kernel.buffer = EMPTY_BUFFER  # no constant any more: it is computed
                 graph.tensors.append(held)
                 widening = schema.OperatorT()
@@ -89,7 +89,7 @@ def _kernels(schema, model, graph) -> set[int]:
     return found
 
 
-def _narrow(schema, model, kernel, held, narrowed: dict[int, int]) -> None:
+def _narrow(schema, model, kernel, *, held, narrowed: dict[int, int]) -> None:
     """Give a tensor the type and values of a kernel in 16 or 8 bits."""
     values = np.frombuffer(bytes(model.buffers[kernel.buffer].data), np.float32)
     values = values.reshape(kernel.shape)

@@ -74,7 +74,7 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
     area = inverse[0, 0] * inverse[1, 1] - inverse[0, 1] * inverse[1, 0]
     shrink = float(np.sqrt(abs(area))) + WHOLE
     if shrink >= 2.0:
-        picture, inverse = _averaged(picture, inverse, int(shrink), size_px)
+        picture, inverse = _averaged(picture, inverse, block=int(shrink), size_px=size_px)
     height, width = picture.shape[:2]
     axis = np.arange(size_px)
     u = inverse[0, 0] * axis[None, :] + inverse[0, 1] * axis[:, None] + inverse[0, 2]
@@ -92,7 +92,7 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
     return np.rint(upper * (1.0 - part_v) + lower * part_v).astype(np.uint8)
 
 
-def _averaged(picture: Picture, inverse: NDArray[np.float64], block: int, size_px: int):
+def _averaged(picture: Picture, inverse: NDArray[np.float64], *, block: int, size_px: int):
     """The part of a picture that a crop covers, averaged in blocks, and the map to it."""
     corners = np.array(
         [[0, 0, 1], [size_px - 1, 0, 1], [0, size_px - 1, 1], [size_px - 1] * 2 + [1]]

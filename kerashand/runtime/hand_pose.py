@@ -259,7 +259,7 @@ class HandPose:
         hand = self._hand(estimates, auto=auto)
         if auto and not self.has_heads:
             hand = dataclasses.replace(hand, p_right=detection.p_right)
-        return self.with_camera(hand, intrinsics, scale_mm, root_depth_mm)
+        return self.with_camera(hand, intrinsics, scale_mm=scale_mm, root_depth_mm=root_depth_mm)
 
     def follow(self, rgb: NDArray[np.uint8], last: Hand) -> Hand:
         """The hand of the frame before in the next one: one pass where its joints were.
@@ -276,7 +276,7 @@ class HandPose:
         )
 
     def with_camera(
-        self, hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
+        self, hand: Hand, intrinsics: ArrayLike | None, *, scale_mm: float | None,
         root_depth_mm: float | None = None,
     ) -> Hand:  # fmt: skip
         """A hand as this model gives it, with its depth along the camera's axis, and in mm.
@@ -293,11 +293,13 @@ class HandPose:
         observed = (hand.uv_px, hand.z_relative, np.asarray(intrinsics, np.float64))
         if root_depth_mm is None:
             depth = solve_root_depth(
-                *observed, scale, scale_bone=self.scale_bone, depth_along=self.depth_along
+                *observed, scale_mm=scale, scale_bone=self.scale_bone, depth_along=self.depth_along
             )
         else:
             depth = np.float64(root_depth_mm)
-        xyz = xyz_from_uv_z(*observed, depth, scale, depth_along=self.depth_along)
+        xyz = xyz_from_uv_z(
+            *observed, root_depth_mm=depth, scale_mm=scale, depth_along=self.depth_along
+        )
         hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
         if scale_mm is None:
             return hand

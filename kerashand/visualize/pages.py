@@ -36,11 +36,11 @@ DRAWN_LEVEL = 0.02
 
 def figure_skeletons(
     images: ArrayLike,
+    *,
     uv_pred_px: ArrayLike,
     xyz_pred_mm: ArrayLike,
     xyz_true_mm: ArrayLike,
     path: str | os.PathLike[str],
-    *,
     title: str = "",
     view_deg: tuple[float, float] = NEW_VIEW_DEG,
 ) -> None:
@@ -91,11 +91,11 @@ def figure_skeletons(
 
 def figure_depth_maps(
     images: ArrayLike,
+    *,
     measured: ArrayLike,
     weight: ArrayLike,
     generated: ArrayLike,
     path: str | os.PathLike[str],
-    *,
     window_mm: ArrayLike,
     title: str = "",
 ) -> None:

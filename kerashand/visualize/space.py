@@ -61,11 +61,19 @@ def draw_skeleton_3d(
 
     canvas = np.full((fine, fine, 3), PAPER, np.uint8)
     if grid:
-        _draw_floor(canvas, view, framed, centre, reach)
+        _draw_floor(canvas, view, framed, centre=centre, reach=reach)
     if truth is not None:
         colours = np.full((NUM_JOINTS, 3), TRUTH_COLOUR)
-        draw_ordered(canvas, view(truth), colours[1:], colours, width=fine / 64.0)
-    draw_ordered(canvas, view(hand), BONE_COLOURS, JOINT_COLOURS, width=fine / 80.0)
+        draw_ordered(
+            canvas, view(truth), bone_colours=colours[1:], joint_colours=colours, width=fine / 64.0
+        )
+    draw_ordered(
+        canvas,
+        view(hand),
+        bone_colours=BONE_COLOURS,
+        joint_colours=JOINT_COLOURS,
+        width=fine / 80.0,
+    )
     return cv2.resize(canvas, (size_px, size_px), interpolation=cv2.INTER_AREA)
 
 
@@ -80,7 +88,7 @@ def view_rotation(turn_deg: float, elevation_deg: float) -> np.ndarray:
     return about_x @ about_y
 
 
-def _draw_floor(canvas: Image, view, hand: np.ndarray, centre: np.ndarray, reach: float) -> None:
+def _draw_floor(canvas: Image, view, hand: np.ndarray, *, centre: np.ndarray, reach: float) -> None:
     """A grid of 50 mm squares under the hand."""
     floor = hand[:, 1].max() + 0.08 * reach
     ticks = np.arange(-3, 4) * 50.0
@@ -90,11 +98,11 @@ def _draw_floor(canvas: Image, view, hand: np.ndarray, centre: np.ndarray, reach
             [[ticks[0], 0.0, tick], [ticks[-1], 0.0, tick]],
         ):
             points = view(np.array(ends) + np.array([centre[0], floor, centre[2]]))
-            draw_line(canvas, points[0, :2], points[1, :2], GRID, 2.0)
+            draw_line(canvas, points[0, :2], points[1, :2], colour=GRID, width=2.0)
 
 
 def draw_ordered(
-    canvas: Image, points: np.ndarray, bone_colours, joint_colours, *, width: float
+    canvas: Image, points: np.ndarray, *, bone_colours, joint_colours, width: float
 ) -> None:
     """Bones and joints from far to near; `points` [K, 3] are pixels and depth of -1 .. 1."""
     import cv2
@@ -129,12 +137,12 @@ def fixed_points(points: ArrayLike) -> list[tuple[int, int]]:
     return [(u, v) for u, v in np.round(scaled).astype(int).tolist()]
 
 
-def draw_line(canvas: Image, start, end, colour, width: float) -> None:
+def draw_line(canvas: Image, start, end, *, colour, width: float) -> None:
     """Draw a line between two points in pixels; `width` is rounded to whole pixels."""
-    draw_lines(canvas, [start, end], colour, width)
+    draw_lines(canvas, [start, end], colour=colour, width=width)
 
 
-def draw_lines(canvas: Image, points: ArrayLike, colour, width: float) -> None:
+def draw_lines(canvas: Image, points: ArrayLike, *, colour, width: float) -> None:
     """Draw lines between the first two points, the next two and on, in one call of OpenCV."""
     import cv2
 
@@ -143,7 +151,7 @@ def draw_lines(canvas: Image, points: ArrayLike, colour, width: float) -> None:
     cv2.polylines(canvas, list(ends), False, colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def draw_disc(canvas: Image, centre, radius: float, colour) -> None:
+def draw_disc(canvas: Image, centre, radius: float, *, colour) -> None:
     """Draw a filled circle about a point in pixels."""
     import cv2
 

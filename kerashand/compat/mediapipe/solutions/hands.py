@@ -92,8 +92,10 @@ class Hands:
         min_detection_confidence: float = 0.5,
         min_tracking_confidence: float = 0.5,
     ):
-        _check_integer("max_num_hands", max_num_hands, range(1, sys.maxsize), "at least 1")
-        _check_integer("model_complexity", model_complexity, range(2), "0 or 1")
+        _check_integer(
+            "max_num_hands", max_num_hands, allowed=range(1, sys.maxsize), words="at least 1"
+        )
+        _check_integer("model_complexity", model_complexity, allowed=range(2), words="0 or 1")
         _check_share("min_detection_confidence", min_detection_confidence)
         _check_share("min_tracking_confidence", min_tracking_confidence)
         self._pose: ConfidentPose | None = ConfidentPose(
@@ -172,7 +174,7 @@ def _check_image(image: Any) -> None:
         raise TypeError(f"Input image must hold uint8 of 0 to 255. Received: {image.dtype}")
 
 
-def _check_integer(name: str, value: Any, allowed: range, words: str) -> None:
+def _check_integer(name: str, value: Any, *, allowed: range, words: str) -> None:
     if not isinstance(value, (int, np.integer)):
         raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
     if int(value) not in allowed:
