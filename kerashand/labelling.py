@@ -130,12 +130,13 @@ class Labeller:
             read: reads one.
             box: around the hand in the first frame.
         """
-        last, start = None, box if self.finder.read_box is not None else None
+        read_box = self.finder.read_box
+        last, start = None, box
         for frame in frames:
             if (seen := read(frame)) is not None:
                 rgb, depth = seen
-                if start is not None:
-                    last, start = self.finder.read_box(rgb, start, self.handedness or "auto"), None
+                if start is not None and read_box is not None:
+                    last, start = read_box(rgb, start, self.handedness or "auto"), None
                     self._add(frame, last, self._measured(last, depth)[0])
                 else:
                     last = self._next(frame, rgb, depth, last=last)

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from kerashand.errors import UserError
 from kerashand.stderr import WARNINGS_HELD
@@ -221,7 +222,7 @@ def _opened(name: str | Path, file: BinaryIO) -> Iterator[tuple[Head, Image.Imag
 def _head_of(picture: Image.Image, file: BinaryIO) -> Head:
     kind = "JPEG" if picture.format == "MPO" else picture.format  # a JPEG file with more pictures
     size = picture.size
-    if kind == "TIFF":
+    if isinstance(picture, TiffImageFile):
         tags = picture.tag_v2
         size, orientation = (tags[256], tags[257]), tags.get(ORIENTATION, 1)
     else:
@@ -232,7 +233,7 @@ def _head_of(picture: Image.Image, file: BinaryIO) -> Head:
             file.seek(place)
         orientation = _orientation(exif)
     orientation = orientation if orientation in TURNS else 1
-    return Head(kind, size, orientation, picture.has_transparency_data, picture.mode)
+    return Head(kind or "", size, orientation, picture.has_transparency_data, picture.mode)
 
 
 def _orientation(exif: bytes | None) -> int:
@@ -326,7 +327,7 @@ def _eight_bits(most: int) -> NDArray[np.uint8]:
 
 def _most_of(head: Head, picture: Image.Image) -> int:
     """The largest value of grey samples with more than 8 bits."""
-    if head.format != "TIFF":
+    if not isinstance(picture, TiffImageFile):
         return 65535
     return (1 << picture.tag_v2.get(258, (16,))[0]) - 1
 

@@ -93,7 +93,9 @@ class _Document:
 
     def _mesh(self, name: str, armature: Armature, places: Floats) -> int:
         """An octahedron for each bone, moved by the node in which the bone begins."""
-        corners, owners, triangles = [], [], []
+        corners: list[Floats] = []
+        owners: list[list[int]] = []
+        triangles: list[NDArray] = []
         for node, parent in enumerate(armature.parents):
             if parent < 0 or not np.linalg.norm(armature.offsets_m[node]) > 1e-6:
                 continue

@@ -26,6 +26,7 @@ class ConfigError(UserError):
         super().__init__("\n  ".join([f"{source}: {count}", *self.problems]))
 
 
+@dataclasses.dataclass(frozen=True)
 class Section(Mapping):
     """Base of the config dataclasses; a mapping, so that `build(**section)` passes its fields."""
 
@@ -48,6 +49,9 @@ class Section(Mapping):
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts and lists, as YAML or JSON would hold them."""
         return {name: _plain(value) for name, value in self.items()}
+
+
+SectionType = typing.TypeVar("SectionType", bound=Section)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,8 +108,8 @@ def setting(default: Any, **limits: Any) -> Any:
 
 
 def read_section(
-    defaults: Section, received: Any, path: str, *, problems: dict[str, str]
-) -> Section:
+    defaults: SectionType, received: Any, path: str, *, problems: dict[str, str]
+) -> SectionType:
     """Reads a plain mapping over the defaults.
 
     Args:

@@ -59,8 +59,8 @@ def half_tflite(content: bytes) -> bytes:
                 graph.tensors.append(held)
                 widening = schema.OperatorT()
                 widening.opcodeIndex = len(model.operatorCodes)
-                widening.inputs = np.int32([len(graph.tensors) - 1])
-                widening.outputs = np.int32([number])
+                widening.inputs = np.array([len(graph.tensors) - 1], np.int32)
+                widening.outputs = np.array([number], np.int32)
                 widening.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
                 widening.builtinOptions = schema.DequantizeOptionsT()
                 computed.append(widening)

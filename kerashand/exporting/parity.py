@@ -312,7 +312,9 @@ def _cut_points(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """Group (the first word of its layers' names) and the output of its last layer."""
     groups: dict[str, list[keras.Layer]] = {}
     for layer in model.layers:
-        groups.setdefault(re.match(r"[a-zA-Z]*\d*", layer.name)[0], []).append(layer)
+        found = re.match(r"[a-zA-Z]*\d*", layer.name)
+        assert found is not None  # it fits every name
+        groups.setdefault(found[0], []).append(layer)
     for name, layers in groups.items():
         if any(layer.weights for layer in layers):
             yield name, layers[-1].output

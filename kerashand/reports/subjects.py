@@ -13,6 +13,7 @@ from kerashand.config import Config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.kinds import KINDS
 from kerashand.data.pipeline import BatchGeometry, as_written, evaluation_batches
+from kerashand.data.shards import CachedSplit
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
 from kerashand.evaluation.predictions import (
@@ -75,7 +76,8 @@ def labelled_batches(
     """
     data = counted(data)
     opened = open_split(data, domain, split, samples=samples)
-    shards = prepared([opened], cache_dir=data.cache_dir, workers=data.workers).get(opened, ())
+    written = prepared([opened], cache_dir=data.cache_dir, workers=data.workers)
+    shards = written[opened] if isinstance(opened, CachedSplit) else ()
     labels = KINDS[data[domain].kind].labels
 
     def batches(half_width_scales: float, depth_map_px: int, *, images: bool) -> tf.data.Dataset:

@@ -92,7 +92,7 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
     return np.rint(upper * (1.0 - part_v) + lower * part_v).astype(np.uint8)
 
 
-def _averaged(picture: Picture, inverse: NDArray[np.float64], *, block: int, size_px: int):
+def _averaged(picture: Picture, inverse: NDArray[np.floating], *, block: int, size_px: int):
     """The part of a picture that a crop covers, averaged in blocks, and the map to it."""
     corners = np.array(
         [[0, 0, 1], [size_px - 1, 0, 1], [0, size_px - 1, 1], [size_px - 1] * 2 + [1]]

@@ -159,11 +159,11 @@ class HandPose:
         if root_depth_mm is not None and (box is None or intrinsics is None or scale_mm is None):
             raise ValueError("`root_depth_mm` is of one hand: it needs box, intrinsics, scale_mm.")
         check_handedness(handedness)
-        camera = {"intrinsics": intrinsics, "scale_mm": scale_mm}
+        camera: dict[str, Any] = {"intrinsics": intrinsics, "scale_mm": scale_mm}
         if box is not None:
             given = self._given(rgb, box, handedness)
             return [self.read(rgb, given, passes=passes, root_depth_mm=root_depth_mm, **camera)]
-        options = {"max_hands": max_hands, "tiles": tiles, "passes": passes}
+        options: dict[str, Any] = {"max_hands": max_hands, "tiles": tiles, "passes": passes}
         return self._found(rgb, handedness, **options, **camera)
 
     def _found(self, rgb, handedness: str, *, max_hands: int, tiles, passes, **camera):
@@ -329,8 +329,8 @@ class HandPose:
         affine = crop_from_image(
             centre, side_px, self.size_px, angle_rad=angle_rad, mirrored=mirrored
         )
-        output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        output = checked(output, task="hand_pose")
+        raw = self.backend.run(cut(rgb, affine, self.size_px)[None])
+        output = checked(raw, task="hand_pose")
         uv = apply_inverse_affine(output["uv_px"], affine)
         p_right, score = None, float(output["confidence"].mean())
         if self.has_heads:

@@ -93,7 +93,8 @@ class HandTracker:
             raise ValueError(
                 f"`seconds` must be a number of at least 0. Received: seconds={seconds!r}"
             )
-        recipe, followed = self.recipe, []
+        recipe = self.recipe
+        followed: list[_Track] = []
         for track in self._tracks:
             hand = self.pose.follow(rgb, track.hand)
             doubled = any(

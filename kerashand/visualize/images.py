@@ -119,4 +119,5 @@ def colour_difference(share: ArrayLike, weight: ArrayLike | None = None) -> Imag
 
 def colour_mask(mask: ArrayLike) -> Image:
     """Colour a mask [H, W] (positive = hand): uint8 RGB [H, W, 3]."""
-    return np.where(plane(mask)[:, :, None] > 0, np.uint8([[[240, 240, 235]]]), np.uint8(28))
+    hand, ground = np.array([[[240, 240, 235]]], np.uint8), np.uint8(28)
+    return np.where(plane(mask)[:, :, None] > 0, hand, ground)

@@ -74,7 +74,8 @@ def draw_skeleton_3d(
         joint_colours=JOINT_COLOURS,
         width=fine / 80.0,
     )
-    return cv2.resize(canvas, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(canvas, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def view_rotation(turn_deg: float, elevation_deg: float) -> np.ndarray:
@@ -155,6 +156,6 @@ def draw_disc(canvas: Image, centre, radius: float, *, colour) -> None:
     """Draw a filled circle about a point in pixels."""
     import cv2
 
-    radius = max(round(radius * 2**SUBPIXEL_BITS), 1)
+    reach = max(round(radius * 2**SUBPIXEL_BITS), 1)
     (place,), colour = fixed_points([centre]), [float(c) for c in colour]
-    cv2.circle(canvas, place, radius, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+    cv2.circle(canvas, place, reach, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
