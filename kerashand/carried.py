@@ -51,7 +51,7 @@ def carried_weights(model: keras.Model, tflite: bytes) -> bytes | None:
         if number is None:
             LOGGER.warning("%s is no constant of the file, which carries no weights.", key)
             return None
-        arrays[key] = np.int64(number)
+        arrays[key] = np.asarray(number, np.int64)
     with io.BytesIO() as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         return file.getvalue()

@@ -86,7 +86,7 @@ def match_boxes(
     order = np.argsort(-score, kind="stable")
     same_handedness, hand = np.zeros(len(found), bool), np.full(len(found), -1)
     free = np.ones(len(truth), bool)
-    for place, number in enumerate(order):
+    for place, number in enumerate(order.tolist()):
         overlaps = np.where(free, box_overlap(found[number], truth), 0.0)
         if len(truth) and overlaps.max() >= min_overlap:
             taken = int(overlaps.argmax())

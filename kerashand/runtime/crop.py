@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,7 +107,8 @@ def _averaged(picture: Picture, inverse: NDArray[np.floating], *, block: int, si
     pad = [(0, -part.shape[0] % block), (0, -part.shape[1] % block), (0, 0)]
     part = np.pad(part, pad, mode="edge")
     # Whole numbers, rows first, one after the other: as exact as floats, and many times as fast.
-    lines = part[::block].astype(np.uint16 if block <= MOST_OF_16_BITS else np.uint32)
+    kind: Any = np.uint16 if block <= MOST_OF_16_BITS else np.uint32
+    lines = part[::block].astype(kind)
     for step in range(1, block):
         lines += part[step::block]
     sums = lines[:, ::block].copy()

@@ -292,7 +292,7 @@ class HandPose:
         scale = np.float64(ANY_SCALE_MM if scale_mm is None else scale_mm)
         observed = (hand.uv_px, hand.z_relative, np.asarray(intrinsics, np.float64))
         if root_depth_mm is None:
-            depth = solve_root_depth(
+            depth: Any = solve_root_depth(
                 *observed, scale_mm=scale, scale_bone=self.scale_bone, depth_along=self.depth_along
             )
         else:
