@@ -46,9 +46,10 @@ def draw_skeleton_3d(
     truth = None if truth_mm is None else np.asarray(truth_mm, np.float64)
     framed = hand if truth is None else truth
     centre = (framed.min(axis=0) + framed.max(axis=0)) / 2.0
-    reach = np.linalg.norm(framed - centre, axis=1).max()
+    reach = float(np.linalg.norm(framed - centre, axis=1).max())
     # The frame follows the truth, wider where the prediction lies beside it, but not without end.
-    reach = max(reach, min(np.linalg.norm(hand - centre, axis=1).max(), 1.6 * reach), 1.0)
+    predicted = float(np.linalg.norm(hand - centre, axis=1).max())
+    reach = max(reach, min(predicted, 1.6 * reach), 1.0)
     rotation = view_rotation(*view_deg)
     fine = 2 * size_px  # halved at the end: smoother than OpenCV's anti-aliasing alone
     zoom = 0.44 * fine / reach
