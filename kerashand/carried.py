@@ -51,9 +51,9 @@ def carried_weights(model: keras.Model, tflite: bytes) -> bytes | None:
         if number is None:
             LOGGER.warning("%s is no constant of the file, which carries no weights.", key)
             return None
-        arrays[key] = np.int64(number)
+        arrays[key] = np.asarray(number, np.int64)
     with io.BytesIO() as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         return file.getvalue()
 
 
@@ -92,9 +92,9 @@ def _values(path: Path, network: bytes, model: keras.Model) -> list[tuple[keras.
     for key, layer, variable, norm in _variables(model):
         if key not in arrays:
             raise UserError(f"{path} carries no {key}: it is of another architecture.")
-        value = arrays[key]
+        value: NDArray | None = arrays[key]
         if len(variable.shape) > 1:
-            value = constants.get(int(value)) if value.shape == () else None
+            value = constants.get(int(arrays[key])) if arrays[key].shape == () else None
             value = None if value is None else _unfolded(value, layer, _held(norm, arrays))
         if value is None or value.shape != tuple(variable.shape):
             raise UserError(f"{path} carries a {key} that does not fit: other shapes.")
@@ -152,7 +152,8 @@ def _held(norm, arrays: Mapping[str, NDArray]) -> NDArray | None:
     channels = tuple(norm[1].gamma.shape)
     if any(name not in arrays or arrays[name].shape != channels for name in names):
         return None
-    factor = _factor(*(arrays[name] for name in names), norm[1].epsilon)
+    gamma, variance = (arrays[name] for name in names)
+    factor = _factor(gamma, variance, norm[1].epsilon)
     # A channel of factor 0 is the same whatever its kernel is.
     return np.where(np.abs(factor) < LEAST_FACTOR, 1.0, factor).astype(np.float32)
 
@@ -205,5 +206,5 @@ def _nearest(kernel: NDArray, held: Mapping[int, NDArray]) -> int | None:
             for number, array in held.items()
             if array.shape == kernel.shape and np.isfinite(array).all()
         }
-    best = min(apart, key=apart.get, default=None)
+    best = min(apart, key=lambda number: apart[number], default=None)
     return best if best is not None and apart[best] <= LARGEST_STEP * np.abs(kernel).max() else None

@@ -130,15 +130,16 @@ class Labeller:
             read: reads one.
             box: around the hand in the first frame.
         """
-        last, start = None, box if self.finder.read_box is not None else None
+        read_box = self.finder.read_box
+        last, start = None, box
         for frame in frames:
             if (seen := read(frame)) is not None:
                 rgb, depth = seen
-                if start is not None:
-                    last, start = self.finder.read_box(rgb, start, self.handedness or "auto"), None
+                if start is not None and read_box is not None:
+                    last, start = read_box(rgb, start, self.handedness or "auto"), None
                     self._add(frame, last, self._measured(last, depth)[0])
                 else:
-                    last = self._next(frame, rgb, depth, last)
+                    last = self._next(frame, rgb, depth, last=last)
             yield frame
         if self.handedness is None:
             self.handedness = HANDEDNESSES[int(self.right_logit >= 0.0)]
@@ -148,7 +149,7 @@ class Labeller:
         last = None
         for frame in reversed(frames):
             if last is not None and (seen := read(frame)) is not None:
-                last = self._followed(frame, *seen, last)
+                last = self._followed(frame, *seen, last=last)
             sure = self.sure.get(frame)
             if sure is not None and sure.handedness == self.handedness:
                 last = sure
@@ -179,9 +180,9 @@ class Labeller:
 
     # --------------------------------------------------------------------------- one frame
 
-    def _next(self, frame: str, rgb, depth, last: Hand | None) -> Hand | None:
+    def _next(self, frame: str, rgb, depth, *, last: Hand | None) -> Hand | None:
         """The hand in the next frame: found, or else followed."""
-        followed = None if last is None else self._followed(frame, rgb, depth, last)
+        followed = None if last is None else self._followed(frame, rgb, depth, last=last)
         for hand in sorted(self.finder.find(rgb), key=lambda hand: -hand.score):
             if hand.score < self.least_score:
                 self.reasons.setdefault(frame, "no hand is sure enough")
@@ -201,7 +202,7 @@ class Labeller:
             return hand
         return followed
 
-    def _followed(self, frame: str, rgb, depth, last: Hand) -> Hand | None:
+    def _followed(self, frame: str, rgb, depth, *, last: Hand) -> Hand | None:
         """The hand where it was a frame before; None where it is lost, or nothing can follow."""
         if self.finder.follow is None or self.handedness not in (None, last.handedness):
             return None
@@ -229,18 +230,18 @@ class Labeller:
             return None, None
         camera = self.camera
         by_size = solve_root_depth(
-            hand.uv_px, hand.z_relative, camera.intrinsics, camera.scale_mm,
+            hand.uv_px, hand.z_relative, camera.intrinsics, scale_mm=camera.scale_mm,
             scale_bone=camera.scale_bone, depth_along=camera.depth_along,
         )  # fmt: skip
         xyz = xyz_from_uv_z(
             hand.uv_px,
             hand.z_relative,
             camera.intrinsics,
-            by_size,
-            np.float64(camera.scale_mm),
+            root_depth_mm=by_size,
+            scale_mm=np.float64(camera.scale_mm),
             depth_along=camera.depth_along,
         )
-        z_mm = fitted_depth(depth, hand.uv_px, xyz[:, 2], camera.palm_mm)
+        z_mm = fitted_depth(depth, hand.uv_px, xyz[:, 2], palm_mm=camera.palm_mm)
         if z_mm is None:
             return None, "no depth was measured at the hand"
         ratio = float(by_size) / max(z_mm[ROOT], 1.0)

@@ -70,8 +70,9 @@ def memory_mb() -> float | None:
         return info["peak"] / 1e6
     try:  # first, since what getrusage says begins with the parent's
         status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024 / 1e6
-    except (OSError, TypeError):
+        if found := re.search(r"VmHWM:\s*(\d+) kB", status):
+            return int(found[1]) * 1024 / 1e6
+    except OSError:
         pass
     try:
         import resource

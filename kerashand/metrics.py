@@ -75,7 +75,7 @@ class Protocol:
         return f"{self.conditions} Scale bone: {scale_bone}."
 
 
-def _linspace(start: float, stop: float, points: int, first: int = 0) -> tuple[float, ...]:
+def _linspace(start: float, stop: float, points: int, *, first: int = 0) -> tuple[float, ...]:
     return tuple(np.linspace(start, stop, points)[first:].tolist())
 
 
@@ -347,9 +347,9 @@ def evaluate_pose(
     depth_errors_mm = np.abs(prediction - target)[..., 2]
     mask = _labelled(errors_mm, weight)
     if not protocol.includes_root:
-        errors_mm, depth_errors_mm, mask = (
-            np.delete(array, protocol.root, axis=1) for array in (errors_mm, depth_errors_mm, mask)
-        )
+        errors_mm = np.delete(errors_mm, protocol.root, axis=1)
+        depth_errors_mm = np.delete(depth_errors_mm, protocol.root, axis=1)
+        mask = np.delete(mask, protocol.root, axis=1)
     per_joint = protocol.per_joint_mean
     pck = pck_curve(errors_mm, protocol.thresholds_mm, per_joint=per_joint, weight=mask)
     return {

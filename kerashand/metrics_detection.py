@@ -65,9 +65,9 @@ def match_boxes(
     boxes: ArrayLike,
     scores: ArrayLike,
     handedness: Sequence[str],
+    *,
     true_boxes: ArrayLike,
     true_handedness: Sequence[str],
-    *,
     min_overlap: float = MIN_OVERLAP,
 ) -> Matches:
     """Give each found box of a picture, the surest first, the hand it overlaps most.
@@ -86,7 +86,7 @@ def match_boxes(
     order = np.argsort(-score, kind="stable")
     same_handedness, hand = np.zeros(len(found), bool), np.full(len(found), -1)
     free = np.ones(len(truth), bool)
-    for place, number in enumerate(order):
+    for place, number in enumerate(order.tolist()):
         overlaps = np.where(free, box_overlap(found[number], truth), 0.0)
         if len(truth) and overlaps.max() >= min_overlap:
             taken = int(overlaps.argmax())
@@ -121,8 +121,8 @@ def match_hands(found: Sequence[Any], boxes: ArrayLike, is_right: Sequence[bool]
         [hand.box for hand in found],
         [hand.score for hand in found],
         [hand.handedness for hand in found],
-        boxes,
-        ["right" if right else "left" for right in is_right],
+        true_boxes=boxes,
+        true_handedness=["right" if right else "left" for right in is_right],
     )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,7 +46,8 @@ class _Array(np.ndarray):
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
         array = _from_bytes(data, dtype, shape, "F" if fortran else "C")
-        super().__setstate__((1, array.shape, array.dtype, bool(fortran), array.tobytes("A")))
+        state = (1, array.shape, array.dtype, bool(fortran), array.tobytes("A"))
+        super().__setstate__(state)
 
 
 def _checked(dtype: np.dtype) -> np.dtype:
@@ -54,7 +56,7 @@ def _checked(dtype: np.dtype) -> np.dtype:
     return dtype
 
 
-def _from_bytes(data: Any, dtype: Any, shape: Any, order: str = "C") -> np.ndarray:
+def _from_bytes(data: Any, dtype: Any, shape: Any, order: Literal["C", "F"] = "C") -> np.ndarray:
     if isinstance(data, str):  # bytes of Python 2
         data = data.encode("latin1")
     if not isinstance(dtype, _Dtype) or not dtype.dtype.itemsize:
@@ -116,9 +118,9 @@ _INSTRUCTIONS = (
 class _Whole(io.BytesIO):
     """Bytes that say so when they end too early."""
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
-        if len(data) < size:
+        if size is not None and len(data) < size:
             raise pickle.UnpicklingError("pickle data was truncated")
         return data
 
@@ -132,6 +134,15 @@ class _Restricted(pickle._Unpickler):
     dispatch = _Instructions(
         {code[0]: pickle._Unpickler.dispatch[code[0]] for code in _INSTRUCTIONS}
     )
+
+    # What type stubs do not tell of it.
+    stack: list[Any]
+    append: Callable[[Any], None]
+    read: Callable[[int], bytes]
+    load_build: Callable[[], None]
+    load_dict: Callable[[], None]
+    load_setitem: Callable[[], None]
+    load_setitems: Callable[[], None]
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:

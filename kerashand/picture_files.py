@@ -18,6 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from kerashand.errors import UserError
 from kerashand.stderr import WARNINGS_HELD
@@ -109,7 +110,7 @@ def read(path: str | Path) -> NDArray[np.uint8]:
 def decoded(name: str | Path, content: bytes) -> NDArray[np.uint8]:
     """The same of the content of a file; `name` is for messages."""
     with _opened(name, io.BytesIO(content)) as (head, picture), _undamaged(name, head):
-        rows, orientation = _rows_of(name, content, head, picture)
+        rows, orientation = _rows_of(name, content, head, picture=picture)
         height, width = head.stored_px[::-1]
         if orientation == 1 != head.orientation:
             height, width = head.size_px[::-1]  # turned by Pillow
@@ -221,7 +222,7 @@ def _opened(name: str | Path, file: BinaryIO) -> Iterator[tuple[Head, Image.Imag
 def _head_of(picture: Image.Image, file: BinaryIO) -> Head:
     kind = "JPEG" if picture.format == "MPO" else picture.format  # a JPEG file with more pictures
     size = picture.size
-    if kind == "TIFF":
+    if isinstance(picture, TiffImageFile):
         tags = picture.tag_v2
         size, orientation = (tags[256], tags[257]), tags.get(ORIENTATION, 1)
     else:
@@ -232,7 +233,7 @@ def _head_of(picture: Image.Image, file: BinaryIO) -> Head:
             file.seek(place)
         orientation = _orientation(exif)
     orientation = orientation if orientation in TURNS else 1
-    return Head(kind, size, orientation, picture.has_transparency_data, picture.mode)
+    return Head(kind or "", size, orientation, picture.has_transparency_data, picture.mode)
 
 
 def _orientation(exif: bytes | None) -> int:
@@ -276,11 +277,11 @@ def _jpeg_ends(file: BinaryIO) -> bool:
 
 
 def _rows_of(
-    name: str | Path, content: bytes, head: Head, picture: Image.Image
+    name: str | Path, content: bytes, head: Head, *, picture: Image.Image
 ) -> tuple[Rows, int]:
     """What gives RGB rows, and the orientation that is still to be applied to them."""
     if match := PNM_HEAD.match(content):  # Pillow takes seconds for unusual largest values
-        return _pnm_rows(name, content, head, match), 1
+        return _pnm_rows(name, content, head, match=match), 1
     picture.load()
     # Pillow turns TIFF files itself.
     orientation = 1 if head.format == "TIFF" else head.orientation
@@ -326,12 +327,12 @@ def _eight_bits(most: int) -> NDArray[np.uint8]:
 
 def _most_of(head: Head, picture: Image.Image) -> int:
     """The largest value of grey samples with more than 8 bits."""
-    if head.format != "TIFF":
+    if not isinstance(picture, TiffImageFile):
         return 65535
     return (1 << picture.tag_v2.get(258, (16,))[0]) - 1
 
 
-def _pnm_rows(name: str | Path, content: bytes, head: Head, match: re.Match[bytes]) -> Rows:
+def _pnm_rows(name: str | Path, content: bytes, head: Head, *, match: re.Match[bytes]) -> Rows:
     """Rows of a binary PGM or PPM file."""
     channels = 3 if match[1] == b"6" else 1
     width, height, most = (int(match[group]) for group in (2, 3, 4))

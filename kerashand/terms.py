@@ -175,7 +175,7 @@ def _surface(seen: Any, weight: Any) -> Any:
         half_width_scales=seen.settings.half_width_scales,
         image_size_px=seen.parts.image_size_px,
     )  # fmt: skip
-    return joint_surface_cauchy(expected, z_relative / palm, weight, hidden, sure=sure)
+    return joint_surface_cauchy(expected, z_relative / palm, weight, hidden=hidden, sure=sure)
 
 
 def _handedness(seen: Any, weight: Any) -> Any:

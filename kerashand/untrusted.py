@@ -92,6 +92,7 @@ def _archive(file: BinaryIO) -> zipfile.ZipFile:
 
 def _check_size(archive: zipfile.ZipFile, unpacked: int) -> None:
     """Refuse bombs by what the archive says: no member gives more than that."""
+    assert archive.fp is not None  # it is open
     most = max(UNPACKED_BYTES, UNPACKED_TIMES * archive.fp.seek(0, os.SEEK_END))
     if unpacked > most:
         raise ValueError(f"it unpacks to {unpacked:,} bytes, {most:,} are the most allowed")

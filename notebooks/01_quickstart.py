@@ -66,7 +66,10 @@ from kerashand.runtime import HandPose
 from kerashand.synthetic.scene import render_sample
 
 picture = np.concatenate(
-    [render_sample("varied", "test", 0, number, size_px=256).image for number in (1017, 1011)],
+    [
+        render_sample("varied", "test", seed=0, index=number, size_px=256).image
+        for number in (1017, 1011)
+    ],
     axis=1,
 )
 

@@ -94,7 +94,9 @@ def show(picture, width=12):
 
 
 for domain in ("source", "target"):
-    samples = [render_sample(domain, "train", 0, number, size_px=128) for number in range(4)]
+    samples = [
+        render_sample(domain, "train", seed=0, index=number, size_px=128) for number in range(4)
+    ]
     show(visualize.sample_sheet(samples, scale=2, samples_per_row=2))
 
 # %% [markdown]
@@ -132,7 +134,9 @@ save_parts_npz("runs/stage1.npz", trained)  # without the regularizer, which is 
 # After each epoch the regularizer makes the depth maps of four hands of the test split from their true joints.
 
 # %%
-seen = [render_sample("source", "test", 0, number, size_px=96) for number in (1, 4, 6, 9)]
+seen = [
+    render_sample("source", "test", seed=0, index=number, size_px=96) for number in (1, 4, 6, 9)
+]
 palm = np.array([np.linalg.norm(s.xyz_mm[9] - s.xyz_mm[10]) for s in seen])  # middle MCP - PIP
 true_uv = np.stack([s.uv_px for s in seen]).astype("float32")
 true_z = np.stack([(s.xyz_mm[:, 2] - s.xyz_mm[0, 2]) / p for s, p in zip(seen, palm, strict=True)])
@@ -230,7 +234,7 @@ for name in ("skeletons", "depth_maps"):
 # %%
 load_parts_npz("runs/with_depth/weights_finetune.npz", parts.models)
 model = parts.build_inference_model()
-sample = render_sample("target", "test", 0, 3, size_px=96)
+sample = render_sample("target", "test", seed=0, index=3, size_px=96)
 pose = model(sample.image[None].astype("float32"))
 show(visualize.plot_skeleton(sample.image, np.asarray(pose["uv_px"][0]), scale=4), width=4)
 depth = np.asarray(pose["z_relative"][0])

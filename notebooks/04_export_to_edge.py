@@ -146,7 +146,7 @@ from kerashand import visualize
 from kerashand.runtime import HandPose
 from kerashand.synthetic.scene import render_sample
 
-picture = render_sample("varied", "test", 0, 1017, size_px=256).image
+picture = render_sample("varied", "test", seed=0, index=1017, size_px=256).image
 figure, places = plt.subplots(1, 3, figsize=(10, 3.6))
 for place, name in zip(places, ("tflite fp16", "tflite int8", "onnx fp16"), strict=True):
     pose = HandPose.load(FILES[name])

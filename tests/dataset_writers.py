@@ -49,7 +49,9 @@ class View:
         """RGB [H, W, 3] uint8, depth [H, W] mm, mask [H, W] bool."""
         width, height = size_px
         side = max(width, height)
-        fragments = rasterise(self.vertices, self.faces, np.asarray(intrinsics, np.float64), side)
+        fragments = rasterise(
+            self.vertices, self.faces, np.asarray(intrinsics, np.float64), size_px=side
+        )
         normals = unit(fragments.interpolate(vertex_normals(self.vertices, self.faces), self.faces))
         shade = np.clip(-normals[:, 2:], 0.15, 1.0) * [[220.0, 170.0, 140.0]]
         rgb = fragments.image(shade.astype(np.float32), 40.0)[:height, :width]
@@ -67,8 +69,8 @@ def render_view(rng, *, handedness="right", distance_mm=450.0) -> View:
     """A hand with its palm or back to the camera, fingers up."""
     mesh = load_hand("makehuman")
     rest, rest_joints = sample_shape(mesh, rng, length_mm=(170.0, 190.0))
-    joints, bones = sample_pose(mesh, rest_joints, PoseRange(wide=False, noise_deg=5.0), rng)
-    vertices = skin(mesh, rest, rest_joints, joints, bones)
+    joints, bones = sample_pose(mesh, rest_joints, PoseRange(wide=False, noise_deg=5.0), rng=rng)
+    vertices = skin(mesh, rest, rest_joints, posed_joints_mm=joints, rotations=bones)
     angle = rng.uniform(-0.5, 0.5, 3)
     turn = cv2.Rodrigues(angle)[0] @ np.diag([1.0, -1.0, -1.0])
     if rng.random() < 0.5:

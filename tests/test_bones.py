@@ -20,7 +20,10 @@ def true_lengths(xyz):
 @pytest.fixture(scope="module")
 def hands_mm():
     return np.stack(
-        [render_sample("varied", "test", 0, index, size_px=32).xyz_mm for index in range(12)]
+        [
+            render_sample("varied", "test", seed=0, index=index, size_px=32).xyz_mm
+            for index in range(12)
+        ]
     )
 
 

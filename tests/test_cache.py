@@ -51,7 +51,7 @@ def test_records_hold_the_samples(sample_cache):
 
     for domain, files in sample_cache.files.items():
         stored = parse(records(files[1])[3], size_px=sample_cache.size_px)
-        drawn = render_sample(domain, "train", 0, 16 + 3, size_px=sample_cache.size_px)
+        drawn = render_sample(domain, "train", seed=0, index=16 + 3, size_px=sample_cache.size_px)
         for name in ("depth_mm", "uv_px", "xyz_mm", "intrinsics"):
             np.testing.assert_array_equal(stored[name], getattr(drawn, name), err_msg=name)
         # JPEG: near, not equal.
@@ -72,7 +72,7 @@ def test_a_second_call_writes_nothing(sample_cache, small_shards, monkeypatch):
 
 def test_only_missing_shards_are_written(copied, sample_cache, monkeypatch):
     split = sample_cache.splits["target"]
-    missing = shards.shard_path(copied, split, 16, 16)
+    missing = shards.shard_path(copied, split, first=16, count=16)
     before = missing.read_bytes()
     missing.unlink()
     written = []
@@ -103,7 +103,7 @@ write_shard(Path(sys.argv[1]), rows())
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_killed_writer_leaves_nothing_under_the_final_name(copied, sample_cache):
     split = sample_cache.splits["source"]
-    path = shards.shard_path(copied, split, 32, 8)
+    path = shards.shard_path(copied, split, first=32, count=8)
     whole = path.read_bytes()
     path.unlink()
     done = subprocess.run(

@@ -71,7 +71,7 @@ def photograph():
 @pytest.fixture(scope="module")
 def rendered():
     return {
-        index: render_sample("varied", "test", 0, index, size_px=256)
+        index: render_sample("varied", "test", seed=0, index=index, size_px=256)
         for index in (OPEN_HAND, FIST, TWO_FINGERS)
     }
 

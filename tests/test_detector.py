@@ -187,12 +187,14 @@ def test_precision_and_recall_by_hand():
         [[0, 0, 10, 9], [0, 1, 10, 10], [40, 40, 50, 50]],
         [0.9, 0.8, 0.3],
         ["left", "right", "left"],
-        truth,
-        ["right", "left"],
+        true_boxes=truth,
+        true_handedness=["right", "left"],
     )
     np.testing.assert_array_equal(first.is_hand, [True, False, False])  # each hand once
     np.testing.assert_array_equal(first.same_handedness, [False, False, False])
-    second = match_boxes([[1, 1, 10, 10]], [0.6], ["right"], [[0, 0, 10, 10]], ["right"])
+    second = match_boxes(
+        [[1, 1, 10, 10]], [0.6], ["right"], true_boxes=[[0, 0, 10, 10]], true_handedness=["right"]
+    )
     result = evaluate_detector([first, second], [0.5, 0.85])
     np.testing.assert_allclose(result.precision, [2 / 3, 1.0])
     np.testing.assert_allclose(result.recall, [2 / 3, 1 / 3])
@@ -200,7 +202,7 @@ def test_precision_and_recall_by_hand():
     # In order of score: hit, miss, hit, miss; two of three hands at precisions 1 and 2/3.
     assert result.average_precision == pytest.approx((1 + 2 / 3) / 3)
     with pytest.raises(ValueError, match="must hold a hand"):
-        evaluate_detector([match_boxes([], [], [], [], [])])
+        evaluate_detector([match_boxes([], [], [], true_boxes=[], true_handedness=[])])
 
 
 # ------------------------------------------------------------------------------------ model

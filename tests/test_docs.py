@@ -96,6 +96,48 @@ def test_the_layers_of_contributing_are_the_contract():
     assert [re.findall(r"`(\w+)`", row) for row in rows] == layers()
 
 
+POSITIONAL = 3
+MEDIAPIPE = "kerashand/compat/mediapipe/solutions/"
+FIXED = {
+    MEDIAPIPE + "drawing_utils.py draw_landmarks": "MediaPipe's signature",
+    MEDIAPIPE + "drawing_utils.py plot_landmarks": "MediaPipe's signature",
+    MEDIAPIPE + "drawing_utils.py _normalized_to_pixel_coordinates": "MediaPipe's signature",
+    MEDIAPIPE + "hands.py Hands.__init__": "MediaPipe's signature",
+    "kerashand/exporting/served.py _serve_pose.xyz": "TensorFlow calls it with the file's inputs",
+    "kerashand/pickles.py _from_bytes": "pickle calls it, as it calls NumPy's",
+    "tools/docs_site.py on_page_markdown": "MkDocs's hook",
+}
+"""Functions with more than `POSITIONAL` positional parameters, and who fixed their signature."""
+
+
+def functions_in(path):
+    """Name with what it stands in, and number of positional parameters without `self` or `cls`."""
+    found, waiting = {}, [("", ast.parse(path.read_text(encoding="utf-8")))]
+    while waiting:
+        inside, node = waiting.pop()
+        for child in ast.iter_child_nodes(node):
+            name = inside
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                name = f"{inside}.{child.name}".lstrip(".")
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                names = [entry.arg for entry in child.args.posonlyargs + child.args.args]
+                found[name] = len(names) - (names[:1] in (["self"], ["cls"]))
+            waiting.append((name, child))
+    return found
+
+
+def test_more_than_three_parameters_are_keyword_only():
+    """Rule 6 of the style in docs/contributing.md."""
+    found = {
+        f"{path.relative_to(ROOT)} {name}"
+        for folder in ("kerashand", "tools", "export", "notebooks")
+        for path in ROOT.glob(f"{folder}/**/*.py")
+        for name, count in functions_in(path).items()
+        if count > POSITIONAL and "node_modules" not in path.parts
+    }
+    assert found == set(FIXED)
+
+
 def test_protocols_prints_its_table():
     text = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -63,7 +63,7 @@ def edge_python(tmp_path_factory):
 
 @pytest.mark.slow
 def test_hands_without_tensorflow_in_a_second(edge_python, tmp_path):
-    sample = render_sample("varied", "test", 0, 3, size_px=256)
+    sample = render_sample("varied", "test", seed=0, index=3, size_px=256)
     np.save(tmp_path / "picture.npy", sample.image)
     (tmp_path / "program.py").write_text(PROGRAM)
 

@@ -38,13 +38,13 @@ class Oracle(HandPose):
 
 def rendered_truth(count):
     for index in range(count):
-        sample = render_sample("varied", "test", 0, index, size_px=256)
+        sample = render_sample("varied", "test", seed=0, index=index, size_px=256)
         scale = scale_from_joints(sample.xyz_mm, Oracle.scale_bone)
         yield sample.uv_px, relative_depth(sample.xyz_mm, scale)
 
 
 def test_rendered_hands_of_a_model_that_knows_them(script):
-    row = script.rendered(Oracle(rendered_truth(4)), 4, None, 1)
+    row = script.rendered(Oracle(rendered_truth(4)), 4, backgrounds=None, passes=1)
     assert row["hands"] == 4
     assert row["auc"] == pytest.approx(1.0)
     for name in ("mean_px", "mean_mm", "depth_mm"):
@@ -66,7 +66,7 @@ def test_prepared_hands_are_repeated_in_training_alone(load_script):
 
 def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_script, tmp_path):
     script = load_script("tools/recipe/prepare_photographs.py")
-    sample = render_sample("target", "test", 0, 4, size_px=100)
+    sample = render_sample("target", "test", seed=0, index=4, size_px=100)
     hand = sample.mask > 0
     wall = np.where(hand[..., None], sample.image, (225, 225, 232)).astype(np.uint8)
     cover = script.cut_out(wall, sample.uv_px)
@@ -102,7 +102,9 @@ def test_loose_boxes_are_about_the_same_middle(script):
 
 
 def test_photographs_by_group(script, tmp_path):
-    samples = [render_sample("target", "test", 0, index, size_px=128) for index in range(3)]
+    samples = [
+        render_sample("target", "test", seed=0, index=index, size_px=128) for index in range(3)
+    ]
     for number, sample in enumerate(samples):
         cv2.imwrite(str(tmp_path / f"{number}.png"), sample.image[:, :, ::-1])
     uv = np.stack([sample.uv_px for sample in samples])
@@ -116,7 +118,7 @@ def test_photographs_by_group(script, tmp_path):
         split=np.array(["test", "test", "train"]),
     )
     model = Oracle(((points, np.zeros(21)) for points in uv), off_px=2.0)
-    table = script.photographs(model, tmp_path, "test", 1)
+    table = script.photographs(model, tmp_path, "test", passes=1)
     assert model.handedness == ["right", "left"]
     assert table["all"]["hands"] == table["a"]["hands"] == 2
     assert table["handedness: left"]["hands"] == 1
@@ -198,7 +200,7 @@ def mixed(tmp_path):
 
 def test_squares_without_a_hand_tell_what_is_taken_for_one(script, mixed):
     """They have no error, and the hands' numbers are those of hands."""
-    table = script.photographs(Chooser(WHERE), mixed, "val", 1)
+    table = script.photographs(Chooser(WHERE), mixed, "val", passes=1)
     assert table["all"]["hands"] == 2
     assert table["all"]["mean_px"] == 0.0
     assert table["all"]["hands_seen"] == 1.0
@@ -281,7 +283,9 @@ def seen_half_as_deep(xyz_mm):
 
 def test_photographs_in_3d(script, tmp_path):
     """Rendered hands written as if two cameras had given them; the split is kept."""
-    samples = [render_sample("varied", "test", 0, index, size_px=128) for index in range(3)]
+    samples = [
+        render_sample("varied", "test", seed=0, index=index, size_px=128) for index in range(3)
+    ]
     for number, sample in enumerate(samples):
         cv2.imwrite(str(tmp_path / f"{number}.png"), sample.image[:, :, ::-1])
     np.savez(
@@ -305,7 +309,7 @@ def test_photographs_in_3d(script, tmp_path):
     assert len(script.points_in_3d(tmp_path, "val")["name"]) == 0
     truths = list(rendered_truth(3))
     halves = [(128 / 256 * (uv + 0.5) - 0.5, z) for uv, z in truths]
-    row = script.stereo(Oracle([halves[0], halves[2]], off_px=1.0), tmp_path, points, 1)
+    row = script.stereo(Oracle([halves[0], halves[2]], off_px=1.0), tmp_path, points, passes=1)
     assert row["hands"] == 2
     boxes = np.array([np.ptp(samples[k].uv_px, axis=0).max() for k in (0, 2)])
     assert row["mean_px"] == pytest.approx(np.mean(256 / (1.3 * boxes)), rel=0.02)

@@ -361,7 +361,7 @@ def test_samples_are_numbered_by_hands_alone(rng):
 def test_a_view_is_told_from_the_labels():
     seen = set()
     for index in range(20):
-        sample = render_sample("target", "test", 0, index, size_px=64)
+        sample = render_sample("target", "test", seed=0, index=index, size_px=64)
         wrist, index_mcp, little = sample.xyz_mm[[0, 5, 17]]
         palm = np.dot(np.cross(little - wrist, index_mcp - wrist), wrist) > 0
         groups = groups_of(sample.image, sample.uv_px, True)
@@ -396,9 +396,16 @@ def test_the_worst_group_is_named_and_small_ones_are_not():
 def test_detection_of_pictures_and_of_some_hands():
     truth = [[0, 0, 10, 10], [20, 20, 30, 30]]
     two = match_boxes(
-        [[0, 0, 10, 10], [40, 40, 50, 50]], [0.9, 0.4], ["right", "left"], truth, ["right", "left"]
+        [[0, 0, 10, 10], [40, 40, 50, 50]],
+        [0.9, 0.4],
+        ["right", "left"],
+        true_boxes=truth,
+        true_handedness=["right", "left"],
     )
-    none = [match_boxes([[0, 0, 5, 5]], [0.3], ["left"], [], []), match_boxes([], [], [], [], [])]
+    none = [
+        match_boxes([[0, 0, 5, 5]], [0.3], ["left"], true_boxes=[], true_handedness=[]),
+        match_boxes([], [], [], true_boxes=[], true_handedness=[]),
+    ]
     numbers = detection_summary([two, *none])
     assert numbers == {
         "pictures": 3, "hands": 2, "precision": pytest.approx(1 / 3), "recall": 0.5,

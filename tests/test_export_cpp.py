@@ -138,7 +138,7 @@ def assert_same(told, hand):
 @pytest.mark.parametrize(("index", "size_px"), [(0, 192), (1, 320), (2, 640), (3, 256), (4, 900)])
 def test_joints_of_rendered_hands(program, pose, tmp_path, index, size_px):
     """Right hands and left ones; small, large, and so large that pixels are averaged."""
-    sample = render_sample("varied", "test", 0, index, size_px=size_px)
+    sample = render_sample("varied", "test", seed=0, index=index, size_px=size_px)
     rgb, uv, handedness = sample.image, sample.uv_px, "right"
     if index % 2:
         rgb, uv, handedness = rgb[:, ::-1], uv * [-1, 1] + [size_px - 1, 0], "left"

@@ -321,7 +321,7 @@ def run_tensorrt(load_script, monkeypatch, tmp_path):
 
 def test_an_engine_gives_the_hands_of_the_runtime(run_tensorrt, tmp_path, capsys):
     """Buffers, addresses and outputs; TensorRT and the GPU are stand-ins."""
-    sample = render_sample("varied", "test", 5, 0, size_px=192)
+    sample = render_sample("varied", "test", seed=5, index=0, size_px=192)
     backend = run_tensorrt.TensorRTBackend(tmp_path / "engine", tmp_path / "hand.json")
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
     (hand,) = HandPose(backend, None).predict(sample.image, box=box, handedness="left")
@@ -338,7 +338,7 @@ def test_an_engine_gives_the_hands_of_the_runtime(run_tensorrt, tmp_path, capsys
 
 def test_an_engine_with_heads(run_tensorrt, tmp_path):
     """Its scalars say the handedness and the score."""
-    sample = render_sample("varied", "test", 5, 0, size_px=192)
+    sample = render_sample("varied", "test", seed=5, index=0, size_px=192)
     backend = run_tensorrt.TensorRTBackend(tmp_path / "heads", tmp_path / "hand.json")
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
     (hand,) = HandPose(backend, None).predict(sample.image, box=box)

@@ -46,7 +46,7 @@ def pose():
 def picture(pose):
     """A rendered hand that is found, in 480 x 640 pixels."""
     for index in range(40):
-        sample = render_sample("varied", "test", 5, index, size_px=192)
+        sample = render_sample("varied", "test", seed=5, index=index, size_px=192)
         if (sample.mask > 0).mean() > 0.2:
             hand = cv2.resize(sample.image, (480, 480), interpolation=cv2.INTER_CUBIC)
             rgb = np.pad(hand, [(0, 0), (80, 80), (0, 0)], mode="edge")

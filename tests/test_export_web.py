@@ -36,7 +36,7 @@ def samples():
     """Pictures of one hand with their boxes and handedness: small, large, turned."""
     rows = []
     for index, size_px in enumerate((192, 320, 640, 256)):
-        sample = render_sample("varied", "test", 0, index, size_px=size_px)
+        sample = render_sample("varied", "test", seed=0, index=index, size_px=size_px)
         picture, uv, handedness = sample.image, sample.uv_px, "right"
         if index % 2:
             picture, uv = picture[:, ::-1], uv * [-1, 1] + [size_px - 1, 0]
@@ -50,7 +50,10 @@ def samples():
 def wholes():
     """Whole pictures: drawn ones, hands before a wall, two of them, and a wall without any."""
     drawn = [render_picture("test", 0, index, size_px=480).image for index in range(3)]
-    hands = [render_sample("varied", "test", 0, index, size_px=400).image for index in (2, 6, 8)]
+    hands = [
+        render_sample("varied", "test", seed=0, index=index, size_px=400).image
+        for index in (2, 6, 8)
+    ]
     walls = [np.full((480, 640, 3), 200, np.uint8) for _ in hands]
     for wall, hand in zip(walls, hands, strict=True):
         wall[40:440, 120:520] = hand

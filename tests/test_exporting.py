@@ -162,8 +162,8 @@ def test_the_second_signature_gives_millimetres(
         given = backend.call("xyz_mm", inputs)
         wanted = xyz_from_uv_z(
             expected["uv_px"][number].astype(np.float64), expected["z_relative"][number],
-            hands.intrinsics[number], hands.xyz_mm[number, 0, 2],
-            scale_from_joints(hands.xyz_mm[number], SCALE_BONE), depth_along=along,
+            hands.intrinsics[number], root_depth_mm=hands.xyz_mm[number, 0, 2],
+            scale_mm=scale_from_joints(hands.xyz_mm[number], SCALE_BONE), depth_along=along,
         )  # fmt: skip
         assert given["xyz_mm"].shape == (21, 3)
         np.testing.assert_allclose(given["xyz_mm"], wanted, atol=0.05)

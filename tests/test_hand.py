@@ -99,7 +99,9 @@ def test_rest_angles_reproduce_the_rest_pose(mesh):
     rotations = bone_rotations(mesh, mesh.rest_finger_rad[None], np.zeros((1, 2)))
     joints = pose_joints(mesh.joints_mm, rotations)[0]
     np.testing.assert_allclose(joints, mesh.joints_mm, atol=1e-6)
-    vertices = skin(mesh, mesh.vertices_mm, mesh.joints_mm, joints, rotations[0])
+    vertices = skin(
+        mesh, mesh.vertices_mm, mesh.joints_mm, posed_joints_mm=joints, rotations=rotations[0]
+    )
     np.testing.assert_allclose(vertices, mesh.vertices_mm, atol=0.15)  # weights are float16
 
 
@@ -139,7 +141,9 @@ def test_a_vertex_of_one_bone_moves_rigidly_with_it(mesh, rng):
     angles, wrist = sample_angles(RANGES[0], rng, 1)
     rotations = bone_rotations(mesh, angles, wrist)[0]
     joints = pose_joints(mesh.joints_mm, rotations[None])[0]
-    vertices = skin(mesh, mesh.vertices_mm, mesh.joints_mm, joints, rotations)
+    vertices = skin(
+        mesh, mesh.vertices_mm, mesh.joints_mm, posed_joints_mm=joints, rotations=rotations
+    )
     checked = 0
     for finger in range(5):
         for k in range(3):
@@ -175,8 +179,10 @@ def test_angles_stay_inside_joint_limits(pose_range, rng):
 def test_most_joints_stay_inside_a_posed_hand(mesh, pose_range, rng):
     share = []
     for _ in range(10):
-        joints, rotations = sample_pose(mesh, mesh.joints_mm, pose_range, rng)
-        vertices = skin(mesh, mesh.vertices_mm, mesh.joints_mm, joints, rotations)
+        joints, rotations = sample_pose(mesh, mesh.joints_mm, pose_range, rng=rng)
+        vertices = skin(
+            mesh, mesh.vertices_mm, mesh.joints_mm, posed_joints_mm=joints, rotations=rotations
+        )
         share.append(inside(vertices, mesh.faces, joints).mean())
     assert np.mean(share) > 0.98
 
@@ -236,7 +242,7 @@ def test_shapes_differ(rng):
 
 
 def test_fingers_vary_and_the_palm_does_not(mesh, rng):
-    vertices, joints = vary_fingers(mesh, mesh.vertices_mm, mesh.joints_mm, rng, deviation=0.1)
+    vertices, joints = vary_fingers(mesh, mesh.vertices_mm, mesh.joints_mm, rng=rng, deviation=0.1)
     palm = [0, 1, 5, 9, 13, 17]
     assert np.array_equal(joints[palm], mesh.joints_mm[palm])
     length = lambda j: np.linalg.norm(j[4::4] - j[1::4], axis=1)  # noqa: E731
@@ -267,5 +273,5 @@ def test_a_finger_through_another_or_the_palm_collides(mesh):
 
 def test_sampled_poses_are_free(mesh, rng):
     for pose_range in RANGES:
-        poses = [sample_pose(mesh, mesh.joints_mm, pose_range, rng)[0] for _ in range(20)]
+        poses = [sample_pose(mesh, mesh.joints_mm, pose_range, rng=rng)[0] for _ in range(20)]
         assert not collides(np.stack(poses)).any()

@@ -80,7 +80,9 @@ def test_a_solid_is_closed_and_looks_outwards(seed):
 def test_a_thing_is_drawn_where_it_is(joints, rng):
     ambient, lights = sample_lights(rng, 2)
     things = [
-        held_object.render_held_object(joints, INTRINSICS, 128, ambient, lights, rng)
+        held_object.render_held_object(
+            joints, INTRINSICS, 128, ambient=ambient, lights=lights, rng=rng
+        )
         for _ in range(20)
     ]
     drawn = [thing for thing in things if thing is not None]
@@ -99,7 +101,10 @@ def test_nothing_is_drawn_behind_the_camera(rng):
     near = hand_before_a_camera(distance_mm=20.0)
     ambient, lights = sample_lights(rng, 1)
     assert all(
-        held_object.render_held_object(near, INTRINSICS, 64, ambient, lights, rng) is None
+        held_object.render_held_object(
+            near, INTRINSICS, 64, ambient=ambient, lights=lights, rng=rng
+        )
+        is None
         for _ in range(10)
     )
 
@@ -135,7 +140,7 @@ def test_neither_what_is_held_nor_what_stands_before_has_depth(monkeypatch):
     holding = 0
     for index in range(12):
         drawn.clear()
-        sample = scene.render_sample("varied", "train", 0, index, size_px=96)
+        sample = scene.render_sample("varied", "train", seed=0, index=index, size_px=96)
         hand, (_, cover) = drawn
         thing = hand.object_cover >= 0.5
         holding += thing.any() and not (cover[thing] >= 0.5).all()

@@ -414,7 +414,7 @@ def test_an_imported_hand_is_a_good_recording(imported, tmp_path, rng, capsys):
     recording = load_recording(folder)
     moved = register_depth(
         pictures(folder, "depth")["000000"], recording.registration, recording.intrinsics,
-        recording.size_px,
+        size_px=recording.size_px,
     )  # fmt: skip
     _, truth, mask = views[0].render(RGBD_COLOUR, (640, 480))
     inside = cv2.erode(mask.astype(np.uint8), np.ones((9, 9))).astype(bool) & (moved > 0)

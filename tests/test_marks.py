@@ -14,7 +14,7 @@ def canvas():
 
 
 def test_convention_a_line_of_one_pixel_lies_on_its_row(canvas):
-    marks.line(canvas, (5, 10), (15, 10), [(0.5, RED)])
+    marks.line(canvas, (5, 10), (15, 10), layers=[(0.5, RED)])
     assert canvas[10, 5:16, 0].tolist() == [200] * 11
     canvas[10, 5:16] = 0
     assert not canvas.any()
@@ -22,7 +22,7 @@ def test_convention_a_line_of_one_pixel_lies_on_its_row(canvas):
 
 def test_convention_an_edge_between_pixels_is_mixed(canvas):
     """Half a pixel lower, both rows are covered by half."""
-    marks.line(canvas, (5, 10.5), (15, 10.5), [(0.5, RED)])
+    marks.line(canvas, (5, 10.5), (15, 10.5), layers=[(0.5, RED)])
     assert canvas[10, 8:12, 0].tolist() == canvas[11, 8:12, 0].tolist() == [100] * 4
     assert not canvas[[9, 12]].any()
 
@@ -52,7 +52,7 @@ def test_what_lies_beyond_the_picture_is_cut_off(canvas, centre):
     marks.disc(canvas, centre, [(5.0, RED)])
     marks.ring(canvas, centre, 5.0, width=1.0, colour=RED)
     assert not canvas.any()
-    marks.line(canvas, centre, (15, 10), [(1.0, RED)])
+    marks.line(canvas, centre, (15, 10), layers=[(1.0, RED)])
     assert canvas[10, 15].tolist() == list(RED)
 
 

@@ -25,7 +25,10 @@ def pose():
 
 @pytest.fixture(scope="module")
 def samples():
-    return [render_sample("varied", "test", 5, index, size_px=192) for index in range(PICTURES)]
+    return [
+        render_sample("varied", "test", seed=5, index=index, size_px=192)
+        for index in range(PICTURES)
+    ]
 
 
 def test_all_weights_together_are_small():

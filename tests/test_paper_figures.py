@@ -51,7 +51,7 @@ def test_curves_are_means_over_seeds(script, runs):
     from matplotlib.figure import Figure
 
     axes = Figure().add_subplot()
-    script.curves(axes, script.Runs(runs, [0, 1]), ["weak"], "target")
+    script.curves(axes, script.Runs(runs, [0, 1]), ["weak"], domain="target")
     (line,) = axes.get_lines()
     assert line.get_label().endswith("(weak): 0.710 ± 0.014")
     numbers = json.loads((runs / "seed0" / "weak" / "results.json").read_text())["test"]["target"]

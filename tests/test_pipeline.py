@@ -176,9 +176,11 @@ def test_pictures_may_be_left_out(source_of):
 
 
 def moved_batch(raw, parameters=GEOMETRIC, domain="source", key=KEY, geometry=GEOMETRY):
-    affine, rotation = augment.random_affine(raw["uv_px"], SIZE, parameters, key)
+    affine, rotation = augment.random_affine(raw["uv_px"], SIZE, parameters, seed=key)
     source = DomainSource(domain, [], None, ALL)
-    return make_batch(raw, source, geometry, parameters, affine, rotation, key), affine
+    return make_batch(
+        raw, source, geometry, parameters=parameters, affine=affine, rotation=rotation, key=key
+    ), affine
 
 
 def test_moved_joints_project_to_moved_pixels(raw):
@@ -217,7 +219,7 @@ def test_mirrored_hands_are_reflected_with_their_joints(raw):
 def test_so_many_hands_are_mirrored_as_the_share_says():
     parameters = dataclasses.replace(GEOMETRIC, mirrored=0.25)
     uv = tf.zeros((2000, 21, 2))
-    _, rotation = augment.random_affine(uv, SIZE, parameters, KEY)
+    _, rotation = augment.random_affine(uv, SIZE, parameters, seed=KEY)
     signs = np.linalg.det(rotation)
     np.testing.assert_allclose(np.abs(signs), 1.0, rtol=1e-5)
     assert 0.22 < (signs < 0).mean() < 0.28
@@ -294,8 +296,9 @@ def test_depth_of_joints_and_maps_runs_along_the_line_of_sight(raw):
     found = {name: value.numpy() for name, value in batch.items()}
     assert np.abs(found["z_relative"]).max() > 0.5  # along the optical axis all are 0
     back = xyz_from_uv_z(
-        found["uv_px"], found["z_relative"], found["intrinsics"], found["root_depth_mm"],
-        found["scale_mm"], depth_along="line_of_sight",
+        found["uv_px"], found["z_relative"], found["intrinsics"],
+        root_depth_mm=found["root_depth_mm"], scale_mm=found["scale_mm"],
+        depth_along="line_of_sight",
     )  # fmt: skip
     np.testing.assert_allclose(back, found["xyz_mm"], atol=0.05)
     joint_depth = normalised_joint_depth(found["z_relative"], half_width_scales=5.0)
@@ -330,7 +333,7 @@ def test_convention_depth_cell_centres():
 @pytest.mark.parametrize("output_px", [SIZE, 48])
 def test_pictures_are_warped_as_tensorflow_warps_them(raw, output_px):
     parameters = dataclasses.replace(GEOMETRIC, rotation_deg=180.0, scale=0.4, shift=0.2)
-    affine, _ = augment.random_affine(raw["uv_px"], SIZE, parameters, KEY)
+    affine, _ = augment.random_affine(raw["uv_px"], SIZE, parameters, seed=KEY)
     moved = augment.warp(raw["image"], affine, output_px=output_px)
     inverse = tf.linalg.inv(affine) @ augment.resized(SIZE / output_px)
     expected = tf.raw_ops.ImageProjectiveTransformV3(
@@ -348,7 +351,9 @@ def test_outside_the_picture_depth_has_no_weight(raw):
     shift = tf.constant([[[1.0, 0.0, 20.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]] * 8)
     eye = tf.eye(3, batch_shape=[8])
     source = DomainSource("source", [], None, ALL)
-    batch = make_batch(raw, source, GEOMETRY, GEOMETRIC, shift, eye, KEY)
+    batch = make_batch(
+        raw, source, GEOMETRY, parameters=GEOMETRIC, affine=shift, rotation=eye, key=KEY
+    )
     assert not batch["depth_weight"].numpy()[:, :, :9].any()
     assert batch["depth_weight"].numpy()[:, :, 11:].all()
     # The picture is mirrored there instead: no black border to learn from.
@@ -359,7 +364,9 @@ def test_joints_outside_the_image_have_no_weight(raw):
     shift = tf.constant([[[1.0, 0.0, 30.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]] * 8)
     source = DomainSource("source", [], None, ALL)
     eye = tf.eye(3, batch_shape=[8])
-    batch = make_batch(raw, source, GEOMETRY, GEOMETRIC, shift, eye, KEY)
+    batch = make_batch(
+        raw, source, GEOMETRY, parameters=GEOMETRIC, affine=shift, rotation=eye, key=KEY
+    )
     uv = batch["uv_px"].numpy()
     inside = ((uv >= -0.5) & (uv <= SIZE - 0.5)).all(axis=-1)
     np.testing.assert_array_equal(batch["uv_weight"], inside)
@@ -381,7 +388,7 @@ def test_identity_augmentation_changes_nothing(raw):
 
 def test_random_affine_stays_in_range():
     parameters = AugmentParameters(rotation_deg=30.0, scale=0.15, shift=0.06)
-    affine, rotation = augment.random_affine(tf.zeros((500, 21, 2)), SIZE, parameters, KEY)
+    affine, rotation = augment.random_affine(tf.zeros((500, 21, 2)), SIZE, parameters, seed=KEY)
     affine, rotation = affine.numpy(), rotation.numpy()
     zoom = np.sqrt(np.linalg.det(affine[:, :2, :2]))
     assert 0.85 - 1e-4 <= zoom.min() < 0.88
@@ -395,7 +402,7 @@ def test_random_affine_stays_in_range():
 
 def test_upright_hands_are_shown_as_the_second_look_of_the_runtime_shows_them(raw):
     parameters = dataclasses.replace(augment.NO_CHANGE, upright=1.0)
-    affine, _ = augment.random_affine(raw["uv_px"], SIZE, parameters, KEY)
+    affine, _ = augment.random_affine(raw["uv_px"], SIZE, parameters, seed=KEY)
     for uv, matrix in zip(raw["uv_px"].numpy().astype(float), affine.numpy(), strict=True):
         centre, side_px, angle = view_of_joints(uv, margin=HAND_MARGIN)
         expected = crop_from_image(centre, side_px, SIZE, angle_rad=angle)
@@ -410,7 +417,7 @@ def test_a_share_of_hands_is_upright():
     parameters = dataclasses.replace(
         augment.NO_CHANGE, rotation_deg=180.0, upright=0.75, upright_deg=20.0
     )
-    affine, _ = augment.random_affine(uv, SIZE, parameters, KEY)
+    affine, _ = augment.random_affine(uv, SIZE, parameters, seed=KEY)
     moved = apply_affine(uv, affine).numpy()
     up = moved[:, 9] - moved[:, 0]
     angle = np.abs(np.rad2deg(np.arctan2(up[:, 0], -up[:, 1])))
@@ -642,7 +649,7 @@ def test_no_two_things_are_drawn_with_one_seed(source_of, raw, monkeypatch):
     )
     times = 0
     for seed, domain, step in itertools.product((1, 2), ("source", "target"), (0, 1)):
-        prepare = _augmenting(source_of(domain), GEOMETRY, everything, seed, relief=True)
+        prepare = _augmenting(source_of(domain), GEOMETRY, everything, seed=seed, relief=True)
         prepare(tf.constant(step, tf.int64), raw)
         times += 1
     # Affine map, upright, mirrored, relief, blur, brightness, faded, noise, cast, cover.
@@ -686,7 +693,7 @@ def test_relief_moves_joints_and_depth_together():
     joints[:, 5] = [(cell[0] + 0.5) / side, (cell[1] + 0.5) / side, 0.6]
     parameters = augment.AugmentParameters(depth_stretch=0.6, depth_tilt=0.5)
     moved, changed = augment.change_relief(
-        tf.constant(joints), tf.constant(surface), parameters, tf.constant([1, 2])
+        tf.constant(joints), tf.constant(surface), parameters, seed=tf.constant([1, 2])
     )
     moved, changed = moved.numpy(), changed.numpy()
     np.testing.assert_allclose(moved[:, 0], joints[:, 0], rtol=1e-6)

@@ -61,7 +61,7 @@ def _lift(xyz_mm, depth_along="optical_axis"):
     uv_px = camera.px_from_cam(xyz_mm, INTRINSICS)
     z = pose.relative_depth(xyz_mm, scale_mm, depth_along=depth_along)
     return pose.xyz_from_uv_z(
-        uv_px, z, INTRINSICS, root_mm, scale_mm, depth_along=depth_along
+        uv_px, z, INTRINSICS, root_depth_mm=root_mm, scale_mm=scale_mm, depth_along=depth_along
     )  # fmt: skip
 
 
@@ -85,7 +85,9 @@ def test_gradient_of_lifting_is_finite():
     k = tf.constant(INTRINSICS)
     with tf.GradientTape() as tape:
         tape.watch([uv_px, z])
-        xyz_mm = pose.xyz_from_uv_z(uv_px, z, k, tf.constant([0.0, 500]), tf.constant([0.0, 40]))
+        xyz_mm = pose.xyz_from_uv_z(
+            uv_px, z, k, root_depth_mm=tf.constant([0.0, 500]), scale_mm=tf.constant([0.0, 40])
+        )
         loss = tf.reduce_sum(xyz_mm**2)
     assert all(np.isfinite(g).all() for g in tape.gradient(loss, [uv_px, z]))
 

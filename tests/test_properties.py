@@ -158,7 +158,12 @@ def test_relative_depth_and_back(xyz_mm, root_mm, scale_mm, beside_mm, along):
     relative = pose.relative_depth(xyz_mm, scale_mm, depth_along=along)
     uv_px = camera.px_from_cam(xyz_mm, camera_matrix)
     back = pose.xyz_from_uv_z(
-        uv_px, relative, camera_matrix, xyz_mm[0, 2], scale_mm, depth_along=along
+        uv_px,
+        relative,
+        camera_matrix,
+        root_depth_mm=xyz_mm[0, 2],
+        scale_mm=scale_mm,
+        depth_along=along,
     )
     np.testing.assert_allclose(back, xyz_mm, rtol=1e-7, atol=1e-6)
 
@@ -204,7 +209,7 @@ def test_expectation_lies_in_the_picture(maps, method):
 def test_registration_onto_the_same_camera_is_nothing(measured):
     matrix = np.array([[50.0, 0, 3.5], [0, 50.0, 2.5], [0, 0, 1]])
     same = registration.Registration((8, 6), matrix, np.eye(3), np.zeros(3))
-    found = registration.register_depth(measured, same, matrix, (8, 6))
+    found = registration.register_depth(measured, same, matrix, size_px=(8, 6))
     np.testing.assert_allclose(found, measured, rtol=1e-6)
 
 
@@ -219,7 +224,7 @@ def test_registered_depth_was_measured(measured, angle, shift_mm, fx):
     colour = np.array([[fx, 0, 8.0], [0, fx, 6.0], [0, 0, 1]])
     turn = camera.rotation_matrix(angle)
     moved = registration.Registration((8, 6), own, turn, np.array(shift_mm, np.float64))
-    found = registration.register_depth(measured, moved, colour, (16, 12))
+    found = registration.register_depth(measured, moved, colour, size_px=(16, 12))
     allowed = np.unique(measured[measured > 0] + np.float64(shift_mm[2]))
     seen = found[found > 0]
     assert found.shape == (12, 16)
@@ -246,16 +251,16 @@ def test_root_depth_of_a_hand_of_mean_proportions(noise, depth_mm_, intrinsics, 
     xyz = xyz + np.array([0, 0, depth_mm_])
     uv = camera.px_from_cam(xyz, intrinsics)
     z_relative = (xyz[:, 2] - depth_mm_) / 45.0
-    found = root_depth.solve_root_depth(uv, z_relative, intrinsics, 45.0, scale_bone=bone)
+    found = root_depth.solve_root_depth(uv, z_relative, intrinsics, scale_mm=45.0, scale_bone=bone)
     assert found == pytest.approx(depth_mm_, rel=0.12)
-    twice = root_depth.solve_root_depth(uv, z_relative, intrinsics, 90.0, scale_bone=bone)
+    twice = root_depth.solve_root_depth(uv, z_relative, intrinsics, scale_mm=90.0, scale_bone=bone)
     assert twice == pytest.approx(2 * found, rel=1e-6)  # a hand twice as large is twice as far
 
 
 @few
 @given(points, values((21,), -5, 5), cameras(), numbers(10, 300))
 def test_root_depth_of_anything_is_a_depth(uv_px, z_relative, intrinsics, scale_mm):
-    found = root_depth.solve_root_depth(uv_px, z_relative, intrinsics, scale_mm)
+    found = root_depth.solve_root_depth(uv_px, z_relative, intrinsics, scale_mm=scale_mm)
     assert np.isfinite(found)
     assert found >= root_depth.MIN_DEPTH_MM
 

@@ -89,7 +89,7 @@ def test_against_ray_casting(shape, seed):
     rng = np.random.default_rng(seed)
     vertices, faces = SHAPES[shape]()
     vertices = 100.0 * vertices @ random_rotation(rng).T + [20.0, -10.0, 420.0]
-    fragments = rasterise(vertices, faces, camera(), SIZE)
+    fragments = rasterise(vertices, faces, camera(), size_px=SIZE)
     depth = fragments.image(fragments.depth_mm, background=np.inf)
     expected, expected_face, margin = ray_cast(vertices, faces, camera(), SIZE)
     clear = margin > 1e-6  # on an edge, either side may win
@@ -105,7 +105,7 @@ def test_against_ray_casting(shape, seed):
 def test_attributes_are_perspective_correct(rng):
     vertices, faces = tetrahedron()
     vertices = 150.0 * vertices @ random_rotation(rng).T + [0.0, 0.0, 350.0]
-    fragments = rasterise(vertices, faces, camera(), SIZE)
+    fragments = rasterise(vertices, faces, camera(), size_px=SIZE)
     # Interpolating the corners' positions gives the point that the pixel's ray meets.
     points = fragments.interpolate(vertices, faces)
     np.testing.assert_allclose(points[:, 2], fragments.depth_mm, rtol=1e-9)
@@ -120,7 +120,7 @@ def test_convention_pixel_centres_are_integers():
     # A square from 9.5 to 20.5 px covers the centres 10 .. 20, its edges being off them.
     corners = np.array([[9.5, 9.5], [20.5, 9.5], [20.5, 20.5], [9.5, 20.5]])
     vertices = np.concatenate([corners, np.ones((4, 1))], axis=1) * 100.0
-    fragments = rasterise(vertices, np.array([[0, 2, 1], [0, 3, 2]]), np.eye(3), 32)
+    fragments = rasterise(vertices, np.array([[0, 2, 1], [0, 3, 2]]), np.eye(3), size_px=32)
     covered = np.flatnonzero(fragments.image(np.ones(len(fragments.pixel))).any(axis=0))
     assert covered.tolist() == list(range(10, 21))
     assert len(fragments.pixel) == 11 * 11
@@ -129,22 +129,22 @@ def test_convention_pixel_centres_are_integers():
 def test_back_faces_are_culled():
     triangle = np.array([[0.0, 0.0, 100.0], [1000.0, 0.0, 100.0], [0.0, 1000.0, 100.0]])
     towards, away = np.array([[0, 2, 1]]), np.array([[0, 1, 2]])
-    assert len(rasterise(triangle, towards, np.eye(3), 32).pixel) > 0
-    assert len(rasterise(triangle, away, np.eye(3), 32).pixel) == 0
+    assert len(rasterise(triangle, towards, np.eye(3), size_px=32).pixel) > 0
+    assert len(rasterise(triangle, away, np.eye(3), size_px=32).pixel) == 0
 
 
 @pytest.mark.parametrize("shift", [[1e4, 0], [-1e4, 0], [0, 1e4], [0, -1e4]])
 def test_off_screen_leaves_nothing(shift):
     vertices, faces = cube()
     vertices = vertices * 50.0 + [*shift, 400.0]
-    fragments = rasterise(vertices, faces, camera(), SIZE)
+    fragments = rasterise(vertices, faces, camera(), size_px=SIZE)
     assert len(fragments.pixel) == 0
     assert np.all(fragments.image(fragments.depth_mm) == 0)
 
 
 def test_triangle_much_larger_than_the_image_fills_it():
     triangle = np.array([[-1e6, -1e6, 500.0], [3e6, -1e6, 500.0], [-1e6, 3e6, 500.0]])
-    fragments = rasterise(triangle, np.array([[0, 2, 1]]), camera(), SIZE)
+    fragments = rasterise(triangle, np.array([[0, 2, 1]]), camera(), size_px=SIZE)
     assert len(fragments.pixel) == SIZE * SIZE
     np.testing.assert_allclose(fragments.depth_mm, 500.0, rtol=1e-6)
 
@@ -152,7 +152,7 @@ def test_triangle_much_larger_than_the_image_fills_it():
 def test_partly_off_screen_agrees_with_ray_casting():
     vertices, faces = sphere()
     vertices = 120.0 * vertices + [130.0, 90.0, 300.0]
-    fragments = rasterise(vertices, faces, camera(), SIZE)
+    fragments = rasterise(vertices, faces, camera(), size_px=SIZE)
     expected, _, margin = ray_cast(vertices, faces, camera(), SIZE)
     depth = fragments.image(fragments.depth_mm, background=np.inf)
     clear = margin > 1e-6
@@ -164,7 +164,7 @@ def test_nearest_surface_wins_whatever_the_order():
     near = np.array([[-50.0, -50.0, 200.0], [50.0, -50.0, 200.0], [0.0, 60.0, 200.0]])
     vertices = np.concatenate([near, near * 2.0])  # the same outline, twice as far
     for faces in ([[0, 2, 1], [3, 5, 4]], [[3, 5, 4], [0, 2, 1]]):
-        fragments = rasterise(vertices, np.array(faces), camera(), SIZE)
+        fragments = rasterise(vertices, np.array(faces), camera(), size_px=SIZE)
         np.testing.assert_allclose(fragments.depth_mm, 200.0)
 
 
@@ -191,4 +191,6 @@ def test_a_small_square_shadows_the_middle_of_a_large_one(tilt):
     points = np.array(
         [[shadow_mm, 0, 400], [shadow_mm + 30, 0, 400], [shadow_mm, 30, 400], [0, 0, 300]]
     )
-    np.testing.assert_allclose(lit_share(vertices, faces, points, light), [0, 1, 1, 1], atol=1e-9)
+    np.testing.assert_allclose(
+        lit_share(vertices, faces, points, direction=light), [0, 1, 1, 1], atol=1e-9
+    )

@@ -144,7 +144,7 @@ def test_rendered_palms_lie_on_their_side():
     """The convention on real renders: where the palm is seen, the angle is below 90 degrees."""
     angles = []
     for number in range(12):
-        sample = render_sample("target", "test", 0, number, size_px=32)
+        sample = render_sample("target", "test", seed=0, index=number, size_px=32)
         xyz, uv = sample.xyz_mm, sample.uv_px
         # Seen from the palm, a right hand's index lies clockwise of its little finger.
         a, b = uv[5] - uv[0], uv[17] - uv[0]
@@ -183,7 +183,7 @@ def test_models_are_judged_alike_whatever_they_draw(tmp_path):
     results = []
     for options in ({}, narrow):
         predictor = Predictor("model", run, 64, "wrist_middle_mcp", **options)
-        batches, words = subjects.labelled_batches(data, "target", predictor, 6)
+        batches, words = subjects.labelled_batches(data, "target", predictor, samples=6)
         results.append(assess(predictor, batches, data=words, protocol="cai2018", gallery=1))
     hidden, also = (result.arrays["occluded"] for result in results)
     assert 0.05 < np.nanmean(hidden) < 0.95

@@ -40,7 +40,7 @@ def solved(xyz, scale_mm=90.0, noise_px=None):
     uv = px_from_cam(xyz, K)
     if noise_px is not None:
         uv = uv + noise_px
-    return solve_root_depth(uv, (xyz[:, 2] - xyz[0, 2]) / scale_mm, K, scale_mm)
+    return solve_root_depth(uv, (xyz[:, 2] - xyz[0, 2]) / scale_mm, K, scale_mm=scale_mm)
 
 
 @pytest.mark.parametrize(("rise", "expected"), [(0.0, 450.0), (0.6, 450.0 * 0.8)])
@@ -54,7 +54,7 @@ def test_worked_by_hand(rise, expected, monkeypatch):
     uv = np.tile(np.array([[160.0, 120.0]]), (21, 1))
     uv[0] = (160.0, 20.0)
     depth = np.where(np.arange(21) == 9, rise, 0.0)
-    assert solve_root_depth(uv, depth, K, 90.0) == pytest.approx(expected, rel=1e-6)
+    assert solve_root_depth(uv, depth, K, scale_mm=90.0) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("angle", [-1.2, -0.6, 0.0, 0.6, 1.2])
@@ -72,7 +72,7 @@ def test_one_wrong_joint_does_not_matter(own_ratios):
     xyz = flat_hand()
     uv = px_from_cam(xyz, K)
     uv[17] += (40.0, -30.0)
-    assert solve_root_depth(uv, np.zeros(21), K, 90.0) == pytest.approx(400.0, rel=0.02)
+    assert solve_root_depth(uv, np.zeros(21), K, scale_mm=90.0) == pytest.approx(400.0, rel=0.02)
 
 
 def test_noise_of_a_pixel_moves_it_little(rng, own_ratios):
@@ -86,11 +86,11 @@ def test_noise_of_a_pixel_moves_it_little(rng, own_ratios):
 def test_batches_and_impossible_input():
     hands = np.stack([flat_hand(depth_mm=300.0), flat_hand(depth_mm=600.0)])
     uv = px_from_cam(hands, K)
-    depth = solve_root_depth(uv, np.zeros((2, 21)), K, np.full(2, 90.0))
+    depth = solve_root_depth(uv, np.zeros((2, 21)), K, scale_mm=np.full(2, 90.0))
     assert depth[1] == pytest.approx(2 * depth[0])
-    assert np.isfinite(solve_root_depth(np.zeros((21, 2)), np.zeros(21), K, 90.0))
+    assert np.isfinite(solve_root_depth(np.zeros((21, 2)), np.zeros(21), K, scale_mm=90.0))
     with pytest.raises(ValueError, match=r"`scale_bone` must be one of .* Received: .*'palm'"):
-        solve_root_depth(uv[0], np.zeros(21), K, 90.0, scale_bone="palm")
+        solve_root_depth(uv[0], np.zeros(21), K, scale_mm=90.0, scale_bone="palm")
 
 
 def test_convention_a_scale_bone_across_the_view_spans_what_joints_say():

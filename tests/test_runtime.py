@@ -112,7 +112,7 @@ class TrueJoints:
 @pytest.fixture
 def scene():
     """A sample, and a picture of its size whose colours are positions."""
-    sample = render_sample("source", "train", 0, 3, size_px=256)
+    sample = render_sample("source", "train", seed=0, index=3, size_px=256)
     axis = np.arange(256, dtype=np.uint8)
     coded = np.stack([np.tile(axis, (256, 1)), np.tile(axis[:, None], (1, 256))], axis=2)
     picture = np.concatenate([coded, np.zeros((256, 256, 1), np.uint8)], axis=2)
@@ -267,7 +267,7 @@ def test_passes_are_averaged_by_their_confidence(scene, passes, depth, score):
 
 @pytest.mark.parametrize("along", DEPTH_ALONG)
 def test_with_a_camera_depth_is_along_its_axis(along):
-    sample = render_sample("varied", "test", 0, 5, size_px=128)
+    sample = render_sample("varied", "test", seed=0, index=5, size_px=128)
     # 25 degrees beside the axis.
     turn = np.radians(25.0)
     rotation = np.array(
@@ -282,20 +282,20 @@ def test_with_a_camera_depth_is_along_its_axis(along):
     )  # fmt: skip
     pose = HandPose(TrueJoints(seen.uv_px, seen.z_relative), None)
     pose.scale_bone, pose.depth_along = "wrist_middle_mcp", along
-    known = pose.with_camera(seen, camera, scale, xyz[0, 2])
+    known = pose.with_camera(seen, camera, scale_mm=scale, root_depth_mm=xyz[0, 2])
     np.testing.assert_allclose(known.xyz_mm, xyz, atol=1e-6)
     np.testing.assert_allclose(known.z_relative, relative_depth(xyz, scale), atol=1e-9)
-    solved = pose.with_camera(seen, camera, scale)
+    solved = pose.with_camera(seen, camera, scale_mm=scale)
     assert solved.root_depth_mm == pytest.approx(xyz[0, 2], rel=0.1)
     np.testing.assert_allclose(solved.z_relative, known.z_relative, atol=0.1)
-    without_scale = pose.with_camera(seen, camera, None)
+    without_scale = pose.with_camera(seen, camera, scale_mm=None)
     np.testing.assert_allclose(without_scale.z_relative, solved.z_relative, atol=1e-9)
     assert without_scale.xyz_mm is None
-    assert pose.with_camera(seen, None, scale) is seen
+    assert pose.with_camera(seen, None, scale_mm=scale) is seen
 
 
 def test_relative_joints_of_a_far_hand_are_true():
-    sample = render_sample("source", "train", 0, 5, size_px=256)
+    sample = render_sample("source", "train", seed=0, index=5, size_px=256)
     xyz = sample.xyz_mm.astype(float)
     scale = np.linalg.norm(xyz[9] - xyz[0])
     true = (xyz - xyz[0]) / scale

@@ -18,7 +18,7 @@ def overlaps(scene, seed):
         frame = recording.frame(number)
         kinds = segment_hand(
             frame.depth_mm.astype(np.float32), frame.uv_px, frame.xyz_mm[:, 2],
-            recording.intrinsics, palm_mm=recording.palm_mm,
+            intrinsics=recording.intrinsics, palm_mm=recording.palm_mm,
         )  # fmt: skip
         truth = frame.hand & (frame.depth_mm > 0)
         known = (kinds != UNSURE) & ~frame.arm
@@ -48,7 +48,7 @@ def test_a_table_that_a_finger_touches_is_no_finger():
     picture = np.full((320, 320), 512.0, np.float32)
     left, right = (int(uv[8, 0]) - 7, int(uv[8, 0]) + 8)
     picture[int(uv[8, 1]) : int(uv[0, 1]), left:right] = 496.0
-    kinds = segment_hand(picture, uv, depth, intrinsics, palm_mm=90.0)
+    kinds = segment_hand(picture, uv, depth, intrinsics=intrinsics, palm_mm=90.0)
     row = (int(uv[8, 1]) + int(uv[7, 1])) // 2
     assert kinds[row, int(uv[8, 0])] == HAND
     assert kinds[row, left - 6] == BACKGROUND
@@ -61,7 +61,7 @@ def test_what_lies_before_the_hand_is_unsure():
     picture[100:225, 130:200] = 492.0
     picture[150:170, 100:230] = 430.0  # a bar across the palm
     picture[200:204, 150:170] = 0.0
-    kinds = segment_hand(picture, uv, depth, intrinsics, palm_mm=90.0)
+    kinds = segment_hand(picture, uv, depth, intrinsics=intrinsics, palm_mm=90.0)
     assert kinds[140, 160] == HAND
     assert kinds[160, 160] == UNSURE
     assert kinds[202, 160] == UNSURE
@@ -72,8 +72,8 @@ def test_convention_fitted_depth():
     """Joints predicted at 700, skin at 486 everywhere: the palm is 0.7 x 0.2 x 100 mm behind it."""
     uv, depth, _ = flat_hand(distance_mm=700.0)
     picture = np.full((320, 320), 486.0, np.float32)
-    np.testing.assert_allclose(fitted_depth(picture, uv, depth, 100.0), 500.0)
+    np.testing.assert_allclose(fitted_depth(picture, uv, depth, palm_mm=100.0), 500.0)
     # A finger's joint is less far behind the skin: 0.7 x 0.115 x 100 mm at its tip.
-    moved = fitted_depth(picture, uv, depth, 100.0, most=0.45)
+    moved = fitted_depth(picture, uv, depth, palm_mm=100.0, most=0.45)
     assert moved[8] == pytest.approx(486.0 + 8.05)
-    assert fitted_depth(np.zeros((320, 320), np.float32), uv, depth, 100.0) is None
+    assert fitted_depth(np.zeros((320, 320), np.float32), uv, depth, palm_mm=100.0) is None

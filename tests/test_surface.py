@@ -17,7 +17,7 @@ def test_convention_joint_surface():
     expected, weight, hidden = np.zeros((1, 3)), np.ones((1, 3)), np.zeros((1, 3))
     joints = np.array([[0.3, 0.0, -0.3]])
     sure = np.ones((1, 3))
-    loss = joint_surface_cauchy(expected, joints, weight, hidden, sure=sure, root_weight=1.0)
+    loss = joint_surface_cauchy(expected, joints, weight, hidden=hidden, sure=sure, root_weight=1.0)
     assert float(loss) == pytest.approx(0.0072 * 2 * np.log(7.25) / 3, rel=1e-4)
 
 
@@ -28,7 +28,7 @@ def test_one_joint_far_off_hardly_moves_the_others():
     shown = tf.Variable(joints)
     ones, none = np.ones((1, 21)), np.zeros((1, 21))
     with tf.GradientTape() as tape:
-        loss = joint_surface_cauchy(none, shown, ones, none, sure=ones, root_weight=1.0)
+        loss = joint_surface_cauchy(none, shown, ones, hidden=none, sure=ones, root_weight=1.0)
     slopes = tape.gradient(loss, shown).numpy()[0]
     assert np.abs(slopes[:20]).max() < 0.001
     assert 0 < slopes[20] < 0.06 / 21 / 8
@@ -41,7 +41,7 @@ def test_hidden_joints_cost_only_before_what_hides_them():
     each = [
         float(
             joint_surface_cauchy(
-                expected[:1], joints[k : k + 1], weight[:1], hidden[:1], sure=weight[:1]
+                expected[:1], joints[k : k + 1], weight[:1], hidden=hidden[:1], sure=weight[:1]
             )
         )
         for k in (0, 1)
@@ -54,7 +54,7 @@ def test_an_unsure_joint_costs_less():
     expected, ones, none = np.zeros((1, 3)), np.ones((1, 3)), np.zeros((1, 3))
     joints, sure = np.array([[0.0, 0.0, 0.6]]), np.array([[1.0, 1.0, 0.25]])
     plain, less = (
-        float(joint_surface_cauchy(expected, joints, ones, none, sure=each))
+        float(joint_surface_cauchy(expected, joints, ones, hidden=none, sure=each))
         for each in (ones, sure)
     )
     # Less sure, it also moves the hand less: 0.6 is then the distance from the others.
@@ -64,7 +64,9 @@ def test_an_unsure_joint_costs_less():
 def test_a_shift_of_the_whole_hand_costs_nothing(rng):
     expected = rng.normal(size=(2, 21))
     ones, none = np.ones((2, 21)), np.zeros((2, 21))
-    assert float(joint_surface_cauchy(expected, expected + 0.7, ones, none, sure=ones)) < 1e-6
+    assert (
+        float(joint_surface_cauchy(expected, expected + 0.7, ones, hidden=none, sure=ones)) < 1e-6
+    )
 
 
 def test_convention_side_seen():

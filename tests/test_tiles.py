@@ -136,11 +136,11 @@ def pose():
 
 def eight_hands(size_px, hand_px):
     """Eight rendered hands in a grid of 4 x 2 on a larger picture, and their boxes."""
-    wall = render_background(STYLES["varied"], np.random.default_rng(0), 256, None)
+    wall = render_background(STYLES["varied"], np.random.default_rng(0), 256, folder=None)
     wall = np.clip(np.round(255 * wall), 0, 255).astype(np.uint8)
     picture, boxes = cv2.resize(wall, size_px, interpolation=cv2.INTER_CUBIC), []
     for number in range(8):
-        sample = render_sample("varied", "test", 5, number, size_px=192)
+        sample = render_sample("varied", "test", seed=5, index=number, size_px=192)
         small = cv2.resize(sample.image, (hand_px, hand_px), interpolation=cv2.INTER_AREA)
         row, column = divmod(number, 4)
         left, top = (
@@ -178,7 +178,7 @@ def test_small_hands_in_a_large_picture_need_tiles(pose):
 
 
 def test_a_large_hand_is_one_hand_in_tiles_too(pose):
-    sample = render_sample("varied", "test", 5, 0, size_px=192)
+    sample = render_sample("varied", "test", seed=5, index=0, size_px=192)
     picture = cv2.resize(sample.image, (1600, 1600), interpolation=cv2.INTER_CUBIC)
     (plain,) = pose.predict(picture, max_hands=8, tiles=1)
     (tiled,) = pose.predict(picture, max_hands=8, tiles=4)

@@ -305,11 +305,11 @@ def test_loss_scale_leaves_out_infinite_gradients_and_halves():
     bad = [tf.constant(np.inf)]
     keep = scale.update(bad)
     optimizer.build([variable])
-    scale.apply(optimizer, bad, [variable], keep)
+    scale.apply(optimizer, bad, [variable], keep=keep)
     assert float(variable) == 1.0
     assert float(scale.factor) == LossScale.INITIAL / 2
     good = scale.unscale([tf.constant(0.5 * LossScale.INITIAL / 2)])
-    scale.apply(optimizer, good, [variable], scale.update(good))
+    scale.apply(optimizer, good, [variable], keep=scale.update(good))
     assert float(variable) == pytest.approx(0.5)
 
 

@@ -57,7 +57,7 @@ def test_intervals_of_a_difference_by_hand():
     """Of the mean of 400 numbers of deviation 10: 1.96 and 2.58 times 0.5 about -1."""
     gain = np.random.default_rng(1).normal(size=400)
     gain = (gain - gain.mean()) / gain.std() * 10.0 - 1.0
-    found = breakdown._difference("x", "", np.zeros(400), gain, np.random.default_rng(0))
+    found = breakdown._difference("x", "", [np.zeros(400), gain], rng=np.random.default_rng(0))
     np.testing.assert_allclose([found.low, found.high], [-1.98, -0.02], atol=0.06)
     np.testing.assert_allclose(found.surely, [-2.29, 0.29], atol=0.1)
     assert found.hands == 400

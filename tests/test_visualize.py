@@ -16,7 +16,7 @@ SIZE = 48
 
 @pytest.fixture(scope="module")
 def samples():
-    return [render_sample("target", "train", 0, i, size_px=SIZE) for i in range(3)]
+    return [render_sample("target", "train", seed=0, index=i, size_px=SIZE) for i in range(3)]
 
 
 def read(path):
@@ -158,8 +158,9 @@ def test_figure_skeletons(samples, tmp_path, count, rng):
     truth = np.stack([s.xyz_mm for s in chosen])
     path = tmp_path / "skeletons.png"
     pages.figure_skeletons(
-        np.stack([s.image for s in chosen]), np.stack([s.uv_px for s in chosen]),
-        truth + rng.normal(0, 8, truth.shape), truth, path, title="weak",
+        np.stack([s.image for s in chosen]), uv_pred_px=np.stack([s.uv_px for s in chosen]),
+        xyz_pred_mm=truth + rng.normal(0, 8, truth.shape), xyz_true_mm=truth, path=path,
+        title="weak",
     )  # fmt: skip
     picture = read(path)
     assert picture.shape[1] > 1000
@@ -171,8 +172,16 @@ def test_skeletons_without_truth_fill_their_view(samples, tmp_path):
     """A hand whose true joints are unknown is framed by itself, not by the filler of the truth."""
     images, uv = (np.stack([getattr(s, n) for s in samples[:1]]) for n in ("image", "uv_px"))
     xyz = samples[0].xyz_mm[None]
-    pages.figure_skeletons(images, uv, xyz, np.full_like(xyz, np.nan), tmp_path / "none.png")
-    pages.figure_skeletons(images, uv, xyz, xyz, tmp_path / "both.png")
+    pages.figure_skeletons(
+        images,
+        uv_pred_px=uv,
+        xyz_pred_mm=xyz,
+        xyz_true_mm=np.full_like(xyz, np.nan),
+        path=tmp_path / "none.png",
+    )
+    pages.figure_skeletons(
+        images, uv_pred_px=uv, xyz_pred_mm=xyz, xyz_true_mm=xyz, path=tmp_path / "both.png"
+    )
     none, both = (read(tmp_path / f"{name}.png")[:, -380:] for name in ("none", "both"))
     colourful = [(p.max(axis=2).astype(int) - p.min(axis=2) > 60).sum() for p in (none, both)]
     assert colourful[0] == pytest.approx(colourful[1], rel=0.25)
@@ -186,8 +195,8 @@ def test_figure_depth_maps(samples, tmp_path, rng, channels):
     weight[1] = 0.0  # nothing was measured
     path = tmp_path / "depth.png"
     pages.figure_depth_maps(
-        np.stack([s.image for s in samples[:2]]), rng.random(shape), weight, rng.random(shape),
-        path, window_mm=[400.0, 420.0],
+        np.stack([s.image for s in samples[:2]]), measured=rng.random(shape), weight=weight,
+        generated=rng.random(shape), path=path, window_mm=[400.0, 420.0],
     )  # fmt: skip
     assert read(path).shape[1] > 1000
 
@@ -202,7 +211,12 @@ def test_depth_maps_are_compared_where_a_hand_is_drawn(samples, monkeypatch):
     )
     for weight in (np.ones_like(drawn), np.zeros_like(drawn)):
         pages.figure_depth_maps(
-            [samples[0].image], measured, weight, drawn, "none.png", window_mm=[400.0]
+            [samples[0].image],
+            measured=measured,
+            weight=weight,
+            generated=drawn,
+            path="none.png",
+            window_mm=[400.0],
         )
     seen, unseen = (page["captions"][0][-1] for page in written)
     assert (seen, unseen) == ("40.0 mm where a hand is drawn", "")
@@ -211,7 +225,13 @@ def test_depth_maps_are_compared_where_a_hand_is_drawn(samples, monkeypatch):
 def test_pages_need_a_sample(tmp_path):
     none = np.zeros((0, 8, 8, 3))
     with pytest.raises(ValueError, match="Received: 0 samples"):
-        pages.figure_skeletons(none, none, np.zeros((0, 21, 3)), np.zeros((0, 21, 3)), "a.png")
+        pages.figure_skeletons(
+            none,
+            uv_pred_px=none,
+            xyz_pred_mm=np.zeros((0, 21, 3)),
+            xyz_true_mm=np.zeros((0, 21, 3)),
+            path="a.png",
+        )
 
 
 def test_figure_pck(tmp_path):

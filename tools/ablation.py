@@ -97,7 +97,7 @@ def run_all(
     def run(name: str, seed: int, changes: list[str]) -> dict:
         run_dir = folder / f"seed{seed}" / name
         config, *own = CHANGES.get(name, (name,))
-        return train(config, run_dir, [f"seed={seed}", *own, *overrides, *changes], threads)
+        return train(config, run_dir, [f"seed={seed}", *own, *overrides, *changes], threads=threads)
 
     def run_from_stage_2(name: str, seed: int) -> dict:
         weak[seed].result()
@@ -124,7 +124,7 @@ def run_all(
             raise
 
 
-def train(name: str, run_dir: Path, overrides: list[str], threads: int) -> dict:
+def train(name: str, run_dir: Path, overrides: list[str], *, threads: int) -> dict:
     """One run, its output in RUN_DIR.log; a finished one answers at once."""
     command = [
         sys.executable, "-m", "kerashand.cli.train", "--config", f"{name}.yaml",

@@ -90,7 +90,10 @@ def main(argv: list[str] | None = None) -> int:
         heads = ("Python", "install", *STEPS, "size", "result")
         print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
         what = f"{wheel}[{','.join(args.extras)}]" if args.extras else str(wheel)
-        good = [check(version, what, constraints, args.extras) for version in args.python]
+        good = [
+            check(version, what, constraints=constraints, extras=args.extras)
+            for version in args.python
+        ]
     return 0 if all(good) else 1
 
 
@@ -125,7 +128,7 @@ def find_python(version: str) -> str | None:
     return None
 
 
-def check(version: str, what: str, constraints: Path, extras: list[str]) -> bool:
+def check(version: str, what: str, *, constraints: Path, extras: list[str]) -> bool:
     """Install and use the package on one Python, print its line, and say whether all went well."""
     python = find_python(version)
     if python is None:

@@ -65,7 +65,7 @@ def draw(photographs: Path | None) -> None:
     save("joints", numbered())
     for domain in DOMAINS:
         samples = [
-            render_sample(domain, "test", 0, FIRST[domain] + number, size_px=128)
+            render_sample(domain, "test", seed=0, index=FIRST[domain] + number, size_px=128)
             for number in range(2)
         ]
         save(f"domain_{domain}", visualize.sample_sheet(samples, scale=2, samples_per_row=1))
@@ -112,7 +112,7 @@ def joints() -> np.ndarray:
 
 def numbered() -> np.ndarray:
     """An open rendered hand with the numbers of its joints."""
-    sample = render_sample("varied", "test", 0, OPEN_HAND, size_px=480)
+    sample = render_sample("varied", "test", seed=0, index=OPEN_HAND, size_px=480)
     drawing = visualize.plot_skeleton(sample.image, sample.uv_px, scale=1)
     for number, place in enumerate(np.rint(sample.uv_px).astype(int).tolist()):
         for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):

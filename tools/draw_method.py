@@ -32,19 +32,19 @@ def main() -> None:
     )
     axes.text(2, 52.5, "what is exported and what the runtime keeps", fontsize=9, color="#555555")
 
-    box(axes, 3, 36, 13, 9, "RGB crop of\na right hand", DATA)
-    box(axes, 21, 36, 13, 9, "2D network", NETWORK, bold=True)
-    box(axes, 41, 42, 15, 7, "21 heat maps", DATA)
-    box(axes, 41, 31, 15, 7, "image features", DATA)
-    box(axes, 62, 42, 12, 7, "2D joints\n(expectation)", DATA)
-    box(axes, 41, 20, 15, 7, "depth\nregressor", NETWORK, bold=True)
-    box(axes, 62, 20, 12, 7, "joint depth", DATA)
-    box(axes, 81, 20, 13, 7, "depth\nregularizer", NETWORK, bold=True)
-    box(axes, 99, 20, 12, 7, "generated\ndepth map", DATA)
-    box(axes, 81, 42, 13, 7, "2D labels of\nboth domains", LABEL)
-    box(axes, 18, 7, 19, 7, "2D loss\n(needs 2D labels)", LOSS)
-    box(axes, 58.5, 7, 19, 7, "joint depth loss\n(needs 3D labels)", LOSS)
-    box(axes, 92, 7, 19, 7, "depth map loss\n(needs depth maps)", LOSS)
+    box(axes, 3, 36, width=13, height=9, text="RGB crop of\na right hand", colour=DATA)
+    box(axes, 21, 36, width=13, height=9, text="2D network", colour=NETWORK, bold=True)
+    box(axes, 41, 42, width=15, height=7, text="21 heat maps", colour=DATA)
+    box(axes, 41, 31, width=15, height=7, text="image features", colour=DATA)
+    box(axes, 62, 42, width=12, height=7, text="2D joints\n(expectation)", colour=DATA)
+    box(axes, 41, 20, width=15, height=7, text="depth\nregressor", colour=NETWORK, bold=True)
+    box(axes, 62, 20, width=12, height=7, text="joint depth", colour=DATA)
+    box(axes, 81, 20, width=13, height=7, text="depth\nregularizer", colour=NETWORK, bold=True)
+    box(axes, 99, 20, width=12, height=7, text="generated\ndepth map", colour=DATA)
+    box(axes, 81, 42, width=13, height=7, text="2D labels of\nboth domains", colour=LABEL)
+    box(axes, 18, 7, width=19, height=7, text="2D loss\n(needs 2D labels)", colour=LOSS)
+    box(axes, 58.5, 7, width=19, height=7, text="joint depth loss\n(needs 3D labels)", colour=LOSS)
+    box(axes, 92, 7, width=19, height=7, text="depth map loss\n(needs depth maps)", colour=LOSS)
 
     arrow(axes, (16, 40.5), (21, 40.5))
     arrow(axes, (34, 42.5), (41, 45.5))
@@ -88,8 +88,8 @@ def main() -> None:
 
 
 def box(
-    axes: Axes, left: float, bottom: float, width: float, height: float, text: str, colour: str,
-    *, bold: bool = False,
+    axes: Axes, left: float, bottom: float, *, width: float, height: float, text: str, colour: str,
+    bold: bool = False,
 ) -> None:  # fmt: skip
     """A named box."""
     axes.add_patch(

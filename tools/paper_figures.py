@@ -177,7 +177,7 @@ class Runs:
 # -------------------------------------------------------------------------------- plots
 
 
-def curves(axes, runs: Runs, settings: Sequence[str], domain: str) -> None:
+def curves(axes, runs: Runs, settings: Sequence[str], *, domain: str) -> None:
     """The mean curve over seeds of each setting with its AUC, and how far seeds are apart."""
     for number, setting in enumerate(settings):
         found = runs.numbers(setting, domain)
@@ -195,7 +195,7 @@ def curves(axes, runs: Runs, settings: Sequence[str], domain: str) -> None:
     style_curves(axes, title=runs.data(domain), legend="AUC 20-50 mm")
 
 
-def foot(figure: Figure, runs: Runs, setting: str, more: str = "") -> None:
+def foot(figure: Figure, runs: Runs, setting: str, *, more: str = "") -> None:
     """Conditions below the plots."""
     seeds = f"Seed {runs.seeds[0]}."
     if len(runs.seeds) > 1:
@@ -208,9 +208,9 @@ def figure_5(runs: Runs, out: Path) -> None:
     """The four settings on the target."""
     figure = Figure(figsize=(7.6, 5.4), dpi=130, layout="constrained")
     axes = figure.add_subplot()
-    curves(axes, runs, FIG_5, "target")
+    curves(axes, runs, FIG_5, domain="target")
     paper = ", ".join(f"{SETTINGS[name]} {area}" for name, area in PAPER_STB_AUC.items())
-    foot(figure, runs, "weak", f"The paper's AUC on STB: {paper}.")
+    foot(figure, runs, "weak", more=f"The paper's AUC on STB: {paper}.")
     save_figure(figure, out)
 
 
@@ -219,7 +219,7 @@ def figure_6(runs: Runs, out: Path) -> None:
     figure = Figure(figsize=(13.5, 4.8), dpi=130, layout="constrained")
     *places, bars = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
     for axes, domain in zip(places, DOMAINS, strict=True):
-        curves(axes, runs, FIG_6, domain)
+        curves(axes, runs, FIG_6, domain=domain)
     for number, setting in enumerate(FIG_6):
         errors = [
             np.array([n["mean_depth_error_mm"] for n in runs.numbers(setting, domain)])
@@ -237,7 +237,7 @@ def figure_6(runs: Runs, out: Path) -> None:
     bars.margins(y=0.25)
     bars.legend(fontsize=8)
     bars.set_title("error in depth")
-    foot(figure, runs, "full", "One model for both domains; the paper trains one for each.")
+    foot(figure, runs, "full", more="One model for both domains; the paper trains one for each.")
     save_figure(figure, out)
 
 
@@ -248,7 +248,7 @@ def figure_7(runs: Runs, out: Path) -> None:
 
     figure = Figure(figsize=(11.0, 5.0), dpi=130, layout="constrained")
     for axes, domain in zip(figure.subplots(1, 2), DOMAINS, strict=True):
-        curves(axes, runs, FIG_7, domain)
+        curves(axes, runs, FIG_7, domain=domain)
         if runs.is_stb(domain):
             published_curves(axes)
             axes.legend(title="AUC 20-50 mm", fontsize=8)
@@ -274,8 +274,8 @@ def figure_8(runs: Runs, samples: Sequence[int], out: Path) -> None:
         np.stack([s["uv_true_px"] for s in shown]), depth / scale[:, None]
     )
     figure_depth_maps(
-        np.stack([s["image"] for s in shown]), np.stack([s["measured"] for s in shown]),
-        np.stack([s["measured_weight"] for s in shown]), drawn[..., 0], out,
+        np.stack([s["image"] for s in shown]), measured=np.stack([s["measured"] for s in shown]),
+        weight=np.stack([s["measured_weight"] for s in shown]), generated=drawn[..., 0], path=out,
         window_mm=2 * config.model.half_width_scales * scale,
         title=f"Depth maps of true joints, {runs.data('target')}",
     )  # fmt: skip

@@ -50,7 +50,7 @@ def golden_case(number: int) -> dict[str, Any]:
     """One picture with what is asked and what comes of it."""
     rng = np.random.default_rng([77, number])
     width, height = SIZES[number % len(SIZES)]
-    sample = render_sample("varied", "test", 3, number, size_px=max(width, height))
+    sample = render_sample("varied", "test", seed=3, index=number, size_px=max(width, height))
     rgb, uv = sample.image, sample.uv_px.astype(np.float64)
     is_right = bool(number % 2)
     if not is_right:
@@ -59,7 +59,7 @@ def golden_case(number: int) -> dict[str, Any]:
     rgb = np.ascontiguousarray(rgb[top : top + height, left : left + width])
     uv = uv - [left, top]
     cv2.imwrite(str(FOLDER / f"{number:02d}.png"), rgb[:, :, ::-1])
-    pose = HandPose(MadeUp(uv, sample, is_right, rng), None)
+    pose = HandPose(MadeUp(uv, sample, is_right, rng=rng), None)
     middle, half = (uv.max(axis=0) + uv.min(axis=0)) / 2, np.ptp(uv, axis=0) / 2
     half = half * LOOSE.get(number, 1.0) + rng.uniform(0.0, 2.0, 2)
     box = tuple(np.round([*(middle - half), *(middle + half)], 2).tolist())
@@ -90,7 +90,7 @@ class MadeUp:
 
     outputs = frozenset(TASKS["hand_pose"][1] | HEADS)
 
-    def __init__(self, uv_px, sample, is_right: bool, rng):
+    def __init__(self, uv_px, sample, is_right: bool, *, rng):
         self.metadata = {"image_size_px": SIZE_PX, "scale_bone": "wrist_middle_mcp"}
         depth = sample.xyz_mm[:, 2] - sample.xyz_mm[ROOT, 2]
         self.uv_px, self.z_relative = uv_px, depth / 90.0

@@ -93,7 +93,9 @@ class _Document:
 
     def _mesh(self, name: str, armature: Armature, places: Floats) -> int:
         """An octahedron for each bone, moved by the node in which the bone begins."""
-        corners, owners, triangles = [], [], []
+        corners: list[Floats] = []
+        owners: list[list[int]] = []
+        triangles: list[NDArray] = []
         for node, parent in enumerate(armature.parents):
             if parent < 0 or not np.linalg.norm(armature.offsets_m[node]) > 1e-6:
                 continue
@@ -113,10 +115,12 @@ class _Document:
     def _animate(self, motion: HandMotion, armature: Armature, top: int) -> None:
         film_s = self.film.times_s - self.film.times_s[0]
         times = self._numbers(film_s[motion.frames], FLOAT, bounds=True)
-        self._channel(top + 1, "translation", times, armature.wrist_m)
+        self._channel(top + 1, "translation", times=times, values=armature.wrist_m)
         for node in sorted(set(armature.parents) - {-1}):
             quaternions = _without_jumps(quaternion_of(armature.rotations[:, node]))
-            self._channel(top + 1 + node, "rotation", times, quaternions[:, [1, 2, 3, 0]])
+            self._channel(
+                top + 1 + node, "rotation", times=times, values=quaternions[:, [1, 2, 3, 0]]
+            )
         first, last = int(motion.frames[0]), int(motion.frames[-1])
         keys = [(0, 0.0)] if first > 0 else []
         keys += [(first, 1.0)]
@@ -124,10 +128,10 @@ class _Document:
         if len(keys) > 1:
             steps = self._numbers(film_s[[frame for frame, _ in keys]], FLOAT, bounds=True)
             scales = np.array([[scale] * 3 for _, scale in keys])
-            self._channel(top, "scale", steps, scales, interpolation="STEP")
+            self._channel(top, "scale", times=steps, values=scales, interpolation="STEP")
 
     def _channel(
-        self, node: int, path: str, times: int, values: Floats, *, interpolation: str = "LINEAR"
+        self, node: int, path: str, *, times: int, values: Floats, interpolation: str = "LINEAR"
     ) -> None:
         output = self._numbers(values, FLOAT)
         sampler = {"input": times, "output": output, "interpolation": interpolation}

@@ -140,8 +140,10 @@ def assigned(
     found: dict[str, list[GivenBox]] = {job.name: [] for job in jobs}
     for picture, given in lines:
         named = Path(picture)
-        paths = [_resolved(picture)]
-        if paths[0] not in by_path:
+        whole = _resolved(picture)
+        if whole is not None and whole in by_path:
+            paths = [whole]
+        else:
             ends = by_name.get(named.name, [])
             paths = [path for path in ends if path.parts[-len(named.parts) :] == named.parts]
         if len(paths) != 1:

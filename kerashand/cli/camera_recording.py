@@ -8,9 +8,11 @@ import itertools
 import re
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kerashand import visualize
 from kerashand.cli.arguments import writing
@@ -58,8 +60,8 @@ def record(
         note = "recorded with a RealSense; cameras and unit are those of the camera."
         source = Source(
             camera.cameras,
-            (Shot(n, f"colour picture {n}", lambda rgb=both[0]: rgb) for n, both in colour),
-            (Shot(n, f"depth picture {n}", lambda depth=both[1]: depth) for n, both in depth),
+            (Shot(n, f"colour picture {n}", partial(_kept, both[0])) for n, both in colour),
+            (Shot(n, f"depth picture {n}", partial(_kept, both[1])) for n, both in depth),
             (note,),
             timed=False,
         )
@@ -106,6 +108,11 @@ def _ctrl_c() -> Iterator[list[bool]]:
         yield pressed
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _kept(picture: NDArray) -> NDArray:
+    """What a `Shot` reads: the camera gave it already."""
+    return picture
 
 
 def _shown(camera: realsense.RealSense, window: Window | None, stopped: list[bool]):

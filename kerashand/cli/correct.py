@@ -130,6 +130,7 @@ def serve(recording: Corrected, port: int) -> http.server.ThreadingHTTPServer:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     held: Corrected
+    server: http.server.HTTPServer
 
     def do_GET(self) -> None:
         if not self._is_own_address():

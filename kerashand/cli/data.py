@@ -200,7 +200,9 @@ def run_sheet(arguments: argparse.Namespace) -> None:
 
     numbers = range(arguments.first, arguments.first + arguments.count)
     samples = [
-        render_sample(arguments.domain, arguments.split, arguments.seed, n, size_px=arguments.size)
+        render_sample(
+            arguments.domain, arguments.split, seed=arguments.seed, index=n, size_px=arguments.size
+        )
         for n in numbers
     ]
     scale = max(round(256 / arguments.size), 1)
@@ -270,7 +272,7 @@ def run_render(arguments: argparse.Namespace, more: list[str]) -> None:
         count
         for split in splits
         for first, count in split.shards()
-        if not shard_path(root, split, first, count).exists()
+        if not shard_path(root, split, first=first, count=count).exists()
     )
     start = time.monotonic()
     ensure_splits(splits, cache_dir=data.cache_dir, workers=data.workers)

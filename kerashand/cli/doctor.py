@@ -100,8 +100,9 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         held = extras.PACKAGES.get(package)  # such as cv2 of opencv-python
-        other = held is not None and importlib.util.find_spec(held.module) is not None
-        return f"not installed; {held.module} is from another package" if other else "not installed"
+        if held is None or importlib.util.find_spec(held.module) is None:
+            return "not installed"
+        return f"not installed; {held.module} is from another package"
 
 
 def purposes() -> list[tuple[str, str]]:

@@ -244,7 +244,7 @@ def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
         predictor = predictors[name]
         sized = dataclasses.replace(data, image_size_px=predictor.image_size_px)
         batches, words = subjects.labelled_batches(
-            sized, domain, predictor, samples, split=arguments.split
+            sized, domain, predictor, samples=samples, split=arguments.split
         )
         return assess(
             predictor, batches, data=words, protocol=arguments.protocol, gallery=arguments.gallery

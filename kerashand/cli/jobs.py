@@ -198,13 +198,12 @@ def _drawn_input(path: Path) -> str | None:
 
 def _with_targets(jobs: list[Job], out: str | None) -> list[Job]:
     place = None if out is None else user_path(out)
-    one_file = place is not None and not (out.endswith(("/", os.sep)) or place.is_dir())
-    if one_file and len(jobs) > 1:
-        if place.suffix:
+    if out is not None and place is not None:
+        one_file = not (out.endswith(("/", os.sep)) or place.is_dir())
+        if one_file and len(jobs) > 1 and place.suffix:
             raise UserError(f"--out must name a folder for {len(jobs)} inputs. Received: {out}")
-        one_file = False
-    if one_file:
-        return [replace(jobs[0], target=place)]
+        if one_file and len(jobs) <= 1:
+            return [replace(jobs[0], target=place)]
     if place is not None:
         for folder in sorted({place / job.below for job in jobs}):
             try:
@@ -213,7 +212,10 @@ def _with_targets(jobs: list[Job], out: str | None) -> list[Job]:
                 raise UserError(
                     f"--out: the folder {folder} cannot be made: {error.strerror or error}."
                 ) from error
-    planned = [replace(job, target=_target(job, place, job.path and job.path.stem)) for job in jobs]
+    planned = [
+        replace(job, target=_target(job, place, None if job.path is None else job.path.stem))
+        for job in jobs
+    ]
     # a.jpg and a.png in one folder: their whole names tell them apart.
     taken = Counter(job.target for job in planned if job.target)
     return [
@@ -233,7 +235,7 @@ def _target(job: Job, place: Path | None, stem: str | None) -> Path | None:
 
 def _check_outputs(jobs: list[Job], files: Mapping[str, str | None]) -> None:
     inputs = {job.path.resolve(): job.name for job in jobs if job.path is not None}
-    outputs = {}
+    outputs: dict[Path, str] = {}
     for job in jobs:
         if job.target is None:
             continue

@@ -64,7 +64,7 @@ def label(arguments: argparse.Namespace) -> None:
             handedness=arguments.handedness,
         )
         try:
-            _follow_both_ways(labeller, readable, reader, box)
+            _follow_both_ways(labeller, readable, reader, box=box)
         finally:  # what was found is kept when somebody stops it
             found = labeller.points()
             rows = {frame: _row(frame, found[frame]) for frame in missing if frame in found}
@@ -82,7 +82,7 @@ def label(arguments: argparse.Namespace) -> None:
     )
 
 
-def _follow_both_ways(labeller: Labeller, frames: list[str], reader: FrameReader, box) -> None:
+def _follow_both_ways(labeller: Labeller, frames: list[str], reader: FrameReader, *, box) -> None:
     with progress("looking for the hand", len(frames), "frames") as advance:
         for _ in labeller.forwards(frames, reader.read, box=box):
             advance(1)
@@ -129,7 +129,9 @@ class FrameReader:
             self.unreadable.setdefault(frame, f"{self.pictures.colour[frame]}: {error.reason}")
             return None
         try:
-            table = rgbd.frames_table(self.pictures.root, self.recording, [frame], self.pictures)
+            table = rgbd.frames_table(
+                self.pictures.root, self.recording, [frame], pictures=self.pictures
+            )
             return rgb, depth_seen(table, 0)
         except picture_files.PictureError:
             return rgb, None  # named when the row is checked

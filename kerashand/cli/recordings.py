@@ -66,7 +66,9 @@ Drawing = tuple[Callable[[], list[np.ndarray]], list[str]]
 
 def _check_tables(folder: str, kind: Kind) -> tuple[int, list[Drawing]]:
     """How many hands cannot be used, and drawings of the others."""
-    wrong, drawings = 0, []
+    wrong = 0
+    drawings: list[Drawing] = []
+    assert kind.read is not None
     lines = _lines(folder) if kind is rgbd.KIND else {}
     for split in ("train", "test"):
         table = kind.read(folder, split)
@@ -111,7 +113,7 @@ def _check_photos(folder: str) -> tuple[int, list[Drawing]]:
         print(f"{split}: {number_of(int((labels['split'] == split).sum()), 'hand')}")
     if others := sorted(set(labels["split"].tolist()) - set(SPLITS)):
         print(f"splits that nothing reads: {', '.join(others)}")
-    drawings = [
+    drawings: list[Drawing] = [
         (partial(_photo_panels, folder, labels, row), [f"row {row}: {Path(name).name}"])
         for row, name in enumerate(labels["name"].tolist())
         if name not in bad

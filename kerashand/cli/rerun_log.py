@@ -223,6 +223,7 @@ class RerunLog:
             import rerun
 
             self._rr = rerun
+            assert self._target is not None
             self._stream = started(self._target, "kerashand-predict")
             self._stream.send_blueprint(self._blueprint())
 

@@ -73,7 +73,8 @@ class Search:
         self.tiles = _tiles(arguments.tiles)
         self.min_score = arguments.min_score or 0.0
         self._boxes = [_box(text, self.handedness) for text in arguments.box]
-        self._file, self._of_input = arguments.boxes, None
+        self._file = arguments.boxes
+        self._of_input: dict[str, list[GivenBox]] | None = None
         self._left_out = 0
         if self._file and self._boxes:
             raise UserError("--box and --boxes exclude each other.")

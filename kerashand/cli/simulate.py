@@ -58,7 +58,7 @@ def write_simulated(folder: Path, recording: SimulatedRecording) -> None:
             (beside / name).mkdir(parents=True)
         with progress("rendering frames", recording.frames, "frames") as advance:
             truth = [
-                _write_frame(beside, recording, number, advance)
+                _write_frame(beside, recording, number, advance=advance)
                 for number in range(recording.frames)
             ]
         np.savez_compressed(
@@ -80,7 +80,7 @@ def frame_name(number: int) -> str:
     return f"{number:05d}"
 
 
-def _write_frame(folder: Path, recording: SimulatedRecording, number: int, advance):
+def _write_frame(folder: Path, recording: SimulatedRecording, number: int, *, advance):
     frame, name = recording.frame(number), frame_name(number)
     (folder / f"colour/{name}.jpg").write_bytes(encode_jpeg(frame.image))
     cv2.imwrite(str(folder / f"depth/{name}.png"), frame.depth_mm)

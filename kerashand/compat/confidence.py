@@ -23,6 +23,7 @@ class ConfidentPose(HandPose):
     """
 
     def __init__(self, pose: HandPose, *, detection: float, tracking: float):
+        assert pose.detector is not None
         detector = Detector(pose.detector.backend)
         self.least_detection = _moved(detector.threshold, detection)
         detector.threshold = min(detector.threshold, self.least_detection)

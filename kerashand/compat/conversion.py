@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from kerashand.compat.messages import ClassificationList, LandmarkList, NormalizedLandmarkList
@@ -14,7 +15,9 @@ LABELS = ("Left", "Right")
 """MediaPipe's labels by their index."""
 
 
-def picture_landmarks(hand: Hand, width_px: int, height_px: int) -> NormalizedLandmarkList:
+def picture_landmarks(
+    hand: Hand, width_px: int, height_px: int
+) -> Message:  # a NormalizedLandmarkList
     """Joints in shares of the picture's width and height, depth in shares of its width.
 
     Convention: pixel centres lie at integers here, and at halves in MediaPipe's shares. The centre
@@ -26,7 +29,7 @@ def picture_landmarks(hand: Hand, width_px: int, height_px: int) -> NormalizedLa
     return _landmarks(NormalizedLandmarkList(), xy, z * pixels / width_px)
 
 
-def world_landmarks(hand: Hand, scale_bone: str) -> LandmarkList:
+def world_landmarks(hand: Hand, scale_bone: str) -> Message:  # a LandmarkList
     """Joints in metres about the knuckle of the middle finger, of a hand of average size.
 
     MediaPipe calls its origin the hand's approximate geometric centre. Measured, it lies at that
@@ -37,7 +40,7 @@ def world_landmarks(hand: Hand, scale_bone: str) -> LandmarkList:
     return _landmarks(LandmarkList(), xyz_m[:, :2], xyz_m[:, 2])
 
 
-def handedness(hand: Hand) -> ClassificationList:
+def handedness(hand: Hand) -> Message:  # a ClassificationList
     """Left or right as MediaPipe names it: that of the hand in a mirror."""
     index = int(hand.handedness == "left")
     p_right = 0.5 if hand.p_right is None else hand.p_right

@@ -108,7 +108,7 @@ def load_config(
     problems: dict[str, str] = {}
     for override in overrides:
         _apply_override(content, override, problems)
-    config = read_section(Config(), content, "", problems)
+    config = read_section(Config(), content, "", problems=problems)
     find = find_conflicts if trains else find_data_conflicts
     config_problems = [*problems.values(), *_conflicts(config, problems, find)]
     if config_problems:

@@ -26,6 +26,7 @@ class ConfigError(UserError):
         super().__init__("\n  ".join([f"{source}: {count}", *self.problems]))
 
 
+@dataclasses.dataclass(frozen=True)
 class Section(Mapping):
     """Base of the config dataclasses; a mapping, so that `build(**section)` passes its fields."""
 
@@ -48,6 +49,9 @@ class Section(Mapping):
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts and lists, as YAML or JSON would hold them."""
         return {name: _plain(value) for name, value in self.items()}
+
+
+SectionType = typing.TypeVar("SectionType", bound=Section)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,7 +107,9 @@ def setting(default: Any, **limits: Any) -> Any:
     return dataclasses.field(default=default, metadata={"limits": Limits(**limits)})
 
 
-def read_section(defaults: Section, received: Any, path: str, problems: dict[str, str]) -> Section:
+def read_section(
+    defaults: SectionType, received: Any, path: str, *, problems: dict[str, str]
+) -> SectionType:
     """Reads a plain mapping over the defaults.
 
     Args:
@@ -130,7 +136,7 @@ def read_section(defaults: Section, received: Any, path: str, problems: dict[str
                 hint = did_you_mean(key, fields)
             problems[place] = f"{place}: unknown key.{hint} Allowed here: {', '.join(fields)}"
         elif isinstance(defaults[key], Section):
-            values[key] = read_section(defaults[key], value, place, problems)
+            values[key] = read_section(defaults[key], value, place, problems=problems)
         else:
             try:
                 values[key] = _read(hints[key], value, fields[key].metadata["limits"])
@@ -150,18 +156,18 @@ def _read(kind: Any, value: Any, limits: Limits) -> Any:
         if value is None:
             return None
         (kind,) = (option for option in typing.get_args(kind) if option is not types.NoneType)
-        return _read_plain(kind, value, limits, " or null")
-    return _read_plain(kind, value, limits, "")
+        return _read_plain(kind, value, limits, or_null=" or null")
+    return _read_plain(kind, value, limits, or_null="")
 
 
-def _read_plain(kind: Any, value: Any, limits: Limits, or_null: str) -> Any:
+def _read_plain(kind: Any, value: Any, limits: Limits, *, or_null: str) -> Any:
     if typing.get_origin(kind) is tuple:
         return _read_list(typing.get_args(kind)[0], value, limits)
     if kind is bool:
         return _demand(isinstance(value, bool), value, f"must be true or false{or_null}")
     if kind is str:
         return _read_text(value, limits, or_null)
-    return _read_number(kind, value, limits, or_null)
+    return _read_number(kind, value, limits, or_null=or_null)
 
 
 def _read_list(kind: Any, value: Any, limits: Limits) -> tuple:
@@ -169,7 +175,7 @@ def _read_list(kind: Any, value: Any, limits: Limits) -> tuple:
     if limits.choices:
         what += f" of {', '.join(limits.choices)}"
     _demand(isinstance(value, (list, tuple)), value, what)
-    entries = tuple(_read_plain(kind, entry, limits, "") for entry in value)
+    entries = tuple(_read_plain(kind, entry, limits, or_null="") for entry in value)
     if limits.count is not None:
         _demand(len(entries) == limits.count, value, f"must have {limits.count} entries")
     _demand(len(entries) >= limits.min_count, value, f"must have at least {limits.min_count} entry")
@@ -182,7 +188,7 @@ def _read_text(value: Any, limits: Limits, or_null: str) -> str:
     if limits.choices is not None:
         what = f"must be one of {', '.join(limits.choices)}{or_null}"
         hint = did_you_mean(value, limits.choices) if isinstance(value, str) else ""
-        return _demand(isinstance(value, str) and value in limits.choices, value, what, hint)
+        return _demand(isinstance(value, str) and value in limits.choices, value, what, hint=hint)
     _demand(isinstance(value, str) and value.strip(), value, f"must be text{or_null}")
     if limits.pattern is not None:
         expression, meaning = limits.pattern
@@ -190,7 +196,7 @@ def _read_text(value: Any, limits: Limits, or_null: str) -> str:
     return value
 
 
-def _read_number(kind: Any, value: Any, limits: Limits, or_null: str) -> Any:
+def _read_number(kind: Any, value: Any, limits: Limits, *, or_null: str) -> Any:
     rule = limits.number_rule()
     what = f"must be a {'whole number' if kind is int else 'number'}{or_null}"
     if rule:
@@ -206,7 +212,7 @@ def _read_number(kind: Any, value: Any, limits: Limits, or_null: str) -> Any:
     return number
 
 
-def _demand(condition: Any, value: Any, what: str, hint: str = "") -> Any:
+def _demand(condition: Any, value: Any, what: str, *, hint: str = "") -> Any:
     if not condition:
         raise ValueError(f"{what}. Received: {shown(value)}{hint and '.' + hint}")
     return value

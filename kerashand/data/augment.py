@@ -74,8 +74,8 @@ def random_affine(
     uv_px: tf.Tensor,
     size_px: int,
     parameters: AugmentParameters,
-    seed: tf.Tensor,
     *,
+    seed: tf.Tensor,
     zoom: float = 1.0,
 ):
     """Affine maps [B, 3, 3] new-from-old pixels and what they do to joints, [B, 3, 3].
@@ -103,7 +103,7 @@ def random_affine(
         middle = tf.where(chosen, to_middle, middle)
     zoom = zoom * (1.0 + draws[1] * parameters.scale)
     shift = zoom * middle + draws[2:] * (parameters.shift * size_px)
-    affine, rotation = _affine(angle, zoom, shift, size_px)
+    affine, rotation = _affine(angle, zoom, shift, size_px=size_px)
     if parameters.mirrored > 0:
         chosen = (
             tf.random.stateless_uniform([count], stream(seed, "mirrored")) < parameters.mirrored
@@ -146,10 +146,10 @@ def hand_view(uv_px: tf.Tensor, angle: tf.Tensor, size_px: int) -> tuple[tf.Tens
 def centred_affine(count: tf.Tensor, size_px: int, zoom: float):
     """As `random_affine` without chance: the middle of the picture, `zoom` times as large."""
     zero = tf.zeros([count])
-    return _affine(zero, zero + zoom, tf.stack([zero, zero]), size_px)
+    return _affine(zero, zero + zoom, tf.stack([zero, zero]), size_px=size_px)
 
 
-def _affine(angle: tf.Tensor, zoom: tf.Tensor, shift: tf.Tensor, size_px: int):
+def _affine(angle: tf.Tensor, zoom: tf.Tensor, shift: tf.Tensor, *, size_px: int):
     cosine, sine = tf.cos(angle), tf.sin(angle)
     zero, one = tf.zeros_like(angle), tf.ones_like(angle)
     rotation = _matrix([[cosine, -sine, zero], [sine, cosine, zero], [zero, zero, one]])
@@ -241,14 +241,14 @@ def resized(factor: float) -> tf.Tensor:
     return tf.constant([[factor, 0.0, offset], [0.0, factor, offset], [0.0, 0.0, 1.0]])
 
 
-def move_joints(uv_px, xyz_mm, intrinsics, affine, rotation):
+def move_joints(uv_px, xyz_mm, intrinsics, *, affine, rotation):
     """Joints, camera-frame joints and intrinsics after the picture moved by `affine`."""
     moved_xyz = xyz_mm @ tf.linalg.matrix_transpose(rotation)
     return apply_affine(uv_px, affine), moved_xyz, rotated_intrinsics(intrinsics, affine, rotation)
 
 
 def change_relief(
-    joints_unit: tf.Tensor, depth_map: tf.Tensor, parameters: AugmentParameters, seed: tf.Tensor
+    joints_unit: tf.Tensor, depth_map: tf.Tensor, parameters: AugmentParameters, *, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Stretch and tilt a hand in depth alone, as in a relief: joints and depth map together.
 

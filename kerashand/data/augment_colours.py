@@ -108,7 +108,7 @@ SPECTRUM_REACH = (0.5, 4.5)
 
 
 def swap_spectrum(
-    images: tf.Tensor, donors: tf.Tensor, chosen: tf.Tensor, seed: tf.Tensor
+    images: tf.Tensor, donors: tf.Tensor, chosen: tf.Tensor, *, seed: tf.Tensor
 ) -> tf.Tensor:
     """Give pictures the low-frequency amplitudes of others, and leave their phases.
 

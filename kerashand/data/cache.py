@@ -46,12 +46,15 @@ def ensure_splits(
         UserError: when the cache folder cannot be written, or a shard is damaged.
     """
     root = cache_root(cache_dir)
-    paths = {s: [shard_path(root, s, *shard) for shard in s.shards()] for s in splits}
+    paths = {
+        s: [shard_path(root, s, first=first, count=count) for first, count in s.shards()]
+        for s in splits
+    }
     missing = [
         (split, first, count)
         for split in splits
         for first, count in split.shards()
-        if not shard_path(root, split, first, count).exists()
+        if not shard_path(root, split, first=first, count=count).exists()
     ]
     check_shards([path for shards in paths.values() for path in shards if path.exists()])
     if missing:
@@ -100,7 +103,7 @@ def _write_shards(root: Path, missing: list[Shard], workers: int) -> None:
         contextlib.closing(_made(missing, workers)) as made,
     ):
         for (split, first, count), samples in made:
-            write_shard(shard_path(root, split, first, count), samples)
+            write_shard(shard_path(root, split, first=first, count=count), samples)
             advance(count)
 
 

@@ -71,7 +71,7 @@ def hand_depth(table: HandTable, row: int) -> np.ndarray:
         depth,
         table.uv_px[row].astype(np.float64),
         np.where(np.isfinite(predicted), predicted, table.xyz_mm[row, ROOT, 2]),
-        table.intrinsics[row].astype(np.float64),
+        intrinsics=table.intrinsics[row].astype(np.float64),
         palm_mm=palm_mm,
         predicted=bool(np.isfinite(predicted).all()),
     )

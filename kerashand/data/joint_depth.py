@@ -19,8 +19,8 @@ def fitted_depth(
     depth_mm: NDArray,
     uv_px: NDArray,
     joint_depth_mm: NDArray,
-    palm_mm: float,
     *,
+    palm_mm: float,
     most: float = 0.0,
 ) -> NDArray[np.float64] | None:
     """Predicted depth of joints, moved to the depth that was measured at them.

@@ -111,10 +111,10 @@ class PhotographedPictures(CachedSplit):
             )
             name = names[index % len(names)]
             hands = np.flatnonzero(of_picture(labels, name))
-            encoded.append(self._compose(name, hands, labels, rng))
+            encoded.append(self._compose(name, hands, labels, rng=rng))
         return encoded
 
-    def _compose(self, name: str, hands, labels, rng: np.random.Generator) -> dict[str, bytes]:
+    def _compose(self, name: str, hands, labels, *, rng: np.random.Generator) -> dict[str, bytes]:
         size = self.size_px
         canvas = photograph_background(rng, size, folder=self.backgrounds, tint=0.1)
         canvas = np.clip(np.rint(canvas * 255.0), 0, 255).astype(np.uint8)

@@ -135,7 +135,15 @@ def training_batches(
         own = [domain.part(number, readers) for domain in domains]
         fewer = [share // readers for share in shares]
         key = (seed, readers, number)
-        parts += _streams(own, fewer, geometry, parameters, key, first_step, relief)
+        parts += _streams(
+            own,
+            fewer,
+            geometry=geometry,
+            parameters=parameters,
+            key=key,
+            first_step=first_step,
+            relief=relief,
+        )
     mixed = tf.data.Dataset.zip(tuple(parts)).map(as_written(_joined), tf.data.AUTOTUNE)
     if parameters.spectrum > 0 and len(domains) == 2:
         mixed = mixed.enumerate(first_step).map(
@@ -144,7 +152,7 @@ def training_batches(
     return _sharded_by_rows(mixed.prefetch(4))
 
 
-def _streams(domains, shares, geometry, parameters, key, first_step: int, relief: bool):
+def _streams(domains, shares, *, geometry, parameters, key, first_step: int, relief: bool):
     """The batches of each domain, of one reader; `key` holds seed, readers and its number."""
     seed, readers, reader = key
     streams = []
@@ -157,7 +165,10 @@ def _streams(domains, shares, geometry, parameters, key, first_step: int, relief
         batches = samples.batch(share, drop_remainder=True).enumerate(first_step)
         numbered = batches.map(as_written(lambda step, raw: (step * readers + reader, raw)))
         streams.append(
-            numbered.map(_augmenting(domain, geometry, parameters, seed, relief), tf.data.AUTOTUNE)
+            numbered.map(
+                _augmenting(domain, geometry, parameters, seed=seed, relief=relief),
+                tf.data.AUTOTUNE,
+            )
         )
     return streams
 
@@ -180,7 +191,9 @@ def evaluation_batches(
         affine, rotation = augment.centred_affine(
             tf.shape(raw["uv_px"])[0], stored_px, geometry.zoom
         )
-        return make_batch(raw, domain, geometry, identity, affine, rotation, None)
+        return make_batch(
+            raw, domain, geometry, parameters=identity, affine=affine, rotation=rotation, key=None
+        )
 
     prepared = batches.map(prepare, tf.data.AUTOTUNE).prefetch(2)
     counted = prepared.apply(tf.data.experimental.assert_cardinality(-(-samples // batch_size)))
@@ -239,17 +252,23 @@ def endless_records(
     return tf.data.Dataset.counter(passes).flat_map(one_pass).skip(skip)
 
 
-def _augmenting(domain, geometry, parameters, seed, relief):
+def _augmenting(domain, geometry, parameters, *, seed, relief):
     @as_written
     def prepare(step: tf.Tensor, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         number = step * 2 + DOMAIN_NUMBERS[domain.domain]
         key = tf.stack([tf.constant(seed, tf.int64), number])
         affine, rotation = augment.random_affine(
-            raw["uv_px"], _stored_px(raw), parameters, stream(key, "affine"), zoom=geometry.zoom
+            raw["uv_px"],
+            _stored_px(raw),
+            parameters,
+            seed=stream(key, "affine"),
+            zoom=geometry.zoom,
         )
-        batch = make_batch(raw, domain, geometry, parameters, affine, rotation, key)
+        batch = make_batch(
+            raw, domain, geometry, parameters=parameters, affine=affine, rotation=rotation, key=key
+        )
         if relief and {"xyz", "depth"} <= set(domain.labels):
-            batch |= _with_relief(batch, geometry, parameters, stream(key, "relief"))
+            batch |= _with_relief(batch, geometry, parameters, key=stream(key, "relief"))
         return batch
 
     return prepare
@@ -268,13 +287,13 @@ def _swapping_spectra(share: float, seed: int, reader: int):
         donor = tf.cast(draws[0] * tf.cast(last + 1, tf.float32), tf.int32)
         donors = tf.gather(images, tf.gather(targets, tf.minimum(donor, last)))
         chosen = (domain == DOMAIN_NUMBERS["source"]) & (draws[1] < share)
-        swapped = augment_colours.swap_spectrum(images, donors, chosen, stream(key, "reach"))
+        swapped = augment_colours.swap_spectrum(images, donors, chosen, seed=stream(key, "reach"))
         return batch | {"image": swapped}
 
     return prepare
 
 
-def _with_relief(batch, geometry, parameters, key) -> dict[str, tf.Tensor]:
+def _with_relief(batch, geometry, parameters, *, key) -> dict[str, tf.Tensor]:
     """The fields of a batch that `augment.change_relief` moves."""
     half_width = geometry.half_width_scales
     joints = joints_unit(
@@ -283,7 +302,7 @@ def _with_relief(batch, geometry, parameters, key) -> dict[str, tf.Tensor]:
         image_size_px=geometry.image_size_px,
         half_width_scales=half_width,
     )
-    joints, depth_map = augment.change_relief(joints, batch["depth_map"], parameters, key)
+    joints, depth_map = augment.change_relief(joints, batch["depth_map"], parameters, seed=key)
     return {"z_relative": (0.5 - joints[..., 2]) * 2.0 * half_width, "depth_map": depth_map}
 
 
@@ -291,6 +310,7 @@ def make_batch(
     raw: dict[str, tf.Tensor],
     domain: DomainSource,
     geometry: BatchGeometry,
+    *,
     parameters: augment.AugmentParameters,
     affine: tf.Tensor,
     rotation: tf.Tensor,
@@ -308,7 +328,7 @@ def make_batch(
     stored_px, side = _stored_px(raw), geometry.image_size_px
     uv, xyz, intrinsics = augment.move_joints(
         raw["uv_px"], raw["xyz_mm"], raw["intrinsics"],
-        augment.resized(side / stored_px) @ affine, rotation,
+        affine=augment.resized(side / stored_px) @ affine, rotation=rotation,
     )  # fmt: skip
     count = tf.shape(uv)[0]
     if "depth_mm" in raw:
@@ -317,7 +337,9 @@ def make_batch(
             affine,
             output_px=geometry.depth_map_px,
         )
-        depth_mm, wrist_mm = _depth_along(geometry, depth_mm, root_depth_mm, uv, intrinsics)
+        depth_mm, wrist_mm = _depth_along(
+            geometry, depth_mm, root_depth_mm, uv=uv, intrinsics=intrinsics
+        )
         depth_map, depth_weight = normalise_depth(
             depth_mm, wrist_mm, scale_mm, half_width_scales=geometry.half_width_scales
         )
@@ -361,7 +383,7 @@ def make_batch(
 
 
 def _depth_along(
-    geometry: BatchGeometry, depth_mm: tf.Tensor, root_depth_mm: tf.Tensor, uv: tf.Tensor,
+    geometry: BatchGeometry, depth_mm: tf.Tensor, root_depth_mm: tf.Tensor, *, uv: tf.Tensor,
     intrinsics: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
     """Depth maps [B, D, D, 1] and the wrist's depth [B], both along what the geometry says."""

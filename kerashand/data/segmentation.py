@@ -53,8 +53,8 @@ def segment_hand(
     depth_mm: NDArray,
     uv_px: NDArray,
     joint_depth_mm: NDArray,
-    intrinsics: NDArray,
     *,
+    intrinsics: NDArray,
     palm_mm: float,
     predicted: bool = True,
 ) -> NDArray[np.uint8]:
@@ -85,12 +85,14 @@ def segment_hand(
     camera[1, 2] -= window[0].start
     uv = uv_px - np.array([window[1].start, window[0].start])
     most = JOINT_SHIFT if predicted else WIDE_SHIFT
-    joint_depth = fitted_depth(depth, uv, joint_depth_mm, palm_mm, most=most)
+    joint_depth = fitted_depth(depth, uv, joint_depth_mm, palm_mm=palm_mm, most=most)
     if joint_depth is None:
         return result
     step = max(round(max(depth.shape) / SIDE_PX), 1)
     camera[:2] /= step
-    coarse = _Window(depth[::step, ::step], uv / step, joint_depth, camera, palm_mm).segmented()
+    coarse = _Window(
+        depth[::step, ::step], uv / step, joint_depth, camera=camera, palm_mm=palm_mm
+    ).segmented()
     fine = coarse.repeat(step, axis=0).repeat(step, axis=1)[: depth.shape[0], : depth.shape[1]]
     result[window] = np.where(depth > 0, fine, UNSURE)
     return result
@@ -108,7 +110,7 @@ def _window(uv_px: NDArray, reach_px: float, shape: tuple[int, ...]) -> tuple[sl
 class _Window:
     """The part of a depth picture around a hand, and the hand's bones in it."""
 
-    def __init__(self, depth, uv, joint_depth, camera, palm_mm: float):
+    def __init__(self, depth, uv, joint_depth, *, camera, palm_mm: float):
         self.depth, self.uv, self.camera, self.palm_mm = depth, uv, camera, palm_mm
         self.measured = depth > 0
         joints = cam_from_px(uv[None], joint_depth[None], camera)[0]

@@ -96,6 +96,6 @@ def writing_cache(root: Path) -> Iterator[None]:
         ) from error
 
 
-def shard_path(root: Path, split: CachedSplit, first: int, count: int) -> Path:
+def shard_path(root: Path, split: CachedSplit, *, first: int, count: int) -> Path:
     """Final name of the shard that holds samples first .. first + count - 1."""
     return root / split.folder / split.file_name(first, count)

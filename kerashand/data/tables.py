@@ -211,12 +211,12 @@ def _table_of(kind: Kind, chosen: Mapping[str, Any], split: str) -> HandTable:
 def _checked(kind: Kind, chosen: Mapping[str, Any], split: str) -> HandTable:
     path = str(user_path(chosen["path"]).resolve())
     options = tuple((option, chosen[option]) for option in kind.options)
-    return _read(kind, path, split, chosen["max_bad_share"], options)
+    return _read(kind, path, split, most_bad=chosen["max_bad_share"], options=options)
 
 
 @functools.lru_cache(maxsize=4)
 def _read(
-    kind: Kind, path: str, split: str, most_bad: float, options: tuple[tuple[str, Any], ...]
+    kind: Kind, path: str, split: str, *, most_bad: float, options: tuple[tuple[str, Any], ...]
 ) -> HandTable:
     check_folder(path)
     LOGGER.info("checking the labels and pictures of %s (%s, %s)", path, kind.name, split)

@@ -125,7 +125,7 @@ def mirrored_boxes(boxes: NDArray | tuple[float, ...], width_px: int) -> NDArray
 
 
 def on_whole_pictures(
-    model: HandPose, folder: Path, split: str, empty: Iterable[NDArray], *, passes: int = 1
+    model: HandPose, folder: Path, split: str, *, empty: Iterable[NDArray], passes: int = 1
 ) -> dict[str, Numbers]:
     """Find the hands of whole pictures, of their mirror images, and of pictures without hands.
 

@@ -163,8 +163,8 @@ def outputs_of(predictor: Predictor, batch: Mapping[str, NDArray]) -> tuple[Arra
     output = {n: np.asarray(v, np.float64) for n, v in predictor.run(batch["image"]).items()}
     xyz = xyz_from_uv_z(
         output["uv_px"], output["z_relative"], batch["intrinsics"].astype(np.float64),
-        batch["root_depth_mm"].astype(np.float64), batch["scale_mm"].astype(np.float64),
-        depth_along=predictor.depth_along,
+        root_depth_mm=batch["root_depth_mm"].astype(np.float64),
+        scale_mm=batch["scale_mm"].astype(np.float64), depth_along=predictor.depth_along,
     )  # fmt: skip
     return output, xyz
 

@@ -124,7 +124,9 @@ def evaluate_run(
     folder.mkdir(parents=True, exist_ok=True)
     _draw_curves(results, folder)
     if pictures:
-        _draw_samples(predictor, batches, results["test"][domain]["samples"], pictures, folder)
+        _draw_samples(
+            predictor, batches, results["test"][domain]["samples"], pictures=pictures, folder=folder
+        )
     return results
 
 
@@ -148,7 +150,7 @@ def _draw_curves(results: Mapping[str, Any], folder: Path) -> None:
 
 
 def _draw_samples(
-    predictor: Predictor, batches: tf.data.Dataset, hands: int, pictures: int, folder: Path
+    predictor: Predictor, batches: tf.data.Dataset, hands: int, *, pictures: int, folder: Path
 ) -> None:
     """Write the pages of skeletons and of depth maps."""
     chosen = dict.fromkeys(spread(hands, pictures), "chosen")
@@ -161,15 +163,16 @@ def _draw_samples(
 
     unknown = np.full_like(shown[0]["xyz_mm"], np.nan)
     pages.figure_skeletons(
-        stacked("image"), stacked("uv_px"), stacked("xyz_mm"), stacked("xyz_true_mm", unknown),
-        folder / "skeletons.png",
+        stacked("image"), uv_pred_px=stacked("uv_px"), xyz_pred_mm=stacked("xyz_mm"),
+        xyz_true_mm=stacked("xyz_true_mm", unknown), path=folder / "skeletons.png",
     )  # fmt: skip
     if shown[0]["generated"] is None:
         return
     none = np.zeros_like(shown[0]["generated"])
     pages.figure_depth_maps(
-        stacked("image"), stacked("measured", none), stacked("measured_weight", none),
-        stacked("generated"), folder / "depth_maps.png", window_mm=stacked("window_mm"),
+        stacked("image"), measured=stacked("measured", none),
+        weight=stacked("measured_weight", none), generated=stacked("generated"),
+        path=folder / "depth_maps.png", window_mm=stacked("window_mm"),
     )  # fmt: skip
 
 

@@ -70,7 +70,15 @@ def export(
     with written_beside(path, folder=form == "saved_model") as beside:
         measuring = f", with {len(calibration)} hands to calibrate on" if calibration else ""
         LOGGER.info("converting to %s in %s%s", form, precision, measuring)
-        write(served, beside, form, described, precision, signature, calibration)
+        write(
+            served,
+            beside,
+            form,
+            described=described,
+            precision=precision,
+            signature=signature,
+            calibration=calibration,
+        )
         if check is not None:
             check(beside)
 
@@ -83,7 +91,7 @@ def check_precision(form: str, precision: str) -> None:
 
 
 def write(
-    served: Served, path: Path, form: str, described: Mapping[str, Any], precision: str,
+    served: Served, path: Path, form: str, *, described: Mapping[str, Any], precision: str,
     signature: str = JOINTS_SIGNATURE, calibration: Hands | None = None,
 ) -> None:  # fmt: skip
     """Write served functions under a name; arguments as for `export`."""
@@ -96,7 +104,9 @@ def write(
         return
     text = json.dumps(dict(described), indent=2)
     if form == "onnx":
-        path.write_bytes(to_onnx(served.only(signature), text, precision, calibration))
+        path.write_bytes(
+            to_onnx(served.only(signature), text, precision=precision, calibration=calibration)
+        )
     else:
         save(served, path)
         (path / METADATA_FILE).write_text(text, encoding="utf-8")
@@ -147,7 +157,9 @@ def to_tflite(served: Served, precision: str, calibration: Hands | None = None) 
     return content
 
 
-def to_onnx(served: Served, text: str, precision: str, calibration: Hands | None = None) -> bytes:
+def to_onnx(
+    served: Served, text: str, *, precision: str, calibration: Hands | None = None
+) -> bytes:
     """An ONNX model of one signature, with its description."""
     import onnx
     import tf2onnx

@@ -54,13 +54,13 @@ def half_tflite(content: bytes) -> bytes:
                 kernel = graph.tensors[number]
                 held = schema.TensorT()
                 held.name, held.shape = kernel.name + b"_narrow", kernel.shape
-                _narrow(schema, model, kernel, held, narrowed)
+                _narrow(schema, model, kernel, held=held, narrowed=narrowed)
                 kernel.buffer = EMPTY_BUFFER  # no constant any more: it is computed
                 graph.tensors.append(held)
                 widening = schema.OperatorT()
                 widening.opcodeIndex = len(model.operatorCodes)
-                widening.inputs = np.int32([len(graph.tensors) - 1])
-                widening.outputs = np.int32([number])
+                widening.inputs = np.array([len(graph.tensors) - 1], np.int32)
+                widening.outputs = np.array([number], np.int32)
                 widening.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
                 widening.builtinOptions = schema.DequantizeOptionsT()
                 computed.append(widening)
@@ -89,7 +89,7 @@ def _kernels(schema, model, graph) -> set[int]:
     return found
 
 
-def _narrow(schema, model, kernel, held, narrowed: dict[int, int]) -> None:
+def _narrow(schema, model, kernel, *, held, narrowed: dict[int, int]) -> None:
     """Give a tensor the type and values of a kernel in 16 or 8 bits."""
     values = np.frombuffer(bytes(model.buffers[kernel.buffer].data), np.float32)
     values = values.reshape(kernel.shape)

@@ -88,8 +88,8 @@ def rendered_hands(
             sample = render_sample(
                 style,
                 split,
-                seed,
-                index,
+                seed=seed,
+                index=index,
                 size_px=max(RENDERED_PX, size_px),
                 backgrounds=backgrounds,
             )

@@ -90,6 +90,7 @@ def _untrained(config: Config) -> bool:
 def _last_weights(folder: Path, config: Config) -> Path:
     paths = [folder / f"weights_{stage}.npz" for stage in STAGES_LAST_FIRST]
     if _untrained(config):
+        assert config.model.initial_weights is not None  # what it measures
         return find_initial_weights(config.model.initial_weights)
     weights = next((path for path in paths if path.exists()), None)
     if weights is None:

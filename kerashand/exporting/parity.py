@@ -124,7 +124,12 @@ def checked_export(
         if not report["passed"]:
             LOGGER.info("the file is too far off; looking for the layers")
             report["layer_groups"] = layer_groups(
-                model, metadata, form, precision, hands, calibration
+                model,
+                metadata,
+                form=form,
+                precision=precision,
+                hands=hands,
+                calibration=calibration,
             )
             report["blamed"] = blamed(report["layer_groups"])
             raise ParityError(_failure(report))
@@ -204,8 +209,8 @@ def in_3d(outputs: Mapping[str, NDArray], hands: Hands) -> NDArray[np.float64]:
     """[N, 21, 3] mm with the true root depth and scale."""
     return xyz_from_uv_z(
         outputs["uv_px"].astype(np.float64), outputs["z_relative"].astype(np.float64),
-        hands.intrinsics, hands.xyz_mm[:, ROOT, 2],
-        scale_from_joints(hands.xyz_mm, hands.scale_bone), depth_along=hands.depth_along,
+        hands.intrinsics, root_depth_mm=hands.xyz_mm[:, ROOT, 2],
+        scale_mm=scale_from_joints(hands.xyz_mm, hands.scale_bone), depth_along=hands.depth_along,
     )  # fmt: skip
 
 
@@ -234,7 +239,7 @@ def _measured(report: Mapping[str, Any], limit: Limit) -> float:
 
 
 def layer_groups(
-    model: keras.Model, metadata: Mapping[str, Any], form: str, precision: str, hands: Hands,
+    model: keras.Model, metadata: Mapping[str, Any], *, form: str, precision: str, hands: Hands,
     calibration: Hands | None,
 ) -> dict[str, float]:  # fmt: skip
     """How far the output of each group of layers is off in an export of the same kind.
@@ -253,7 +258,7 @@ def layer_groups(
         with tempfile.TemporaryDirectory() as folder, native_stderr_held():
             path = Path(folder) / f"probe.{form}"
             write(
-                probe, path, form, described, precision,
+                probe, path, form, described=described, precision=precision,
                 calibration=calibration and calibration.first(BLAME_HANDS),
             )  # fmt: skip
             backend = open_backend(path)
@@ -307,7 +312,9 @@ def _cut_points(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """Group (the first word of its layers' names) and the output of its last layer."""
     groups: dict[str, list[keras.Layer]] = {}
     for layer in model.layers:
-        groups.setdefault(re.match(r"[a-zA-Z]*\d*", layer.name)[0], []).append(layer)
+        found = re.match(r"[a-zA-Z]*\d*", layer.name)
+        assert found is not None  # it fits every name
+        groups.setdefault(found[0], []).append(layer)
     for name, layers in groups.items():
         if any(layer.weights for layer in layers):
             yield name, layers[-1].output

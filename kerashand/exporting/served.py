@@ -72,7 +72,8 @@ def _serve_pose(model: keras.Model, depth_along: str) -> Served:
         # tf2onnx has no scalar[..., None], which a single hand would come to.
         xyz_mm = xyz_from_uv_z(
             outputs["uv_px"][None], outputs["z_relative"][None], intrinsics[None],
-            tf.reshape(root_depth_mm, (1,)), tf.reshape(scale_mm, (1,)), depth_along=depth_along,
+            root_depth_mm=tf.reshape(root_depth_mm, (1,)), scale_mm=tf.reshape(scale_mm, (1,)),
+            depth_along=depth_along,
         )  # fmt: skip
         return {**outputs, "xyz_mm": xyz_mm[0]}
 

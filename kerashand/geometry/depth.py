@@ -35,7 +35,8 @@ def _per_sample(value: Array, like: Array) -> Array:
     """Append axes to a value of one number a sample, so that it broadcasts against `like`."""
     if not hasattr(value, "shape"):
         return value
-    return value[(..., *(None,) * (len(like.shape) - len(value.shape)))]
+    index = (..., *(None,) * (len(like.shape) - len(value.shape)))
+    return value[index]
 
 
 def _check_half_width(half_width_scales: float) -> None:

@@ -82,9 +82,9 @@ def xyz_from_uv_z(
     uv_px: Array,
     z_relative: Array,
     intrinsics: Array,
+    *,
     root_depth_mm: Array,
     scale_mm: Array,
-    *,
     depth_along: str = OPTICAL_AXIS,
 ) -> Array:
     """Combine predicted pixels and relative depth into camera joints.

@@ -50,6 +50,7 @@ def register_depth(
     depth_mm: NDArray,
     registration: Registration,
     intrinsics: NDArray,
+    *,
     size_px: tuple[int, int],
 ) -> NDArray[np.float32]:
     """Move each measurement to the pixel at which the colour camera sees it.

@@ -38,8 +38,8 @@ def solve_root_depth(
     uv_px: ArrayLike,
     z_relative: ArrayLike,
     intrinsics: ArrayLike,
-    scale_mm: ArrayLike,
     *,
+    scale_mm: ArrayLike,
     scale_bone: str = "wrist_middle_mcp",
     depth_along: str = OPTICAL_AXIS,
 ) -> NDArray[np.float64]:

@@ -56,18 +56,18 @@ def build_cpm(*, image_size_px=256, num_joints=21, name="cpm"):
     x = keras.layers.Rescaling(1.0 / 255.0, offset=-0.5, name="rescale")(image)
     for index, group in enumerate(BACKBONE, start=1):
         for layer, channels in group:
-            x = _conv(x, channels, 3, layer)
+            x = _conv(x, channels, 3, name=layer)
         if index < len(BACKBONE):
             x = keras.layers.MaxPooling2D(2, name=f"pool{index}")(x)
     features = keras.layers.Identity(dtype="float32", name="features")(x)
 
-    hidden = _conv(x, 512, 1, "conv5_1")
+    hidden = _conv(x, 512, 1, name="conv5_1")
     scores = [_score(hidden, num_joints, "conv5_2")]
     for stage in (6, 7):
         y = keras.layers.Concatenate(name=f"concat{stage}")([scores[-1], x])
         for layer in range(1, 6):
-            y = _conv(y, 128, 7, f"conv{stage}_{layer}")
-        y = _conv(y, 128, 1, f"conv{stage}_6")
+            y = _conv(y, 128, 7, name=f"conv{stage}_{layer}")
+        y = _conv(y, 128, 1, name=f"conv{stage}_6")
         scores.append(_score(y, num_joints, f"conv{stage}_7"))
 
     # Outputs.
@@ -75,7 +75,7 @@ def build_cpm(*, image_size_px=256, num_joints=21, name="cpm"):
     return keras.Model(image, {**outputs, "features": features}, name=name)
 
 
-def _conv(x, channels, kernel, name):
+def _conv(x, channels, kernel, *, name):
     x = keras.layers.Conv2D(channels, kernel, padding="same", name=name)(x)
     return keras.layers.LeakyReLU(LEAKY_SLOPE, name=f"{name}_relu")(x)
 

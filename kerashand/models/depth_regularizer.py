@@ -99,10 +99,18 @@ def build_depth_regularizer(
     for index, (size, stride) in enumerate(zip(channels, strides, strict=False), start=1):
         if index == 1 and encoding == "vector":  # [B, 1, 1, 3K] -> [B, D/32, D/32, channels[0]]
             kernel = output_size_px // 2**NUM_HIDDEN
-            x = _transposed(x, size, kernel, 1, "valid", f"deconv{index}", use_bias=False)
+            x = _transposed(
+                x, size, kernel, stride=1, padding="valid", name=f"deconv{index}", use_bias=False
+            )
         else:
             x = _transposed(
-                x, size, _kernel(stride), stride, "same", f"deconv{index}", use_bias=False
+                x,
+                size,
+                _kernel(stride),
+                stride=stride,
+                padding="same",
+                name=f"deconv{index}",
+                use_bias=False,
             )
         x = FusedBatchNormalization(momentum=0.95, name=f"bn{index}")(x)
         x = keras.layers.Dropout(dropout, name=f"dropout{index}")(x)
@@ -110,7 +118,12 @@ def build_depth_regularizer(
 
     # Outputs.
     depth_unit = _transposed(
-        *(x, 1, _kernel(strides[-1]), strides[-1], "same", f"deconv{NUM_HIDDEN + 1}"),
+        x,
+        1,
+        _kernel(strides[-1]),
+        stride=strides[-1],
+        padding="same",
+        name=f"deconv{NUM_HIDDEN + 1}",
         dtype="float32",
         activation="relu",
         kernel_initializer=keras.initializers.RandomNormal(stddev=FINAL_KERNEL_STDDEV),
@@ -165,7 +178,7 @@ def points_between(count):
     return weights
 
 
-def _transposed(x, channels, kernel, stride, padding, name, **options):
+def _transposed(x, channels, kernel, *, stride, padding, name, **options):
     layer = keras.layers.Conv2DTranspose(
         channels, kernel, strides=stride, padding=padding, name=name, **options
     )

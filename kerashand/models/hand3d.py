@@ -82,8 +82,8 @@ def load_hand3d(path: str | Path, network: Any) -> list[str]:
 def _layers_in(held: Mapping[str, Any]) -> tuple[str, list[str]]:
     """The scope that is used, and its layers in order."""
     for scope, wanted in (("PoseNet2D", None), ("HandSegNet", SHARED_WITH_SEGMENTATION)):
-        names = {key.split("/")[1] for key in held if key.startswith(f"{scope}/conv")}
-        names = sorted(name for name in names if wanted is None or name in wanted)
+        found = {key.split("/")[1] for key in held if key.startswith(f"{scope}/conv")}
+        names = sorted(name for name in found if wanted is None or name in wanted)
         if names:
             return scope, names
     return "", []

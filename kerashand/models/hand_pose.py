@@ -100,7 +100,7 @@ def build_parts(
     Raises:
         ValueError: If an argument is out of range.
     """
-    check_choice("network", network, NETWORKS)
+    check_choice("network", network, tuple(NETWORKS))
     check_choice("decode", decode, DECODES)
     check_choice("depth_along", depth_along, DEPTH_ALONG)
     options = {"lite": lite}.get(network) or {}
@@ -243,7 +243,7 @@ def save_parts_npz(
         for key, array in arrays_of(parts).items()
     }
     with written_beside(path) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     logger.debug("wrote %d arrays of %s to %s", len(arrays), ", ".join(parts), path)
 
 

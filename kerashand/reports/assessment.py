@@ -129,6 +129,9 @@ def _kinds(batch: Arrays) -> NDArray:
 
 def _arrays_of(hands: Predictions, protocol: str) -> Arrays:
     """What is known of each hand, see `Assessment`."""
+    assert hands.xyz_true_mm is not None  # labelled hands have all three
+    assert hands.depth_l1 is not None
+    assert hands.window_mm is not None
     errors = errors_of_2d(hands) | errors_of_3d(hands, protocol)
     in_3d = np.isfinite(errors["error_mm"]).all(axis=1)
     return errors | {

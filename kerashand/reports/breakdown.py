@@ -149,22 +149,23 @@ def compared(first: Assessment, second: Assessment, *, seed: int = 0) -> list[Di
     check_same(first, second)
     rng = np.random.default_rng(seed)
     pixels = [mean_of_each(a.arrays["error_px"]) for a in (first, second)]
-    results = [_difference("2D error", " px of 256", *pixels, rng)]
+    results = [_difference("2D error", " px of 256", pixels, rng=rng)]
     if {unit_of(first), unit_of(second)} == {"mm"}:
         in_mm = [a.arrays["error_mm"].mean(axis=1) for a in (first, second)]
         areas = [a.arrays["auc"] for a in (first, second)]
         results = [
-            _difference("3D error", " mm", *in_mm, rng),
-            _difference("AUC", "", *areas, rng, more_is_better=True),
+            _difference("3D error", " mm", in_mm, rng=rng),
+            _difference("AUC", "", areas, rng=rng, more_is_better=True),
             *results,
         ]
     return results
 
 
 def _difference(
-    what: str, unit: str, first: NDArray, second: NDArray, rng: np.random.Generator, *,
+    what: str, unit: str, pair: Sequence[NDArray], *, rng: np.random.Generator,
     more_is_better: bool = False,
 ) -> Difference:  # fmt: skip
+    first, second = pair
     gain = second - first
     gain = gain[np.isfinite(gain)]
     means = np.array([gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(RESAMPLES)])

@@ -20,7 +20,7 @@ def escaped(text: object) -> str:
 def plot(figure: Figure, what: str) -> str:
     """A figure as wide as it was drawn, or as the page where that is narrower."""
     style = f"width: {96 * figure.get_figwidth():.0f}px"
-    return f"<p class=plot>{img(charts.png(figure), 'png', what, style)}</p>"
+    return f"<p class=plot>{img(charts.png(figure), 'png', what, style=style)}</p>"
 
 
 def gradient(colours: np.ndarray) -> str:
@@ -29,7 +29,7 @@ def gradient(colours: np.ndarray) -> str:
     return f"linear-gradient(90deg, {stops})"
 
 
-def img(content: bytes, kind: str, what: str, style: str = "") -> str:
+def img(content: bytes, kind: str, what: str, *, style: str = "") -> str:
     """A picture inside the page."""
     data = base64.b64encode(content).decode("ascii")
     styled = f' style="{style}"' if style else ""

@@ -13,6 +13,7 @@ from kerashand.config import Config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.kinds import KINDS
 from kerashand.data.pipeline import BatchGeometry, as_written, evaluation_batches
+from kerashand.data.shards import CachedSplit
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split
 from kerashand.evaluation.predictions import (
@@ -62,7 +63,7 @@ def of_run(folder: Path) -> tuple[Predictor, Config]:
 
 
 def labelled_batches(
-    data: DataConfig, domain: str, predictor: Predictor, samples: int, *, split: str = "test"
+    data: DataConfig, domain: str, predictor: Predictor, *, samples: int, split: str = "test"
 ) -> tuple[Iterable[Mapping[str, Any]], str]:
     """Batches of a split of a domain as a model takes them, and what they are in words.
 
@@ -75,7 +76,8 @@ def labelled_batches(
     """
     data = counted(data)
     opened = open_split(data, domain, split, samples=samples)
-    shards = prepared([opened], cache_dir=data.cache_dir, workers=data.workers).get(opened, ())
+    written = prepared([opened], cache_dir=data.cache_dir, workers=data.workers)
+    shards = written[opened] if isinstance(opened, CachedSplit) else ()
     labels = KINDS[data[domain].kind].labels
 
     def batches(half_width_scales: float, depth_map_px: int, *, images: bool) -> tf.data.Dataset:
@@ -93,7 +95,7 @@ def labelled_batches(
     if predictor.generate_depth is not None and "depth" in labels:
         own = batches(predictor.half_width_scales, predictor.depth_map_px, images=False)
         found = tf.data.Dataset.zip((found, own)).map(as_written(_with_own_maps))
-    return found, _words(data[domain], domain, opened.samples, split)
+    return found, _words(data[domain], domain, opened.samples, split=split)
 
 
 def _with_own_maps(judged: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,10 +106,10 @@ def in_words(data: DataConfig, domain: str, samples: int, *, split: str = "test"
     """What `labelled_batches` says of these data; nothing is rendered."""
     data = counted(data)
     opened = open_split(data, domain, split, samples=samples)
-    return _words(data[domain], domain, opened.samples, split)
+    return _words(data[domain], domain, opened.samples, split=split)
 
 
-def _words(chosen: DomainConfig, domain: str, count: int, split: str) -> str:
+def _words(chosen: DomainConfig, domain: str, count: int, *, split: str) -> str:
     kind = KINDS[chosen.kind]
     if not kind.on_disk:
         return f"{count} {kind.unit} (style {chosen.style or domain}, {split} split)"

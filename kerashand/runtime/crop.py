@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,7 +76,7 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
     area = inverse[0, 0] * inverse[1, 1] - inverse[0, 1] * inverse[1, 0]
     shrink = float(np.sqrt(abs(area))) + WHOLE
     if shrink >= 2.0:
-        picture, inverse = _averaged(picture, inverse, int(shrink), size_px)
+        picture, inverse = _averaged(picture, inverse, block=int(shrink), size_px=size_px)
     height, width = picture.shape[:2]
     axis = np.arange(size_px)
     u = inverse[0, 0] * axis[None, :] + inverse[0, 1] * axis[:, None] + inverse[0, 2]
@@ -92,7 +94,7 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
     return np.rint(upper * (1.0 - part_v) + lower * part_v).astype(np.uint8)
 
 
-def _averaged(picture: Picture, inverse: NDArray[np.float64], block: int, size_px: int):
+def _averaged(picture: Picture, inverse: NDArray[np.floating], *, block: int, size_px: int):
     """The part of a picture that a crop covers, averaged in blocks, and the map to it."""
     corners = np.array(
         [[0, 0, 1], [size_px - 1, 0, 1], [0, size_px - 1, 1], [size_px - 1] * 2 + [1]]
@@ -105,7 +107,8 @@ def _averaged(picture: Picture, inverse: NDArray[np.float64], block: int, size_p
     pad = [(0, -part.shape[0] % block), (0, -part.shape[1] % block), (0, 0)]
     part = np.pad(part, pad, mode="edge")
     # Whole numbers, rows first, one after the other: as exact as floats, and many times as fast.
-    lines = part[::block].astype(np.uint16 if block <= MOST_OF_16_BITS else np.uint32)
+    kind: Any = np.uint16 if block <= MOST_OF_16_BITS else np.uint32
+    lines = part[::block].astype(kind)
     for step in range(1, block):
         lines += part[step::block]
     sums = lines[:, ::block].copy()

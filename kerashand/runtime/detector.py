@@ -105,7 +105,8 @@ class Detector:
         boxes = apply_inverse_affine(corners, affine).reshape(-1, 4)
         found: list[Detection] = []
         for number in np.argsort(-scores):
-            box = tuple(float(value) for value in boxes[number])
+            left, top, right, bottom = (float(value) for value in boxes[number])
+            box = (left, top, right, bottom)
             # Beyond its edges the picture is mirrored, and hands there are reflections.
             if in_picture(box, rgb) and all(
                 box_overlap(box, other.box) < OVERLAP for other in found

@@ -51,7 +51,8 @@ def pass_weights(count: int, first_weight: float) -> list[float]:
 def mean_p_right(estimates: Sequence[Estimate], first_weight: float) -> float:
     """The probability of a right hand by the mean logit of all passes."""
     weights = pass_weights(len(estimates), first_weight)
-    total = sum(w * logit(e.p_right) for w, e in zip(weights, estimates, strict=True))
+    said = [e.p_right for e in estimates if e.p_right is not None]
+    total = sum(w * logit(p) for w, p in zip(weights, said, strict=True))
     return probability(total / sum(weights))
 
 

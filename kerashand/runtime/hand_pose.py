@@ -159,11 +159,11 @@ class HandPose:
         if root_depth_mm is not None and (box is None or intrinsics is None or scale_mm is None):
             raise ValueError("`root_depth_mm` is of one hand: it needs box, intrinsics, scale_mm.")
         check_handedness(handedness)
-        camera = {"intrinsics": intrinsics, "scale_mm": scale_mm}
+        camera: dict[str, Any] = {"intrinsics": intrinsics, "scale_mm": scale_mm}
         if box is not None:
             given = self._given(rgb, box, handedness)
             return [self.read(rgb, given, passes=passes, root_depth_mm=root_depth_mm, **camera)]
-        options = {"max_hands": max_hands, "tiles": tiles, "passes": passes}
+        options: dict[str, Any] = {"max_hands": max_hands, "tiles": tiles, "passes": passes}
         return self._found(rgb, handedness, **options, **camera)
 
     def _found(self, rgb, handedness: str, *, max_hands: int, tiles, passes, **camera):
@@ -259,7 +259,7 @@ class HandPose:
         hand = self._hand(estimates, auto=auto)
         if auto and not self.has_heads:
             hand = dataclasses.replace(hand, p_right=detection.p_right)
-        return self.with_camera(hand, intrinsics, scale_mm, root_depth_mm)
+        return self.with_camera(hand, intrinsics, scale_mm=scale_mm, root_depth_mm=root_depth_mm)
 
     def follow(self, rgb: NDArray[np.uint8], last: Hand) -> Hand:
         """The hand of the frame before in the next one: one pass where its joints were.
@@ -276,7 +276,7 @@ class HandPose:
         )
 
     def with_camera(
-        self, hand: Hand, intrinsics: ArrayLike | None, scale_mm: float | None,
+        self, hand: Hand, intrinsics: ArrayLike | None, *, scale_mm: float | None,
         root_depth_mm: float | None = None,
     ) -> Hand:  # fmt: skip
         """A hand as this model gives it, with its depth along the camera's axis, and in mm.
@@ -292,12 +292,14 @@ class HandPose:
         scale = np.float64(ANY_SCALE_MM if scale_mm is None else scale_mm)
         observed = (hand.uv_px, hand.z_relative, np.asarray(intrinsics, np.float64))
         if root_depth_mm is None:
-            depth = solve_root_depth(
-                *observed, scale, scale_bone=self.scale_bone, depth_along=self.depth_along
+            depth: Any = solve_root_depth(
+                *observed, scale_mm=scale, scale_bone=self.scale_bone, depth_along=self.depth_along
             )
         else:
             depth = np.float64(root_depth_mm)
-        xyz = xyz_from_uv_z(*observed, depth, scale, depth_along=self.depth_along)
+        xyz = xyz_from_uv_z(
+            *observed, root_depth_mm=depth, scale_mm=scale, depth_along=self.depth_along
+        )
         hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
         if scale_mm is None:
             return hand
@@ -327,8 +329,8 @@ class HandPose:
         affine = crop_from_image(
             centre, side_px, self.size_px, angle_rad=angle_rad, mirrored=mirrored
         )
-        output = self.backend.run(cut(rgb, affine, self.size_px)[None])
-        output = checked(output, task="hand_pose")
+        raw = self.backend.run(cut(rgb, affine, self.size_px)[None])
+        output = checked(raw, task="hand_pose")
         uv = apply_inverse_affine(output["uv_px"], affine)
         p_right, score = None, float(output["confidence"].mean())
         if self.has_heads:

@@ -45,9 +45,10 @@ def with_description(
     """
     checksum = {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()}
     text = json.dumps({**metadata, CHECKSUM: checksum}, indent=2)
+    files: dict[str, str | bytes] = {METADATA_FILE: text, **(more or {})}
     with io.BytesIO(network) as file:
         with zipfile.ZipFile(file, "a") as archive:
-            for name, held in {METADATA_FILE: text, **(more or {})}.items():
+            for name, held in files.items():
                 archive.writestr(zipfile.ZipInfo(name), held)  # without the time of day
         return file.getvalue()
 

@@ -31,13 +31,14 @@ class OneEuroFilter:
     def __call__(self, value: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
         """The smoothed value, `seconds` (> 0) after the one before."""
         value = np.asarray(value, np.float64)
-        if self._value is None or self._value.shape != value.shape or not seconds > 0:
+        last, speed = self._value, self._speed
+        if last is None or speed is None or last.shape != value.shape or not seconds > 0:
             self._value, self._speed = value, np.zeros_like(value)
             return value
         share = _share(self.derivative_cutoff_hz, seconds)
-        self._speed = self._speed + share * ((value - self._value) / seconds - self._speed)
+        self._speed = speed + share * ((value - last) / seconds - speed)
         cutoff = self.min_cutoff_hz + self.beta * np.abs(self._speed)
-        self._value = self._value + _share(cutoff, seconds) * (value - self._value)
+        self._value = last + _share(cutoff, seconds) * (value - last)
         return self._value
 
 

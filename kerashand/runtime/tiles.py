@@ -70,7 +70,7 @@ def checked_tiles(tiles: int | str | None, max_hands: int) -> int | str:
     if tiles is None:
         return 1 if max_hands <= FEW_HANDS else TILES_OF_MANY
     whole = isinstance(tiles, (int, np.integer)) and not isinstance(tiles, bool)
-    if tiles != AUTO and not (whole and 1 <= tiles <= MOST_TILES):
+    if tiles != AUTO and not (whole and 1 <= int(tiles) <= MOST_TILES):
         raise ValueError(
             f"`tiles` must be {AUTO!r} or an integer of 1 to {MOST_TILES}. Received: "
             f"tiles={tiles!r}"
@@ -135,7 +135,7 @@ def merged(seen: Iterable[Seen[OneBoxed]], overlap: float) -> list[OneBoxed]:
     def same(new: Seen[OneBoxed], old: Seen[OneBoxed]) -> bool:
         # In one square two hands may lie one before the other.
         apart = new.square != old.square and is_part(new.one.box, old.one.box)
-        return apart or box_overlap(new.one.box, old.one.box) >= overlap
+        return apart or bool(box_overlap(new.one.box, old.one.box) >= overlap)
 
     in_order = sorted(seen, key=lambda new: (new.cut, -new.one.score))
     return sorted((old.one for old in _kept(in_order, same)), key=lambda one: -one.score)
@@ -150,7 +150,7 @@ def distinct(hands: Iterable[OneBoxed], overlap: float) -> list[OneBoxed]:
 
     def same(new: OneBoxed, old: OneBoxed) -> bool:
         small = is_part(new.box, old.box, most_area=SMALL_PART)
-        return small or box_overlap(new.box, old.box) >= overlap
+        return small or bool(box_overlap(new.box, old.box) >= overlap)
 
     return _kept(sorted(hands, key=lambda hand: -hand.score), same)
 

@@ -93,7 +93,8 @@ class HandTracker:
             raise ValueError(
                 f"`seconds` must be a number of at least 0. Received: seconds={seconds!r}"
             )
-        recipe, followed = self.recipe, []
+        recipe = self.recipe
+        followed: list[_Track] = []
         for track in self._tracks:
             hand = self.pose.follow(rgb, track.hand)
             doubled = any(
@@ -145,7 +146,7 @@ class HandTracker:
     def _shown(self, track: _Track, seconds: float) -> Hand:
         """The hand as shown; the next crop is cut from the joints as they were measured."""
         hand = self._smoothed(track, seconds) if self.smooth else track.hand
-        return self.pose.with_camera(hand, self.intrinsics, self.scale_mm)
+        return self.pose.with_camera(hand, self.intrinsics, scale_mm=self.scale_mm)
 
     def _smoothed(self, track: _Track, seconds: float) -> Hand:
         hand = track.hand

@@ -77,8 +77,8 @@ def albedo(
     rest_mm: np.ndarray,
     rest_normals: np.ndarray,
     nails: np.ndarray,
-    rng: np.random.Generator,
     *,
+    rng: np.random.Generator,
     detail: float,
     cuff_mm: float | None = None,
 ) -> np.ndarray:
@@ -119,6 +119,7 @@ def thicken_sleeve(
     vertices_mm: np.ndarray,
     mesh_y_mm: np.ndarray,
     normals: np.ndarray,
+    *,
     cuff_mm: float,
     by_mm: float,
 ) -> np.ndarray:
@@ -152,6 +153,7 @@ def creases(
     rest_mm: np.ndarray,
     rest_normals: np.ndarray,
     rest_joints_mm: np.ndarray,
+    *,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Share of light [P] that creases and wrinkles leave to rest-pose points [P, 3] of a hand."""
@@ -200,6 +202,7 @@ def bands(
     colours: np.ndarray,
     rest_mm: np.ndarray,
     rest_joints_mm: np.ndarray,
+    *,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Colours [P, 3] with a watch or a bracelet, and rings, now and then."""
@@ -242,9 +245,9 @@ def shade(
     colours: np.ndarray,
     normals: np.ndarray,
     view: np.ndarray,
+    *,
     ambient: np.ndarray,
     lights: list[Light],
-    *,
     softness: float,
     gloss: float,
     lit: np.ndarray | None = None,

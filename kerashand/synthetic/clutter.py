@@ -42,10 +42,10 @@ def occluder(
     kind = rng.random()
     if kind < 0.4:
         length, width = rng.uniform(0.5, 1.6), rng.uniform(0.02, 0.12)
-        _fill_box(cover, centre, (length * size_px, width * size_px), angle)
+        _fill_box(cover, centre, (length * size_px, width * size_px), angle_deg=angle)
     elif kind < 0.75:
         sides = rng.uniform(0.12, 0.4, 2) * size_px
-        _fill_box(cover, centre, sides, angle)
+        _fill_box(cover, centre, sides, angle_deg=angle)
     else:
         axes = (rng.uniform(0.06, 0.22, 2) * size_px).astype(int).tolist()
         cv2.ellipse(cover, centre.astype(int).tolist(), axes, angle, 0, 360, 1.0, -1)
@@ -90,7 +90,7 @@ def paste_beside(
     return layers[..., :3], layers[..., 3]
 
 
-def _fill_box(cover: np.ndarray, centre, sides, angle_deg: float) -> None:
+def _fill_box(cover: np.ndarray, centre, sides, *, angle_deg: float) -> None:
     corners = cv2.boxPoints((tuple(centre), tuple(sides), angle_deg))
     cv2.fillPoly(cover, [corners.astype(np.int32)], 1.0)
 

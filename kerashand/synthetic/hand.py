@@ -175,6 +175,7 @@ def skin(
     mesh: HandMesh,
     vertices_mm: np.ndarray,
     joints_mm: np.ndarray,
+    *,
     posed_joints_mm: np.ndarray,
     rotations: np.ndarray,
 ) -> np.ndarray:
@@ -216,8 +217,8 @@ def vary_fingers(
     mesh: HandMesh,
     vertices_mm: np.ndarray,
     joints_mm: np.ndarray,
-    rng: np.random.Generator,
     *,
+    rng: np.random.Generator,
     deviation: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Longer or shorter fingers than the palm tells: all alike, and each by half as much again.

@@ -41,6 +41,7 @@ def render_held_object(
     joints_mm: np.ndarray,
     intrinsics: np.ndarray,
     size_px: int,
+    *,
     ambient: np.ndarray,
     lights: list[appearance.Light],
     rng: np.random.Generator,
@@ -65,15 +66,15 @@ def render_held_object(
     vertices, normals = vertices @ frame + centre, normals @ frame
     if vertices[:, 2].min() < NEAREST_MM:
         return None
-    fragments = rasterise(vertices, faces, intrinsics, size_px)
+    fragments = rasterise(vertices, faces, intrinsics, size_px=size_px)
     attributes = np.concatenate([normals, texture_uv], axis=1).astype(np.float32)
     values = fragments.interpolate(attributes, faces)
     colours = appearance.shade(
         _albedo(values[:, 3:], rng),
         unit(values[:, :3]),
         unit(fragments.towards_camera(intrinsics).astype(np.float32)),
-        ambient,
-        lights,
+        ambient=ambient,
+        lights=lights,
         softness=rng.uniform(0.0, 0.3),
         gloss=rng.uniform(0.0, 0.6),
     )

@@ -68,7 +68,7 @@ def sample_person(rng: np.random.Generator, meshes: tuple[str, ...] = MESHES) ->
     """A random right hand with a long forearm, of one of the meshes."""
     mesh = load_hand_with_anatomical_tips(meshes[rng.integers(len(meshes))])
     vertices, joints = sample_shape(mesh, rng, length_mm=(155.0, 205.0))
-    vertices, joints = vary_fingers(mesh, vertices, joints, rng, deviation=FINGER_LENGTH)
+    vertices, joints = vary_fingers(mesh, vertices, joints, rng=rng, deviation=FINGER_LENGTH)
     cuff_mm = appearance.sample_cuff(rng)
     vertices = appearance.thicken_sleeve(
         vertices, mesh.vertices_mm[:, 1], mesh.rest_normals, cuff_mm=cuff_mm, by_mm=4.0
@@ -131,13 +131,19 @@ class Motion:
             person.mesh, between(self.fingers)[None], between(self.wrists)[None]
         )
         joints = pose_joints(person.joints_mm, rotations)[0]
-        vertices = skin(person.mesh, person.vertices_mm, person.joints_mm, joints, rotations[0])
+        vertices = skin(
+            person.mesh,
+            person.vertices_mm,
+            person.joints_mm,
+            posed_joints_mm=joints,
+            rotations=rotations[0],
+        )
         turn = turned(between(self.turns)) @ np.diag([1.0, -1.0, -1.0])
         centre = joints.mean(axis=0)
         return MovingHand((vertices - centre) @ turn.T, (joints - centre) @ turn.T)
 
 
-def smooth_path(rng: np.random.Generator, frames: int, low: np.ndarray, high: np.ndarray):
+def smooth_path(rng: np.random.Generator, frames: int, *, low: np.ndarray, high: np.ndarray):
     """Points [frames, C] that move smoothly between `low` [C] and `high` [C]."""
     waves = np.zeros((frames, len(low)))
     time = np.arange(frames)[:, None]

@@ -67,7 +67,7 @@ def render_picture(
         raise ValueError(f"`split` must be one of {SPLITS}. Received: split={split!r}")
     rng = np.random.default_rng([FIRST_SEED, SPLITS.index(split), seed, index])
     style = STYLES["varied"]
-    image = np.clip(render_background(style, rng, size_px, backgrounds), 0.0, 1.0)
+    image = np.clip(render_background(style, rng, size_px, folder=backgrounds), 0.0, 1.0)
     if rng.random() < SKIN_BEHIND:
         image = clutter.add_skin_patches(image, rng)
     sides = np.exp(rng.uniform(*np.log(SIDE_OF_HAND), rng.choice(4, p=SHARE_OF_COUNT)))

@@ -62,7 +62,7 @@ def sample_angles(
             angles[:, finger, FLEX_1], middle - apart_deg, middle + apart_deg
         )
     reach = ACROSS_THE_PALM if pose_range.apart else WITH_FINGERS
-    angles[:, 0] = _thumb(rng, curl[:, 0], pose_range.noise_deg, reach)
+    angles[:, 0] = _thumb(rng, curl[:, 0], noise_deg=pose_range.noise_deg, reach=reach)
     limit = 40.0 if pose_range.wide else 20.0
     wrist = np.clip(rng.normal(0.0, limit / 2, (count, 2)), -limit, limit) * [1.0, 0.5]
     return np.deg2rad(angles), np.deg2rad(wrist)
@@ -110,7 +110,7 @@ ACROSS_THE_PALM = _ThumbReach(
 
 
 def _thumb(
-    rng: np.random.Generator, curl: np.ndarray, noise_deg: float, reach: _ThumbReach
+    rng: np.random.Generator, curl: np.ndarray, *, noise_deg: float, reach: _ThumbReach
 ) -> np.ndarray:
     """Angles [N, 4] of thumbs with curls [N]."""
     count = len(curl)
@@ -243,6 +243,7 @@ def sample_pose(
     mesh: HandMesh,
     joints_mm: np.ndarray,
     pose_range: PoseRange,
+    *,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A pose without self-collision: joints [21, 3] and bone rotations [17, 3, 3]."""

@@ -84,10 +84,16 @@ class SimulatedRecording:
         self.motion = Motion(self.person, rng, frames)
         low = np.array([-OFF_AXIS, -OFF_AXIS * 0.6, NEAREST_MM])
         high = np.array([OFF_AXIS, OFF_AXIS * 0.6, FARTHEST_MM])
-        self.places = smooth_path(rng, frames, low, high)
-        self.clearances = smooth_path(rng, frames, *np.array(CLEARANCE_MM)[:, None])[:, 0]
+        self.places = smooth_path(rng, frames, low=low, high=high)
+        lowest, highest = np.array(CLEARANCE_MM)[:, None]
+        self.clearances = smooth_path(rng, frames, low=lowest, high=highest)[:, 0]
         self.room: Room = build_room(
-            scene, rng, self.intrinsics, SIZE_PX, farthest_mm=FARTHEST_MM, backgrounds=backgrounds
+            scene,
+            rng,
+            self.intrinsics,
+            size_px=SIZE_PX,
+            farthest_mm=FARTHEST_MM,
+            backgrounds=backgrounds,
         )
         joints = self.person.joints_mm
         self.palm_mm = float(np.linalg.norm(joints[9] - joints[0]))
@@ -104,14 +110,16 @@ class SimulatedRecording:
         place = distance * np.array([*aside, 1.0])
         vertices, joints = moving.vertices_mm + place, moving.joints_mm + place
         if self.room.table is not None:
-            shift = above_table(joints, vertices, self.room, self.clearances[number])
+            shift = above_table(joints, vertices, self.room, clearance_mm=self.clearances[number])
             vertices, joints = vertices + shift, joints + shift
         vertices[:, 2] = np.maximum(vertices[:, 2], 60.0)  # an elbow beside the camera
         origin, side = self._square(joints)
         crop = self.intrinsics.copy()
         crop[:2, 2] -= origin
         placed = PlacedHand(self.person.mesh, vertices, joints, crop, self.person.cuff_mm)
-        drawn = draw_hand(placed, self.style, np.random.default_rng(self.person.looks), side)
+        drawn = draw_hand(
+            placed, self.style, np.random.default_rng(self.person.looks), size_px=side
+        )
         image, depth = self.room.image.copy(), self.room.depth_mm.copy()
         inner, outer = _overlap(origin, side, SIZE_PX)
         rgb, cover = drawn.rgb[inner], drawn.cover[inner]
@@ -149,7 +157,7 @@ class SimulatedRecording:
     def _along_arm(self, vertices: np.ndarray, crop: np.ndarray, side: int) -> np.ndarray:
         """Where the visible surface lies along the arm of the rest pose [S, S]; 0 elsewhere."""
         mesh = self.person.mesh
-        fragments = rasterise(vertices, mesh.faces, crop, side)
+        fragments = rasterise(vertices, mesh.faces, crop, size_px=side)
         along = fragments.interpolate(mesh.vertices_mm[:, 1:2], mesh.faces)[:, 0]
         return fragments.image(along)
 

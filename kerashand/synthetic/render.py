@@ -55,7 +55,7 @@ class Fragments:
 
 
 def rasterise(
-    vertices_mm: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, size_px: int
+    vertices_mm: np.ndarray, faces: np.ndarray, intrinsics: np.ndarray, *, size_px: int
 ) -> Fragments:
     """Visible fragments of a closed mesh before a pinhole camera.
 
@@ -148,8 +148,8 @@ def lit_share(
     vertices_mm: np.ndarray,
     faces: np.ndarray,
     points_mm: np.ndarray,
-    direction: np.ndarray,
     *,
+    direction: np.ndarray,
     bias_mm: float = 4.0,
 ) -> np.ndarray:
     """How much of a far light reaches points of a mesh: [P] of 0 (in its own shadow) to 1.
@@ -176,7 +176,7 @@ def lit_share(
     focal = (SHADOW_MAP_PX / 2 - 2) / reach
     middle = (SHADOW_MAP_PX - 1) / 2
     intrinsics = np.array([[focal, 0.0, middle], [0.0, focal, middle], [0.0, 0.0, 1.0]])
-    fragments = rasterise(seen, faces, intrinsics, SHADOW_MAP_PX)
+    fragments = rasterise(seen, faces, intrinsics, size_px=SHADOW_MAP_PX)
     nearest = fragments.image(fragments.depth_mm, background=np.inf)
     position = points[:, :2] / points[:, 2:] * focal + middle
     corner = np.clip(np.floor(position).astype(np.int64), 0, SHADOW_MAP_PX - 2)

@@ -38,8 +38,8 @@ def build_room(
     scene: str,
     rng: np.random.Generator,
     intrinsics: np.ndarray,
-    size_px: tuple[int, int],
     *,
+    size_px: tuple[int, int],
     farthest_mm: float,
     backgrounds: str | None = None,
 ) -> Room:
@@ -62,24 +62,26 @@ def build_room(
     far = farthest_mm + rng.uniform(*WALL_MM.get(scene, WALL_MM["free"]))
     tilt = rng.uniform(-0.15, 0.15, 2)
     normal = np.array([tilt[0], tilt[1], -1.0]) / np.linalg.norm([*tilt, 1.0])
-    depth, image = _plane(rays, normal, -normal[2] * -far, rng, backgrounds)
+    depth, image = _plane(rays, normal, -normal[2] * -far, rng=rng, backgrounds=backgrounds)
     table = None
     if scene in ("table", "object"):
         down = np.deg2rad(rng.uniform(35.0, 65.0))
         normal = np.array([rng.uniform(-0.1, 0.1), -np.cos(down), -np.sin(down)])
         normal /= np.linalg.norm(normal)
         offset = normal[2] * (farthest_mm + 60.0)
-        below, texture = _plane(rays, normal, offset, rng, backgrounds)
+        below, texture = _plane(rays, normal, offset, rng=rng, backgrounds=backgrounds)
         near = below < depth
         depth, image = np.where(near, below, depth), np.where(near[..., None], texture, image)
         table = (normal, offset)
     if scene == "body":
-        depth, image = _with_body(depth, image, rng, farthest_mm + rng.uniform(*BODY_MM))
+        depth, image = _with_body(
+            depth, image, rng=rng, distance_mm=farthest_mm + rng.uniform(*BODY_MM)
+        )
     return Room(image.astype(np.float32), depth.astype(np.float32), table)
 
 
 def above_table(
-    joints_mm: np.ndarray, vertices_mm: np.ndarray, room: Room, clearance_mm: float
+    joints_mm: np.ndarray, vertices_mm: np.ndarray, room: Room, *, clearance_mm: float
 ) -> np.ndarray:
     """By how much [3] a hand is moved so that its lowest point is `clearance_mm` above the table.
 
@@ -102,7 +104,7 @@ def _rays(intrinsics: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     return cam_from_px(pixels, np.ones((height, width)), intrinsics)
 
 
-def _plane(rays, normal, offset: float, rng: np.random.Generator, backgrounds: str | None):
+def _plane(rays, normal, offset: float, *, rng: np.random.Generator, backgrounds: str | None):
     """Depth [H, W] and picture [H, W, 3] of a plane; infinite where it is not seen."""
     slope = rays @ normal
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -130,7 +132,7 @@ def _tile(rng: np.random.Generator, backgrounds: str | None) -> np.ndarray:
     return np.clip(tile, 0.0, 1.0).astype(np.float32)
 
 
-def _with_body(depth, image, rng: np.random.Generator, distance_mm: float):
+def _with_body(depth, image, *, rng: np.random.Generator, distance_mm: float):
     """A trunk in cloth of one colour."""
     height, width = depth.shape
     columns, rows = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))

@@ -63,9 +63,9 @@ class HandSample:
 def render_sample(
     domain: str,
     split: str,
+    *,
     seed: int,
     index: int,
-    *,
     size_px: int = 128,
     backgrounds: str | None = None,
 ) -> HandSample:
@@ -91,7 +91,7 @@ def render_sample(
     rng = np.random.default_rng([DOMAINS.index(domain), SPLITS.index(split), seed, index])
     hand = render_hand(style, rng, size_px)
     joints = hand.joints_mm
-    background = np.clip(render_background(style, rng, size_px, backgrounds), 0.0, 1.0)
+    background = np.clip(render_background(style, rng, size_px, folder=backgrounds), 0.0, 1.0)
     image = hand.rgb + (1.0 - hand.cover) * background
     mask = hand.cover[:, :, 0] - hand.object_cover >= 0.5
     unseen = hand.object_cover >= 0.5
@@ -103,7 +103,9 @@ def render_sample(
     image = sensor.photograph(np.maximum(image, 0.0), rng, strength=style.camera)
     if style.clutter and rng.random() < style.clutter.cheap_camera:
         image = sensor.cheap_camera(image, rng)
-    depth = np.where(mask, hand.depth_mm, _background_depth(joints[0, 2], style, size_px, rng))
+    depth = np.where(
+        mask, hand.depth_mm, _background_depth(joints[0, 2], style, size_px=size_px, rng=rng)
+    )
     depth = np.where(unseen, 0.0, depth)
     if style.measured_depth:
         depth = sensor.measure_depth(depth, rng)
@@ -164,7 +166,7 @@ def render_hand(
     cuff_mm = None
     if style.clutter:
         rest, rest_joints = vary_fingers(
-            mesh, rest, rest_joints, rng, deviation=style.clutter.finger_length
+            mesh, rest, rest_joints, rng=rng, deviation=style.clutter.finger_length
         )
         cuff_mm = appearance.sample_cuff(rng)
         rest = appearance.thicken_sleeve(
@@ -177,12 +179,14 @@ def render_hand(
     if arm_mm:
         end = mesh.vertices_mm[:, 1].min() + ARM_END_MM
         rest = rest - arm_mm * np.outer(mesh.vertices_mm[:, 1] < end, [0.0, 1.0, 0.0])
-    joints, bones = sample_pose(mesh, rest_joints, _one_of(style.poses, rng), rng)
-    vertices = skin(mesh, rest, rest_joints, joints, bones)
-    vertices, joints = _place(vertices, joints, style, rng)
-    intrinsics = aim(joints) if aim else _crop_intrinsics(joints, style.margin, size_px, rng)
+    joints, bones = sample_pose(mesh, rest_joints, _one_of(style.poses, rng), rng=rng)
+    vertices = skin(mesh, rest, rest_joints, posed_joints_mm=joints, rotations=bones)
+    vertices, joints = _place(vertices, joints, style, rng=rng)
+    intrinsics = (
+        aim(joints) if aim else _crop_intrinsics(joints, style.margin, size_px=size_px, rng=rng)
+    )
     placed = PlacedHand(mesh, vertices, joints, intrinsics, cuff_mm)
-    return draw_hand(placed, style, rng, size_px)
+    return draw_hand(placed, style, rng, size_px=size_px)
 
 
 @dataclass(frozen=True)
@@ -205,22 +209,30 @@ class PlacedHand:
 
 
 def draw_hand(
-    placed: PlacedHand, style: Style, rng: np.random.Generator, size_px: int
+    placed: PlacedHand, style: Style, rng: np.random.Generator, *, size_px: int
 ) -> RenderedHand:
     """Colours and depth of a hand, with what it holds; the same `rng` gives the same skin."""
     mesh, joints, intrinsics = placed.mesh, placed.joints_mm, placed.intrinsics
     fine = intrinsics.copy()
     fine[:2] *= SUPERSAMPLING
     fine[:2, 2] += (SUPERSAMPLING - 1) / 2  # pixel centres are at integers
-    fragments = rasterise(placed.vertices_mm, mesh.faces, fine, size_px * SUPERSAMPLING)
+    fragments = rasterise(placed.vertices_mm, mesh.faces, fine, size_px=size_px * SUPERSAMPLING)
     colours, ambient, lights = _colour(
-        fragments, mesh, placed.vertices_mm, style, fine, rng, placed.cuff_mm
+        fragments,
+        mesh,
+        placed.vertices_mm,
+        style=style,
+        intrinsics=fine,
+        rng=rng,
+        cuff_mm=placed.cuff_mm,
     )
     rgba = np.concatenate([colours, np.ones((len(colours), 1), np.float32)], axis=1)
     rgba, depth = fragments.image(rgba), fragments.image(fragments.depth_mm, background=np.inf)
     before, held_depth = np.zeros(depth.shape, bool), np.full(depth.shape, np.inf)
     if style.clutter and rng.random() < style.clutter.held_object:
-        thing = held_object.render_held_object(joints, fine, len(depth), ambient, lights, rng)
+        thing = held_object.render_held_object(
+            joints, fine, len(depth), ambient=ambient, lights=lights, rng=rng
+        )
         if thing is not None:
             before, surface = thing.depth_mm < depth, np.isfinite(depth)
             # A thing that hides most of the hand is put away.
@@ -246,7 +258,7 @@ def _choose_mesh(style: Style, rng: np.random.Generator) -> HandMesh:
 
 
 def render_background(
-    style: Style, rng: np.random.Generator, size_px: int, folder: str | None
+    style: Style, rng: np.random.Generator, size_px: int, *, folder: str | None
 ) -> np.ndarray:
     """What stands behind the hand: float32 [S, S, 3]."""
     if style.clutter and rng.random() < style.clutter.plain_background:
@@ -279,7 +291,7 @@ def _random_rotation(rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _place(vertices, joints, style: Style, rng: np.random.Generator):
+def _place(vertices, joints, style: Style, *, rng: np.random.Generator):
     """Turn the hand and put it before the camera, all of it at least 60 mm away."""
     if style.free_turns == 1.0 or (style.free_turns and rng.random() < style.free_turns):
         rotation = _random_rotation(rng)
@@ -303,7 +315,7 @@ def _place(vertices, joints, style: Style, rng: np.random.Generator):
     return vertices, joints
 
 
-def _crop_intrinsics(joints, margin, size_px: int, rng: np.random.Generator) -> np.ndarray:
+def _crop_intrinsics(joints, margin, *, size_px: int, rng: np.random.Generator) -> np.ndarray:
     """Intrinsics of a square crop around the joints with a random margin and shift."""
     plane = joints[:, :2] / joints[:, 2:]
     low, high = plane.min(axis=0), plane.max(axis=0)
@@ -315,7 +327,7 @@ def _crop_intrinsics(joints, margin, size_px: int, rng: np.random.Generator) -> 
 
 
 def _colour(
-    fragments, mesh, vertices, style: Style, intrinsics, rng, cuff_mm: float | None
+    fragments, mesh, vertices, *, style: Style, intrinsics, rng, cuff_mm: float | None
 ) -> tuple[np.ndarray, np.ndarray, list[appearance.Light]]:
     """Display colours [P, 3] of the visible surface, ambient and far lights.
 
@@ -333,22 +345,22 @@ def _colour(
     values = fragments.interpolate(attributes, mesh.faces)
     normals = unit(values[:, :3])
     colours = appearance.albedo(
-        values[:, 3:6], values[:, 6:9], values[:, 9], rng, detail=style.detail, cuff_mm=cuff_mm
+        values[:, 3:6], values[:, 6:9], values[:, 9], rng=rng, detail=style.detail, cuff_mm=cuff_mm
     )
     view_of_pixels = fragments.towards_camera(intrinsics)
     view = unit(view_of_pixels.astype(np.float32))
     if style.clutter:
-        colours = appearance.bands(colours, values[:, 3:6], mesh.joints_mm, rng)
+        colours = appearance.bands(colours, values[:, 3:6], mesh.joints_mm, rng=rng)
     if style.clutter and rng.random() < style.clutter.creases:
-        shade = appearance.creases(values[:, 3:6], values[:, 6:9], mesh.joints_mm, rng)
+        shade = appearance.creases(values[:, 3:6], values[:, 6:9], mesh.joints_mm, rng=rng)
         colours = colours * shade[:, None]
     ambient, lights = appearance.sample_lights(rng, int(rng.integers(*style.lights)))
     lit = None
     if style.clutter and rng.random() < style.clutter.shadow:
         points = -view_of_pixels * fragments.depth_mm[:, None]
-        lit = lit_share(vertices, mesh.faces, points, lights[0].direction)
+        lit = lit_share(vertices, mesh.faces, points, direction=lights[0].direction)
     shaded = appearance.shade(
-        colours, normals, view, ambient, lights,
+        colours, normals, view, ambient=ambient, lights=lights,
         softness=rng.uniform(0.1, 0.4), gloss=rng.uniform(0.0, style.gloss), lit=lit,
     )  # fmt: skip
     return shaded, ambient, lights
@@ -367,7 +379,7 @@ def _nearest_of_four(depth: np.ndarray) -> np.ndarray:
     return np.minimum(depth[:, 0::2], depth[:, 1::2])
 
 
-def _background_depth(root_mm: float, style: Style, size_px: int, rng) -> np.ndarray:
+def _background_depth(root_mm: float, style: Style, *, size_px: int, rng) -> np.ndarray:
     """A tilted wall behind the hand; before a camera now and then a body close behind it."""
     distance = root_mm + rng.uniform(250.0, 1500.0)
     slope = rng.uniform(-1.0, 1.0, 2)

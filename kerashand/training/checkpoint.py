@@ -42,7 +42,7 @@ def save_checkpoint(path: Path, variables: Mapping[str, Any], state: dict[str, A
     arrays = check_finite(variables)
     arrays[_STATE_KEY] = np.frombuffer(json.dumps(state).encode(), np.uint8)
     with written_beside(path, sync=True) as beside, beside.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_state(path: Path, *, like: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def reopen(path: Path, before: Config, after: Config) -> None:
     """
     folder = RunFolder(path, plan_of(after))
     stage = last_stage(after)
+    assert stage is not None  # `lengthened` refuses it
     epochs = after.stages[stage].epochs
     with folder.kept():
         if not folder.checkpoint.exists():

@@ -49,6 +49,7 @@ def load_initial_weights(config: Config, parts: HandPoseParts) -> tuple[list[str
     Raises:
         UserError: for a file that is damaged or does not fit.
     """
+    assert config.model.initial_weights is not None
     path = find_initial_weights(config.model.initial_weights)
     name = path.name if path in packaged_weights().values() else str(path)
     if path.suffix in HAND3D_SUFFIXES:

@@ -151,7 +151,7 @@ class LossScale:
         self.factor.assign(tf.where(keep, raised, tf.maximum(self.factor / 2.0, 1.0)))
         return keep
 
-    def apply(self, optimizer, gradients, variables, keep: tf.Tensor | None) -> None:
+    def apply(self, optimizer, gradients, variables, *, keep: tf.Tensor | None) -> None:
         """Apply gradients unless `keep` is false, on all replicas or on none."""
         if keep is None:
             optimizer.apply(gradients, variables)

@@ -145,7 +145,7 @@ class TermsTrainer(keras.Model):
         for name, group in trained.items():
             part = gradients[start : start + len(group)]
             start += len(group)
-            self.loss_scale.apply(self.part_optimizers[name], part, group, keep)
+            self.loss_scale.apply(self.part_optimizers[name], part, group, keep=keep)
         return self._report(values, counts)
 
     def test_step(self, batch: dict) -> dict[str, tf.Tensor]:

@@ -152,8 +152,9 @@ class HandPoseTrainer(TermsTrainer):
             return
         batch = seen.batch
         xyz_mm = xyz_from_uv_z(
-            seen.uv_px, seen.answers["z_relative"], batch["intrinsics"], batch["root_depth_mm"],
-            batch["scale_mm"], depth_along=self.parts.depth_along,
+            seen.uv_px, seen.answers["z_relative"], batch["intrinsics"],
+            root_depth_mm=batch["root_depth_mm"], scale_mm=batch["scale_mm"],
+            depth_along=self.parts.depth_along,
         )  # fmt: skip
         self.error_mm.update_state(batch["xyz_mm"], xyz_mm, batch["z_weight"])
         distance = ops.norm(seen.uv_px - batch["uv_px"], axis=-1)

@@ -64,12 +64,12 @@ def plot_skeleton(
     canvas = enlarge(image_rgb, scale)
     if truth_px is not None:
         grey = np.full((NUM_JOINTS, 3), TRUTH_ON_PICTURE)
-        _draw_flat(canvas, truth_px, grey[1:], grey, scale)
-    _draw_flat(canvas, uv_px, BONE_COLOURS, JOINT_COLOURS, scale)
+        _draw_flat(canvas, truth_px, bone_colours=grey[1:], joint_colours=grey, scale=scale)
+    _draw_flat(canvas, uv_px, bone_colours=BONE_COLOURS, joint_colours=JOINT_COLOURS, scale=scale)
     return canvas
 
 
-def _draw_flat(canvas: Image, uv_px: ArrayLike, bone_colours, joint_colours, scale: int) -> None:
+def _draw_flat(canvas: Image, uv_px: ArrayLike, *, bone_colours, joint_colours, scale: int) -> None:
     points = (np.asarray(uv_px, np.float64) + 0.5) * scale - 0.5
     reach = float(np.ptp(points, axis=0).max())
     width = max(min(canvas.shape[0] / 110.0, reach / 20.0), 1.0)
@@ -78,7 +78,7 @@ def _draw_flat(canvas: Image, uv_px: ArrayLike, bone_colours, joint_colours, sca
     for bone in reversed(range(len(BONES))):
         start, end = (points[joint] for joint in BONES[bone])
         layers = (width / 2.0 + outline, (0, 0, 0)), (width / 2.0, bone_colours[bone])
-        line(canvas, start, end, layers)
+        line(canvas, start, end, layers=layers)
     for joint in reversed(range(NUM_JOINTS)):
         layers = (1.1 * width + outline, (0, 0, 0)), (1.1 * width, joint_colours[joint])
         disc(canvas, points[joint], layers)
@@ -119,4 +119,5 @@ def colour_difference(share: ArrayLike, weight: ArrayLike | None = None) -> Imag
 
 def colour_mask(mask: ArrayLike) -> Image:
     """Colour a mask [H, W] (positive = hand): uint8 RGB [H, W, 3]."""
-    return np.where(plane(mask)[:, :, None] > 0, np.uint8([[[240, 240, 235]]]), np.uint8(28))
+    hand, ground = np.array([[[240, 240, 235]]], np.uint8), np.uint8(28)
+    return np.where(plane(mask)[:, :, None] > 0, hand, ground)

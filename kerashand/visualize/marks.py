@@ -19,7 +19,7 @@ Layers = Sequence[tuple[float, ArrayLike]]
 """(half a width, colour) from below to above."""
 
 
-def line(canvas: NDArray[np.uint8], start: ArrayLike, end: ArrayLike, layers: Layers) -> None:
+def line(canvas: NDArray[np.uint8], start: ArrayLike, end: ArrayLike, *, layers: Layers) -> None:
     """Draw a line with round ends into `canvas` [H, W, 3]; what lies beyond it is cut off."""
     start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
     length = float(np.hypot(*(end - start)))
@@ -38,7 +38,7 @@ def line(canvas: NDArray[np.uint8], start: ArrayLike, end: ArrayLike, layers: La
 
 def disc(canvas: NDArray[np.uint8], centre: ArrayLike, layers: Layers) -> None:
     """Draw discs of these radii about a point."""
-    line(canvas, centre, centre, layers)
+    line(canvas, centre, centre, layers=layers)
 
 
 def ring(

@@ -36,11 +36,11 @@ DRAWN_LEVEL = 0.02
 
 def figure_skeletons(
     images: ArrayLike,
+    *,
     uv_pred_px: ArrayLike,
     xyz_pred_mm: ArrayLike,
     xyz_true_mm: ArrayLike,
     path: str | os.PathLike[str],
-    *,
     title: str = "",
     view_deg: tuple[float, float] = NEW_VIEW_DEG,
 ) -> None:
@@ -91,11 +91,11 @@ def figure_skeletons(
 
 def figure_depth_maps(
     images: ArrayLike,
+    *,
     measured: ArrayLike,
     weight: ArrayLike,
     generated: ArrayLike,
     path: str | os.PathLike[str],
-    *,
     window_mm: ArrayLike,
     title: str = "",
 ) -> None:
@@ -128,8 +128,8 @@ def figure_depth_maps(
         scale = max(round(384 / image.shape[0]), 1)
         maps = [colour_depth(truth, valid), colour_depth(drawn), cells]
         side = scale * image.shape[0]
-        maps = [cv2.resize(m, (side, side), interpolation=cv2.INTER_NEAREST) for m in maps]
-        rows.append([enlarge(image, scale), *maps])
+        large = [cv2.resize(m, (side, side), interpolation=cv2.INTER_NEAREST) for m in maps]
+        rows.append([enlarge(image, scale), *(np.asarray(m, np.uint8) for m in large)])
         text = f"{difference_mm[hand].mean():.1f} mm where a hand is drawn" if hand.any() else ""
         captions.append(["", f"{100 * (1 - seen.mean()):.0f} % not measured", "", text])
     titles = ["picture", "measured (grey: missing)", "generated", "absolute difference"]
@@ -227,7 +227,7 @@ def figure_history(
         fontsize=9,
     )
     kinds = [
-        Line2D([], [], color="0.3", linestyle=style[1:], marker=style[0], ms=3.5, label=label)
+        Line2D([], [], color="0.3", ls=style[1:], marker=style[0], ms=3.5, label=label)
         for style, label in ((_TRAINING, "training"), (_VALIDATION, "validation"))
     ]
     figure.legend(handles=kinds, loc="outside upper center", ncols=2, frameon=False)

@@ -179,12 +179,12 @@ def _draw_view(canvas: Image, hand: NDArray | None, *, view_deg, reach_mm: float
     edge = step * (reach_mm // step)
     ticks = np.arange(-edge, edge + step / 2.0, step)
     grid = [ends for t in ticks for ends in ((t, -edge), (t, edge), (-edge, t), (edge, t))]
-    draw_lines(canvas, seen([(x, floor_mm, z) for x, z in grid])[:, :2], GRID, thin)
+    draw_lines(canvas, seen([(x, floor_mm, z) for x, z in grid])[:, :2], colour=GRID, width=thin)
     eye, *corners, tip = seen(_camera_corners(floor_mm, reach_mm))[:, :2]
     lines = [end for k in range(4) for end in (corners[k], corners[k - 1], corners[k], eye)]
     foot = (corners[2] + corners[3]) / 2.0
-    draw_lines(canvas, [*lines, foot, tip], CAMERA_INK, 1.5 * thin)
-    draw_disc(canvas, tip, 3.0 * thin, CAMERA_INK)
+    draw_lines(canvas, [*lines, foot, tip], colour=CAMERA_INK, width=1.5 * thin)
+    draw_disc(canvas, tip, 3.0 * thin, colour=CAMERA_INK)
     size = _text_size(canvas)
     place = max(u for u, _ in corners) + 8 * size, np.mean(corners, axis=0)[1] + 8 * size
     corner = (int(place[0]), int(place[1]))
@@ -192,8 +192,14 @@ def _draw_view(canvas: Image, hand: NDArray | None, *, view_deg, reach_mm: float
     if hand is not None:
         shadow = np.stack([hand[:, 0], np.full(len(hand), floor_mm), hand[:, 2]], axis=1)
         bones = seen(shadow)[np.array(BONES).ravel(), :2]
-        draw_lines(canvas, bones, SHADOW, side / 110.0)
-        draw_ordered(canvas, seen(hand), BONE_COLOURS, JOINT_COLOURS, width=side / 75.0)
+        draw_lines(canvas, bones, colour=SHADOW, width=side / 110.0)
+        draw_ordered(
+            canvas,
+            seen(hand),
+            bone_colours=BONE_COLOURS,
+            joint_colours=JOINT_COLOURS,
+            width=side / 75.0,
+        )
 
 
 def _camera_corners(floor_mm: float, reach_mm: float) -> list[tuple[float, float, float]]:

@@ -60,13 +60,13 @@ def contact_sheet(
     tops = top + np.cumsum([0, *(h + text_px + padding_px for h in heights)])
     sheet = np.full((int(tops[-1]), int(lefts[-1]), 3), PAPER, np.uint8)
     for title, left, width in zip(column_titles, lefts, widths, strict=False):
-        _text(sheet, title, (left, top - 10), width)
+        _text(sheet, title, (left, top - 10), width=width)
     for r, row in enumerate(grid):
         for c, image in enumerate(row):
             y, x = int(tops[r]), int(lefts[c])
             sheet[y : y + image.shape[0], x : x + image.shape[1]] = image
             if captions is not None and c < len(captions[r]):
-                _text(sheet, captions[r][c], (x, y + heights[r] + 15), widths[c])
+                _text(sheet, captions[r][c], (x, y + heights[r] + 15), width=widths[c])
     return sheet
 
 
@@ -113,7 +113,7 @@ def _joined(lists: Sequence[list]) -> list:
     return list(itertools.chain.from_iterable(lists))
 
 
-def _text(canvas: Image, text: str, origin, width: float) -> None:
+def _text(canvas: Image, text: str, origin, *, width: float) -> None:
     """One line of text at a baseline, made smaller where it would not fit."""
     size_px = TEXT_PX
     wide = text_size(text, size_px)[0]

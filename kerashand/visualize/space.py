@@ -46,9 +46,10 @@ def draw_skeleton_3d(
     truth = None if truth_mm is None else np.asarray(truth_mm, np.float64)
     framed = hand if truth is None else truth
     centre = (framed.min(axis=0) + framed.max(axis=0)) / 2.0
-    reach = np.linalg.norm(framed - centre, axis=1).max()
+    reach = float(np.linalg.norm(framed - centre, axis=1).max())
     # The frame follows the truth, wider where the prediction lies beside it, but not without end.
-    reach = max(reach, min(np.linalg.norm(hand - centre, axis=1).max(), 1.6 * reach), 1.0)
+    predicted = float(np.linalg.norm(hand - centre, axis=1).max())
+    reach = max(reach, min(predicted, 1.6 * reach), 1.0)
     rotation = view_rotation(*view_deg)
     fine = 2 * size_px  # halved at the end: smoother than OpenCV's anti-aliasing alone
     zoom = 0.44 * fine / reach
@@ -61,12 +62,21 @@ def draw_skeleton_3d(
 
     canvas = np.full((fine, fine, 3), PAPER, np.uint8)
     if grid:
-        _draw_floor(canvas, view, framed, centre, reach)
+        _draw_floor(canvas, view, framed, centre=centre, reach=reach)
     if truth is not None:
         colours = np.full((NUM_JOINTS, 3), TRUTH_COLOUR)
-        draw_ordered(canvas, view(truth), colours[1:], colours, width=fine / 64.0)
-    draw_ordered(canvas, view(hand), BONE_COLOURS, JOINT_COLOURS, width=fine / 80.0)
-    return cv2.resize(canvas, (size_px, size_px), interpolation=cv2.INTER_AREA)
+        draw_ordered(
+            canvas, view(truth), bone_colours=colours[1:], joint_colours=colours, width=fine / 64.0
+        )
+    draw_ordered(
+        canvas,
+        view(hand),
+        bone_colours=BONE_COLOURS,
+        joint_colours=JOINT_COLOURS,
+        width=fine / 80.0,
+    )
+    small = cv2.resize(canvas, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def view_rotation(turn_deg: float, elevation_deg: float) -> np.ndarray:
@@ -80,7 +90,7 @@ def view_rotation(turn_deg: float, elevation_deg: float) -> np.ndarray:
     return about_x @ about_y
 
 
-def _draw_floor(canvas: Image, view, hand: np.ndarray, centre: np.ndarray, reach: float) -> None:
+def _draw_floor(canvas: Image, view, hand: np.ndarray, *, centre: np.ndarray, reach: float) -> None:
     """A grid of 50 mm squares under the hand."""
     floor = hand[:, 1].max() + 0.08 * reach
     ticks = np.arange(-3, 4) * 50.0
@@ -90,11 +100,11 @@ def _draw_floor(canvas: Image, view, hand: np.ndarray, centre: np.ndarray, reach
             [[ticks[0], 0.0, tick], [ticks[-1], 0.0, tick]],
         ):
             points = view(np.array(ends) + np.array([centre[0], floor, centre[2]]))
-            draw_line(canvas, points[0, :2], points[1, :2], GRID, 2.0)
+            draw_line(canvas, points[0, :2], points[1, :2], colour=GRID, width=2.0)
 
 
 def draw_ordered(
-    canvas: Image, points: np.ndarray, bone_colours, joint_colours, *, width: float
+    canvas: Image, points: np.ndarray, *, bone_colours, joint_colours, width: float
 ) -> None:
     """Bones and joints from far to near; `points` [K, 3] are pixels and depth of -1 .. 1."""
     import cv2
@@ -129,12 +139,12 @@ def fixed_points(points: ArrayLike) -> list[tuple[int, int]]:
     return [(u, v) for u, v in np.round(scaled).astype(int).tolist()]
 
 
-def draw_line(canvas: Image, start, end, colour, width: float) -> None:
+def draw_line(canvas: Image, start, end, *, colour, width: float) -> None:
     """Draw a line between two points in pixels; `width` is rounded to whole pixels."""
-    draw_lines(canvas, [start, end], colour, width)
+    draw_lines(canvas, [start, end], colour=colour, width=width)
 
 
-def draw_lines(canvas: Image, points: ArrayLike, colour, width: float) -> None:
+def draw_lines(canvas: Image, points: ArrayLike, *, colour, width: float) -> None:
     """Draw lines between the first two points, the next two and on, in one call of OpenCV."""
     import cv2
 
@@ -143,10 +153,10 @@ def draw_lines(canvas: Image, points: ArrayLike, colour, width: float) -> None:
     cv2.polylines(canvas, list(ends), False, colour, width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def draw_disc(canvas: Image, centre, radius: float, colour) -> None:
+def draw_disc(canvas: Image, centre, radius: float, *, colour) -> None:
     """Draw a filled circle about a point in pixels."""
     import cv2
 
-    radius = max(round(radius * 2**SUBPIXEL_BITS), 1)
+    reach = max(round(radius * 2**SUBPIXEL_BITS), 1)
     (place,), colour = fixed_points([centre]), [float(c) for c in colour]
-    cv2.circle(canvas, place, radius, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+    cv2.circle(canvas, place, reach, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)

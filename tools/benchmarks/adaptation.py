@@ -173,8 +173,8 @@ class Frames:
                     np.asarray(output["uv_px"], float),
                     np.asarray(output["z_relative"], float),
                     cameras[part],
-                    truth[part, 0, 2],
-                    palm,
+                    root_depth_mm=truth[part, 0, 2],
+                    scale_mm=palm,
                     depth_along="line_of_sight",
                 )
             )

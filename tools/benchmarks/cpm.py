@@ -68,14 +68,14 @@ def measure(args: argparse.Namespace) -> list[dict]:
             f"score maps {off:.1e} of their largest value apart; PyTorch {torch.version}, "
             f"batch {args.batch} at {args.size} px, {args.threads} threads"
         )
-        rows = (row for job in ours for row in rows_of(job, ours[job], torch, args))
+        rows = (row for job in ours for row in rows_of(job, ours[job], torch, args=args))
         rows = show(COLUMNS, rows)
         torch.end()
     return rows
 
 
 def rows_of(
-    job: str, ours: dict[str, Callable], torch: Torch, args: argparse.Namespace
+    job: str, ours: dict[str, Callable], torch: Torch, *, args: argparse.Namespace
 ) -> list[dict]:
     """Time a job; a row without and one with XLA."""
     runs = {name: functools.partial(seconds, function) for name, function in ours.items()}

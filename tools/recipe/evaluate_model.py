@@ -103,7 +103,7 @@ def evaluate(args: argparse.Namespace) -> None:
                 )
     if args.rendered:
         results["rendered hands"] = rendered(
-            model, args.rendered, args.backgrounds, split=args.split, **given
+            model, args.rendered, backgrounds=args.backgrounds, split=args.split, **given
         )
     print(text_of(results))
     if args.out:
@@ -123,7 +123,7 @@ def unnamed(row: Numbers) -> Numbers:
 
 
 def photographs(
-    model: HandPose, folder: Path, split: str, passes: int, loose: float = 1.0
+    model: HandPose, folder: Path, split: str, *, passes: int, loose: float = 1.0
 ) -> dict[str, Numbers]:
     """The numbers of the squares of a split by group, "all" first."""
     predictions, groups = on_squares(
@@ -143,7 +143,7 @@ def whole_pictures(model: HandPose, args: argparse.Namespace) -> dict[str, Any]:
     if not count:
         raise UserError(f"{args.photographs} shows no hand in the split {args.split}.")
     empty = empty_pictures([1], count, folder=args.backgrounds)
-    groups = on_whole_pictures(model, args.photographs, args.split, empty, passes=args.passes)
+    groups = on_whole_pictures(model, args.photographs, args.split, empty=empty, passes=args.passes)
     row = groups[ALL]
     return {
         "photographs": row["pictures"] - row["empty_pictures"],
@@ -170,16 +170,17 @@ def points_in_3d(folder: Path, split: str) -> dict[str, NDArray]:
         return {key: points[key][chosen] for key in points.files}
 
 
-def stereo(model: HandPose, folder: Path, points: dict, passes: int, loose: float = 1.0) -> dict:
+def stereo(model: HandPose, folder: Path, points: dict, *, passes: int, loose: float = 1.0) -> dict:
     """3D errors on photographs with `points_in_3d`."""
     pictures = (picture_files.read(folder / str(name)) for name in points["name"])
     hands = zip(pictures, points["xyz_mm"], points["intrinsics"], strict=True)
-    return errors_3d(model, hands, passes, loose)
+    return errors_3d(model, hands, passes=passes, loose=loose)
 
 
 def rendered(
     model: HandPose,
     count: int,
+    *,
     backgrounds: str | None,
     passes: int,
     loose: float = 1.0,
@@ -187,15 +188,20 @@ def rendered(
 ) -> dict:
     """3D errors on a split of the style `varied`."""
     samples = (
-        render_sample("varied", split, 0, index, size_px=SHOWN_PX, backgrounds=backgrounds)
+        render_sample(
+            "varied", split, seed=0, index=index, size_px=SHOWN_PX, backgrounds=backgrounds
+        )
         for index in range(count)
     )
-    return errors_3d(model, ((s.image, s.xyz_mm, s.intrinsics) for s in samples), passes, loose)
+    return errors_3d(
+        model, ((s.image, s.xyz_mm, s.intrinsics) for s in samples), passes=passes, loose=loose
+    )
 
 
 def errors_3d(
     model: HandPose,
     hands: Iterable[tuple[NDArray, NDArray, NDArray]],
+    *,
     passes: int,
     loose: float = 1.0,
 ) -> dict:
@@ -213,8 +219,10 @@ def errors_3d(
             "side_px": square_px(uv),
             "confidence": hand.confidence,
             "xyz_true_mm": xyz_mm,
-            "xyz_mm": model.with_camera(hand, intrinsics, scale_mm, xyz_mm[0, 2]).xyz_mm,
-            "xyz_solved_mm": model.with_camera(hand, intrinsics, scale_mm).xyz_mm,
+            "xyz_mm": model.with_camera(
+                hand, intrinsics, scale_mm=scale_mm, root_depth_mm=xyz_mm[0, 2]
+            ).xyz_mm,
+            "xyz_solved_mm": model.with_camera(hand, intrinsics, scale_mm=scale_mm).xyz_mm,
         }
         for name, value in values.items():
             columns.setdefault(name, []).append(value)
@@ -234,8 +242,8 @@ def labeller_in_3d(folder: Path, points: dict, scale_bone: str) -> dict:
         uv_px,
         relative_depth(seen_mm, scale_from_joints(seen_mm, scale_bone)),
         intrinsics,
-        true_mm[:, 0, 2],
-        scale_from_joints(true_mm, scale_bone),
+        root_depth_mm=true_mm[:, 0, 2],
+        scale_mm=scale_from_joints(true_mm, scale_bone),
     )
     true_uv = px_from_cam(true_mm, intrinsics)
     side_px = np.array([square_px(uv) for uv in true_uv])

@@ -111,7 +111,7 @@ def fingers(folder: Path, out: Path) -> list[dict]:
     data["is_right"] ^= np.isin(data["name"], WRONG_HANDEDNESS)
     groups = alike([folder / "images" / str(name) for name in data["name"]])
     splits = {group: split_of(number) for number, group in enumerate(dict.fromkeys(groups))}
-    return labelled(folder, out, data, [splits[group] for group in groups])
+    return labelled(folder, out, data, splits=[splits[group] for group in groups])
 
 
 def sign_digits(folder: Path, out: Path) -> list[dict]:
@@ -129,7 +129,7 @@ def sign_digits(folder: Path, out: Path) -> list[dict]:
     splits = np.where(part < 0.8, "train", np.where(part < 0.87, "val", "test"))
     # All but a few are right hands: a "left" one is a mistake of the labeller.
     data["ok"] &= data["is_right"]
-    return labelled(folder, out, data, splits)
+    return labelled(folder, out, data, splits=splits)
 
 
 def stereo(folder: Path, out: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
@@ -155,7 +155,16 @@ def stereo(folder: Path, out: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
             name = f"stereo/{camera}_{frame:04d}.jpg"
             write_jpeg(out / name, shown.rgb)
             split = "train" if frame < 0.8 * count else "test"
-            rows.append(row("stereo", name, data["uv"][camera, frame], 1.0, True, split))
+            rows.append(
+                row(
+                    "stereo",
+                    name,
+                    uv_px=data["uv"][camera, frame],
+                    weight=1.0,
+                    is_right=True,
+                    split=split,
+                )
+            )
             labeller_mm = 1000.0 * data["world"][camera, frame]
             values = (name, split, xyz_mm[frame], intrinsics, labeller_mm)
             for key, value in zip(points, values, strict=True):
@@ -171,7 +180,7 @@ def ti1k(folder: Path, out: Path) -> list[dict]:
     splits = np.where(
         number > TI1K_TEST, "test", np.where(number > TI1K_VALIDATION, "val", "train")
     )
-    return labelled(folder, out, data, splits)
+    return labelled(folder, out, data, splits=splits)
 
 
 def clips(folder: Path, out: Path) -> list[dict]:
@@ -187,7 +196,7 @@ def clips(folder: Path, out: Path) -> list[dict]:
             place = f"clips/{Path(name).stem}_{frame:04d}.jpg"
             write_jpeg(out / place, shown.rgb)
             uv_px, weight = data["uv_px"][row_of[frame]], float(data["score"][row_of[frame]])
-            rows.append(row("clips", place, uv_px, weight, True, split))
+            rows.append(row("clips", place, uv_px=uv_px, weight=weight, is_right=True, split=split))
     return rows
 
 
@@ -216,7 +225,7 @@ def empty_squares(rows: list[dict], folder: Path) -> list[dict]:
                 | (top > high[1] + apart) | (top + side < low[1] - apart)
             )  # fmt: skip
             if clear:
-                found.append(empty(one["name"], left, top, side, one["split"]))
+                found.append(empty(one["name"], left, top, side=side, split=one["split"]))
                 break
     return found
 
@@ -231,8 +240,9 @@ def empty_backgrounds(folder: Path, out: Path) -> list[dict]:
         shutil.copyfile(path, out / name)
         width, height = picture_files.read_head(path).size_px
         for _ in range(2):
-            square = random_square(rng, width, height)
-            rows.append(empty(name, *square, "val" if number % 10 == 9 else "train"))
+            left, top, side = random_square(rng, width, height)
+            split = "val" if number % 10 == 9 else "train"
+            rows.append(empty(name, left, top, side=side, split=split))
     return rows
 
 
@@ -242,7 +252,7 @@ def arms(out: Path, backgrounds: str) -> list[dict]:
     look, rows = STYLES["varied"], []
     for number in range(ARMS):
         rng = np.random.default_rng([2, number])
-        image = np.clip(render_background(look, rng, ARM_PX, backgrounds), 0.0, 1.0)
+        image = np.clip(render_background(look, rng, ARM_PX, folder=backgrounds), 0.0, 1.0)
         if rng.random() < 0.7:
             image = clutter.add_skin_patches(image, rng)
         if rng.random() < 0.8:
@@ -255,7 +265,7 @@ def arms(out: Path, backgrounds: str) -> list[dict]:
         name = f"arms/{number:04d}.jpg"
         write_jpeg(out / name, np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8))
         split = "val" if number % 10 == 9 else "train"
-        rows.append(empty(name, 0.2 * ARM_PX, 0.2 * ARM_PX, 0.6 * ARM_PX, split))
+        rows.append(empty(name, 0.2 * ARM_PX, 0.2 * ARM_PX, side=0.6 * ARM_PX, split=split))
     return rows
 
 
@@ -280,10 +290,12 @@ def random_square(rng, width: int, height: int) -> tuple[float, float, float]:
     return rng.uniform(0, width - side), rng.uniform(0, height - side), side
 
 
-def empty(name: str, left: float, top: float, side: float, split: str) -> dict:
+def empty(name: str, left: float, top: float, *, side: float, split: str) -> dict:
     """A square without a hand: its corners in turn, of weight 0."""
     corners = np.array([[left, top], [left + side, top + side]])
-    return row("empty", name, corners[np.arange(21) % 2], 0.0, True, split)
+    return row(
+        "empty", name, uv_px=corners[np.arange(21) % 2], weight=0.0, is_right=True, split=split
+    )
 
 
 def matrices(path: Path) -> dict[str, np.ndarray]:
@@ -298,7 +310,7 @@ def matrices(path: Path) -> dict[str, np.ndarray]:
     return {name: np.array(values) for name, values in found.items()}
 
 
-def labelled(folder: Path, out: Path, data: dict, splits) -> list[dict]:
+def labelled(folder: Path, out: Path, data: dict, *, splits) -> list[dict]:
     """Rows and copies of the pictures of a collection whose labels are good enough."""
     (out / folder.name).mkdir()
     rows = []
@@ -311,7 +323,16 @@ def labelled(folder: Path, out: Path, data: dict, splits) -> list[dict]:
         name = f"{folder.name}/{picture.name}"
         shutil.copyfile(picture, out / name)
         is_right = bool(data["is_right"][number])
-        rows.append(row(folder.name, name, uv, score, is_right, str(splits[number])))
+        rows.append(
+            row(
+                folder.name,
+                name,
+                uv_px=uv,
+                weight=score,
+                is_right=is_right,
+                split=str(splits[number]),
+            )
+        )
     return rows
 
 
@@ -400,7 +421,7 @@ def repeated(rows: list[dict], wanted: list[str]) -> list[dict]:
     return rows
 
 
-def row(collection: str, name: str, uv_px, weight: float, is_right: bool, split: str) -> dict:
+def row(collection: str, name: str, *, uv_px, weight: float, is_right: bool, split: str) -> dict:
     """One hand of the label file; `set` is for people, not for the reader."""
     return {
         "set": collection,

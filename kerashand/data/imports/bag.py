@@ -43,15 +43,15 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
     """
     options.refuse("a ROS bag", "depth")
     with opened(path) as bag, opened(path) as other:  # one for each camera: both go through
-        colour = _topic(bag, options.colour_topic, "colour", _colour_rank)
-        depth = _topic(bag, options.depth_topic, "depth", _depth_rank)
+        colour = _topic(bag, options.colour_topic, kind="colour", rank=_colour_rank)
+        depth = _topic(bag, options.depth_topic, kind="depth", rank=_depth_rank)
         notes = [f"colour is {colour}, depth is {depth}."]
         first = {t: _picture(bag, t, _first(bag, t)) for t in (colour, depth)}
         sizes = {topic: ros.size_of(topic, message) for topic, message in first.items()}
         metres = ros.is_metres(first[depth])
 
         def own() -> Cameras:
-            cameras = _cameras(bag, (colour, depth), first, sizes, notes)
+            cameras = _cameras(bag, (colour, depth), first, sizes=sizes, notes=notes)
             if metres or options.unit_mm is not None:
                 return cameras
             return replace(cameras, unit_mm=_unit_mm(bag, depth, notes))
@@ -101,7 +101,7 @@ def _picture(bag: BagFile, topic: str, message: Any) -> Any:
 
 
 def _topic(
-    bag: BagFile, given: str | None, kind: str, rank: Callable[[str, str], int | None]
+    bag: BagFile, given: str | None, *, kind: str, rank: Callable[[str, str], int | None]
 ) -> str:
     """The topic of colour or depth pictures."""
     pictures = {
@@ -162,6 +162,7 @@ def _cameras(
     bag: BagFile,
     topics: tuple[str, str],
     first: dict[str, Any],
+    *,
     sizes: dict[str, tuple[int, int]],
     notes: list[str],
 ) -> Cameras:
@@ -175,7 +176,7 @@ def _cameras(
         notes.append("depth is registered to colour.")
         return Cameras.registered(lens, sizes[depth], METRES_UNIT_MM)
     depth_lens = _lens(bag, depth, sizes[depth])
-    return Cameras(lens, depth_lens, METRES_UNIT_MM, _between(bag, topics, frames, notes))
+    return Cameras(lens, depth_lens, METRES_UNIT_MM, _between(bag, topics, frames, notes=notes))
 
 
 def _lens(bag: BagFile, topic: str, size_px: tuple[int, int]) -> Lens:
@@ -208,7 +209,7 @@ def _unit_mm(bag: BagFile, depth: str, notes: list[str]) -> float:
 
 
 def _between(
-    bag: BagFile, topics: tuple[str, str], frames: list[str], notes: list[str]
+    bag: BagFile, topics: tuple[str, str], frames: list[str], *, notes: list[str]
 ) -> Transform:
     """Where the depth camera stands beside the colour camera."""
     if all(map(realsense.is_own, topics)):

@@ -44,7 +44,9 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     colour_shots, depth_shots, note = stills.both_by_name(colour, depth)
     notes = [note]
     cameras = options.choose(
-        lambda: _cameras(root, colour_px, depth_px, notes), colour_px=colour_px, depth_px=depth_px
+        lambda: _cameras(root, colour_px=colour_px, depth_px=depth_px, notes=notes),
+        colour_px=colour_px,
+        depth_px=depth_px,
     )
     if options.unit_mm is None and options.cameras is None:
         notes.append(f"a depth value of 1 is {cameras.unit_mm:g} mm.")
@@ -59,7 +61,7 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
 
 
 def _cameras(
-    root: Path, colour_px: tuple[int, int], depth_px: tuple[int, int], notes: list[str]
+    root: Path, *, colour_px: tuple[int, int], depth_px: tuple[int, int], notes: list[str]
 ) -> Cameras:
     for path in itertools.islice(sorted(root.glob("*.json")), MOST_FILES):
         held = stills.read_json(path)

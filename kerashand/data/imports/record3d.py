@@ -66,10 +66,10 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
             raise UserError(f"{path}: `{METADATA}` must be an object. Received: {shown(held)}")
         frames = _frames(path, archive)
         head = _head(path, archive, frames[0])
-        depth_px = _depth_size(path, archive, held, head.stored_px, frames[0])
+        depth_px = _depth_size(path, archive, held, colour_px=head.stored_px, frame=frames[0])
         notes: list[str] = []
         cameras = options.choose(
-            lambda: _cameras(path, held, head, depth_px, notes),
+            lambda: _cameras(path, held, head, depth_px=depth_px, notes=notes),
             colour_px=head.size_px,
             depth_px=depth_px,
         )
@@ -123,6 +123,7 @@ def _depth_size(
     path: Path,
     archive: zipfile.ZipFile,
     held: dict[str, Any],
+    *,
     colour_px: tuple[int, int],
     frame: int,
 ) -> tuple[int, int]:
@@ -144,6 +145,7 @@ def _cameras(
     path: Path,
     held: dict[str, Any],
     head: picture_files.Head,
+    *,
     depth_px: tuple[int, int],
     notes: list[str],
 ) -> Cameras:

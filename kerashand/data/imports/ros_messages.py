@@ -89,7 +89,7 @@ def colour_of(name: str, message: Any) -> NDArray[np.uint8]:
             name, f"has the encoding {encoding[:40]!r}, not one of {', '.join(COLOURS)}"
         )
     channels, code = COLOURS[encoding]
-    pixels = _rows(name, message, np.dtype("u1"), channels)
+    pixels = _rows(name, message, dtype=np.dtype("u1"), channels=channels)
     if code is None:
         return np.ascontiguousarray(pixels)
     return cv2.cvtColor(np.ascontiguousarray(pixels), code)
@@ -109,11 +109,11 @@ def depth_of(name: str, message: Any, unit_mm: float) -> NDArray[np.uint16]:
             name, f"has the encoding {message.encoding[:40]!r}, not one of {', '.join(DEPTHS)}"
         )
     dtype = np.dtype((">" if message.is_bigendian else "<") + kind)
-    values = _rows(name, message, dtype, 1)[..., 0]
+    values = _rows(name, message, dtype=dtype, channels=1)[..., 0]
     return from_metres(values, unit_mm) if kind == "f4" else values.astype(np.uint16)
 
 
-def _rows(name: str, message: Any, dtype: np.dtype, channels: int) -> NDArray:
+def _rows(name: str, message: Any, *, dtype: np.dtype, channels: int) -> NDArray:
     """The values [H, W, channels] of an Image, whose rows may be longer than its pixels."""
     width, height, step = message.width, message.height, message.step
     row = width * channels * dtype.itemsize

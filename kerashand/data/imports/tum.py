@@ -47,7 +47,9 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     size, depth_px = stills.size_of(colour[0][1]), stills.size_of(depth[0][1])
     notes = []
     cameras = options.choose(
-        lambda: _cameras(root, size, depth_px, notes), colour_px=size, depth_px=depth_px
+        lambda: _cameras(root, size=size, depth_px=depth_px, notes=notes),
+        colour_px=size,
+        depth_px=depth_px,
     )
     if options.cameras is None and options.unit_mm is None:
         cameras = Cameras(cameras.colour, cameras.depth, UNIT_MM, cameras.colour_from_depth)
@@ -63,7 +65,7 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
 
 
 def _cameras(
-    root: Path, size: tuple[int, int], depth_px: tuple[int, int], notes: list[str]
+    root: Path, *, size: tuple[int, int], depth_px: tuple[int, int], notes: list[str]
 ) -> Cameras:
     if size != (640, 480):
         raise UserError(

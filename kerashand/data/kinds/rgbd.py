@@ -80,7 +80,7 @@ def table_of(
     frame_numbers = {name: n for n, name in enumerate(names)}
     unknown = np.full(NUM_JOINTS, np.nan)
     table = dataclasses.replace(
-        frames_table(root, recording, [row["frame"] for row in rows], pictures),
+        frames_table(root, recording, [row["frame"] for row in rows], pictures=pictures),
         dataset=f"{root.name}, {split}",
         conditions=(
             f"recording {root.name}, {split}: {len(rows)} hands; depth of the wrist from the depth "
@@ -100,7 +100,7 @@ def table_of(
 
 
 def frames_table(
-    root: Path, recording: Recording, frames: list[str], pictures: Pictures
+    root: Path, recording: Recording, frames: list[str], *, pictures: Pictures
 ) -> HandTable:
     """Frames as a table whose points and joints are not known yet."""
     from kerashand.data.readers.table import HandTable
@@ -154,7 +154,7 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     predicted = table.joint_depth_mm[row]
     if not np.isfinite(predicted).all():
         return at_wrist
-    fitted = fitted_depth(depth, uv, predicted.astype(np.float64), palm_mm)
+    fitted = fitted_depth(depth, uv, predicted.astype(np.float64), palm_mm=palm_mm)
     if fitted is None or abs(at_wrist - fitted[ROOT]) <= MOST_APART * palm_mm:
         return at_wrist
     return float(fitted[ROOT])

@@ -50,7 +50,7 @@ class RenderedSplit(CachedSplit):
         encoded = []
         for index in range(first, first + count):
             sample = render_sample(
-                self.style, self.split, self.seed, index, size_px=self.size_px,
+                self.style, self.split, seed=self.seed, index=index, size_px=self.size_px,
                 backgrounds=self.backgrounds,
             )  # fmt: skip
             encoded.append(

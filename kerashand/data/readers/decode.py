@@ -113,7 +113,7 @@ def row_parser(
     def parse(row: tf.Tensor) -> dict[str, tf.Tensor]:
         sample = {name: value[row] for name, value in constants.items()}
         if with_image:
-            sample["image"] = _cut(picture_of(row), affine[row], size_px, averaged, row)
+            sample["image"] = _cut(picture_of(row), affine[row], size_px, shrinks=averaged, row=row)
         if depth_of is not None:
             sample["depth_mm"] = depth_of(row)
         return sample
@@ -182,7 +182,7 @@ def _on_white(data: tf.Tensor) -> tf.Tensor:
     return tf.cast((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
 
-def _cut(picture, affine, size_px: int, shrinks: tf.Tensor | None, row) -> tf.Tensor:
+def _cut(picture, affine, size_px: int, *, shrinks: tf.Tensor | None, row) -> tf.Tensor:
     """The crop [S, S, 3] uint8; beyond its edge the picture is mirrored."""
     picture = tf.cast(picture, tf.float32)
     if shrinks is not None:
@@ -198,11 +198,11 @@ def _cut(picture, affine, size_px: int, shrinks: tf.Tensor | None, row) -> tf.Te
         larger = tf.linalg.diag(tf.concat([factor, [1.0]], axis=0))
         offset = tf.concat([0.5 * factor - 0.5, [0.0]], axis=0)
         affine = affine @ (larger + tf.pad(offset[:, None], ((0, 0), (2, 0))))
-    crop = _project(picture, affine, size_px, "BILINEAR", "REFLECT")
+    crop = _project(picture, affine, size_px, interpolation="BILINEAR", fill_mode="REFLECT")
     return tf.cast(tf.round(crop), tf.uint8)
 
 
-def _project(picture, affine, size_px: int, interpolation: str, fill_mode: str) -> tf.Tensor:
+def _project(picture, affine, size_px: int, *, interpolation: str, fill_mode: str) -> tf.Tensor:
     inverse = tf.reshape(tf.linalg.inv(affine), (1, 9))[:, :8]
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=picture[None],
@@ -235,14 +235,20 @@ def _depth_reader(table: HandTable, crops: Crops, size_px: int):
     splat = None
     if registration:
         cameras = tf.constant(table.intrinsics)
-        splat = _splatter(table, registration, crops, size_px)
+        splat = _splatter(table, registration, crops, size_px=size_px)
 
     def read(row: tf.Tensor) -> tf.Tensor:
         picture = picture_of(row)
         if splat is not None:
             return splat(unit * depth_mm(picture, coding), affine[row] @ cameras[row])
         # Cut first, as whole pixels: fewer of them are worked out.
-        cut = _project(tf.cast(picture, tf.int32), affine[row], size_px, "NEAREST", "CONSTANT")
+        cut = _project(
+            tf.cast(picture, tf.int32),
+            affine[row],
+            size_px,
+            interpolation="NEAREST",
+            fill_mode="CONSTANT",
+        )
         return unit * depth_mm(cut, coding)
 
     return read
@@ -270,7 +276,7 @@ def splat_px(table: HandTable, crops: Crops) -> int:
     return covered_px(zoom.max() / table.registration.intrinsics[0, 0])
 
 
-def _splatter(table: HandTable, registration: Registration, crops: Crops, size_px: int):
+def _splatter(table: HandTable, registration: Registration, crops: Crops, *, size_px: int):
     """A function (depth [H, W], camera of the crop [3, 3]) -> depth in the crop [S, S].
 
     Each measurement is moved to where the colour camera sees it and covers as many pixels as the

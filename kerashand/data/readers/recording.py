@@ -87,7 +87,7 @@ def parse_recording(path: Path, held: Any) -> Recording:
     size_px, intrinsics = read.camera("colour")
     read.check_pixels("colour", size_px)
     depth_size, depth_intrinsics = read.camera("depth")
-    unit_mm = read.number("depth", "unit_mm", 0.001, 100.0, default=1.0)
+    unit_mm = read.number("depth", "unit_mm", low=0.001, high=100.0, default=1.0)
     registration = None
     if read.section("depth_to_colour", required=False) is not None:
         rotation = read.array("depth_to_colour", "rotation", (3, 3))
@@ -104,7 +104,8 @@ def parse_recording(path: Path, held: Any) -> Recording:
             f"colour pictures of {size_px[0]} x {size_px[1]}; give `depth_to_colour`."
         )
     given = {
-        name: read.number("hand", name, *limits, default=None) for name, limits in MEASURES.items()
+        name: read.number("hand", name, low=low, high=high, default=None)
+        for name, (low, high) in MEASURES.items()
     }
     if all(value is None for value in given.values()):
         raise UserError(f"{path}: `hand` must give one of {', '.join(MEASURES)}.")
@@ -154,7 +155,9 @@ class _Reader:
             raise UserError(f"{self.path}: `{name}` must be a mapping. Received: {shown(value)}")
         return value
 
-    def number(self, section: str, name: str, low: float, high: float, **default) -> float | None:
+    def number(
+        self, section: str, name: str, *, low: float, high: float, **default
+    ) -> float | None:
         value = self.section(section).get(name)
         if value is None and "default" in default:
             return default["default"]
@@ -167,9 +170,9 @@ class _Reader:
         return float(value)
 
     def camera(self, name: str) -> tuple[tuple[int, int], np.ndarray]:
-        size = tuple(int(self.number(name, key, 16, 20000)) for key in ("width", "height"))
-        fx, fy = (self.number(name, key, 10.0, 1e5) for key in ("fx", "fy"))
-        cx, cy = (self.number(name, key, -1e5, 1e5) for key in ("cx", "cy"))
+        size = tuple(int(self.number(name, key, low=16, high=20000)) for key in ("width", "height"))
+        fx, fy = (self.number(name, key, low=10.0, high=1e5) for key in ("fx", "fy"))
+        cx, cy = (self.number(name, key, low=-1e5, high=1e5) for key in ("cx", "cy"))
         return size, np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
     def check_pixels(self, name: str, size_px: tuple[int, int]) -> None:

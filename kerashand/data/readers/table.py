@@ -227,7 +227,7 @@ def depth_seen(table: HandTable, row: int, values: np.ndarray | None = None) -> 
         depth = values * table.depth_unit_mm
     if table.registration is None:
         return depth
-    return register_depth(depth, table.registration, table.intrinsics[row], table.size_px)
+    return register_depth(depth, table.registration, table.intrinsics[row], size_px=table.size_px)
 
 
 def check_numbers(name: str, values: Any) -> np.ndarray:

@@ -83,13 +83,15 @@ def draw_landmarks(
     for pair in _checked(connections, landmark_list):
         spec = _spec(connection_drawing_spec, pair)
         if spec is not None and pair[0] in places and pair[1] in places:
-            line(image, places[pair[0]], places[pair[1]], [(spec.thickness / 2.0, spec.color)])
+            line(
+                image, places[pair[0]], places[pair[1]], layers=[(spec.thickness / 2.0, spec.color)]
+            )
     for number, pixel in places.items() if is_drawing_landmarks else ():
         spec = _spec(landmark_drawing_spec, number)
         if spec is not None:
             rim = max(spec.circle_radius + 1, int(spec.circle_radius * 1.2))
-            _circle(image, pixel, rim, WHITE_COLOR, spec.thickness)
-            _circle(image, pixel, spec.circle_radius, spec.color, spec.thickness)
+            _circle(image, pixel, rim, color=WHITE_COLOR, thickness=spec.thickness)
+            _circle(image, pixel, spec.circle_radius, color=spec.color, thickness=spec.thickness)
 
 
 def plot_landmarks(
@@ -167,7 +169,7 @@ def _checked(connections: Connections, landmark_list: Any) -> Iterator[tuple[int
 
 
 def _circle(
-    image: NDArray[np.uint8], centre: tuple[int, int], radius: int, color: Any, thickness: int
+    image: NDArray[np.uint8], centre: tuple[int, int], radius: int, *, color: Any, thickness: int
 ) -> None:
     """A circle as OpenCV draws it: its radius reaches to the middle of the last pixels."""
     if thickness < 0:

@@ -8,12 +8,12 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from kerashand.compat.confidence import ConfidentPose, packaged_models
 from kerashand.compat.conversion import handedness, picture_landmarks, world_landmarks
 from kerashand.compat.mediapipe.solutions.hands_connections import HAND_CONNECTIONS
-from kerashand.compat.messages import ClassificationList, LandmarkList, NormalizedLandmarkList
 from kerashand.runtime import Hand
 from kerashand.runtime.backends import is_number
 from kerashand.runtime.tracker import HandTracker
@@ -62,9 +62,9 @@ class SolutionOutputs(NamedTuple):
             label is right for a mirrored picture: a right hand is "Left" in a picture that is not.
     """
 
-    multi_hand_landmarks: list[NormalizedLandmarkList] | None
-    multi_hand_world_landmarks: list[LandmarkList] | None
-    multi_handedness: list[ClassificationList] | None
+    multi_hand_landmarks: list[Message] | None  # NormalizedLandmarkList
+    multi_hand_world_landmarks: list[Message] | None  # LandmarkList
+    multi_handedness: list[Message] | None  # ClassificationList
 
 
 class Hands:
@@ -92,8 +92,10 @@ class Hands:
         min_detection_confidence: float = 0.5,
         min_tracking_confidence: float = 0.5,
     ):
-        _check_integer("max_num_hands", max_num_hands, range(1, sys.maxsize), "at least 1")
-        _check_integer("model_complexity", model_complexity, range(2), "0 or 1")
+        _check_integer(
+            "max_num_hands", max_num_hands, allowed=range(1, sys.maxsize), words="at least 1"
+        )
+        _check_integer("model_complexity", model_complexity, allowed=range(2), words="0 or 1")
         _check_share("min_detection_confidence", min_detection_confidence)
         _check_share("min_tracking_confidence", min_tracking_confidence)
         self._pose: ConfidentPose | None = ConfidentPose(
@@ -111,14 +113,15 @@ class Hands:
             TypeError: If it holds anything but uint8.
             ValueError: If it is no picture with three channels, or `close` was called before.
         """
-        if self._pose is None:
+        pose = self._pose
+        if pose is None:
             raise ValueError("`Hands` is closed: make a new one.")
         _check_image(image)
-        hands = self._predict(image) if self._static else self._follow(image)
+        hands = self._predict(pose, image) if self._static else self._follow(pose, image)
         if not hands:
             return SolutionOutputs(None, None, None)
         height, width = image.shape[:2]
-        bone = self._pose.scale_bone
+        bone = pose.scale_bone
         return SolutionOutputs(
             [picture_landmarks(hand, width, height) for hand in hands],
             [world_landmarks(hand, bone) for hand in hands],
@@ -142,14 +145,14 @@ class Hands:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _predict(self, image: NDArray[np.uint8]) -> list[Hand]:
-        return self._pose.predict(image, max_hands=self._max_hands)
+    def _predict(self, pose: ConfidentPose, image: NDArray[np.uint8]) -> list[Hand]:
+        return pose.predict(image, max_hands=self._max_hands)
 
-    def _follow(self, image: NDArray[np.uint8]) -> list[Hand]:
+    def _follow(self, pose: ConfidentPose, image: NDArray[np.uint8]) -> list[Hand]:
         """The hands of the next frame; one of another size begins another video."""
         now_s = time.monotonic()
         if self._tracker is None or self._size != image.shape:
-            self._tracker = HandTracker(self._pose, max_hands=self._max_hands)
+            self._tracker = HandTracker(pose, max_hands=self._max_hands)
             seconds = 0.0
         else:
             seconds = max(now_s - self._last_s, LEAST_SECONDS)
@@ -172,7 +175,7 @@ def _check_image(image: Any) -> None:
         raise TypeError(f"Input image must hold uint8 of 0 to 255. Received: {image.dtype}")
 
 
-def _check_integer(name: str, value: Any, allowed: range, words: str) -> None:
+def _check_integer(name: str, value: Any, *, allowed: range, words: str) -> None:
     if not isinstance(value, (int, np.integer)):
         raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
     if int(value) not in allowed:
