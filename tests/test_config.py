@@ -200,7 +200,11 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
         ),
         (["data.image_size_px=136", "model.lite.heatmap_stride=8", "data.source.path=x"], "null"),
         (
-            ["stages.finetune.loss_weights.depth_map=0", "stages.finetune.rates.regularizer=0"],
+            [
+                "stages.finetune.loss_weights.depth_map=0",
+                "stages.finetune.rates.regularizer=0",
+                "stages.finetune.loss_weights.joint_surface=0",
+            ],
             r"labels.target: names `depth`, but .*depth_map` and .*joint_surface` are 0",
         ),
         (
@@ -384,7 +388,7 @@ def test_hash_leaves_out_what_does_not_change_the_result():
 
 
 def test_runs_of_before_a_key_came_can_go_on():
-    content = load_config("weak").to_dict()
+    content = load_config("full").to_dict()
     for path in ("name", "run_dir", "distribute", "data.cache_dir", "data.workers", *_LATER):
         *above, key = path.split(".")
         section = content
@@ -393,8 +397,8 @@ def test_runs_of_before_a_key_came_can_go_on():
         del section[key]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     old = hashlib.sha256(text.encode()).hexdigest()[:12]
-    assert config_hash(load_config("weak")) == old
-    assert config_hash(load_config("weak", ["data.shards=true"])) != old
+    assert config_hash(load_config("full")) == old
+    assert config_hash(load_config("full", ["data.shards=true"])) != old
 
 
 def test_differences_are_those_that_decide_the_result():

@@ -100,8 +100,8 @@ def on_tips(args: argparse.Namespace) -> dict[str, Any]:
         )
     names = [str(args.folder / one) for one in name]
     found = {
-        "hand_landmark_full": read(args.mediapipe, "mediapipe", names, FULL),
-        "hand_landmark_lite": read(args.mediapipe, "mediapipe", names, LITE),
+        "hand_landmark_full": read(args.mediapipe, "mediapipe", names, complexity=FULL),
+        "hand_landmark_lite": read(args.mediapipe, "mediapipe", names, complexity=LITE),
         OURS: read(sys.executable, MODULE, names),
     }
     in_all = [n for n in range(len(names)) if all(hands[n] for hands in found.values())]
@@ -119,7 +119,7 @@ def on_tips(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def read(
-    python: str, module: str, names: list[str], complexity: int = FULL
+    python: str, module: str, names: list[str], *, complexity: int = FULL
 ) -> list[dict[str, Any] | None]:
     """The hand of each picture, by the same program on one of both modules.
 

@@ -20,7 +20,7 @@ FIRST_RECORDING = 3001
 """Seed of the first recording; those of 4001 and up are for choices."""
 POINTS_ALONE = (
     "stages.finetune.labels.target=[uv]", "stages.finetune.loss_weights.depth_map=0",
-    "stages.finetune.loss_weights.joint_surface=0",
+    "stages.finetune.loss_weights.joint_surface=0", "stages.regularizer.epochs=0",
 )  # fmt: skip
 SETTINGS = {"points": POINTS_ALONE, "depth": ()}
 BATCH = 64
