@@ -279,7 +279,7 @@ def placed_mm(hand: Hand, *, scale_mm: float, size_px: tuple[int, int]) -> NDArr
     if hand.xyz_mm is not None:
         return hand.xyz_mm
     xyz_mm = hand.xyz_relative * scale_mm
-    spread_px = np.linalg.norm(hand.uv_px - hand.uv_px[0])
+    spread_px = float(np.linalg.norm(hand.uv_px - hand.uv_px[0]))
     mm_per_px = np.linalg.norm(xyz_mm[:, :2] - xyz_mm[0, :2]) / max(spread_px, 1e-9)
     wrist_px = hand.uv_px[0] - (np.array(size_px) - 1) / 2.0
     return xyz_mm + np.append(wrist_px * mm_per_px, 0.0)

@@ -140,7 +140,7 @@ def scale_bone_px(uv_px: ArrayLike, xyz_relative: ArrayLike) -> float:
         xyz_relative: [21, 3] of the same hand, as `relative_joints` gives them.
     """
     uv, xyz = np.asarray(uv_px, np.float64), np.asarray(xyz_relative, np.float64)
-    flat = np.linalg.norm(xyz[:, :2] - xyz[ROOT, :2])
+    flat = float(np.linalg.norm(xyz[:, :2] - xyz[ROOT, :2]))
     return max(float(np.linalg.norm(uv - uv[ROOT]) / max(flat, LEAST_SPAN)), LEAST_PX)
 
 
