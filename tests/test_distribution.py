@@ -103,7 +103,7 @@ with strategy.scope():
 def step(gradient):
     def on_one(gradient):
         gradients = scale.unscale([gradient])
-        scale.apply(optimizer, gradients, [weight], scale.update(gradients))
+        scale.apply(optimizer, gradients, [weight], keep=scale.update(gradients))
     strategy.run(on_one, args=(gradient,))
 
 for values in (1.0, 1.0), (float("inf"), 1.0), (1.0, float("nan")), (1.0, 1.0):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from stick_hand import PALM_SEEN
 
-from kerashand.evaluation.label_free import SPREAD_WEIGHT, label_free
+from kerashand.evaluation.label_free import LEAST_SURE, SPREAD_WEIGHT, label_free
 from kerashand.evaluation.predictions import Predictor
-from kerashand.geometry.surface import FLESH_OF_PALM
+from kerashand.geometry.flesh import load_flesh
+from kerashand.geometry.surface import SURE_SPREAD
 
 SIZE, PALM_PX, PALM_MM, DEPTH_MM, HALF = 128, 30.0, 90.0, 600.0, 2.5
 UV = np.array([64.0, 100.0]) + PALM_PX * PALM_SEEN
@@ -49,11 +50,13 @@ def predictor(z_relative, uv=UV):
 def test_joints_behind_the_skin():
     """Skin at 580 mm: a tip expected at 580 + 0.056 x 90 mm and predicted at 600 is 15 mm off."""
     numbers = label_free(predictor(np.zeros(21)), [batch(580.0)])
-    off = np.abs(580.0 + PALM_MM * np.array(FLESH_OF_PALM) - 600.0)
+    palm, spread = load_flesh().depth[-1], load_flesh().spread[-1]
+    sure = 1.0 / (1.0 + (spread / SURE_SPREAD) ** 2) >= LEAST_SURE
+    off = np.abs(580.0 + PALM_MM * palm - 600.0)[sure]
     assert numbers["surface_mm"] == pytest.approx(np.median(off), abs=0.5)
     assert numbers["points_px"] == pytest.approx(0.0, abs=1e-4)
     assert numbers["bone_spread_mm"] == pytest.approx(0.0, abs=1e-3)
-    right = (580.0 - 600.0) / PALM_MM + np.array(FLESH_OF_PALM)
+    right = (580.0 - 600.0) / PALM_MM + palm
     assert label_free(predictor(right), [batch(580.0)])["surface_mm"] < 0.5
 
 

@@ -32,7 +32,7 @@ def palm_frames(xyz_mm: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.floa
     wrist = xyz[..., ROOT, :]
     to_index, to_little = xyz[..., INDEX_MCP, :] - wrist, xyz[..., LITTLE_MCP, :] - wrist
     up = _unit(to_index + to_little)
-    out = _unit(np.cross(to_index, to_little))
+    out = _unit(np.cross(to_index, to_little).astype(np.float64))
     length = np.linalg.norm(xyz[..., MIDDLE_MCP, :] - wrist, axis=-1)
     axes = np.stack([np.cross(up, out), up, out], axis=-2)
     is_palm = np.linalg.norm(out, axis=-1) > 0

@@ -69,7 +69,8 @@ def register_depth(
     """
     covered = covered_px(intrinsics[0, 0] / registration.intrinsics[0, 0])
     depth = np.asarray(depth_mm, np.float64)[..., None]
-    points = (registration.rays() * depth + registration.translation_mm).reshape(-1, 3)
+    points: NDArray = registration.rays() * depth + registration.translation_mm
+    points = points.reshape(-1, 3)
     points = points[(depth.reshape(-1) > 0) & (points[:, 2] > 0)]
     projected = points @ np.asarray(intrinsics, np.float64).T
     first = np.rint(projected[:, :2] / points[:, 2:] - (covered - 1) / 2).astype(int)

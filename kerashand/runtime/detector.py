@@ -88,7 +88,7 @@ class Detector:
         """How likely the hand in a box is a right one, 0..1."""
         centre, side_px = square_around(box, margin=2.0)
         output = self._run(rgb, crop_from_image(centre, side_px, self.size_px))
-        score = output["score"] * _near_middle(output["score"].shape)
+        score = np.multiply(output["score"], _near_middle(output["score"]))
         return float(output["p_right"].flat[int(score.argmax())])
 
     def _run(self, rgb, affine) -> dict[str, NDArray[np.float64]]:
@@ -133,8 +133,8 @@ def handedness_of(p_right: float) -> str:
     return "right" if p_right >= 0.5 else "left"
 
 
-def _near_middle(shape: tuple[int, int]) -> NDArray[np.float64]:
-    axes = [np.abs((np.arange(side) + 0.5) / side - 0.5) for side in shape]
+def _near_middle(score: NDArray) -> NDArray[np.float64]:
+    axes = [np.abs((np.arange(side) + 0.5) / side - 0.5) for side in score.shape]
     return np.exp(-((axes[0][:, None] ** 2 + axes[1][None, :] ** 2) / 0.08))
 
 

@@ -111,7 +111,7 @@ def colour_difference(share: ArrayLike, weight: ArrayLike | None = None) -> Imag
     import cv2
 
     levels = np.round(np.clip(plane(share), 0.0, 1.0) * 255.0).astype(np.uint8)
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1].copy()
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1].astype(np.uint8)
     if weight is not None:
         colours[plane(weight) <= 0] = MISSING_COLOUR
     return colours

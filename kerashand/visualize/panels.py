@@ -179,7 +179,9 @@ def _draw_view(canvas: Image, hand: NDArray | None, *, view_deg, reach_mm: float
     edge = step * (reach_mm // step)
     ticks = np.arange(-edge, edge + step / 2.0, step)
     grid = [ends for t in ticks for ends in ((t, -edge), (t, edge), (-edge, t), (edge, t))]
-    draw_lines(canvas, seen([(x, floor_mm, z) for x, z in grid])[:, :2], colour=GRID, width=thin)
+    draw_lines(
+        canvas, seen(np.array([(x, floor_mm, z) for x, z in grid]))[:, :2], colour=GRID, width=thin
+    )
     eye, *corners, tip = seen(_camera_corners(floor_mm, reach_mm))[:, :2]
     lines = [end for k in range(4) for end in (corners[k], corners[k - 1], corners[k], eye)]
     foot = (corners[2] + corners[3]) / 2.0
