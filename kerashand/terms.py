@@ -132,18 +132,12 @@ def _bone_length(seen: Any, weight: Any) -> Any:
 
 def _bone_spread(seen: Any, weight: Any) -> Any:
     """How far bones between labelled points are from the lengths that this hand's bones have."""
-    import numpy as np
-    from keras import ops
-
-    from kerashand.geometry.bones import bone_lengths
+    from kerashand.geometry.bones import bone_lengths, bone_rises
     from kerashand.losses import bone_spread_smooth_l1
-    from kerashand.skeleton import BONES
 
     z_relative = seen.answers["z_relative"]
     lengths = bone_lengths(seen.batch["uv_px"], z_relative, scale_bone=seen.settings.scale_bone)
-    start, end = np.array(BONES).T
-    rise = ops.abs(ops.take(z_relative, end, axis=1) - ops.take(z_relative, start, axis=1))
-    return bone_spread_smooth_l1(lengths, weight, steepness=rise / lengths)
+    return bone_spread_smooth_l1(lengths, weight, steepness=bone_rises(z_relative) / lengths)
 
 
 def _depth_map(seen: Any, weight: Any) -> Any:
@@ -152,14 +146,18 @@ def _depth_map(seen: Any, weight: Any) -> Any:
 
     from kerashand.losses import depth_map_l1
 
-    target, rows = seen.batch["depth_map"], None
-    if not seen.settings.fixed_shapes:
-        measured = tf.reduce_any(weight > 0, axis=(1, 2, 3))
-        # At least one: kernels take no empty batch.
-        first = tf.argmax(tf.cast(measured, tf.int32))
-        rows = tf.where(measured | (tf.range(tf.size(measured), dtype=first.dtype) == first))[:, 0]
-        target, weight = tf.gather(target, rows), tf.gather(weight, rows)
+    rows = tf.range(len(weight)) if seen.settings.fixed_shapes else _measured_rows(weight)
+    target, weight = (tf.gather(part, rows) for part in (seen.batch["depth_map"], weight))
     return depth_map_l1(target, seen.generated_depth(rows), weight)
+
+
+def _measured_rows(weight: Any) -> Any:
+    """Numbers of the samples with a depth map, at least one: kernels take no empty batch."""
+    import tensorflow as tf
+
+    measured = tf.reduce_any(weight > 0, axis=(1, 2, 3))
+    first = tf.argmax(tf.cast(measured, tf.int32))
+    return tf.where(measured | (tf.range(tf.size(measured), dtype=first.dtype) == first))[:, 0]
 
 
 def _surface(seen: Any, weight: Any) -> Any:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerashand.geometry import surface
-from kerashand.geometry.flesh import load_flesh, side_seen, wrist_behind_skin
+from kerashand.geometry.flesh import flesh, load_flesh, side_seen
 from kerashand.losses import joint_surface_cauchy
 
 PALM_SEEN = stick_hand.PALM_SEEN[None].astype(np.float32)
@@ -86,14 +86,15 @@ def test_convention_flesh():
     uv = np.zeros((1, 21, 2), np.float32)
     uv[0, 5, 1], uv[0, 17, 0] = 100.0, 60.0 * 0.375  # between the figures of 0.25 and 0.5
     right = np.ones(1, np.float32)
-    depth, spread = surface.flesh(uv, right, palm_px)
+    depth, spread = flesh(uv, right, palm_px)
     np.testing.assert_allclose(depth[0], figures.depth[5:7].mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(spread[0], figures.spread[5:7].mean(axis=0), atol=1e-6)
-    shown, _ = surface.flesh(4.0 * uv, right, palm_px)
+    shown, _ = flesh(4.0 * uv, right, palm_px)
     np.testing.assert_allclose(shown[0], figures.depth[-1], atol=1e-6)
-    wrist = wrist_behind_skin(uv[0], is_right=True, palm_px=100.0)
-    assert wrist == pytest.approx(figures.depth[5:7, 0].mean(), abs=1e-6)
-    backs, _ = surface.flesh(4.0 * uv, 1.0 - right, palm_px)
+    assert depth[0, 0] == pytest.approx(figures.depth[5:7, 0].mean(), abs=1e-6)
+    graph, _ = tf.function(flesh)(tf.constant(uv), tf.constant(right), tf.constant(palm_px))
+    np.testing.assert_allclose(graph, depth, atol=1e-6)
+    backs, _ = flesh(4.0 * uv, 1.0 - right, palm_px)
     np.testing.assert_allclose(backs[0], figures.depth[0], atol=1e-6)
 
 

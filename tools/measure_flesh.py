@@ -5,7 +5,7 @@
 Hands of simulated recordings are turned freely. They have the mesh of the embedded benchmark's
 source, since the figures must know nothing of its target. Of each joint that nothing hides, the
 depth behind the skin at its point is measured. Writes kerashand/assets/flesh.json: medians and
-spreads (1.48 median absolute deviations) in lengths of wrist - middle MCP; some two minutes.
+spreads (1.48 median absolute deviations) in lengths of wrist - middle MCP.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from kerashand.cli.startup import tensorflow_start
 from kerashand.files import write_text
 from kerashand.geometry.camera import px_from_cam
 from kerashand.geometry.flesh import ASSET, side_seen
-from kerashand.skeleton import JOINT_NAMES, MIDDLE_MCP, ROOT
+from kerashand.geometry.pose import scale_from_joints
+from kerashand.skeleton import JOINT_NAMES, ROOT
 from kerashand.synthetic.hand import turned
 from kerashand.synthetic.motion import Motion, labelled_joints, sample_person
 from kerashand.synthetic.render import rasterise
@@ -66,7 +67,7 @@ def measured(persons: int, views: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([20261130, 9, number])
         person = sample_person(rng, MESHES)
         motion = Motion(person, rng, FRAMES)
-        palm_mm = float(np.linalg.norm(person.joints_mm[MIDDLE_MCP] - person.joints_mm[ROOT]))
+        palm_mm = float(scale_from_joints(person.joints_mm, "wrist_middle_mcp"))
         for frame in rng.integers(FRAMES, size=views):
             hand = motion.hand(int(frame))
             turn = turned(np.array([0.0, rng.uniform(0.0, 2 * np.pi), 0.0]))

@@ -110,7 +110,9 @@ def run_import(arguments: argparse.Namespace) -> None:
         raise UserError(f"--most-apart-ms must be 0 to 10000. Received: {arguments.most_apart_ms}")
     from kerashand.data import imports
 
-    form = imports.find_format(arguments.path, name=arguments.format, depth=arguments.depth)
+    form = imports.find_format(
+        arguments.path, name=arguments.format, paired=arguments.depth is not None
+    )
     from kerashand.cli.arguments import writing
     from kerashand.cli.startup import show_messages
     from kerashand.data.imports import writer

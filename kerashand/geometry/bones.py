@@ -72,9 +72,18 @@ def bone_lengths(uv_px: Any, z_relative: Any, *, scale_bone: str) -> Any:
     return ops.sqrt(flat / squared_px[:, None] + rise + LEAST_SQUARE)
 
 
+def bone_rises(z_relative: Any) -> Any:
+    """Return how far the ends of bones are apart in depth: [B, 20], of [B, 21] depths."""
+    return ops.abs(_apart(z_relative, BONES))
+
+
 def _squares(uv_px: Any, z_relative: Any, pairs: tuple) -> tuple[Any, Any]:
     """Squared distance of pairs of joints in the picture, and in depth: [B, P] each."""
-    first, second = np.array(pairs).T
-    flat = ops.take(uv_px, first, axis=1) - ops.take(uv_px, second, axis=1)
-    rise = ops.take(z_relative, first, axis=1) - ops.take(z_relative, second, axis=1)
+    flat, rise = _apart(uv_px, pairs), _apart(z_relative, pairs)
     return ops.sum(ops.square(flat), axis=-1), ops.square(rise)
+
+
+def _apart(values: Any, pairs: tuple) -> Any:
+    """Differences [B, P, ...] of values [B, 21, ...] of joints."""
+    first, second = np.array(pairs).T
+    return ops.take(values, first, axis=1) - ops.take(values, second, axis=1)

@@ -68,14 +68,20 @@ def side_seen(uv_px: Any, is_right: Any, palm_px: Any) -> Any:
     return area / (FLAT_AREA * palm_px * palm_px) * (2.0 * is_right - 1.0)
 
 
-def wrist_behind_skin(uv_px: np.ndarray, *, is_right: bool, palm_px: float) -> float:
-    """Depth of the wrist of one hand behind its skin, in lengths of wrist - middle MCP.
+def flesh(uv_px: Any, is_right: Any, palm_px: Any) -> tuple[Any, Any]:
+    """Depth of visible joints behind the skin, linear between the figures of the package.
 
     Args:
-        uv_px: [21, 2].
-        is_right: whether it is a right hand.
-        palm_px: pixels of wrist - middle MCP across the view.
+        uv_px: [B, 21, 2].
+        is_right: [B], 1 = a right hand is shown.
+        palm_px: [B] pixels of wrist - middle MCP across the view.
+
+    Returns:
+        The depth and its spread, both [B, 21], in lengths of wrist - middle MCP.
     """
-    flesh = load_flesh()
-    seen = side_seen(uv_px[None], np.array([float(is_right)]), np.array([palm_px]))[0]
-    return float(np.interp(seen, flesh.seen, flesh.depth[:, ROOT]))
+    figures = load_flesh()
+    seen = side_seen(uv_px, is_right, palm_px)[:, None]
+    seen = (abs(seen + 1.0) - abs(seen - 1.0)) / 2.0  # to -1..1, by what tensors and arrays share
+    off = 1.0 - abs(seen - figures.seen) / (figures.seen[1] - figures.seen[0])
+    shares = (off + abs(off)) / 2.0
+    return shares @ figures.depth, shares @ figures.spread

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kerashand.geometry.flesh import load_flesh, side_seen
+from kerashand.geometry.flesh import flesh
 from kerashand.skeleton import BONES, NUM_JOINTS
 
 HIDDEN_BY = 0.25
@@ -86,24 +86,6 @@ def surface_at(depth_map: Any, depth_weight: Any, uv_px: Any, *, image_size_px: 
     depth = at(depth_map)
     measured = inside & (at(depth_weight) > 0) & (depth > MEASURED_HAND)
     return depth, ops.cast(measured, "float32")
-
-
-def flesh(uv_px: Any, is_right: Any, palm_px: Any) -> tuple[Any, Any]:
-    """Depth of visible joints behind the skin, by which side of the hand is seen.
-
-    Args:
-        uv_px: [B, 21, 2].
-        is_right: [B], 1 = a right hand is shown.
-        palm_px: [B] pixels of wrist - middle MCP across the view.
-
-    Returns:
-        The depth and its spread, both [B, 21], in lengths of wrist - middle MCP.
-    """
-    figures = load_flesh()
-    seen = ops.clip(side_seen(uv_px, is_right, palm_px), -1.0, 1.0)[:, None]
-    step = figures.seen[1] - figures.seen[0]
-    shares = ops.relu(1.0 - ops.abs(seen - figures.seen) / step)  # linear between the figures
-    return ops.matmul(shares, figures.depth), ops.matmul(shares, figures.spread)
 
 
 def hidden(uv_px: Any, z_palms: Any, palm_px: Any) -> Any:

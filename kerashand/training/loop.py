@@ -92,7 +92,9 @@ def _keep_best(
     """Write the weights if no epoch of the stage was better."""
     stage = folder.state["stage"]
     if told:
-        folder.state["scores"].setdefault(stage, []).append(round(float(value), 3))
+        # Not there from the start: a run of before goes on without.
+        scores = folder.state.setdefault("scores", {}).setdefault(stage, [])
+        scores.append(round(float(value), 3))
         LOGGER.info("score without 3D labels after epoch %d: %.2f", epoch, value)
     if folder.is_best(value):
         folder.state["best_epoch"][stage] = epoch

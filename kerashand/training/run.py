@@ -244,7 +244,7 @@ class Run:
             stage = "finetune"
             results["chosen"] = {
                 "epoch": state["best_epoch"][stage], "label_free_score": state["best"][stage],
-                "scores": state["scores"][stage],
+                "scores": state.get("scores", {}).get(stage, []),
             }  # fmt: skip
         write_text(self.folder.path / "results.json", json.dumps(results, indent=2))
         print(evaluation.table(results))

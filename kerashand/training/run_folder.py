@@ -94,8 +94,7 @@ class RunFolder:
         self.path, self.plan, self.writes = path, plan, writes
         self.state: dict[str, Any] = {
             "config_hash": plan.key, "stage": next(iter(plan.epochs)), "epoch": 0, "step": 0,
-            "history": [], "best": {}, "best_epoch": {}, "scores": {}, "seconds": 0.0,
-            "finished": False,
+            "history": [], "best": {}, "best_epoch": {}, "seconds": 0.0, "finished": False,
         }  # fmt: skip
         self.resumed = False
         self.forecast = Forecast(

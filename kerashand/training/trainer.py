@@ -64,7 +64,7 @@ class Seen:
         settings: of the stage.
         parts: the models, with sizes and how maps are decoded.
         generated_depth: gives the depth maps [N, D, D, 1] that the regularizer draws of rows [N] of
-            the batch; of all for None.
+            the batch.
         maps: score maps [B, h, w, K] of the stages of the 2D network.
         answers: of the regressor, ``z_relative`` [B, K] and the logits of its heads.
         uv_px: [B, K, 2] decoded joints, pixels.
@@ -73,7 +73,7 @@ class Seen:
     batch: dict
     settings: StageSettings
     parts: HandPoseParts
-    generated_depth: Callable[[tf.Tensor | None], tf.Tensor]
+    generated_depth: Callable[[tf.Tensor], tf.Tensor]
     maps: list
     answers: dict
     uv_px: tf.Tensor | None
@@ -122,9 +122,9 @@ class HandPoseTrainer(TermsTrainer):
         )
 
     def generate_depth(
-        self, batch: dict, inputs: dict, rows: tf.Tensor | None, *, training: bool
+        self, batch: dict, inputs: dict, rows: tf.Tensor, *, training: bool
     ) -> tf.Tensor:
-        """Depth maps [N, D, D, 1] that the regularizer draws of rows [N] of the batch, or of all.
+        """Depth maps [N, D, D, 1] that the regularizer draws of rows [N] of the batch.
 
         Its input is true 2D and either true or predicted joint depth. The prediction is made
         anew from inputs cut off from the 2D network, since no gradient of the depth loss may reach
@@ -132,14 +132,14 @@ class HandPoseTrainer(TermsTrainer):
         """
         if self.settings.regularizer_input == "predicted":
             z_relative = self.regressor(
-                {name: taken(ops.stop_gradient(value), rows) for name, value in inputs.items()},
+                {name: tf.gather(ops.stop_gradient(value), rows) for name, value in inputs.items()},
                 training=training and self.settings.rates["regressor"] > 0,
             )["z_relative"]
         else:
-            z_relative = taken(batch["z_relative"], rows)
+            z_relative = tf.gather(batch["z_relative"], rows)
         return generate_depth_map(
             self.regularizer,
-            taken(batch["uv_px"], rows),
+            tf.gather(batch["uv_px"], rows),
             z_relative,
             image_size_px=self.parts.image_size_px,
             half_width_scales=self.settings.half_width_scales,
@@ -161,8 +161,3 @@ class HandPoseTrainer(TermsTrainer):
         weight = ops.cast(batch["uv_weight"], distance.dtype)
         sums = summed_values({"px": ops.sum(distance * weight), "count": ops.sum(weight)})
         self.error_px.update_state(ops.divide_no_nan(sums["px"], sums["count"]), sums["count"])
-
-
-def taken(values: tf.Tensor, rows: tf.Tensor | None) -> tf.Tensor:
-    """Rows of a tensor, or all of it."""
-    return values if rows is None else tf.gather(values, rows)

@@ -23,6 +23,7 @@ POINTS_ALONE = (
     "stages.finetune.loss_weights.joint_surface=0", "stages.regularizer.epochs=0",
 )  # fmt: skip
 SETTINGS = {"points": POINTS_ALONE, "depth": ()}
+SPLITS = ("train", "test")
 BATCH = 64
 
 
@@ -89,36 +90,33 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         over seeds, on both splits; and the rank correlation (Spearman) of score and error of the
         frames trained on, over all rows.
     """
-    gains = {
-        setting: {
-            split: float(
-                np.mean(
-                    [
-                        np.mean([_error(row, split) for row in rows if _is(row, number, setting)])
-                        / next(_error(row, split) for row in rows if _is(row, number, "packaged"))
-                        for number in sorted({row["recording"] for row in rows})
-                    ]
-                )
-            )
-            for split in ("train", "test")
-        }
-        for setting in SETTINGS
-    }
-    scores, errors = (
-        np.argsort(np.argsort(values))
-        for values in ([row["score"] for row in rows], [_error(row, "train") for row in rows])
-    )
-    correlation = float(np.corrcoef(scores, errors)[0, 1])
+    errors = _errors(rows)
+    numbers = sorted({row["recording"] for row in rows})
+    gains: dict[str, dict[str, float]] = {}
+    for setting in SETTINGS:
+        ratios = [errors[number, setting] / errors[number, "packaged"] for number in numbers]
+        gains[setting] = dict(zip(SPLITS, np.mean(ratios, axis=0).tolist(), strict=True))
+    ranks = [
+        _ranks([row["score"] for row in rows]), _ranks([row["train"]["mean_mm"] for row in rows])
+    ]  # fmt: skip
+    correlation = float(np.corrcoef(ranks)[0, 1])
     print(f"ratios to the packaged model: {gains}; rank correlation {correlation:.2f}")
     return {"ratio_to_packaged": gains, "rank_correlation": correlation}
 
 
-def _error(row: dict[str, Any], split: str) -> float:
-    return row[split]["mean_mm"]
+def _errors(rows: list[dict[str, Any]]) -> dict[tuple[int, str], np.ndarray]:
+    """Mean error of both splits over the seeds, by recording and setting."""
+    found: dict[tuple[int, str], list] = {}
+    for row in rows:
+        each = [row[split]["mean_mm"] for split in SPLITS]
+        found.setdefault((row["recording"], row["setting"]), []).append(each)
+    return {key: np.mean(each, axis=0) for key, each in found.items()}
 
 
-def _is(row: dict[str, Any], recording: int, setting: str) -> bool:
-    return row["recording"] == recording and row["setting"] == setting
+def _ranks(values: list[float]) -> np.ndarray:
+    """Places in order; equal values share the mean of theirs, as runs that kept a model have."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -127,7 +125,7 @@ def _line(row: dict[str, Any]) -> str:
         name += f" epoch {row['epoch']}, score {row['score']:.2f}"
     return f"{name:<40}" + "  ".join(
         f"{split} {row[split]['mean_mm']:.1f} mm, Procrustes {row[split]['procrustes_mm']:.1f}"
-        for split in ("train", "test")
+        for split in SPLITS
     )
 
 

@@ -49,14 +49,14 @@ def _holds(*choices: Sequence[str]) -> Callable[[Path], bool]:
     return lambda path: all(any((path / name).exists() for name in names) for names in choices)
 
 
-RECORDING, FILM = "a recording", "a film"
+RECORDING = "a recording"
 COLOUR_FOLDERS = ("color", "colour", "image", "rgb")
 FORMATS = {
     "bag": Format(
         "bag", "a ROS bag", lambda path: _suffix(".bag", ".mcap", ".db3")(path)
         or (path / "metadata.yaml").is_file(), "a ROS bag",
     ),
-    "kinect": Format("kinect", "a recording of the Azure Kinect", _suffix(".mkv"), FILM),
+    "kinect": Format("kinect", "a recording of the Azure Kinect", _suffix(".mkv"), "a film"),
     "record3d": Format("record3d", "a recording of Record3D", _suffix(".r3d"), "a Record3D file"),
     "tum": Format(
         "tum", "a TUM RGB-D sequence",
@@ -69,15 +69,13 @@ FORMATS = {
 """In the order in which they are tried."""
 
 
-def find_format(
-    path: str | Path, *, name: str | None = None, depth: str | Path | None = None
-) -> Format:
+def find_format(path: str | Path, *, name: str | None = None, paired: bool = False) -> Format:
     """The format of a file or folder.
 
     Args:
         path: the file or folder.
         name: a key of `FORMATS` if the user names one.
-        depth: another file or folder with the depth, which only "pair" takes.
+        paired: whether depth comes from another file, which only "pair" takes.
 
     Raises:
         UserError: if there is no such file, none fits, or a package is not installed.
@@ -87,8 +85,8 @@ def find_format(
         raise UserError(f"{path} does not exist.")
     if name is None:
         name = next(key for key, form in FORMATS.items() if form.knows(path))
-        name = "pair" if depth is not None else name
-        if name == "pair" and depth is None:
+        name = "pair" if paired else name
+        if name == "pair" and not paired:
             known = "; ".join(f"{key}: {form.what}" for key, form in FORMATS.items())
             raise UserError(
                 f"{path} is no recording that is known ({known}). Give depth by --depth for a "
@@ -98,8 +96,6 @@ def find_format(
     if form.purpose is not None:
         check(form.purpose)
     check(RECORDING, form.what)
-    if name == "pair" and any(user_path(one).is_file() for one in (path, depth) if one):
-        check(FILM)
     return form
 
 

@@ -29,7 +29,7 @@ from kerashand.data.kinds.kind import table_kind
 from kerashand.data.readers.recording import Pictures, Recording, load_points, load_recording
 from kerashand.errors import UserError
 from kerashand.files import natural_order, user_path
-from kerashand.geometry.flesh import wrist_behind_skin
+from kerashand.geometry.flesh import flesh
 from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     at_wrist = float("nan")
     if measured.size:
         skin_mm = float(np.median(measured))
-        palm_px = table.intrinsics[row][0, 0] * palm_mm / skin_mm
-        flesh = wrist_behind_skin(uv, is_right=bool(table.is_right[row]), palm_px=palm_px)
-        at_wrist = skin_mm + flesh * palm_mm
+        palm_px = table.intrinsics[row, 0, 0] * palm_mm / skin_mm
+        behind, _ = flesh(uv[None], table.is_right[row, None], np.array([palm_px]))
+        at_wrist = skin_mm + float(behind[0, ROOT]) * palm_mm
     predicted = table.joint_depth_mm[row]
     if not np.isfinite(predicted).all():
         return at_wrist
