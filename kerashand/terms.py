@@ -273,7 +273,7 @@ TERMS = (
         meaning="distance of visible joints from their places behind the measured skin, up to a "
         "common shift; hidden joints must be farther behind it; not in the paper",
         title="loss of the joints behind the skin",
-        unit="Cauchy, squared lengths of wrist - middle MCP",
+        unit="Cauchy, palm lengths squared",
         label="depth",
         unless="xyz",
         trains=("network", "regressor"),
