@@ -283,6 +283,38 @@ def shade(
     return np.sqrt(np.clip(linear, 0.0, 1.0))  # gamma 2: near enough to sRGB and much faster
 
 
+AGAINST_THE_LIGHT = 0.6
+"""Of the pictures in uneven light; in the others the hand is burnt out."""
+DIM, BRIGHT = (0.06, 0.5), (1.4, 4.0)
+"""Factors on the light of a hand against the light, and of one that is burnt out."""
+VEIL = 0.15
+"""Most of the display's range that light in the lens adds to a picture against the light."""
+
+
+def light_unevenly(
+    rgb: np.ndarray, cover: np.ndarray, background: np.ndarray, *, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give a hand much less or much more light than what is behind it.
+
+    Args:
+        rgb: [S, S, 3] display colours 0..1 of the hand, premultiplied by coverage.
+        cover: [S, S, 1] coverage 0..1.
+        background: [S, S, 3] display colours 0..1.
+        rng: generator.
+
+    Returns:
+        Colours of the hand and of the background.
+    """
+    against = rng.random() < AGAINST_THE_LIGHT
+    hand = np.exp(rng.uniform(*np.log(DIM if against else BRIGHT)))
+    behind = np.exp(rng.uniform(0.0, np.log(3.0)) if against else rng.normal(0.0, 0.4))
+    veil = np.float32(rng.uniform(0.0, VEIL) if against else 0.0)
+    # Display colours are roots of light, see `shade`.
+    rgb = np.minimum(rgb * np.float32(np.sqrt(hand)), cover)
+    background = np.minimum(background * np.float32(np.sqrt(behind)), 1.0)
+    return rgb + veil * (cover - rgb), background + veil * (1.0 - background)
+
+
 # --------------------------------------------------------------------------- backgrounds
 
 

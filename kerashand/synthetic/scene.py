@@ -35,6 +35,8 @@ ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
 CLOTH_MM = (1.0, 9.0)
 """Thickness of a sleeve."""
+LIGHT = 1
+"""Stream of chance of its own for how hand and room are lit, beside the sample's."""
 MOST_HELD = 0.6
 """Share of the hand's surface that a thing in it may hide."""
 
@@ -88,11 +90,17 @@ def render_sample(
             f"Received: domain={domain!r}, split={split!r}"
         )
     style = STYLES[domain]
-    rng = np.random.default_rng([DOMAINS.index(domain), SPLITS.index(split), seed, index])
+    key = [DOMAINS.index(domain), SPLITS.index(split), seed, index]
+    rng = np.random.default_rng(key)
     hand = render_hand(style, rng, size_px)
     joints = hand.joints_mm
     background = np.clip(render_background(style, rng, size_px, folder=backgrounds), 0.0, 1.0)
-    image = hand.rgb + (1.0 - hand.cover) * background
+    rgb = hand.rgb
+    if style.clutter:
+        light = np.random.default_rng([*key, LIGHT])
+        if light.random() < style.clutter.uneven_light:
+            rgb, background = appearance.light_unevenly(rgb, hand.cover, background, rng=light)
+    image = rgb + (1.0 - hand.cover) * background
     mask = hand.cover[:, :, 0] - hand.object_cover >= 0.5
     unseen = hand.object_cover >= 0.5
     if style.clutter and rng.random() < style.clutter.occluder:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kerashand.synthetic.poses import PoseRange
 
 DOMAINS = ("source", "target", "varied")
-GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 6}
+GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 7}
 """Raised when the samples of a style change, so that cached ones are not taken for them."""
 
 
@@ -15,7 +15,8 @@ GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 6}
 class Clutter:
     """How often (0..1) a picture holds more than a hand in soft light before a background.
 
-    `finger_length` is the deviation of the factor that `vary_fingers` draws.
+    `finger_length` is the deviation of the factor that `vary_fingers` draws. With `uneven_light`
+    the hand is burnt out, or stands against the light.
     """
 
     finger_length: float
@@ -27,6 +28,7 @@ class Clutter:
     held_object: float
     plain_background: float
     cheap_camera: float
+    uneven_light: float
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ STYLES = {
             held_object=0.25,
             plain_background=0.1,
             cheap_camera=0.7,
+            uneven_light=0.2,
         ),
     ),
 }
