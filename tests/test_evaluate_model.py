@@ -64,6 +64,30 @@ def test_prepared_hands_are_repeated_in_training_alone(load_script):
             script.repeated(rows, [wrong])
 
 
+def test_labels_that_are_known_to_be_wrong_do_not_train(load_script):
+    script = load_script("tools/recipe/prepare_photographs.py")
+    names = ["fingers/train_0010.jpg", "fingers/train_0023.jpg", "fingers/train_0001.jpg"]
+    rows = [{"name": name, "is_right": True} for name in names]
+    assert script.corrected(rows) == [
+        {"name": names[1], "is_right": False},
+        {"name": names[2], "is_right": True},
+    ]
+
+
+def test_a_part_of_a_hand_is_no_hand(load_script):
+    script = load_script("tools/recipe/prepare_photographs.py")
+    uv = np.random.default_rng(0).uniform(100.0, 300.0, (21, 2))
+    hands = [{"name": "a.jpg", "uv_px": uv, "split": "train"}] * 400
+    parts = script.parts_of_hands(hands)
+    assert 60 < len(parts) < 140  # a quarter
+    size = np.ptp(uv, axis=0).max()
+    for part in parts:
+        low, high = part["uv_px"].min(axis=0), part["uv_px"].max(axis=0)
+        assert (part["name"], part["split"], part["uv_weight"].max()) == ("a.jpg", "train", 0.0)
+        assert 0.1 * size <= (high - low)[0] <= 0.25 * size
+        assert ((low <= uv) & (uv <= high)).all(axis=1).any()
+
+
 def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_script, tmp_path):
     script = load_script("tools/recipe/prepare_photographs.py")
     sample = render_sample("target", "test", seed=0, index=4, size_px=100)

@@ -16,9 +16,9 @@ Labels are a machine's: doubtful ones are left out or count less. Whole sequence
 one split, so that held-out photographs show hands and rooms that training has not seen. The
 training hands of `sign_digits`, which stand before a plain wall, are also shown before photographs
 without hands, in other light (`composited`). Squares of photographs in which no hand lies have
-points of weight 0 (`empty`), and so have squares of rendered forearms (`arms`). Of `stereo` the
-joints in 3D are written too, into `points_3d.npz`: nothing trains on them,
-tools/recipe/evaluate_model.py measures by them.
+points of weight 0 (`empty`), and so have squares of parts of hands (`parts_of_hands`) and of
+rendered forearms (`arms`). Of `stereo` the joints in 3D are written too, into `points_3d.npz`:
+nothing trains on them, tools/recipe/evaluate_model.py measures by them.
 """
 
 from __future__ import annotations
@@ -41,23 +41,25 @@ from kerashand.synthetic.appearance import photograph_background
 from kerashand.synthetic.scene import render_background, render_hand
 from kerashand.synthetic.styles import STYLES
 from kerashand.video.film import Film
+from kerashand.yaml_files import read_yaml_file
 
 MIN_SCORE = 0.6
 MIN_BOX_SHARE = 0.12  # of the picture: a smaller "hand" is a mistake of the labeller
 MAX_REPROJECTION_PX = 6.0
 STEREO_EVERY = 2  # frames of a clip are nearly alike
 STEREO_UNIT_MM = 40.0  # of the calibration, nearly
-WRONG_HANDEDNESS = (  # by eye, among those that a model fits better as the other hand
-    *("train_0242.jpg", "train_0327.jpg", "train_0446.jpg", "train_0529.jpg", "valid_0633.jpg"),
-)
+WRONG_LABELS = Path(__file__).resolve().parent / "wrong_labels.yaml"
 TI1K_LEFT = 860  # pictures with lower numbers show left hands alone
 TI1K_VALIDATION, TI1K_TEST = 800, 900  # the last hundred are the data set's own test part
 CLIP_EVERY = 4
 EMPTY_SIDES = (0.15, 0.6)  # of the shorter side of a photograph: squares without a hand
 EMPTY_TRIES = 20
 EMPTY_OF = {"ti1k": 0.7, "clips": 0.7, "stereo": 0.5}  # share of a set's hands that give one
-ARMS = 1500
+ARMS = 1000
 ARM_PX = 192
+PARTS = 0.25  # share of hands of which one part is shown by itself, as no hand
+PART_SIDES = (0.1, 0.25)  # of the longer side of the hand's box
+LEAST_PART_PX = 8.0
 MAX_TIPS_OFF = 0.1  # between the machine's finger tips and people's, in sides of their box
 CUT_PX = 200  # longer side at which hands are cut out
 FINGER, AROUND, ARM = 0.24, 0.6, 1.3  # of wrist - middle MCP: widths of what may be a hand
@@ -89,7 +91,9 @@ def main(argv: list[str] | None = None) -> None:
             *ti1k(args.data / "ti1k", beside),
             *clips(args.data / "clips", beside),
         ]
-        rows += [*empty_squares(rows, beside), *empty_backgrounds(Path(args.backgrounds), beside)]
+        rows = corrected(rows)
+        rows += [*empty_squares(rows, beside), *parts_of_hands(rows)]
+        rows += empty_backgrounds(Path(args.backgrounds), beside)
         rows += [*arms(beside, args.backgrounds), *composited(rows, beside, args.backgrounds)]
         rows = repeated(rows, args.repeat)
         labels = {key: np.array([row[key] for row in rows]) for key in rows[0]}
@@ -105,10 +109,17 @@ def main(argv: list[str] | None = None) -> None:
         print(f"{split}: {int(chosen.sum())} hands and squares without one, {sets}")
 
 
+def corrected(rows: list[dict]) -> list[dict]:
+    """Rows without labels that are known to be wrong."""
+    wrong = {key: set(names) for key, names in read_yaml_file(WRONG_LABELS).items()}
+    for row in rows:
+        row["is_right"] ^= row["name"] in wrong["handedness"]
+    return [row for row in rows if row["name"] not in wrong["points"]]
+
+
 def fingers(folder: Path, out: Path) -> list[dict]:
     """Photographs of many people in rooms; pictures that style alike go to one split."""
     data = load(folder)
-    data["is_right"] ^= np.isin(data["name"], WRONG_HANDEDNESS)
     groups = alike([folder / "images" / str(name) for name in data["name"]])
     splits = {group: split_of(number) for number, group in enumerate(dict.fromkeys(groups))}
     return labelled(folder, out, data, splits=[splits[group] for group in groups])
@@ -227,6 +238,19 @@ def empty_squares(rows: list[dict], folder: Path) -> list[dict]:
             if clear:
                 found.append(empty(one["name"], left, top, side=side, split=one["split"]))
                 break
+    return found
+
+
+def parts_of_hands(rows: list[dict]) -> list[dict]:
+    """Squares around single joints: a finger tip or a patch of the palm is no hand."""
+    rng = np.random.default_rng(3)
+    found = []
+    for one in rows:
+        if rng.random() < PARTS:
+            size = float(np.ptp(one["uv_px"], axis=0).max())
+            side = max(rng.uniform(*PART_SIDES) * size, LEAST_PART_PX)
+            corner = one["uv_px"][rng.integers(21)] - side * rng.uniform(0.3, 0.7, 2)
+            found.append(empty(one["name"], *corner, side=side, split=one["split"]))
     return found
 
 
