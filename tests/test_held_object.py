@@ -5,8 +5,8 @@ import pytest
 
 from kerashand.skeleton import BONES
 from kerashand.synthetic import clutter, held_object, scene
-from kerashand.synthetic.appearance import sample_lights
 from kerashand.synthetic.hand import load_hand
+from kerashand.synthetic.light import sample_lights
 from kerashand.synthetic.render import vertex_normals
 from kerashand.synthetic.scene import render_hand
 from kerashand.synthetic.styles import STYLES

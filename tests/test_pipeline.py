@@ -12,12 +12,12 @@ from kerashand.data.pipeline import (
     BatchGeometry,
     DomainSource,
     _augmenting,
-    endless_records,
     evaluation_batches,
     make_batch,
     training_batches,
 )
 from kerashand.data.readers import cached
+from kerashand.data.records import endless_records
 from kerashand.data.sample import BATCH_SPEC, DOMAIN_NUMBERS
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine, cam_from_px, px_from_cam
 from kerashand.geometry.depth import normalise_depth, normalised_joint_depth

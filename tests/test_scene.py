@@ -10,8 +10,9 @@ import pytest
 
 from kerashand.geometry.camera import px_from_cam
 from kerashand.synthetic import SPLITS, scene, styles
-from kerashand.synthetic.appearance import light_unevenly, thicken_sleeve
+from kerashand.synthetic.appearance import thicken_sleeve
 from kerashand.synthetic.hand import load_hand_with_anatomical_tips
+from kerashand.synthetic.light import light_unevenly
 from kerashand.synthetic.scene import HandSample, render_sample
 from kerashand.synthetic.styles import DOMAINS, STYLES
 
@@ -275,9 +276,10 @@ def test_names_are_those_of_the_config():
 # ------------------------------------------------------------------------------------ versions
 
 SOURCES = (
-    "appearance", "clutter", "hand", "held_object", "poses", "render", "scene", "sensor", "styles",
+    "appearance", "backgrounds", "clutter", "hand", "held_object", "light", "placing", "poses",
+    "render", "scene", "sensor", "styles",
 )  # fmt: skip
-PINNED = ({"source": 1, "target": 2, "varied": 7}, "d6974609114becd1")
+PINNED = ({"source": 1, "target": 2, "varied": 7}, "5b2958099858fb7b")
 """`GENERATOR_VERSIONS`, and a digest of the sources that rendered these versions."""
 
 

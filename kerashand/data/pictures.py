@@ -20,12 +20,12 @@ from kerashand.data.augment_colours import change_colours
 from kerashand.data.cache import encode_jpeg
 from kerashand.data.kinds.photos import load_labels, of_picture
 from kerashand.data.kinds.synthetic import backgrounds_suffix
-from kerashand.data.pipeline import as_written, endless_records
+from kerashand.data.records import as_written, endless_records
 from kerashand.data.shards import CachedSplit
 from kerashand.data.streams import stream
 from kerashand.geometry.camera import apply_affine, crop_affine
 from kerashand.synthetic import SPLITS
-from kerashand.synthetic.appearance import photograph_background
+from kerashand.synthetic.backgrounds import photograph_background
 from kerashand.synthetic.pictures import PICTURES_VERSION, RENDERED_VERSION, render_picture
 
 MOST_HANDS = 4

@@ -12,7 +12,8 @@ import tensorflow as tf
 from kerashand.config import Config
 from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.kinds import KINDS
-from kerashand.data.pipeline import BatchGeometry, as_written, evaluation_batches
+from kerashand.data.pipeline import BatchGeometry, evaluation_batches
+from kerashand.data.records import as_written
 from kerashand.data.shards import CachedSplit
 from kerashand.data.sources import domain_source, prepared
 from kerashand.data.splits import counted, open_split

@@ -1,10 +1,11 @@
 """Rendered hands of three styles, without TensorFlow: the benchmark, and hands for real pictures.
 
-`hand` poses a mesh and `render` draws it. `appearance` colours it and its background, `held_object`
-puts an object into it, and `clutter` puts things before and beside it. `sensor` turns exact depth
-into that of a consumer camera. `scene` makes whole samples of one hand, `pictures` makes pictures
-with none, one or several hands for the detector. `recording` films a person's hand (`motion`) in a
-room (`rooms`). `kerashand.data.cache` keeps the samples on disk.
+`hand` poses a mesh, `placing` puts it before the camera, and `render` draws it. `appearance` gives
+it skin, `light` lights it, `held_object` puts an object into it, `clutter` puts things before and
+beside it, and `backgrounds` stand behind it. `sensor` turns exact depth into that of a consumer
+camera. `scene` makes whole samples of one hand, `pictures` makes pictures with none, one or several
+hands for the detector. `recording` films a person's hand (`motion`) in a room (`rooms`).
+`kerashand.data.cache` keeps the samples on disk.
 """
 
 SPLITS = ("train", "val", "test")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from kerashand.skeleton import BONES
-from kerashand.synthetic import appearance
+from kerashand.synthetic import backgrounds, light
 from kerashand.synthetic.hand import hand_length
 from kerashand.synthetic.render import perpendicular, rasterise, unit
 
@@ -43,7 +43,7 @@ def render_held_object(
     size_px: int,
     *,
     ambient: np.ndarray,
-    lights: list[appearance.Light],
+    lights: list[light.Light],
     rng: np.random.Generator,
 ) -> Thing | None:
     """A random thing in a hand, or None where nothing fits in.
@@ -52,7 +52,7 @@ def render_held_object(
         joints_mm: [21, 3] in the camera's frame.
         intrinsics: [3, 3].
         size_px: side S of the picture.
-        ambient: colour [3] of `appearance.sample_lights`.
+        ambient: colour [3] of `light.sample_lights`.
         lights: far lights.
         rng: generator.
     """
@@ -69,7 +69,7 @@ def render_held_object(
     fragments = rasterise(vertices, faces, intrinsics, size_px=size_px)
     attributes = np.concatenate([normals, texture_uv], axis=1).astype(np.float32)
     values = fragments.interpolate(attributes, faces)
-    colours = appearance.shade(
+    colours = light.shade(
         _albedo(values[:, 3:], rng),
         unit(values[:, :3]),
         unit(fragments.towards_camera(intrinsics).astype(np.float32)),
@@ -159,7 +159,7 @@ def _albedo(texture_uv: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.broadcast_to(rng.uniform(0.0, 0.9, 3) ** 2, (len(texture_uv), 3)).astype(
             np.float32
         )
-    texture = np.clip(appearance.procedural_background(rng, TEXTURE_PX), 0.0, 1.0) ** 2
+    texture = np.clip(backgrounds.procedural_background(rng, TEXTURE_PX), 0.0, 1.0) ** 2
     texture = cv2.resize(texture, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     column, row = np.clip(texture_uv * (len(texture) - 1), 0, len(texture) - 1).astype(int).T
     return np.clip(texture[row, column], 0.0, 0.9).astype(np.float32)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from kerashand.geometry.camera import flip_uv
-from kerashand.synthetic import SPLITS, appearance, clutter, sensor
+from kerashand.synthetic import SPLITS, clutter, light, sensor
 from kerashand.synthetic.scene import LIGHT, render_background, render_hand
 from kerashand.synthetic.styles import GENERATOR_VERSIONS, STYLES
 
@@ -66,7 +66,7 @@ def render_picture(
     if split not in SPLITS:
         raise ValueError(f"`split` must be one of {SPLITS}. Received: split={split!r}")
     key = [FIRST_SEED, SPLITS.index(split), seed, index]
-    rng, light = np.random.default_rng(key), np.random.default_rng([*key, LIGHT])
+    rng, exposure = np.random.default_rng(key), np.random.default_rng([*key, LIGHT])
     style = STYLES["varied"]
     image = np.clip(render_background(style, rng, size_px, folder=backgrounds), 0.0, 1.0)
     if rng.random() < SKIN_BEHIND:
@@ -74,11 +74,11 @@ def render_picture(
     sides = np.exp(rng.uniform(*np.log(SIDE_OF_HAND), rng.choice(4, p=SHARE_OF_COUNT)))
     hands: list[tuple[np.ndarray, bool]] = []
     covers: list[np.ndarray] = []
-    uneven = len(sides) == 1 and light.random() < style.clutter.uneven_light
+    uneven = len(sides) == 1 and exposure.random() < style.clutter.uneven_light
     for side in np.sort(sides):  # larger is nearer
         uv, is_right, rgb, cover = _one_hand(side * size_px, size_px, rng)
         if uneven:
-            rgb, image = appearance.light_unevenly(rgb, cover[..., None], image, rng=light)
+            rgb, image = light.light_unevenly(rgb, cover[..., None], image, rng=exposure)
         image = rgb + (1.0 - cover[..., None]) * image
         hands.append((uv, is_right))
         covers.append(cover)

@@ -16,16 +16,16 @@ import cv2
 import numpy as np
 
 from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
-from kerashand.synthetic import SPLITS, appearance, clutter, held_object, sensor
+from kerashand.synthetic import SPLITS, appearance, backgrounds, clutter, held_object, light, sensor
 from kerashand.synthetic.hand import (
     HandMesh,
     load_hand,
     load_hand_with_anatomical_tips,
     sample_shape,
     skin,
-    turned,
     vary_fingers,
 )
+from kerashand.synthetic.placing import crop_intrinsics, place
 from kerashand.synthetic.poses import sample_pose
 from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normals
 from kerashand.synthetic.styles import DOMAINS, STYLES, Style
@@ -97,9 +97,9 @@ def render_sample(
     background = np.clip(render_background(style, rng, size_px, folder=backgrounds), 0.0, 1.0)
     rgb = hand.rgb
     if style.clutter:
-        light = np.random.default_rng([*key, LIGHT])
-        if light.random() < style.clutter.uneven_light:
-            rgb, background = appearance.light_unevenly(rgb, hand.cover, background, rng=light)
+        exposure = np.random.default_rng([*key, LIGHT])
+        if exposure.random() < style.clutter.uneven_light:
+            rgb, background = light.light_unevenly(rgb, hand.cover, background, rng=exposure)
     image = rgb + (1.0 - hand.cover) * background
     mask = hand.cover[:, :, 0] - hand.object_cover >= 0.5
     unseen = hand.object_cover >= 0.5
@@ -189,9 +189,9 @@ def render_hand(
         rest = rest - arm_mm * np.outer(mesh.vertices_mm[:, 1] < end, [0.0, 1.0, 0.0])
     joints, bones = sample_pose(mesh, rest_joints, _one_of(style.poses, rng), rng=rng)
     vertices = skin(mesh, rest, rest_joints, posed_joints_mm=joints, rotations=bones)
-    vertices, joints = _place(vertices, joints, style, rng=rng)
+    vertices, joints = place(vertices, joints, style, rng=rng)
     intrinsics = (
-        aim(joints) if aim else _crop_intrinsics(joints, style.margin, size_px=size_px, rng=rng)
+        aim(joints) if aim else crop_intrinsics(joints, style.margin, size_px=size_px, rng=rng)
     )
     placed = PlacedHand(mesh, vertices, joints, intrinsics, cuff_mm)
     return draw_hand(placed, style, rng, size_px=size_px)
@@ -275,9 +275,9 @@ def render_background(
             np.float32
         )
     elif rng.random() < style.photographs:
-        background = appearance.photograph_background(rng, size_px, folder=folder, tint=style.tint)
+        background = backgrounds.photograph_background(rng, size_px, folder=folder, tint=style.tint)
     else:
-        background = appearance.procedural_background(rng, size_px)
+        background = backgrounds.procedural_background(rng, size_px)
     if style.clutter and rng.random() < style.clutter.skin_behind:
         background = clutter.add_skin_patches(background, rng)
     if style.clutter and rng.random() < style.clutter.other_hand:
@@ -287,56 +287,9 @@ def render_background(
     return background
 
 
-def _random_rotation(rng: np.random.Generator) -> np.ndarray:
-    """Uniform over all rotations (Shoemake's quaternion)."""
-    w, x, y, z = (q := rng.normal(size=4)) / np.linalg.norm(q)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def _place(vertices, joints, style: Style, *, rng: np.random.Generator):
-    """Turn the hand and put it before the camera, all of it at least 60 mm away."""
-    if style.free_turns == 1.0 or (style.free_turns and rng.random() < style.free_turns):
-        rotation = _random_rotation(rng)
-        # The forearm is -y: seen along it, it hides the hand, and no crop would be of that hand.
-        while rotation[2, 1] > style.arm_to_camera:
-            rotation = _random_rotation(rng)
-    else:
-        angles = np.clip(rng.normal(size=3), -2.0, 2.0) * np.deg2rad(style.turn_deg)
-        angles[1] += np.pi * rng.integers(2)  # palm or back to the camera
-        # Hand frame to camera frame: fingers up, back of the hand to the camera.
-        rotation = turned(angles) @ np.diag([1.0, -1.0, -1.0])
-    distance = rng.uniform(*style.distance_mm)
-    direction = np.array([*rng.uniform(-style.off_axis, style.off_axis, 2), 1.0])
-    centre = joints.mean(axis=0)
-    vertices = (vertices - centre) @ rotation.T + distance * direction
-    joints = (joints - centre) @ rotation.T + distance * direction
-    nearest = vertices[:, 2].min()
-    if nearest < 60.0:
-        shift = direction * (60.0 - nearest)
-        vertices, joints = vertices + shift, joints + shift
-    return vertices, joints
-
-
-def _crop_intrinsics(joints, margin, *, size_px: int, rng: np.random.Generator) -> np.ndarray:
-    """Intrinsics of a square crop around the joints with a random margin and shift."""
-    plane = joints[:, :2] / joints[:, 2:]
-    low, high = plane.min(axis=0), plane.max(axis=0)
-    side = (high - low).max() * rng.uniform(*margin)
-    centre = (low + high) / 2 + rng.uniform(-0.06, 0.06, 2) * side
-    focal = size_px / side
-    offset = (size_px - 1) / 2 - focal * centre
-    return np.array([[focal, 0.0, offset[0]], [0.0, focal, offset[1]], [0.0, 0.0, 1.0]])
-
-
 def _colour(
     fragments, mesh, vertices, *, style: Style, intrinsics, rng, cuff_mm: float | None
-) -> tuple[np.ndarray, np.ndarray, list[appearance.Light]]:
+) -> tuple[np.ndarray, np.ndarray, list[light.Light]]:
     """Display colours [P, 3] of the visible surface, ambient and far lights.
 
     A `cuff_mm` of None is drawn.
@@ -362,12 +315,12 @@ def _colour(
     if style.clutter and rng.random() < style.clutter.creases:
         shade = appearance.creases(values[:, 3:6], values[:, 6:9], mesh.joints_mm, rng=rng)
         colours = colours * shade[:, None]
-    ambient, lights = appearance.sample_lights(rng, int(rng.integers(*style.lights)))
+    ambient, lights = light.sample_lights(rng, int(rng.integers(*style.lights)))
     lit = None
     if style.clutter and rng.random() < style.clutter.shadow:
         points = -view_of_pixels * fragments.depth_mm[:, None]
         lit = lit_share(vertices, mesh.faces, points, direction=lights[0].direction)
-    shaded = appearance.shade(
+    shaded = light.shade(
         colours, normals, view, ambient=ambient, lights=lights,
         softness=rng.uniform(0.1, 0.4), gloss=rng.uniform(0.0, style.gloss), lit=lit,
     )  # fmt: skip

@@ -17,7 +17,7 @@ import yaml
 from kerashand.carried import load_carried
 from kerashand.data.cache import ensure_splits
 from kerashand.data.pictures import picture_batches, plain_batches
-from kerashand.data.pipeline import as_written
+from kerashand.data.records import as_written
 from kerashand.data.shards import CachedSplit
 from kerashand.models.detector import DETECTOR_STRIDE, build_detector
 from kerashand.terms import history_panels

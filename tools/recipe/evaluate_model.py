@@ -43,7 +43,7 @@ from kerashand.geometry.pose import relative_depth, scale_from_joints, xyz_from_
 from kerashand.metrics import SHOWN_PX
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand import LARGEST_BOX
-from kerashand.synthetic.appearance import empty_pictures
+from kerashand.synthetic.backgrounds import empty_pictures
 from kerashand.synthetic.scene import render_sample
 
 SPLITS = ("val", "test", "train")

@@ -37,7 +37,7 @@ from kerashand import picture_files
 from kerashand.data.kinds.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
 from kerashand.synthetic import clutter, sensor
-from kerashand.synthetic.appearance import photograph_background
+from kerashand.synthetic.backgrounds import photograph_background
 from kerashand.synthetic.scene import render_background, render_hand
 from kerashand.synthetic.styles import STYLES
 from kerashand.video.film import Film

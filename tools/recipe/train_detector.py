@@ -26,7 +26,7 @@ from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.files import write_text
 from kerashand.metrics_detection import evaluate_detector, match_hands
 from kerashand.runtime.detector import Detector
-from kerashand.synthetic.appearance import empty_pictures
+from kerashand.synthetic.backgrounds import empty_pictures
 from kerashand.synthetic.pictures import render_picture
 
 with tensorflow_start():

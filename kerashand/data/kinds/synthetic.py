@@ -74,7 +74,7 @@ def backgrounds_suffix(folder: str | None) -> str:
 @functools.cache  # asked for once a shard
 def _digest_of_pictures(folder: str) -> str:
     """Twelve hexadecimal digits that stand for the names and sizes of a folder's pictures."""
-    from kerashand.synthetic.appearance import picture_files
+    from kerashand.synthetic.backgrounds import picture_files
 
     files = picture_files(folder)
     listing = "".join(f"{file.name} {file.stat().st_size}\n" for file in files)
