@@ -31,16 +31,37 @@ class NetworkSpec:
         module, function = self.builder.split(":")
         return getattr(importlib.import_module(module), function)(**arguments)
 
+    def check(self, model: Any, name: str) -> None:
+        """Check that a model is what this entry says.
+
+        Exports find its weights by its name, and the layers that need more bits by theirs.
+
+        Args:
+            model: that `build` gave.
+            name: the key of this entry.
+
+        Raises:
+            ValueError: if it is not.
+        """
+        if model.name != name:
+            raise ValueError(f"{self.builder} must name its model {name!r}, not {model.name!r}.")
+        layers = [layer.name for layer in model.layers]
+        if self.first_layer not in layers:
+            raise ValueError(f"{self.builder} builds no layer {self.first_layer!r}, its first one.")
+        for start in self.score_layers:
+            if not any(layer.startswith(start) for layer in layers):
+                raise ValueError(f"{self.builder} builds no layer {start!r}, of score maps.")
+
 
 NETWORKS = {
     "lite": NetworkSpec(
         builder="kerashand.models.lite:build_lite",
         first_layer="down2_conv",
-        score_layers=("heatmaps_", "score"),
+        score_layers=("heatmaps_",),
     ),
     "cpm": NetworkSpec(
         builder="kerashand.models.cpm:build_cpm",
         first_layer="conv1_1",
-        score_layers=("heatmaps_", "score"),
+        score_layers=("conv5_2", "conv6_7", "conv7_7"),
     ),
 }

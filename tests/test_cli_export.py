@@ -114,10 +114,3 @@ def test_weights_to_train_on_from(tmp_path):
 
     assert command.main(["--format", "weights", "--out", str(tmp_path / "w.npz")]) == 0
     assert set(parts_in_npz(tmp_path / "w.npz")) == {"network", "regressor"}
-
-
-def test_the_command_offers_what_can_be_exported():
-    from kerashand import exporting
-
-    assert tuple(command.PRECISIONS) == exporting.PRECISIONS
-    assert set(command.SUFFIXES) - {command.WEIGHTS} == set(exporting.FORMATS)

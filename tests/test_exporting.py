@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from kerashand import exporting
 from kerashand.carried import WEIGHTS_FILE
 from kerashand.config import load_config
 from kerashand.errors import UserError
-from kerashand.exporting import formats, parity
+from kerashand.exporting import formats, parity, quantization
 from kerashand.exporting.parity import Limit
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.models.hand_pose import PART_NAMES, build_parts, load_parts_npz
@@ -25,8 +26,7 @@ from kerashand.runtime.model_file import METADATA_FILE
 
 SIZE = 32
 SCALE_BONE = "wrist_middle_mcp"
-SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": ""}
-KINDS = [(form, p) for form in exporting.FORMATS for p in exporting.PRECISIONS_OF[form]]
+KINDS = [(form, p) for form in exporting.FORMATS for p in exporting.FORMATS[form].precisions]
 SOME_GROUPS = ["network_down2", "regressor_conv2", "regressor_dense1", "regressor_dense3"]
 LOOSE = dict.fromkeys(exporting.PRECISIONS, Limit("mean_error_increase_mm", 1e9))
 
@@ -76,8 +76,8 @@ def hands():
 
 def export(model, path, form, precision, hands, metadata, **options):
     return exporting.checked_export(
-        model, path / f"hand{SUFFIXES[form]}", form, precision=precision, metadata=metadata,
-        hands=hands, calibration=hands, **options,
+        model, path / f"hand{exporting.FORMATS[form].suffix}", form, precision=precision,
+        metadata=metadata, hands=hands, calibration=hands, **options,
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def exported(model, metadata, hands, tmp_path_factory):
             # Random weights suffer more from 8 bits than trained ones.
             limits = parity.LIMITS | {p: LOOSE[p] for p in ("dynamic_int8", "int8")}
             report = export(model, folder, form, precision, hands, metadata, limits=limits)
-            written[form, precision] = folder / f"hand{SUFFIXES[form]}", report
+            written[form, precision] = folder / f"hand{exporting.FORMATS[form].suffix}", report
         return written[form, precision]
 
     return of
@@ -136,7 +136,7 @@ def test_a_file_gives_what_its_model_gives(form, precision, model, hands, export
         if precision == "fp32":
             for name in ("z_relative", "confidence"):
                 np.testing.assert_allclose(given[name], expected[name][number], atol=1e-3)
-    if form != "onnx":
+    if not exporting.FORMATS[form].one_signature:
         assert backend.signatures == exporting.SIGNATURES
 
 
@@ -184,6 +184,21 @@ def test_precisions_take_less_room(model, exported):
     assert held["fp16"] < 0.6 * weights
     assert held["dynamic_int8"] < 0.5 * weights
     assert held["int8"] < 0.5 * weights
+
+
+@pytest.mark.parametrize(
+    ("name", "is_score"),
+    [
+        ("hand_pose_1/lite_1/heatmaps_1_1/convolution", True),
+        ("hand_pose_1/cpm_1/conv5_2_1/convolution", True),
+        ("StatefulPartitionedCall/hand_pose_1/cpm_1/conv7_7_1/BiasAdd", True),
+        ("hand_pose_1/cpm_1/conv7_6_1/convolution", False),
+        ("hand_pose_1/lite_1/stage1_fuse_conv_1/convolution", False),
+        ("hand_pose_1/depth_regressor_1/conv1_1/convolution", False),
+    ],
+)
+def test_score_maps_of_all_networks_are_not_computed_in_8_bits(name, is_score):
+    assert bool(re.match(quantization.SCORE_MAPS, name)) == is_score
 
 
 def test_onnx_weights_do_not_saturate_on_processors_without_vnni(exported):
@@ -565,7 +580,7 @@ def test_a_saved_model_takes_the_place_of_nothing_else(model, metadata, tmp_path
 def test_one_call_for_all_formats(exported, rng):
     picture = rng.integers(0, 256, (60, 90, 3)).astype(np.uint8)
     results = {}
-    for form in SUFFIXES:
+    for form in exporting.FORMATS:
         pose = HandPose.load(exported(form)[0])
         (results[form],) = pose.predict(picture, box=(20, 10, 60, 50), handedness="left", passes=1)
     for form, hand in results.items():

@@ -1,5 +1,7 @@
 """The models: the CPM's layer table, one harness for every model, the join, the weights file."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from kerashand.models.cpm import build_cpm
 from kerashand.models.depth_regressor import build_depth_regressor
 from kerashand.models.depth_regularizer import build_depth_regularizer
 from kerashand.models.lite import build_lite
+from kerashand.networks import NETWORKS
 
 # Keras hands TensorFlow variables to NumPy 2 in a way that NumPy deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -399,7 +402,7 @@ def test_decoder_starts_alive_and_positive(encoding, seeds):
         (lambda: build_depth_regularizer(channels=(8, 8)), "`channels` must hold 5 sizes"),
         (
             lambda: hand_pose.build_parts(network="big"),
-            "`network` must be one of 'lite', 'cpm'. Received: network='big'",
+            "`network` must be one of 'lite', 'cpm'.*. Received: network='big'",
         ),
         (
             lambda: hand_pose.build_parts(decode="argmax"),
@@ -410,6 +413,22 @@ def test_decoder_starts_alive_and_positive(encoding, seeds):
 def test_builders_reject(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_are_what_their_entries_say(name):
+    """Exports find weights by the name of the model, and layers that need more bits by theirs."""
+    network = NETWORKS[name].build(image_size_px=64)
+    maps = hand_pose.stage_maps(network.output)
+    assert maps[-1].shape[1:3] == network.output["features"].shape[1:3]
+    for change, message in (
+        ({"first_layer": "stem"}, "builds no layer 'stem'"),
+        ({"score_layers": ("belief_",)}, "builds no layer 'belief_'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            replace(NETWORKS[name], **change).check(network, name)
+    with pytest.raises(ValueError, match="must name its model 'other'"):
+        NETWORKS[name].check(network, "other")
 
 
 def test_parts_of_cpm_fit_together():

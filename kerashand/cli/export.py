@@ -11,11 +11,16 @@ from kerashand.cli.arguments import exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.errors import UserError
 from kerashand.extras import check_export
-from kerashand.runtime.backends import JOINTS_SIGNATURE, XYZ_SIGNATURE, depth_along
+from kerashand.runtime.backends import (
+    FORMATS,
+    JOINTS_SIGNATURE,
+    PRECISIONS,
+    XYZ_SIGNATURE,
+    depth_along,
+)  # fmt: skip
 
 WEIGHTS = "weights"
-SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": "", WEIGHTS: ".npz"}
-PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
+WEIGHTS_SUFFIX = ".npz"
 
 
 def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
@@ -34,7 +39,7 @@ def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
         help="`lite` (the packaged model, default), a run folder, or a .tflite file made here",
     )  # fmt: skip
     parser.add_argument(
-        "--format", choices=SUFFIXES, default="tflite",
+        "--format", choices=(*FORMATS, WEIGHTS), default="tflite",
         help="default: tflite; weights: starting weights for model.initial_weights",
     )  # fmt: skip
     parser.add_argument(
@@ -106,7 +111,8 @@ def _check(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: saying what was received.
     """
-    out, suffix = arguments.out, SUFFIXES[arguments.format]
+    out, form = arguments.out, FORMATS.get(arguments.format)
+    suffix = form.suffix if form else WEIGHTS_SUFFIX
     if out.suffix.lower() != suffix:
         wanted = f"end in {suffix}" if suffix else "name a folder, without a suffix,"
         raise UserError(f"--out must {wanted} for --format {arguments.format}. Received: {out}")
@@ -117,7 +123,7 @@ def _check(arguments: argparse.Namespace) -> None:
     for flag, value in (("hands", arguments.hands), ("calibration", arguments.calibration)):
         if value < 1:
             raise UserError(f"--{flag} must be at least 1. Received: {value}")
-    if arguments.signature and arguments.format != "onnx":
+    if arguments.signature and not (form and form.one_signature):
         raise UserError("--signature is for --format onnx; the other formats hold both.")
     check_export(arguments.format, arguments.precision)
     folder = arguments.backgrounds

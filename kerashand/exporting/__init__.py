@@ -8,17 +8,17 @@ runs it again and compares. `kerashand.carried` keeps the weights in a file read
 from kerashand import keras_setup  # noqa: F401  before anything here imports Keras
 from kerashand.carried import load_carried
 from kerashand.exporting.description import describe, describe_detector
-from kerashand.exporting.formats import FORMATS, PRECISIONS, PRECISIONS_OF, check_precision, export
+from kerashand.exporting.formats import check_precision, export
 from kerashand.exporting.hands import Hands, rendered_hands
 from kerashand.exporting.models import load_exportable, load_model, load_run, save_weights
 from kerashand.exporting.parity import ParityError, checked_export, parity_text, report_path
 from kerashand.exporting.served import OUTPUTS, SIGNATURES
+from kerashand.runtime.backends import FORMATS, PRECISIONS
 
 __all__ = [
     "FORMATS",
     "OUTPUTS",
     "PRECISIONS",
-    "PRECISIONS_OF",
     "SIGNATURES",
     "Hands",
     "ParityError",

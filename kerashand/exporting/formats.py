@@ -20,13 +20,16 @@ from kerashand.exporting.hands import Hands
 from kerashand.exporting.served import Served, serve
 from kerashand.extras import check_export
 from kerashand.files import written_beside
-from kerashand.runtime.backends import JOINTS_SIGNATURE, SAVED_MODEL_FILE, TASKS, depth_along
+from kerashand.runtime.backends import (
+    FORMATS,
+    JOINTS_SIGNATURE,
+    SAVED_MODEL_FILE,
+    TASKS,
+    depth_along,
+)  # fmt: skip
 from kerashand.runtime.model_file import METADATA_FILE, with_description
 
 LOGGER = logging.getLogger(__name__)
-PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
-PRECISIONS_OF = {"saved_model": ("fp32",), "tflite": PRECISIONS, "onnx": PRECISIONS}
-FORMATS = tuple(PRECISIONS_OF)
 ONNX_OPSET = 17
 
 
@@ -49,10 +52,10 @@ def export(
         form: one of `FORMATS`.
         metadata: written into the file (SavedModel: beside its graph) as JSON; its `task` says
             which signatures the file has.
-        precision: of `PRECISIONS_OF[form]`. fp16: weights in half the room. dynamic_int8: weights
-            in a quarter, activations rounded to 8 bits while it runs. int8: activations rounded
-            by ranges that were measured beforehand, but for the heads of the network.
-        signature: the one that an .onnx file has; the other formats hold all.
+        precision: of `FORMATS[form].precisions`. fp16: weights in half the room. dynamic_int8:
+            weights in a quarter, activations rounded to 8 bits while it runs. int8: activations
+            rounded by ranges that were measured beforehand, but for the heads of the network.
+        signature: the one that a file of one signature has; the other formats hold all.
         calibration: hands for int8.
         check: called with the file before it gets its name; may raise.
 
@@ -65,9 +68,10 @@ def export(
         raise UserError("int8 exists for pose models; a detector can be dynamic_int8.")
     described = {**metadata, "format": form, "precision": precision}
     served = serve(model, metadata["task"], depth_along=depth_along(metadata))
-    if form == "saved_model":
+    folder = not FORMATS[form].suffix
+    if folder:
         _check_folder(path)
-    with written_beside(path, folder=form == "saved_model") as beside:
+    with written_beside(path, folder=folder) as beside:
         measuring = f", with {len(calibration)} hands to calibrate on" if calibration else ""
         LOGGER.info("converting to %s in %s%s", form, precision, measuring)
         write(
@@ -85,8 +89,8 @@ def export(
 
 def check_precision(form: str, precision: str) -> None:
     """Raise UserError unless a format exists in a precision and its packages are installed."""
-    if precision not in PRECISIONS_OF[form]:
-        raise UserError(f"{form} exists in {', '.join(PRECISIONS_OF[form])}. Received: {precision}")
+    if precision not in (known := FORMATS[form].precisions):
+        raise UserError(f"{form} exists in {', '.join(known)}. Received: {precision}")
     check_export(form, precision)
 
 

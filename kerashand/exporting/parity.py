@@ -28,6 +28,7 @@ from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.machine import machine, versions
 from kerashand.models.hand_pose import PART_NAMES, regressor_inputs, stage_maps
 from kerashand.runtime.backends import (
+    FORMATS,
     JOINTS_SIGNATURE,
     Backend,
     SavedModelBackend,
@@ -256,7 +257,7 @@ def layer_groups(
     for name, function in _probes(model, metadata):
         probe = Served(model, {JOINTS_SIGNATURE: (function, [image_spec(model)])})
         with tempfile.TemporaryDirectory() as folder, native_stderr_held():
-            path = Path(folder) / f"probe.{form}"
+            path = Path(folder) / f"probe{FORMATS[form].suffix}"
             write(
                 probe, path, form, described=described, precision=precision,
                 calibration=calibration and calibration.first(BLAME_HANDS),

@@ -19,7 +19,7 @@ from kerashand.runtime.litert import open_interpreter
 NETWORK = rf"(^|.*[/;])({'|'.join(NETWORKS)})(_\d+)*/"
 """Scope of the 2D network in names of operations."""
 SCORE_LAYERS = sorted({layer for spec in NETWORKS.values() for layer in spec.score_layers})
-SCORE_MAPS = rf".*({'|'.join(SCORE_LAYERS)})\d"
+SCORE_MAPS = rf"{NETWORK}({'|'.join(SCORE_LAYERS)})"
 """Not in 8 bits, and neither is most of the regressor."""
 REGRESSOR = r".*depth_regressor(_\d+)*/"
 

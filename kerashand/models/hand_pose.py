@@ -105,6 +105,7 @@ def build_parts(
     check_choice("depth_along", depth_along, DEPTH_ALONG)
     options = {"lite": lite}.get(network) or {}
     net = NETWORKS[network].build(image_size_px=image_size_px, **options)
+    NETWORKS[network].check(net, network)
     stride = image_size_px // net.output["features"].shape[1]
     _, map_size, _, feature_channels = net.output["features"].shape
     return HandPoseParts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,7 +150,31 @@ class SavedModelBackend(Backend):
 
 
 LOG_ERRORS = 3  # ONNX Runtime's severities: 0 verbose .. 4 fatal
-BACKENDS = {".tflite": LiteRTBackend, ".onnx": OnnxBackend}
+PRECISIONS = ("fp32", "fp16", "dynamic_int8", "int8")
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a model can be exported as; `kerashand.exporting.formats` writes it.
+
+    Attributes:
+        suffix: of its file; "" for a folder.
+        backend: runs it.
+        precisions: in which it can be written.
+        one_signature: whether it holds one signature; others hold all.
+    """
+
+    suffix: str
+    backend: type[Backend]
+    precisions: tuple[str, ...] = PRECISIONS
+    one_signature: bool = False
+
+
+FORMATS = {
+    "tflite": Format(".tflite", LiteRTBackend),
+    "onnx": Format(".onnx", OnnxBackend, one_signature=True),
+    "saved_model": Format("", SavedModelBackend, ("fp32",)),
+}
 TASKS = {
     "hand_pose": ("a pose model", frozenset({"uv_px", "z_relative", "confidence"})),
     "hand_detector": ("a detector", frozenset({"score", "box", "p_right"})),
@@ -221,14 +246,15 @@ def _backend_class(path: Path):
         return SavedModelBackend
     if path.is_dir():
         raise UserError(f"{path} is a folder without a {SAVED_MODEL_FILE}: no SavedModel.")
-    if path.suffix.lower() not in BACKENDS:
+    backends = {form.suffix: form.backend for form in FORMATS.values() if form.suffix}
+    if path.suffix.lower() not in backends:
         raise UserError(
-            f"A model is a file that ends in {' or '.join(BACKENDS)}, or the folder of a "
+            f"A model is a file that ends in {' or '.join(backends)}, or the folder of a "
             f"SavedModel. Received: {path.name!r}"
         )
     if not path.is_file():
         raise UserError(f"{path} does not exist.")
-    return BACKENDS[path.suffix.lower()]
+    return backends[path.suffix.lower()]
 
 
 def checked(output: Mapping[str, NDArray], *, task: str) -> dict[str, NDArray[np.float64]]:

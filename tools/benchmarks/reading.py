@@ -19,6 +19,7 @@ import time
 from benchmarks.measuring import show
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config.schema import DataConfig, DomainConfig
+from kerashand.data.kinds import KINDS
 from kerashand.errors import UserError
 
 BATCH = 32
@@ -31,9 +32,8 @@ COLUMNS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Its own."""
-    parser.add_argument(
-        "--kind", required=True, choices=("rhd", "stb-sk", "stb-bb", "freihand", "rgbd")
-    )
+    kinds = [name for name, kind in KINDS.items() if kind.read]
+    parser.add_argument("--kind", required=True, choices=kinds)
     parser.add_argument("--path", required=True)
     parser.add_argument("--size", type=int, default=256, help="side of the network's input")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")

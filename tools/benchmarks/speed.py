@@ -33,7 +33,7 @@ from benchmarks.measuring import in_turns, seconds, show
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import load_config
 from kerashand.errors import UserError
-from kerashand.runtime.backends import BACKENDS, open_backend
+from kerashand.runtime.backends import FORMATS, open_backend
 from kerashand.runtime.litert import open_interpreter
 from kerashand.stderr import native_stderr_held
 
@@ -45,7 +45,8 @@ WHEEL = "mediapipe==0.10.21"
 WHEEL_PYTHON = "3.11"
 FOLDER = "mediapipe/modules/hand_landmark"
 OTHERS = ("hand_landmark_lite", "hand_landmark_full")
-SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx"}
+SUFFIXES = {form: FORMATS[form].suffix for form in ("tflite", "onnx")}
+"""Of the formats whose runtime can be asked for one thread."""
 CPM = "cpm, 256 px"
 CPM_CONFIG = "paper/weak.yaml"
 WARM_UP = 3
@@ -130,8 +131,8 @@ def files_of(args: argparse.Namespace, folder: Path) -> dict[str, Path]:
 
 def checked(path: Path) -> Path:
     """A file that can be timed."""
-    if path.suffix not in BACKENDS or not path.is_file():
-        raise UserError(f"--models takes {' or '.join(BACKENDS)} files. Received: {path}")
+    if path.suffix not in SUFFIXES.values() or not path.is_file():
+        raise UserError(f"--models takes {' or '.join(SUFFIXES.values())} files. Received: {path}")
     return path
 
 
@@ -144,7 +145,7 @@ def ours(folder: Path) -> dict[str, Path]:
     )  # fmt: skip
     files = {}
     for form, suffix in SUFFIXES.items():
-        for precision in exporting.PRECISIONS_OF[form]:
+        for precision in exporting.FORMATS[form].precisions:
             path = folder / f"{precision}{suffix}"
             exporting.export(
                 model, path, form, metadata=metadata, precision=precision, calibration=hands
