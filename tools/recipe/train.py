@@ -58,9 +58,8 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
     start = str(packaged_model(DETECTOR_FILE))
     yield Step(
         DETECTOR,
-        ["train_detector.py", *photographs, "--start", start, "--rendered", "12000",
-         "--photographed", "10000", "--epochs", "8", "--steps", "500", "--learning-rate", "1.5e-3",
-         "--precision", "mixed_bfloat16", "--out", DETECTOR],
+        ["train_detector.py", *photographs, "--start", start, "--rendered", "6000", "--epochs", "6",
+         "--steps", "400", "--learning-rate", "1.5e-3", "--out", DETECTOR],
     )  # fmt: skip
     models = ["--model", POSE, "--detector", DETECTOR]
     for split in ("val", "test") if test else ("val",):
