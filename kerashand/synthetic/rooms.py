@@ -9,6 +9,7 @@ import numpy as np
 
 from kerashand.geometry.camera import cam_from_px
 from kerashand.synthetic import SCENES
+from kerashand.synthetic.backgrounds import photograph_background
 
 TILE_PX, TILE_MM = 512, 900.0
 WALL_MM = {"free": (900.0, 1600.0), "wall": (90.0, 160.0)}
@@ -123,7 +124,7 @@ def _plane(rays, normal, offset: float, *, rng: np.random.Generator, backgrounds
 def _tile(rng: np.random.Generator, backgrounds: str | None) -> np.ndarray:
     """What a surface looks like: wood, cloth, a poster, or one colour with grain."""
     if rng.random() < 0.6:
-        tile = backgrounds.photograph_background(rng, TILE_PX, folder=backgrounds, tint=0.1)
+        tile = photograph_background(rng, TILE_PX, folder=backgrounds, tint=0.1)
     else:
         grain = rng.normal(0.0, 0.04, (TILE_PX, TILE_PX, 1)).astype(np.float32)
         tile = (
