@@ -114,3 +114,9 @@ def test_weights_to_train_on_from(tmp_path):
 
     assert command.main(["--format", "weights", "--out", str(tmp_path / "w.npz")]) == 0
     assert set(parts_in_npz(tmp_path / "w.npz")) == {"network", "regressor"}
+
+
+def test_the_command_offers_what_can_be_exported():
+    choices = {action.dest: action.choices for action in command.build_parser()._actions}
+    assert tuple(choices["precision"]) == ("fp32", "fp16", "dynamic_int8", "int8")
+    assert set(choices["format"]) == {"tflite", "onnx", "saved_model", command.WEIGHTS}

@@ -17,7 +17,7 @@ from kerashand.runtime.backends import (
     PRECISIONS,
     XYZ_SIGNATURE,
     depth_along,
-)  # fmt: skip
+)
 
 WEIGHTS = "weights"
 WEIGHTS_SUFFIX = ".npz"

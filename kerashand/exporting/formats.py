@@ -26,7 +26,7 @@ from kerashand.runtime.backends import (
     SAVED_MODEL_FILE,
     TASKS,
     depth_along,
-)  # fmt: skip
+)
 from kerashand.runtime.model_file import METADATA_FILE, with_description
 
 LOGGER = logging.getLogger(__name__)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.networks import NETWORKS
 from kerashand.pickles import is_numeric, load_pickle
 from kerashand.skeleton import FROM_RHD
 
 FORMAT_SUFFIXES = (".pickle", ".pkl")
-SCORE_LAYERS = ("conv5_2", "conv6_7", "conv7_7")
+SCORE_LAYERS = NETWORKS["cpm"].score_layers
 AFTER_SCORES = ("conv6_1", "conv7_1")
 """Layers that read 21 score maps before the encoding."""
 SHARED_WITH_SEGMENTATION = (
