@@ -44,6 +44,7 @@ def load_script():
         module = importlib.util.module_from_spec(spec)
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(sys.modules, spec.name, module)  # dataclasses look there
+            patch.syspath_prepend(path.parent)  # of scripts beside it
             spec.loader.exec_module(module)
         return module
 

@@ -75,7 +75,7 @@ def test_labels_that_are_known_to_be_wrong_do_not_train(load_script):
 
 
 def test_a_part_of_a_hand_is_no_hand(load_script):
-    script = load_script("tools/recipe/prepare_photographs.py")
+    script = load_script("tools/recipe/negatives.py")
     uv = np.random.default_rng(0).uniform(100.0, 300.0, (21, 2))
     hands = [{"name": "a.jpg", "uv_px": uv, "split": "train"}] * 400
     parts = script.parts_of_hands(hands)
@@ -86,6 +86,36 @@ def test_a_part_of_a_hand_is_no_hand(load_script):
         assert (part["name"], part["split"], part["uv_weight"].max()) == ("a.jpg", "train", 0.0)
         assert 0.1 * size <= (high - low)[0] <= 0.25 * size
         assert ((low <= uv) & (uv <= high)).all(axis=1).any()
+
+
+def test_boxes_of_turned_pictures_lie_where_they_did(load_script):
+    script = load_script("tools/recipe/negatives.py")
+    picture = np.zeros((30, 50), np.uint8)
+    picture[4:10, 20:41] = 1
+    for turns in range(4):
+        turned = np.rot90(picture, turns)
+        rows, columns = np.nonzero(turned)
+        box = (columns.min(), rows.min(), columns.max(), rows.max())
+        assert script.turned_back(box, turns, turned.shape).tolist() == [20, 4, 40, 9]
+
+
+def test_what_the_models_take_for_a_hand_and_is_none(load_script):
+    script = load_script("tools/recipe/negatives.py")
+    uv = np.random.default_rng(0).uniform(100.0, 200.0, (21, 2))
+    uv[0], uv[1] = 100.0, 200.0
+    hand = {"set": "ti1k", "uv_px": uv}
+    for box, clear in (
+        ((300, 300, 400, 400), True),
+        ((210, 100, 300, 200), False),  # within 0.15 of its side: perhaps the wrist
+        ((90, 90, 210, 210), False),
+        ((150, 150, 250, 250), False),
+        ((120, 120, 155, 155), True),  # a part of an eighth of its area
+    ):
+        assert script.no_hand(np.array(box, float), hand) is clear, box
+    # Pictures of other sets may show more hands than the labelled one.
+    hand["set"] = "fingers"
+    assert not script.no_hand(np.array([300.0, 300.0, 400.0, 400.0]), hand)
+    assert script.no_hand(np.array([120.0, 120.0, 155.0, 155.0]), hand)
 
 
 def test_hands_before_a_wall_are_cut_out_and_shown_before_photographs(load_script, tmp_path):

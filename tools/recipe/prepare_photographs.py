@@ -16,9 +16,8 @@ Labels are a machine's: doubtful ones are left out or count less. Whole sequence
 one split, so that held-out photographs show hands and rooms that training has not seen. The
 training hands of `sign_digits`, which stand before a plain wall, are also shown before photographs
 without hands, in other light (`composited`). Squares of photographs in which no hand lies have
-points of weight 0 (`empty`), and so have squares of parts of hands (`parts_of_hands`) and of
-rendered forearms (`arms`). Of `stereo` the joints in 3D are written too, into `points_3d.npz`:
-nothing trains on them, tools/recipe/evaluate_model.py measures by them.
+points of weight 0, see negatives.py. Of `stereo` the joints in 3D are written too, into
+`points_3d.npz`: nothing trains on them, tools/recipe/evaluate_model.py measures by them.
 """
 
 from __future__ import annotations
@@ -31,15 +30,14 @@ import tempfile
 from pathlib import Path
 
 import cv2
+import negatives
 import numpy as np
+from label_rows import row, write_jpeg
 
 from kerashand import picture_files
 from kerashand.data.kinds.photos import LABELS_FILE, POINTS_3D_FILE
 from kerashand.skeleton import BONES, MIDDLE_MCP, ROOT
-from kerashand.synthetic import clutter, sensor
 from kerashand.synthetic.backgrounds import photograph_background
-from kerashand.synthetic.scene import render_background, render_hand
-from kerashand.synthetic.styles import STYLES
 from kerashand.video.film import Film
 from kerashand.yaml_files import read_yaml_file
 
@@ -52,14 +50,6 @@ WRONG_LABELS = Path(__file__).resolve().parent / "wrong_labels.yaml"
 TI1K_LEFT = 860  # pictures with lower numbers show left hands alone
 TI1K_VALIDATION, TI1K_TEST = 800, 900  # the last hundred are the data set's own test part
 CLIP_EVERY = 4
-EMPTY_SIDES = (0.15, 0.6)  # of the shorter side of a photograph: squares without a hand
-EMPTY_TRIES = 20
-EMPTY_OF = {"ti1k": 0.7, "clips": 0.7, "stereo": 0.5}  # share of a set's hands that give one
-ARMS = 1000
-ARM_PX = 192
-PARTS = 0.25  # share of hands of which one part is shown by itself, as no hand
-PART_SIDES = (0.1, 0.25)  # of the longer side of the hand's box
-LEAST_PART_PX = 8.0
 MAX_TIPS_OFF = 0.1  # between the machine's finger tips and people's, in sides of their box
 CUT_PX = 200  # longer side at which hands are cut out
 FINGER, AROUND, ARM = 0.24, 0.6, 1.3  # of wrist - middle MCP: widths of what may be a hand
@@ -92,9 +82,8 @@ def main(argv: list[str] | None = None) -> None:
             *clips(args.data / "clips", beside),
         ]
         rows = corrected(rows)
-        rows += [*empty_squares(rows, beside), *parts_of_hands(rows)]
-        rows += empty_backgrounds(Path(args.backgrounds), beside)
-        rows += [*arms(beside, args.backgrounds), *composited(rows, beside, args.backgrounds)]
+        rows += negatives.of_photographs(rows, beside, backgrounds=Path(args.backgrounds))
+        rows += composited(rows, beside, args.backgrounds)
         rows = repeated(rows, args.repeat)
         labels = {key: np.array([row[key] for row in rows]) for key in rows[0]}
         np.savez_compressed(beside / LABELS_FILE, **labels)
@@ -112,9 +101,9 @@ def main(argv: list[str] | None = None) -> None:
 def corrected(rows: list[dict]) -> list[dict]:
     """Rows without labels that are known to be wrong."""
     wrong = {key: set(names) for key, names in read_yaml_file(WRONG_LABELS).items()}
-    for row in rows:
-        row["is_right"] ^= row["name"] in wrong["handedness"]
-    return [row for row in rows if row["name"] not in wrong["points"]]
+    for one in rows:
+        one["is_right"] ^= one["name"] in wrong["handedness"]
+    return [one for one in rows if one["name"] not in wrong["points"]]
 
 
 def fingers(folder: Path, out: Path) -> list[dict]:
@@ -209,117 +198,6 @@ def clips(folder: Path, out: Path) -> list[dict]:
             uv_px, weight = data["uv_px"][row_of[frame]], float(data["score"][row_of[frame]])
             rows.append(row("clips", place, uv_px=uv_px, weight=weight, is_right=True, split=split))
     return rows
-
-
-def write_jpeg(path: Path, rgb: np.ndarray) -> None:
-    """Write a frame of a clip."""
-    cv2.imwrite(str(path), rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
-
-
-def empty_squares(rows: list[dict], folder: Path) -> list[dict]:
-    """Squares of photographs of one hand that lie beside it: arms, faces, rooms.
-
-    Only of sets that show one hand in a picture, found by the labeller.
-    """
-    rng = np.random.default_rng(0)
-    found = []
-    for one in rows:
-        if one["set"] not in ("ti1k", "clips", "stereo") or rng.random() > EMPTY_OF[one["set"]]:
-            continue
-        width, height = picture_files.read_head(folder / one["name"]).size_px
-        low, high = one["uv_px"].min(axis=0), one["uv_px"].max(axis=0)
-        apart = 0.15 * float((high - low).max())  # skin around the joints, and the wrist
-        for _ in range(EMPTY_TRIES):
-            left, top, side = random_square(rng, width, height)
-            clear = (
-                (left > high[0] + apart) | (left + side < low[0] - apart)
-                | (top > high[1] + apart) | (top + side < low[1] - apart)
-            )  # fmt: skip
-            if clear:
-                found.append(empty(one["name"], left, top, side=side, split=one["split"]))
-                break
-    return found
-
-
-def parts_of_hands(rows: list[dict]) -> list[dict]:
-    """Squares around single joints: a finger tip or a patch of the palm is no hand."""
-    rng = np.random.default_rng(3)
-    found = []
-    for one in rows:
-        if rng.random() < PARTS:
-            size = float(np.ptp(one["uv_px"], axis=0).max())
-            side = max(rng.uniform(*PART_SIDES) * size, LEAST_PART_PX)
-            corner = one["uv_px"][rng.integers(21)] - side * rng.uniform(0.3, 0.7, 2)
-            found.append(empty(one["name"], *corner, side=side, split=one["split"]))
-    return found
-
-
-def empty_backgrounds(folder: Path, out: Path) -> list[dict]:
-    """Two squares of each photograph without hands; of every tenth photograph for validation."""
-    (out / "empty").mkdir()
-    rng = np.random.default_rng(1)
-    rows = []
-    for number, path in enumerate(sorted(folder.rglob("*.jpg"))):
-        name = f"empty/{number:04d}.jpg"
-        shutil.copyfile(path, out / name)
-        width, height = picture_files.read_head(path).size_px
-        for _ in range(2):
-            left, top, side = random_square(rng, width, height)
-            split = "val" if number % 10 == 9 else "train"
-            rows.append(empty(name, left, top, side=side, split=split))
-    return rows
-
-
-def arms(out: Path, backgrounds: str) -> list[dict]:
-    """Rendered forearms with the hand beyond the picture, and patches of skin colour."""
-    (out / "arms").mkdir()
-    look, rows = STYLES["varied"], []
-    for number in range(ARMS):
-        rng = np.random.default_rng([2, number])
-        image = np.clip(render_background(look, rng, ARM_PX, folder=backgrounds), 0.0, 1.0)
-        if rng.random() < 0.7:
-            image = clutter.add_skin_patches(image, rng)
-        if rng.random() < 0.8:
-            hand = render_hand(
-                look, rng, ARM_PX, aim=lambda joints, rng=rng: at_the_arm(joints, rng), arm_mm=500.0
-            )
-            image = hand.rgb + (1.0 - hand.cover) * image
-        image = np.clip(image, 0.0, 1.0).astype(np.float32)
-        image = sensor.photograph(image, rng, strength=look.camera)
-        name = f"arms/{number:04d}.jpg"
-        write_jpeg(out / name, np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8))
-        split = "val" if number % 10 == 9 else "train"
-        rows.append(empty(name, 0.2 * ARM_PX, 0.2 * ARM_PX, side=0.6 * ARM_PX, split=split))
-    return rows
-
-
-def at_the_arm(joints_mm: np.ndarray, rng) -> np.ndarray:
-    """Intrinsics of a square that shows the forearm and no joint but, at its edge, the wrist."""
-    plane = joints_mm[:, :2] / joints_mm[:, 2:]
-    along = plane[ROOT] - plane[MIDDLE_MCP]
-    along /= np.linalg.norm(along) + 1e-9
-    # The square lies beyond the joint that is farthest towards the elbow.
-    reach = float(((plane - plane[ROOT]) @ along).max())
-    size = float(np.ptp(plane, axis=0).max())
-    side = size * rng.uniform(0.5, 1.3)
-    centre = plane[ROOT] + along * (reach + side * rng.uniform(0.75, 1.2))
-    focal = ARM_PX / side
-    offset = (ARM_PX - 1) / 2 - focal * centre
-    return np.array([[focal, 0.0, offset[0]], [0.0, focal, offset[1]], [0.0, 0.0, 1.0]])
-
-
-def random_square(rng, width: int, height: int) -> tuple[float, float, float]:
-    """Left, top and side of a square in a picture."""
-    side = rng.uniform(*EMPTY_SIDES) * min(width, height)
-    return rng.uniform(0, width - side), rng.uniform(0, height - side), side
-
-
-def empty(name: str, left: float, top: float, *, side: float, split: str) -> dict:
-    """A square without a hand: its corners in turn, of weight 0."""
-    corners = np.array([[left, top], [left + side, top + side]])
-    return row(
-        "empty", name, uv_px=corners[np.arange(21) % 2], weight=0.0, is_right=True, split=split
-    )
 
 
 def matrices(path: Path) -> dict[str, np.ndarray]:
@@ -443,18 +321,6 @@ def repeated(rows: list[dict], wanted: list[str]) -> list[dict]:
         again = [one for one in rows if one["set"] == name and one["split"] == "train"]
         rows = rows + again * (int(times) - 1)
     return rows
-
-
-def row(collection: str, name: str, *, uv_px, weight: float, is_right: bool, split: str) -> dict:
-    """One hand of the label file; `set` is for people, not for the reader."""
-    return {
-        "set": collection,
-        "name": name,
-        "uv_px": np.asarray(uv_px, np.float32),
-        "uv_weight": np.full(21, weight, np.float32),
-        "is_right": is_right,
-        "split": split,
-    }
 
 
 def load(folder: Path, name: str = "pseudo_labels.npz") -> dict[str, np.ndarray]:
