@@ -134,6 +134,11 @@ def test_joints_in_a_given_box(run_page, pose, samples):
 
 
 def test_hands_of_whole_pictures(run_page, pose, wholes):
+    """The page and Python differ in the boxes by the fourth digit behind the point.
+
+    That is enough to move a joint of which the model is unsure (confidence 0.3) by 2 px, in the
+    Python runtime too: its map of places has two peaks.
+    """
     answer = run_page(
         f"""
         const {{ asJson }} = await import('/results.js');
@@ -164,6 +169,8 @@ def test_hands_of_whole_pictures(run_page, pose, wholes):
             assert told["handedness"] == hand.handedness
             own_px = np.reshape(own["uvPx"], (-1, 2))
             np.testing.assert_allclose(told["uv_px"], own_px, atol=0.01)  # two digits
+            sure = hand.confidence >= 0.5
+            np.testing.assert_allclose(own_px[sure], hand.uv_px[sure], atol=2.0)
 
 
 def test_crops_are_the_same(run_page, rng):
