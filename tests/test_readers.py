@@ -1,5 +1,7 @@
 """Data sets in their published layouts: what is read back is what was rendered."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -93,6 +95,22 @@ def test_stb_bb(data):
         expected += [(view, "left") for view in views[name]]
         expected += [(view.moved(np.eye(3), (-120.054, 0, 0)), "left") for view in views[name]]
     assert_hands(samples_of(table), expected, depth=False)
+
+
+def test_stb_bb_holds_out_both_eyes_of_a_moment(data):
+    """Validation shows the last three moments by one eye each; training shows them by none."""
+    root, _ = data["stb"]
+    train, val = stb.read(root, "train", camera="bb").held_out(3)
+
+    def moments(table):
+        parts = [Path(image).parts for image in table.images]
+        return [(sequence, name.rsplit("_", 1)[1]) for *_, sequence, name in parts]
+
+    assert sorted(moments(val)) == [
+        ("B6Counting", "1.png"), ("B6Random", "0.png"), ("B6Random", "1.png")
+    ]  # fmt: skip
+    assert len(train) == 2 * (20 - 3)
+    assert not set(moments(train)) & set(moments(val))
 
 
 def test_stb_constants_by_hand():

@@ -12,7 +12,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -107,7 +107,9 @@ def _write_shards(root: Path, missing: list[Shard], workers: int) -> None:
             advance(count)
 
 
-def _made(missing: list[Shard], workers: int) -> Iterator[tuple[Shard, Iterable[dict[str, bytes]]]]:
+def _made(
+    missing: list[Shard], workers: int
+) -> Generator[tuple[Shard, Iterable[dict[str, bytes]]], None, None]:
     """Shards and their samples, as they get ready."""
     drawn = []
     for shard in missing:
@@ -143,7 +145,9 @@ def _start_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this runs in workers alone
+    multiprocessing.connection.wait([parent.sentinel])
     os._exit(1)
 
 

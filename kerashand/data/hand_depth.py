@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from kerashand.data.readers.checks import check_depth
-from kerashand.data.readers.table import FILE_THREADS, HandTable, depth_seen
+from kerashand.data.readers.table import FILE_THREADS, HandTable, depth_seen, given
 from kerashand.data.segmentation import BACKGROUND, HAND, segment_hand
 from kerashand.data.shards import writing_cache
 from kerashand.files import file_stamp, written_beside
@@ -65,7 +65,7 @@ def hand_depth(table: HandTable, row: int) -> np.ndarray:
         PictureError: if its depth picture cannot be read.
     """
     depth = depth_seen(table, row)
-    predicted = table.joint_depth_mm[row].astype(np.float64)
+    predicted = given(table.joint_depth_mm)[row].astype(np.float64)
     palm_mm = float(np.linalg.norm(table.xyz_mm[row, MIDDLE_MCP] - table.xyz_mm[row, ROOT]))
     kinds = segment_hand(
         depth,
@@ -97,8 +97,8 @@ def _write(table: HandTable, paths: list[Path], rows: list[int]) -> None:
 def _digest(table: HandTable, row: int) -> str:
     """Of all that the picture of a row depends on; the depth picture by size and time."""
     camera = table.registration and table.registration.numbers()
-    held = (file_stamp(table.depths[row]), table.size_px, table.depth_unit_mm, camera)
+    held = (file_stamp(given(table.depths)[row]), table.size_px, table.depth_unit_mm, camera)
     digest = hashlib.sha256(repr(held).encode())
-    for array in (table.uv_px, table.joint_depth_mm, table.xyz_mm, table.intrinsics):
+    for array in (table.uv_px, given(table.joint_depth_mm), table.xyz_mm, table.intrinsics):
         digest.update(np.ascontiguousarray(array[row], np.float32).tobytes())
     return digest.hexdigest()[:24]

@@ -54,8 +54,9 @@ def _depth_at(depth_mm: NDArray, uv_px: NDArray) -> NDArray[np.float64]:
     """Median of what was measured in 3 x 3 pixels at points [21, 2]; NaN where there is nothing."""
     found = np.full(len(uv_px), np.nan)
     for number, (u, v) in enumerate(np.rint(uv_px).astype(int)):
-        part = depth_mm[max(v - 1, 0) : v + 2, max(u - 1, 0) : u + 2] if u >= 0 and v >= 0 else []
-        part = np.asarray(part)
-        if part.size and (part > 0).any():
+        if u < 0 or v < 0:
+            continue
+        part = depth_mm[max(v - 1, 0) : v + 2, max(u - 1, 0) : u + 2]
+        if (part > 0).any():
             found[number] = np.median(part[part > 0])
     return found

@@ -130,7 +130,8 @@ class PhotographedPictures(CachedSplit):
         affine = crop_affine(corner + side / 2, side, size)
         shrink = max(side / size, 1.0)
         if shrink > 1.5:
-            photograph = cv2.GaussianBlur(photograph, (0, 0), 0.4 * shrink)
+            blurred = cv2.GaussianBlur(photograph, (0, 0), 0.4 * shrink)
+            photograph = np.asarray(blurred, np.uint8)
         placed = cv2.warpAffine(photograph, affine[:2], (size, size))
         cover = cv2.warpAffine(np.ones((height, width), np.float32), affine[:2], (size, size))
         image = canvas + cover[..., None] * (placed.astype(np.float32) - canvas)

@@ -11,7 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from kerashand.errors import UserError
 from kerashand.files import user_path
@@ -30,9 +30,14 @@ class CachedSplit(ABC):
             it runs in this one and is parallel in itself.
     """
 
-    samples: int
     size_px: int
     in_workers: ClassVar[bool] = True
+
+    if TYPE_CHECKING:  # at run time it would be the default of a field of this name
+
+        @property
+        def samples(self) -> int:
+            """How many."""
 
     @property
     @abstractmethod

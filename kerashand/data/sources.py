@@ -61,9 +61,9 @@ def domain_source(
     """
     wanted = {"with_image": images, "with_depth": "depth" in labels}
     if isinstance(split, CachedSplit):
-        parse = partial(cached.parse, size_px=split.size_px, **wanted)
+        of_record = partial(cached.parse, size_px=split.size_px, **wanted)
         files = [str(path) for path in shards]
         counts = tuple(count for _, count in split.shards())
-        return DomainSource(domain, files, parse, tuple(labels), counts)
+        return DomainSource(domain, files, of_record, tuple(labels), counts)
     parse = row_parser(split.table, size_px=split.size_px, margin=split.margin, **wanted)
     return DomainSource(domain, range(split.samples), parse, tuple(labels))

@@ -40,7 +40,8 @@ def all_cached_splits(data: Mapping[str, Any]) -> list[CachedSplit]:
         for domain in DOMAIN_NUMBERS
         if data["shards"] or KINDS[data[domain]["kind"]].read is None
     ]
-    return [open_split(data, domain, split) for domain in kept for split in SPLITS]
+    splits = [open_split(data, domain, split) for domain in kept for split in SPLITS]
+    return [split for split in splits if isinstance(split, CachedSplit)]
 
 
 def counted(data: Any) -> Any:

@@ -220,5 +220,6 @@ def _read(
 ) -> HandTable:
     check_folder(path)
     LOGGER.info("checking the labels and pictures of %s (%s, %s)", path, kind.name, split)
+    assert kind.read is not None  # as of all kinds that are opened here
     table = kind.read(path, split, **dict(options))
     return without_bad_rows(table, most_bad=most_bad, report=LOGGER.warning)

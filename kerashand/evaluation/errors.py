@@ -26,10 +26,11 @@ def errors_of_2d(hands: Predictions) -> Arrays:
         `error_px` [N, K], NaN where a point is not labelled, and `box_px` [N], the longer side of
         the box around the labelled points.
     """
-    to_shown = hands.shown_px / hands.side_px
-    pixels = errors_2d(hands.uv_px, hands.uv_true_px) * to_shown[:, None]
+    own_px, true_px, side_px = hands.points_px
+    to_shown = hands.shown_px / side_px
+    pixels = errors_2d(own_px, true_px) * to_shown[:, None]
     known = np.ones(pixels.shape, bool) if hands.uv_weight is None else hands.uv_weight > 0
-    true = hands.uv_true_px * to_shown[:, None, None]
+    true = true_px * to_shown[:, None, None]
     low = np.where(known[..., None], true, np.inf).min(axis=1)
     high = np.where(known[..., None], true, -np.inf).max(axis=1)
     box = np.where(known.any(axis=1), (high - low).max(axis=1), np.nan)
@@ -42,7 +43,7 @@ def errors_of_3d(hands: Predictions, protocol: str) -> Arrays:
     Returns:
         `error_mm` and `depth_error_mm` [N, K], NaN where a hand has no true joints in 3D.
     """
-    own, true = hands.xyz_mm, hands.xyz_true_mm
+    own, true = hands.joints_mm
     known = np.ones(len(own), bool) if hands.z_weight is None else hands.z_weight > 0
     compared = aligned(own, true, PROTOCOLS[protocol]) if known.all() else own
     return {

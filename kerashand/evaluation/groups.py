@@ -23,7 +23,7 @@ EDGE_ON = 0.25
 """Sine of the angle between index and little knuckle, seen from the wrist."""
 SKIN = ((85.0, "dark"), (150.0, "medium"), (256.0, "light"))
 """Brightness (luma) of the hand in the picture below which it counts as a kind."""
-POSES = {
+POSES: dict[tuple[bool, ...], str] = {
     (False, False, False, False): "fist",
     (True, False, False, False): "pointing",
     (True, True, True, True): "open",

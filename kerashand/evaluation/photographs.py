@@ -20,6 +20,7 @@ from kerashand.evaluation.predictions import Predictions
 from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.geometry.squares import square_around_points
+from kerashand.metrics import SHOWN_PX
 from kerashand.metrics_detection import Matches, match_hands
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand import HANDEDNESSES
@@ -97,7 +98,8 @@ def on_squares(
     if not groups:
         raise UserError(f"{folder} holds nothing in the split {split}.")
     arrays = {name: np.array(values) for name, values in columns.items()}
-    return Predictions(least_hand=model.least_score, **arrays), groups
+    predictions = Predictions(shown_px=SHOWN_PX, least_hand=model.least_score, more={}, **arrays)
+    return predictions, groups
 
 
 def _handedness_asked(
@@ -111,10 +113,12 @@ def _handedness_asked(
         model.predict(picture, box=where, handedness="auto", passes=passes)[0]
         for picture, where in ((rgb, box), (flipped, tuple(mirrored_boxes(box, rgb.shape[1]))))
     ]
-    if model.has_heads:
-        p_right, p_right_mirrored = (hand.p_right for hand in said)
-    else:
-        p_right, p_right_mirrored = (float(hand.handedness == "right") for hand in said)
+    p_right, p_right_mirrored = (
+        hand.p_right
+        if model.has_heads and hand.p_right is not None
+        else float(hand.handedness == "right")
+        for hand in said
+    )
     return {"p_right": p_right, "p_right_mirrored": p_right_mirrored}
 
 

@@ -17,6 +17,8 @@ Arrays = dict[str, NDArray]
 JUDGED_SCALES, JUDGED_MAP_PX = 5.0, 64
 """Half width of the window and side of the depth maps by which joints count as hidden: the same for
 all models, so that these are of the same groups. The window holds a whole hand, by either bone."""
+LEAST_HAND = 0.5
+"""Of models that do not say from which score on there is a hand."""
 OWN_MAP, OWN_WEIGHT = "own_depth_map", "own_depth_weight"
 """Fields of a batch whose `depth_map` is in the window of `JUDGED_SCALES`: the measured depth in
 the window and size of what a model draws."""
@@ -76,7 +78,7 @@ class Predictions:
     """
 
     shown_px: float = SHOWN_PX
-    least_hand: float = 0.5
+    least_hand: float = LEAST_HAND
     uv_px: NDArray | None = None
     uv_true_px: NDArray | None = None
     uv_weight: NDArray | None = None
@@ -98,6 +100,21 @@ class Predictions:
     def _arrays(self) -> Arrays:
         held = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: array for name, array in held.items() if isinstance(array, np.ndarray)}
+
+    @property
+    def points_px(self) -> tuple[NDArray, NDArray, NDArray]:
+        """`uv_px`, `uv_true_px` and `side_px`, where joints were compared in 2D."""
+        assert self.uv_px is not None
+        assert self.uv_true_px is not None
+        assert self.side_px is not None
+        return self.uv_px, self.uv_true_px, self.side_px
+
+    @property
+    def joints_mm(self) -> tuple[NDArray, NDArray]:
+        """`xyz_mm` and `xyz_true_mm`, where joints were compared in 3D."""
+        assert self.xyz_mm is not None
+        assert self.xyz_true_mm is not None
+        return self.xyz_mm, self.xyz_true_mm
 
     def __len__(self) -> int:
         return len(next(iter(self._arrays().values())))
@@ -155,7 +172,7 @@ def predict(
         {name: np.concatenate([row[place][name] for row in rows]) for name in rows[0][place]}
         for place in (0, 1)
     )
-    return Predictions(shown_px=shown_px, more=others, **arrays)
+    return Predictions(shown_px=shown_px, least_hand=LEAST_HAND, more=others, **arrays)
 
 
 def outputs_of(predictor: Predictor, batch: Mapping[str, NDArray]) -> tuple[Arrays, NDArray]:

@@ -159,7 +159,9 @@ def _draw_samples(
         return
 
     def stacked(name: str, missing: np.ndarray | None = None) -> np.ndarray:
-        return np.stack([missing if one[name] is None else one[name] for one in shown])
+        return np.stack(
+            [one[name] if missing is None or one[name] is not None else missing for one in shown]
+        )
 
     unknown = np.full_like(shown[0]["xyz_mm"], np.nan)
     pages.figure_skeletons(

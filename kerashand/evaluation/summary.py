@@ -15,7 +15,7 @@ from kerashand.evaluation.errors import (
     lost,
 )
 from kerashand.evaluation.predictions import Predictions
-from kerashand.metrics import PROTOCOLS, depth_slope, evaluate_pose, joint_errors_mm
+from kerashand.metrics import PROTOCOLS, Protocol, depth_slope, evaluate_pose, joint_errors_mm
 from kerashand.metrics_detection import Matches, evaluate_detector
 from kerashand.metrics_offsets import joint_offsets, without_offsets
 from kerashand.skeleton import ROOT
@@ -61,14 +61,15 @@ def summary(predictions: Predictions, protocol: str | None = None) -> Numbers:
     """
     hands = predictions.hands
     numbers: Numbers = {"samples": len(hands)}
-    in_3d = protocol is not None and len(hands) > 0 and predictions.in_3d
-    if in_3d:
-        numbers |= _listed(evaluate_pose(hands.xyz_mm, hands.xyz_true_mm, PROTOCOLS[protocol]))
+    rules = None
+    if protocol is not None and len(hands) > 0 and predictions.in_3d:
+        rules = PROTOCOLS[protocol]
+        numbers |= _listed(evaluate_pose(*hands.joints_mm, rules))
     if len(hands) and hands.uv_px is not None:
         numbers |= _in_2d(hands)
     numbers |= _depth_maps(hands)
-    if in_3d:
-        numbers |= _more_in_3d(hands, protocol)
+    if rules is not None:
+        numbers |= _more_in_3d(hands, rules)
     return numbers | _handedness(hands) | _presence(predictions)
 
 
@@ -103,15 +104,15 @@ def _depth_maps(hands: Predictions) -> Numbers:
     }
 
 
-def _more_in_3d(hands: Predictions, protocol: str) -> Numbers:
-    own, true = hands.xyz_mm, hands.xyz_true_mm
+def _more_in_3d(hands: Predictions, protocol: Protocol) -> Numbers:
+    own, true = hands.joints_mm
     procrustes = evaluate_pose(own, true, PROTOCOLS["freihand-pa"])
     numbers = {
         "procrustes_mm": procrustes["mean_error_mm"],
         "depth_slope": depth_slope(own, true),
     }
     if len(hands) >= OFFSET_HANDS:
-        moved = evaluate_pose(own, without_offsets(own, true), PROTOCOLS[protocol])
+        moved = evaluate_pose(own, without_offsets(own, true), protocol)
         numbers["mean_without_offsets_mm"] = moved["mean_error_mm"]
         numbers["auc_without_offsets"] = moved["auc"]
         numbers["joint_offsets"] = joint_offsets(own, true).tolist()

@@ -113,8 +113,8 @@ def _topic(
         if given in pictures:
             return given
         raise UserError(f"{bag.path} has no pictures in {given}.{_listed(pictures)}")
-    ranks = {topic: rank(topic, name) for topic, name in pictures.items() if bag.count(topic)}
-    ranks = {topic: place for topic, place in ranks.items() if place is not None}
+    places = {topic: rank(topic, name) for topic, name in pictures.items() if bag.count(topic)}
+    ranks = {topic: place for topic, place in places.items() if place is not None}
     best = [topic for topic, place in ranks.items() if place == min(ranks.values())]
     if len(best) == 1:
         return best[0]
@@ -217,15 +217,16 @@ def _between(
         return realsense.between(bag, *topics)
     static = _static(bag, *frames) if bag.types.get(STATIC) == STATIC_TYPE else None
     topic = _extrinsics_topic(bag, topics[1])
-    if topic is None and static is None:
-        raise UserError(
-            f"{bag.path} does not say where the depth camera stands beside the colour camera "
-            f"(no {EXTRINSICS}, no {STATIC} from {frames[1]!r} to {frames[0]!r}). Record aligned "
-            "depth, or give the cameras by --camera."
-        )
-    notes.append(f"the transform between the cameras is that of {topic or STATIC}.")
     if topic is None:
+        if static is None:
+            raise UserError(
+                f"{bag.path} does not say where the depth camera stands beside the colour camera "
+                f"(no {EXTRINSICS}, no {STATIC} from {frames[1]!r} to {frames[0]!r}). Record "
+                "aligned depth, or give the cameras by --camera."
+            )
+        notes.append(f"the transform between the cameras is that of {STATIC}.")
         return static
+    notes.append(f"the transform between the cameras is that of {topic}.")
     found = ros.extrinsics_of(_first(bag, topic))
     if static is None:
         notes.append(

@@ -44,10 +44,10 @@ def lens_of(bag: BagFile, topic: str) -> Lens:
     Raises:
         UserError: if the bag lacks it.
     """
-    names = [f"{PICTURES.fullmatch(topic)[1]}/{name}" for name in INFOS]
-    name = next((name for name in names if name in bag.types), None)
+    camera, _ = _parts(topic)
+    name = next((f"{camera}/{name}" for name in INFOS if f"{camera}/{name}" in bag.types), None)
     info = None if name is None else bag.first(name)
-    if info is None:
+    if name is None or info is None:
         raise UserError(f"{bag.path} has no camera of {topic}. Give it by --camera.")
     text, of_depth = _text(info), "/Depth_" in topic
     if text is None and bag.types[name] == ros.CAMERA:
@@ -78,7 +78,7 @@ def between(bag: BagFile, colour: str, depth: str) -> Transform:
 
 def unit_mm(bag: BagFile, depth: str) -> float | None:
     """What a depth value of 1 is; None if the bag does not say it."""
-    sensor = PICTURES.fullmatch(depth)[2]
+    _, sensor = _parts(depth)
     for topic in bag.types:
         if re.fullmatch(f"{sensor}/{UNITS}", topic, re.IGNORECASE):
             message = bag.first(topic)
@@ -109,7 +109,7 @@ def picture_of(bag: BagFile, topic: str, content: bytes) -> Any:
 @functools.lru_cache(maxsize=8)
 def _layout(bag: BagFile, topic: str) -> tuple[int, int, str]:
     """Width, height and encoding of bare pixels."""
-    name = f"{PICTURES.fullmatch(topic)[1]}/{STREAM}"
+    name = f"{_parts(topic)[0]}/{STREAM}"
     text = _text(bag.first(name)) if name in bag.types else None
     encoding = _fields(text or "").get("encoding", "")
     if not encoding:
@@ -119,7 +119,7 @@ def _layout(bag: BagFile, topic: str) -> tuple[int, int, str]:
 
 def _reference(bag: BagFile, topic: str) -> Transform:
     """What leads from the reference of a file to the camera of a topic."""
-    pattern = f"{PICTURES.fullmatch(topic)[1]}/{TRANSFORM}"
+    pattern = f"{_parts(topic)[0]}/{TRANSFORM}"
     names = [name for name in bag.types if re.fullmatch(pattern, name)]
     message = bag.first(names[0]) if len(names) == 1 else None
     if message is None:
@@ -135,6 +135,13 @@ def _reference(bag: BagFile, topic: str) -> Transform:
     except (KeyError, ValueError) as error:
         raise UserError(f"{bag.path}: {names[0]} cannot be read: {text[:120]!r}") from error
     return Transform(rotation, 1000.0 * shift)
+
+
+def _parts(topic: str) -> tuple[str, str]:
+    """The camera's and the sensor's part of the name of a topic that `is_own` knows."""
+    match = PICTURES.fullmatch(topic)
+    assert match is not None
+    return match[1], match[2]
 
 
 def _text(message: Any) -> str | None:

@@ -60,7 +60,7 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
         sizes = {kind: (stream.width, stream.height) for kind, stream in found.items()}
         indices = {kind: stream.index for kind, stream in found.items()}
         content = _attachment(container)
-    notes = []
+    notes: list[str] = []
 
     def own() -> Cameras:
         notes.append(f"cameras are those of {CALIBRATION} in the file; depth is in mm.")
@@ -68,11 +68,11 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
 
     cameras = options.choose(own, colour_px=sizes["colour"], depth_px=sizes["depth"])
     with contextlib.ExitStack() as stack:
-        shots = [
+        colour, depth = (
             stack.enter_context(contextlib.closing(read(path, indices[kind])))
             for kind, read in (("colour", tracks.colour_shots), ("depth", tracks.depth_shots))
-        ]
-        yield Source(cameras, *shots, tuple(notes))
+        )
+        yield Source(cameras, colour, depth, tuple(notes))
 
 
 def _track(path: Path, container: Any, kind: str) -> Any:

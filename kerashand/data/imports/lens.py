@@ -152,7 +152,7 @@ def _brown_conrady(rays: NDArray, given: NDArray, *, modified: bool) -> NDArray:
     squared = x * x + y * y
     radial, (p1, p2) = _radial(squared, given), given[2:4]
     if modified:  # the tangential part of what was bent already, with the first radius
-        x, y, radial = x * radial, y * radial, 1.0
+        x, y, radial = x * radial, y * radial, np.ones_like(radial)
     return np.stack(
         [
             x * radial + 2 * p1 * x * y + p2 * (squared + 2 * x * x),

@@ -63,10 +63,7 @@ def _films(colour: Path, depth: Path) -> tuple[tuple[Stream, Stream], list[str]]
     """Both from their first picture on, by the times in the files."""
     frames = _frames(colour)
     first = next(frames)
-    shots = (
-        Shot(frame.time_s, f"{colour} at {frame.time_s:.3f} s", lambda rgb=frame.rgb: rgb)
-        for frame in itertools.chain([first], frames)
-    )
+    shots = (_shot(colour, frame) for frame in itertools.chain([first], frames))
     depths = tracks.depth_shots(depth)
     first_depth = next(depths, None)
     if first_depth is None:
@@ -74,6 +71,10 @@ def _films(colour: Path, depth: Path) -> tuple[tuple[Stream, Stream], list[str]]
     size = first_depth.read().shape[1::-1]
     both = (first.rgb.shape[1::-1], shots), (size, itertools.chain([first_depth], depths))
     return both, ["colour and depth pictures of the same time belong together."]
+
+
+def _shot(path: Path, frame: Frame) -> Shot:
+    return Shot(frame.time_s, f"{path} at {frame.time_s:.3f} s", lambda: frame.rgb)
 
 
 def _frames(path: Path) -> Iterator[Frame]:

@@ -90,8 +90,9 @@ def _cameras(rs: Any, profile: Any) -> Cameras:
     rotation = np.array(move.rotation, np.float64).reshape(3, 3).T
     transform = Transform(rotation, 1000.0 * np.array(move.translation, np.float64))
     unit_mm = round(1000.0 * profile.get_device().first_depth_sensor().get_depth_scale(), 6)
-    lenses = (_lens(video.get_intrinsics(), of_depth=video is depth) for video in (colour, depth))
-    return Cameras(*lenses, unit_mm, transform)
+    colour_lens = _lens(colour.get_intrinsics(), of_depth=False)
+    depth_lens = _lens(depth.get_intrinsics(), of_depth=True)
+    return Cameras(colour_lens, depth_lens, unit_mm, transform)
 
 
 def _lens(held: Any, *, of_depth: bool) -> Lens:

@@ -128,9 +128,14 @@ def _depth_size(
     frame: int,
 ) -> tuple[int, int]:
     """Width and height of depth; by the shape of colour where the file does not say them."""
-    size = held.get("dw"), held.get("dh")
-    if all(isinstance(side, int) and 16 <= side <= 4096 for side in size):
-        return size
+    size = wide, high = held.get("dw"), held.get("dh")
+    if (
+        isinstance(wide, int)
+        and isinstance(high, int)
+        and 16 <= wide <= 4096
+        and 16 <= high <= 4096
+    ):
+        return wide, high
     if size != (None, None):
         raise UserError(f"{path}: `dw`, `dh` must be 16 to 4096. Received: {shown(size)}")
     content = len(_unpacked(archive, f"rgbd/{frame}.depth", None))

@@ -92,7 +92,7 @@ def colour_of(name: str, message: Any) -> NDArray[np.uint8]:
     pixels = _rows(name, message, dtype=np.dtype("u1"), channels=channels)
     if code is None:
         return np.ascontiguousarray(pixels)
-    return cv2.cvtColor(np.ascontiguousarray(pixels), code)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), code), np.uint8)
 
 
 def depth_of(name: str, message: Any, unit_mm: float) -> NDArray[np.uint16]:

@@ -89,38 +89,38 @@ def both_by_name(colour: list[Path], depth: list[Path]) -> tuple[list[Shot], lis
     """
     if {path.stem for path in colour} & {path.stem for path in depth}:
         stems = sorted({path.stem for path in [*colour, *depth]}, key=natural_order)
-        keys, what = {stem: number for number, stem in enumerate(stems)}.__getitem__, "name"
+        keys, what = {stem: number for number, stem in enumerate(stems)}, "name"
     else:
         keys, what = _by_number(colour, depth)
-    shots = (
-        [shot(path, key) for key, path in sorted((keys(path.stem), path) for path in paths)]
-        for shot, paths in ((colour_shot, colour), (depth_shot, depth))
-    )
-    return (*shots, f"colour and depth pictures with the same {what} belong together.")
+
+    def shots(shot: Callable[[Path, float], Shot], paths: list[Path]) -> list[Shot]:
+        return [shot(path, key) for key, path in sorted((keys[path.stem], path) for path in paths)]
+
+    note = f"colour and depth pictures with the same {what} belong together."
+    return shots(colour_shot, colour), shots(depth_shot, depth), note
 
 
-def _by_number(colour: list[Path], depth: list[Path]) -> tuple[Callable[[str], int], str]:
-    """What gives the number in a name that no other picture of a folder has, and which it is."""
+def _by_number(colour: list[Path], depth: list[Path]) -> tuple[dict[str, int], str]:
+    """The number in each name that no other picture of its folder has, and which number it is."""
     for place, what in ((0, "first number"), (-1, "last number")):
-        keys = partial(_number, place=place)
-        if all(_differ(keys(path.stem) for path in paths) for paths in (colour, depth)):
-            return keys, what
+        of_colour, of_depth = (_numbers(paths, place=place) for paths in (colour, depth))
+        if of_colour is not None and of_depth is not None:
+            return of_colour | of_depth, what
     raise UserError(
         f"{colour[0]} and {depth[0]}: the names do not say which pictures belong together. Give "
         "both the same names."
     )
 
 
-def _number(stem: str, *, place: int) -> int | None:
-    """A number of a name."""
-    numbers = re.findall("[0-9]{1,15}", stem)
-    return int(numbers[place]) if numbers else None
-
-
-def _differ(keys: Iterable[int | None]) -> bool:
-    """Whether there are numbers, and no two are the same."""
-    numbers = list(keys)
-    return None not in numbers and len(set(numbers)) == len(numbers)
+def _numbers(paths: list[Path], *, place: int) -> dict[str, int] | None:
+    """A number of each name; None where one has no number, or two have the same."""
+    found: dict[str, int] = {}
+    for path in paths:
+        numbers = re.findall("[0-9]{1,15}", path.stem)
+        if not numbers:
+            return None
+        found[path.stem] = int(numbers[place])
+    return found if len(set(found.values())) == len(paths) else None
 
 
 def read_json(path: Path) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def opened(path: Path) -> Iterator[Any]:
         yield container
 
 
-def colour_shots(path: Path, index: int | None = None) -> Iterator[Shot]:
+def colour_shots(path: Path, index: int | None = None) -> Generator[Shot, None, None]:
     """Colour pictures of a track, by its index; without one, of the best track."""
     return (
         Shot(time_s, name, partial(_colour, name, frame))
@@ -55,7 +55,7 @@ def colour_shots(path: Path, index: int | None = None) -> Iterator[Shot]:
     )
 
 
-def depth_shots(path: Path, index: int | None = None) -> Iterator[Shot]:
+def depth_shots(path: Path, index: int | None = None) -> Generator[Shot, None, None]:
     """Depth pictures likewise."""
     return (
         Shot(time_s, name, partial(_depth, name, frame))

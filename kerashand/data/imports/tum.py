@@ -45,7 +45,7 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     options.refuse("a TUM sequence", "colour_topic", "depth_topic", "depth")
     colour, depth = _lists(root)
     size, depth_px = stills.size_of(colour[0][1]), stills.size_of(depth[0][1])
-    notes = []
+    notes: list[str] = []
     cameras = options.choose(
         lambda: _cameras(root, size=size, depth_px=depth_px, notes=notes),
         colour_px=size,

@@ -89,16 +89,14 @@ def write_recording(
             (beside / kind).mkdir(parents=True)
         for number, colour, depth in pairing(source.colour, source.depth, selection):
             try:
-                pictures = development.colour(colour.read()), development.depth(depth.read())
+                rgb, values = development.colour(colour.read()), development.depth(depth.read())
             except PictureError as error:
                 report.left_out.append(str(error))
                 continue
             except _WrongSizeError as error:
                 raise UserError(f"{colour.name}, {depth.name}: {error}") from None
-            for kind, picture, suffix in zip(
-                ("colour", "depth"), pictures, ("jpg", "png"), strict=True
-            ):
-                _write_picture(beside / kind / f"{number:06d}.{suffix}", picture)
+            _write_picture(beside / "colour" / f"{number:06d}.jpg", rgb)
+            _write_picture(beside / "depth" / f"{number:06d}.png", values)
             report.written += 1
             advance(1)
             if report.written == selection.count:
@@ -153,7 +151,7 @@ class _Development:
         """A colour picture [H, W, 3]."""
         _check_size("colour", rgb, self._taken.colour)
         if self._colour_map is not None:
-            rgb = cv2.remap(rgb, self._colour_map, None, cv2.INTER_LINEAR)
+            rgb = _moved(rgb, self._colour_map, cv2.INTER_LINEAR)
         return self._upright(rgb)
 
     def depth(self, depth: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -162,11 +160,18 @@ class _Development:
         if depth.dtype != np.uint16 or depth.ndim != 2:
             raise _WrongSizeError("a depth picture is not one of 16 bits.")
         if self._depth_map is not None:
-            depth = cv2.remap(depth, self._depth_map, None, cv2.INTER_NEAREST)
+            depth = _moved(depth, self._depth_map, cv2.INTER_NEAREST)
         return self._upright(depth) if self._taken.colour_from_depth is None else depth
 
     def _upright(self, picture: NDArray) -> NDArray:
         return np.ascontiguousarray(np.rot90(picture, -(self._turn // 90)))
+
+
+def _moved(picture: NDArray, places: NDArray, interpolation: int) -> NDArray:
+    """A picture whose pixels come from places [H, W, 2] of another."""
+    # Its types want a second map. Both coordinates lie in the first, and an empty array in place of
+    # None gives other pixels (OpenCV 5.0.0).
+    return cv2.remap(picture, places, None, interpolation)  # type: ignore[call-overload]
 
 
 def _check_pixels(kind: str, lens: Lens) -> None:

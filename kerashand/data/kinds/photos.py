@@ -194,7 +194,7 @@ def _wrong_hands(labels: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, st
     """[N] which hands cannot be used, and why."""
     uv, weight = labels["uv_px"], labels["uv_weight"]
     yield ~np.isfinite(uv).all(axis=(1, 2)), "points that are not finite"
-    yield ~((weight >= 0) & (weight <= 1)).all(axis=1), "weights outside 0..1"
+    yield ~np.all((weight >= 0) & (weight <= 1), axis=1), "weights outside 0..1"
     yield (weight > 0).sum(axis=1) == 1, "a single weighted point (none is a square without a hand)"
     span = np.ptp(uv, axis=1).max(axis=1)
     yield span < LEAST_HAND_PX, "points that span less than 4 pixels (they are counted in pixels)"

@@ -131,7 +131,7 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     far from the hand, it is the predicted one, moved to what was measured at the palm.
     """
     from kerashand.data.joint_depth import fitted_depth
-    from kerashand.data.readers.table import depth_seen
+    from kerashand.data.readers.table import depth_seen, given
 
     try:
         depth = depth_seen(table, row)
@@ -151,7 +151,7 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
         palm_px = table.intrinsics[row, 0, 0] * palm_mm / skin_mm
         behind, _ = flesh(uv[None], table.is_right[row, None], np.array([palm_px]))
         at_wrist = skin_mm + float(behind[0, ROOT]) * palm_mm
-    predicted = table.joint_depth_mm[row]
+    predicted = given(table.joint_depth_mm)[row]
     if not np.isfinite(predicted).all():
         return at_wrist
     fitted = fitted_depth(depth, uv, predicted.astype(np.float64), palm_mm=palm_mm)

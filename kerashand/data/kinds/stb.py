@@ -57,7 +57,7 @@ def registration() -> Registration:
     """The depth camera of SK beside its colour camera."""
     import cv2
 
-    rotation = cv2.Rodrigues(DEPTH_ROTATION_RAD)[0].T
+    rotation = np.asarray(cv2.Rodrigues(DEPTH_ROTATION_RAD)[0], np.float64).T
     return Registration(SIZE_PX, DEPTH_INTRINSICS, rotation, -rotation @ DEPTH_TRANSLATION_MM)
 
 
@@ -102,7 +102,7 @@ def read(
     from kerashand.data.readers.table import HandTable
 
     root = user_path(root)
-    joints, images, depths, numbers = [], [], [], []
+    joints, images, depths, moments = [], [], [], []
     eyes = ("left", "right") if camera == "bb" else ("color",)
     for sequence in SEQUENCES[split]:
         xyz = _labels(root / "labels" / f"{sequence}_{camera.upper()}.mat")
@@ -111,7 +111,7 @@ def read(
         for eye in eyes:
             moved = xyz - np.array([BB_BASELINE_MM, 0.0, 0.0]) * (eye == "right")
             joints.append(moved)
-            numbers += range(len(xyz))
+            moments.append(SEQUENCES[split].index(sequence) * FRAMES + np.arange(len(xyz)))
             images += [str(folder / f"{camera.upper()}_{eye}_{k}.png") for k in range(len(xyz))]
         depths += [str(folder / f"SK_depth_{k}.png") for k in range(len(xyz))]
     xyz_mm = np.concatenate(joints)
@@ -136,6 +136,8 @@ def read(
         depths=tuple(depths) if camera == "sk" else None,
         depth_coding="stb" if camera == "sk" else None,
         registration=registration() if camera == "sk" else None,
+        # What one eye saw is not held out while training sees it with the other.
+        groups=np.concatenate(moments),
     )
 
 

@@ -13,6 +13,7 @@ from kerashand.data.readers.table import (
     depth_problem,
     depth_seen,
     depth_values,
+    given,
     picture_problem,
     read_heads,
 )
@@ -90,7 +91,7 @@ def _label_problems(table: HandTable) -> Iterator[Problem]:
         inside = ((table.uv_px >= -0.5) & (table.uv_px <= np.array([width, height]) - 0.5)).all(-1)
         seen = np.where((table.uv_weight > 0).any(axis=1), inside.sum(axis=1), 0)
         span = np.ptp(table.uv_px, axis=1).max(axis=1)
-        before = (table.xyz_mm[..., 2] > 0).all(axis=1)
+        before = np.all(table.xyz_mm[..., 2] > 0, axis=1)
         extent = np.ptp(table.xyz_mm, axis=1).max(axis=1)
     for row, path in enumerate(table.images):
         if not finite[row] or (table.has_xyz and not placed[row]):
@@ -130,7 +131,7 @@ def _without_depth(table: HandTable, row: int) -> str:
     try:
         depth_values(table, row)
     except PictureError as error:  # damaged inside: its head and end are whole
-        return f"{table.depths[row]}: {error.reason}"
+        return f"{given(table.depths)[row]}: {error.reason}"
     return f"{table.images[row]}: no depth was measured at its wrist"
 
 
@@ -142,7 +143,7 @@ def _file_problems(table: HandTable) -> Iterator[Problem]:
     if table.depths is None:
         return
     for row, (path, head) in enumerate(zip(table.depths, read_heads(table.depths), strict=True)):
-        if problem := depth_problem(head, table.depth_size_px, table.depth_coding):
+        if problem := depth_problem(head, table.depth_size_px, given(table.depth_coding)):
             yield row, f"{path}: {problem}"
     yield from _turned_otherwise(table)
 
@@ -174,15 +175,15 @@ def check_depth(table: HandTable) -> None:
     if not table.has_xyz:
         units.check_units(table)
         return
-    off = []
+    found = []
     for row in np.unique(np.linspace(0, len(table) - 1, DEPTH_SAMPLES).astype(int)):
         depth = depth_seen(table, row)
         place = np.rint(table.uv_px[row]).astype(int)
         inside = ((place >= 0) & (place < np.array(depth.shape[::-1]))).all(axis=1)
         measured = depth[tuple(place[inside].T[::-1])]
         difference = measured - table.xyz_mm[row, inside, 2]
-        off.append(difference[measured > 0])
-    off = np.concatenate(off)
+        found.append(difference[measured > 0])
+    off = np.concatenate(found)
     if off.size and abs(np.median(off)) > MOST_DEPTH_OFF_MM:
         raise UserError(
             f"{table.dataset}: the depth pictures lie {np.median(off):+.0f} mm from the joints in "

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from kerashand.data.readers.table import RHD_MM, HandTable
+from kerashand.data.readers.table import RHD_MM, HandTable, given
 from kerashand.geometry.camera import (
     apply_affine,
     crop_affine,
@@ -64,15 +65,17 @@ def crops_of(table: HandTable, *, size_px: int, margin: float) -> Crops:
     intrinsics = crop_intrinsics(table.intrinsics.astype(np.float64), affine)
     uv, xyz = apply_affine(uv, affine), table.xyz_mm
     left = ~table.is_right[:, None, None]
+
+    def of_right(own: NDArray, flipped: NDArray) -> NDArray[np.float32]:
+        return np.where(left, flipped, own).astype(np.float32)
+
     flip = np.diag([-1.0, 1.0, 1.0])
     flip[0, 2] = size_px - 1
     return Crops(
         affine=np.where(left, flip @ affine, affine),
-        uv_px=np.where(left, flip_uv(uv, size_px), uv).astype(np.float32),
-        xyz_mm=np.where(left, flip_xyz(xyz), xyz).astype(np.float32),
-        intrinsics=np.where(left, flip_intrinsics(intrinsics, size_px), intrinsics).astype(
-            np.float32
-        ),
+        uv_px=of_right(uv, flip_uv(uv, size_px)),
+        xyz_mm=of_right(xyz, flip_xyz(xyz)),
+        intrinsics=of_right(intrinsics, flip_intrinsics(intrinsics, size_px)),
         side_px=side,
     )
 
@@ -231,7 +234,7 @@ def _depth_picture_reader(table: HandTable) -> Callable[[tf.Tensor], tf.Tensor]:
 
 def _depth_reader(table: HandTable, crops: Crops, size_px: int):
     affine, picture_of = tf.constant(crops.affine, tf.float32), _depth_picture_reader(table)
-    coding, unit, registration = table.depth_coding, table.depth_unit_mm, table.registration
+    coding, unit, registration = given(table.depth_coding), table.depth_unit_mm, table.registration
     splat = None
     if registration:
         cameras = tf.constant(table.intrinsics)
@@ -273,7 +276,7 @@ def depth_mm(picture: tf.Tensor, coding: str) -> tf.Tensor:
 def splat_px(table: HandTable, crops: Crops) -> int:
     """Side in pixels of the crop of what a measurement of depth covers, in the finest crop."""
     zoom = np.abs(crops.affine[:, 0, 0]) * table.intrinsics[:, 0, 0]
-    return covered_px(zoom.max() / table.registration.intrinsics[0, 0])
+    return covered_px(zoom.max() / given(table.registration).intrinsics[0, 0])
 
 
 def _splatter(table: HandTable, registration: Registration, crops: Crops, *, size_px: int):

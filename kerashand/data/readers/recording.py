@@ -87,9 +87,9 @@ def parse_recording(path: Path, held: Any) -> Recording:
     size_px, intrinsics = read.camera("colour")
     read.check_pixels("colour", size_px)
     depth_size, depth_intrinsics = read.camera("depth")
-    unit_mm = read.number("depth", "unit_mm", low=0.001, high=100.0, default=1.0)
+    unit_mm = read.number_if_given("depth", "unit_mm", low=0.001, high=100.0) or 1.0
     registration = None
-    if read.section("depth_to_colour", required=False) is not None:
+    if read.has("depth_to_colour"):
         rotation = read.array("depth_to_colour", "rotation", (3, 3))
         if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-2 or np.linalg.det(rotation) < 0:
             raise UserError(
@@ -104,16 +104,16 @@ def parse_recording(path: Path, held: Any) -> Recording:
             f"colour pictures of {size_px[0]} x {size_px[1]}; give `depth_to_colour`."
         )
     given = {
-        name: read.number("hand", name, low=low, high=high, default=None)
+        name: read.number_if_given("hand", name, low=low, high=high)
         for name, (low, high) in MEASURES.items()
     }
-    if all(value is None for value in given.values()):
-        raise UserError(f"{path}: `hand` must give one of {', '.join(MEASURES)}.")
+    palm, middle = given["wrist_middle_mcp_mm"], given["middle_mcp_pip_mm"]
     ratio = PALM_RATIOS["middle_mcp_pip"][0]
-    palm = given["wrist_middle_mcp_mm"] or ratio * given["middle_mcp_pip_mm"]
-    return Recording(
-        size_px, intrinsics, unit_mm, registration, palm, given["middle_mcp_pip_mm"] or palm / ratio
-    )
+    if palm is None:
+        if middle is None:
+            raise UserError(f"{path}: `hand` must give one of {', '.join(MEASURES)}.")
+        palm = ratio * middle
+    return Recording(size_px, intrinsics, unit_mm, registration, palm, middle or palm / ratio)
 
 
 class _Reader:
@@ -126,12 +126,12 @@ class _Reader:
         for spelling, name in SPELLINGS.items():
             if spelling in held and name in held:
                 raise UserError(f"{path} must hold one of `{spelling}` and `{name}`, not both.")
-        self.held = {SPELLINGS.get(key, key): value for key, value in held.items()}
+        self.held: dict[Any, Any] = {SPELLINGS.get(key, key): value for key, value in held.items()}
         self.refuse_unknown()
 
     def refuse_unknown(self) -> None:
         """Name every key that nothing reads: a mistyped one would leave a default in its place."""
-        places = [("", self.held, SECTIONS)]
+        places: list[tuple[str, dict[Any, Any], Collection[str]]] = [("", self.held, SECTIONS)]
         places += [
             (f"{name}.", self.held[name], SECTIONS[name])
             for name in SECTIONS
@@ -147,22 +147,27 @@ class _Reader:
         if unknown:
             raise UserError("\n  ".join([f"{self.path}:", *unknown[:MOST_NAMED]]))
 
-    def section(self, name: str, *, required: bool = True) -> dict | None:
+    def has(self, section: str) -> bool:
+        return self.held.get(section) is not None
+
+    def section(self, name: str) -> dict[Any, Any]:
         value = self.held.get(name)
-        if value is None and not required:
-            return None
         if not isinstance(value, dict):
             raise UserError(f"{self.path}: `{name}` must be a mapping. Received: {shown(value)}")
         return value
 
-    def number(
-        self, section: str, name: str, *, low: float, high: float, **default
-    ) -> float | None:
+    def number_if_given(self, section: str, name: str, *, low: float, high: float) -> float | None:
+        if self.section(section).get(name) is None:
+            return None
+        return self.number(section, name, low=low, high=high)
+
+    def number(self, section: str, name: str, *, low: float, high: float) -> float:
         value = self.section(section).get(name)
-        if value is None and "default" in default:
-            return default["default"]
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (good and low <= value <= high):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not low <= value <= high
+        ):
             raise UserError(
                 f"{self.path}: `{section}.{name}` must be a number of {low:g} to {high:g}. "
                 f"Received: {shown(value)}"
@@ -170,10 +175,12 @@ class _Reader:
         return float(value)
 
     def camera(self, name: str) -> tuple[tuple[int, int], np.ndarray]:
-        size = tuple(int(self.number(name, key, low=16, high=20000)) for key in ("width", "height"))
+        width, height = (
+            int(self.number(name, key, low=16, high=20000)) for key in ("width", "height")
+        )
         fx, fy = (self.number(name, key, low=10.0, high=1e5) for key in ("fx", "fy"))
         cx, cy = (self.number(name, key, low=-1e5, high=1e5) for key in ("cx", "cy"))
-        return size, np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+        return (width, height), np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
     def check_pixels(self, name: str, size_px: tuple[int, int]) -> None:
         if size_px[0] * size_px[1] > MOST_PIXELS[name]:
@@ -297,7 +304,10 @@ def check_row(held: Any) -> dict:
         ValueError: if it is no hand, with what is wrong.
     """
     if not isinstance(held, dict):
-        raise ValueError(f"must be an object with frame, side and uv_px. Received: {shown(held)}")
+        received = shown(held)
+        raise ValueError(
+            f"must be an object with frame, handedness and uv_px. Received: {received}"
+        )
     for key in ("frame", "handedness", "uv_px"):
         if key not in held:
             raise ValueError(f"lacks `{key}`. It holds: {', '.join(list(held)[:8])[:200]}")

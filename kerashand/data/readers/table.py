@@ -11,7 +11,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ RHD_MM = 5000.0 / 65535.0
 MEND = "Get it again, or delete it and leave it out with --skip-bad."
 """What to do about a picture that is damaged."""
 COLOUR = ("RGB", "RGB with alpha")
+Column = TypeVar("Column")
 DEPTH_KINDS = {"rhd": COLOUR, "stb": COLOUR, "mm": ("16-bit grey",)}
 """Coding of depth pictures -> what their pixels may be."""
 
@@ -96,18 +97,18 @@ class HandTable:
     def select(self, rows: Sequence[int] | np.ndarray) -> HandTable:
         """The table of some of its rows."""
         rows = np.asarray(rows, int)
-        arrays = (
-            *("uv_px", "uv_weight", "xyz_mm", "intrinsics", "is_right"),
-            *("joint_depth_mm", "groups"),
-        )
+        joint_depth_mm, groups = self.joint_depth_mm, self.groups
         chosen = dataclasses.replace(
             self,
             images=tuple(self.images[row] for row in rows),
+            uv_px=self.uv_px[rows],
+            uv_weight=self.uv_weight[rows],
+            xyz_mm=self.xyz_mm[rows],
+            intrinsics=self.intrinsics[rows],
+            is_right=self.is_right[rows],
             depths=None if self.depths is None else tuple(self.depths[row] for row in rows),
-            **{
-                name: None if getattr(self, name) is None else getattr(self, name)[rows]
-                for name in arrays
-            },
+            joint_depth_mm=None if joint_depth_mm is None else joint_depth_mm[rows],
+            groups=None if groups is None else groups[rows],
         )
         if "heads" in vars(self):  # of many files: not read again
             vars(chosen)["heads"] = tuple(self.heads[row] for row in rows)
@@ -142,6 +143,12 @@ class HandTable:
             self.select(np.flatnonzero(~np.isin(groups, out))),
             self.select(np.sort(first[len(names) - count :])),
         )
+
+
+def given(column: Column | None) -> Column:
+    """A column that not every table has, but that of the caller has."""
+    assert column is not None
+    return column
 
 
 def read_heads(paths: Sequence[str]) -> tuple[Head | PictureError, ...]:
@@ -199,8 +206,8 @@ def depth_values(table: HandTable, row: int) -> np.ndarray:
     Raises:
         PictureError: if it is missing, damaged, or of another kind or size.
     """
-    path = table.depths[row]
-    problem = depth_problem(picture_files.read_head(path), table.depth_size_px, table.depth_coding)
+    path, coding = given(table.depths)[row], given(table.depth_coding)
+    problem = depth_problem(picture_files.read_head(path), table.depth_size_px, coding)
     if problem:
         raise PictureError(path, problem)
     return picture_files.read_values(path)

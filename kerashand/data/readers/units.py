@@ -166,13 +166,14 @@ def _depths_of_some(table: HandTable) -> dict[int, Values]:
 def _measured(
     table: HandTable, depths: dict[int, Values], change: Callable[[Values], Values]
 ) -> Measure | None:
-    hands = [_hand(table, row, depth_seen(table, row, change(depths[row]))) for row in depths]
-    hands = np.array([hand for hand in hands if hand is not None])
+    rows = [_hand(table, row, depth_seen(table, row, change(depths[row]))) for row in depths]
+    hands = np.array([hand for hand in rows if hand is not None])
     if not hands.size:
         return None
     around = hands[:, 2][np.isfinite(hands[:, 2])]
     before = float(np.median(around)) if around.size else float("nan")
-    return Measure(len(hands), *np.median(hands[:, :2], axis=0).tolist(), before)
+    palm_mm, distance_mm = np.median(hands[:, :2], axis=0).tolist()
+    return Measure(len(hands), palm_mm, distance_mm, before)
 
 
 def _hand(table: HandTable, row: int, depth: NDArray) -> tuple[float, float, float] | None:
