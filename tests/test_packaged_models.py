@@ -15,7 +15,7 @@ from kerashand.runtime.backends import load_backend
 from kerashand.synthetic.scene import render_sample
 
 WEIGHTS = Path(kerashand.__file__).parent / "weights"
-PICTURES = 24
+PICTURES = 60  # of fewer, single hands decide
 
 
 @pytest.fixture(scope="module")

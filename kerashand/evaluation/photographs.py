@@ -25,7 +25,6 @@ from kerashand.metrics_detection import Matches, match_hands
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand import HANDEDNESSES
 
-MOST_HANDS = 4
 MIRRORED, OTHERS = "mirrored", "other pictures"
 
 
@@ -133,6 +132,8 @@ def on_whole_pictures(
 ) -> dict[str, Numbers]:
     """Find the hands of whole pictures, of their mirror images, and of pictures without hands.
 
+    At most two hands of a picture are looked for, without tiles, as is the default.
+
     Args:
         model: of the runtime, with a detector.
         folder: of photographs.
@@ -148,7 +149,7 @@ def on_whole_pictures(
     """
 
     def matched(rgb: NDArray, boxes=(), is_right=()) -> Matches:
-        return match_hands(model.predict(rgb, max_hands=MOST_HANDS, passes=passes), boxes, is_right)
+        return match_hands(model.predict(rgb, passes=passes), boxes, is_right)
 
     found: dict[str, list[Matches]] = {ALL: []}
     for rgb, boxes, is_right, sets in boxed_pictures(str(folder), split):

@@ -23,6 +23,8 @@ from kerashand.errors import UserError
 from kerashand.runtime.hand_pose import DETECTOR_FILE, packaged_model
 
 HERE = Path(__file__).resolve().parent
+REPEATED = ("fingers=3", "ti1k=2", "clips=2", "stereo=2")
+"""Training hands that are shown several times as often as those of other sets."""
 POSE, DETECTOR = "hand_pose.tflite", "hand_detector.tflite"
 
 
@@ -41,12 +43,13 @@ class Step:
 
 def steps(data: Path, *, test: bool) -> Iterator[Step]:
     """All steps in their order; paths are relative to WORK."""
+    repeats = [part for each in REPEATED for part in ("--repeat", each)]
     photographs = ["--photographs", "photographs", "--backgrounds", "backgrounds"]
     yield Step("backgrounds", ["fetch_backgrounds.py", "--out", "backgrounds"])
     yield Step(
         "photographs",
         ["prepare_photographs.py", "--data", str(data), "--out", "photographs", "--backgrounds",
-         "backgrounds", "--repeat", "fingers=3"],
+         "backgrounds", *repeats],
     )  # fmt: skip
     yield Step(
         "runs/pose/results.json",

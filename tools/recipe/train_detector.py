@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         "--threshold", type=float, default=0.25, help="score from which on joints are looked for"
     )
     parser.add_argument(
-        "--least-score", type=float, default=0.3, help="times that of the joints: of a hand"
+        "--least-score", type=float, default=0.25, help="times that of the joints: of a hand"
     )
     parser.add_argument(
         "--split", default="val", choices=("val", "test"),
