@@ -61,6 +61,31 @@ def test_the_run_ends_with_its_best_epoch(recording, tmp_path, monkeypatch, capl
 
 
 @pytest.mark.slow
+def test_the_run_ends_with_a_share_of_the_weights_before(recording, tmp_path, monkeypatch):
+    ended = {}
+    for share in (0.0, 0.75):
+        given = iter([5, 4, 3])
+        monkeypatch.setattr(
+            run_module, "label_free", lambda *parts, given=given: {"score": next(given)}
+        )
+        more = (
+            "stages.pretrain.epochs=1", "stages.finetune.epochs=2",
+            f"stages.finetune.start_share={share}",
+        )  # fmt: skip
+        config = load_config("weak.yaml", changes(recording, tmp_path, *more))
+        folder = tmp_path / f"run_{share}"
+        run(config.with_run_dir(str(folder)))
+        ended[share] = read_arrays(folder / "weights_finetune.npz")
+    before = read_arrays(folder / "start_finetune.npz")
+    moved = 0.0
+    for key, trained in ended[0.0].items():
+        expected = 0.75 * before[key] + 0.25 * trained
+        np.testing.assert_allclose(ended[0.75][key], expected, atol=1e-5, err_msg=key)
+        moved = max(moved, np.abs(trained - before[key]).max())
+    assert moved > 1e-3
+
+
+@pytest.mark.slow
 def test_the_score_is_measured_on_held_out_frames(recording, tmp_path, caplog):
     caplog.set_level("INFO")
     more = ("stages.finetune.epochs=1",)

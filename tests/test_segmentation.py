@@ -1,10 +1,14 @@
 """The hand in a depth picture: rendered recordings, whose masks are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from stick_hand import SHAPE
 
 from kerashand.data.joint_depth import fitted_depth
+from kerashand.data.kinds import rgbd
+from kerashand.data.readers import table
 from kerashand.data.segmentation import BACKGROUND, HAND, UNSURE, segment_hand
 from kerashand.synthetic.recording import SimulatedRecording
 
@@ -77,3 +81,21 @@ def test_convention_fitted_depth():
     moved = fitted_depth(picture, uv, depth, palm_mm=100.0, most=0.45)
     assert moved[8] == pytest.approx(486.0 + 8.05)
     assert fitted_depth(np.zeros((320, 320), np.float32), uv, depth, palm_mm=100.0) is None
+
+
+@pytest.mark.parametrize(("before_mm", "expected_mm"), [(6.0, 480.0 + 23.0), (60.0, 500.0)])
+def test_the_depth_of_a_wrist_that_fingers_hide(monkeypatch, before_mm, expected_mm):
+    """Of a palm of 100 mm, seen mostly from the back (-0.76): 0.23 of it is flesh at the wrist.
+
+    What lies 60 mm before the wrist is 0.54 palm lengths from what the palm says (500 mm).
+    """
+    uv, depth, intrinsics = flat_hand(distance_mm=700.0)
+    picture = np.full((320, 320), 486.0, np.float32)
+    left, top = np.rint(uv[0]).astype(int) - 20
+    picture[top : top + 41, left : left + 41] -= before_mm
+    monkeypatch.setattr(table, "depth_seen", lambda *_: picture)
+    hand = SimpleNamespace(
+        uv_px=uv[None], is_right=np.array([True]), intrinsics=intrinsics[None],
+        joint_depth_mm=depth[None],
+    )  # fmt: skip
+    assert rgbd.root_depth_mm(hand, 0, 100.0) == pytest.approx(expected_mm, abs=0.1)

@@ -28,6 +28,12 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
         )
     for name in active:
         stage, path = config.stages[name], f"stages.{name}"
+        if stage.start_share and name == active[0] and config.model.initial_weights is None:
+            yield (
+                (f"{path}.start_share", "model.initial_weights"),
+                "averages with the weights from before the stage, and there are none: it is the "
+                f"first one, and `model.initial_weights` is null. Received: {stage.start_share:g}",
+            )
         if stage.domains:
             yield from _batch_conflicts(config, stage, path)
             yield from _kind_conflicts(config, stage, path)

@@ -221,7 +221,8 @@ class StageConfig(Section):
     `steps_per_epoch` null is one pass over the domain that needs more steps. `target_share` is the
     target's part of a batch if both domains are sampled. `batch_size` counts the samples of one
     step on all devices. `micro_batches` is the number of parts of a batch that are computed one
-    after the other. `regularizer_input` says which joint depth the regularizer gets.
+    after the other. `regularizer_input` says which joint depth the regularizer gets. `start_share`
+    is what the weights from before the stage count in those that it ends with: more forgets less.
     """
 
     epochs: int = setting(1, low=0)
@@ -234,6 +235,7 @@ class StageConfig(Section):
     loss_weights: Section = field(default=LossWeightsConfig())
     rates: RatesConfig = field(default=RatesConfig())
     regularizer_input: str = setting("ground_truth", choices=("ground_truth", "predicted"))
+    start_share: float = setting(0.0, low=0, below=1)
 
     @property
     def domains(self) -> tuple[str, ...]:

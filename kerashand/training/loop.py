@@ -17,6 +17,7 @@ from kerashand.data.readers.decode import damaged_pictures
 from kerashand.data.readers.table import MEND, HandTable
 from kerashand.errors import TryAgainError, UserError, number_of
 from kerashand.models.hand_pose import load_parts_npz
+from kerashand.training.averaging import StartAverage
 from kerashand.training.callbacks import EpochLog, SaveEverySteps, StageProgress, StopOnNaN
 from kerashand.training.run_folder import RunFolder
 from kerashand.training.steps import TermsTrainer
@@ -34,6 +35,7 @@ def train_stage(
     checkpoint_every: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     score: Callable[[], float] | None = None,
+    start_share: float = 0.0,
 ) -> None:
     """Train the stage at which a folder stands, or what is left of it.
 
@@ -49,9 +51,14 @@ def train_stage(
         callbacks: for every epoch, beside the loop's own.
         score: gives a number of the models, lower is better. The stage then ends with the weights
             of its best epoch, or with those from before it. None: with its last ones.
+        start_share: what the weights from before the stage count in those that are scored and that
+            it ends with, see `kerashand.training.averaging`.
     """
     stage, title = folder.state["stage"], folder.plan.title(folder.state["stage"])
     epochs, steps = folder.plan.epochs[stage], folder.plan.steps[stage]
+    average = StartAverage(trainer.models, folder.path / f"start_{stage}.npz", start_share)
+    if start_share > 0 and (folder.state["epoch"], folder.state["step"]) == (0, 0):
+        folder.save_weights(average.start.name, trainer.models)
     watching = _watching(folder)
     if folder.state["epoch"] < epochs:
         LOGGER.info(
@@ -78,11 +85,14 @@ def train_stage(
             shuffle=False,
             verbose=(1 if sys.stdout.isatty() else 2) if folder.writes else 0,
         )
-        value = folder.state["history"][-1]["val_loss"] if score is None else score()
-        _keep_best(trainer, folder, value, epoch=epoch + 1, told=score is not None)
+        with average.applied():
+            value = folder.state["history"][-1]["val_loss"] if score is None else score()
+            _keep_best(trainer, folder, value, epoch=epoch + 1, told=score is not None)
         folder.save(trainer.state_variables(), epoch=epoch + 1, step=0)
     if score is not None and epochs:
         _end_with_best(trainer, folder)
+    else:
+        average.apply()
     folder.save_weights(f"weights_{stage}.npz", trainer.models)
 
 

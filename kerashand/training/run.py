@@ -205,6 +205,7 @@ class Run:
                 checkpoint_every=self.config.runtime.checkpoint_every_steps,
                 callbacks=self.callbacks,
                 score=self._score(name),
+                start_share=stage.start_share,
             )
 
     def _score(self, name: str) -> Callable[[], float] | None:

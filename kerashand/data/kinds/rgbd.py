@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kerashand.data.readers.table import HandTable
 
 TEST_SHARE = 0.2
-MOST_APART = 1.0
+MOST_APART = 0.4
 """How far the wrist may be from the predicted one, in the same lengths."""
 ROOT_WINDOW = 0.12
 """Half side of the window about the wrist in which depth is looked for, in the same lengths."""
