@@ -27,7 +27,8 @@ def photographs(folder: str | None = None) -> list[np.ndarray]:
     if folder is None:
         path = resources.files("kerashand") / "assets" / "backgrounds.npz"
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            return [cv2.imdecode(data[k], cv2.IMREAD_COLOR)[:, :, ::-1] for k in sorted(data.files)]
+            packed = [cv2.imdecode(data[k], cv2.IMREAD_COLOR) for k in sorted(data.files)]
+        return [picture[:, :, ::-1] for picture in packed if picture is not None]
     return [_load_picture(path) for path in picture_files(folder)]
 
 
@@ -48,7 +49,7 @@ def picture_files(folder: str) -> list[Path]:
 
 
 def _load_picture(path: Path) -> np.ndarray:
-    picture = read_picture(path)
+    picture: np.ndarray = read_picture(path)
     factor = LOADED_SIDE_PX / min(picture.shape[:2])
     if factor < 1.0:
         picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
@@ -88,7 +89,7 @@ def photograph_background(
     else:
         matrix = np.array([[c, -s, 0.0], [s, c, 0.0]])
     matrix[:, 2] = centre - matrix[:, :2] @ np.full(2, (size_px - 1) / 2)
-    cut = cv2.warpAffine(
+    cut: np.ndarray = cv2.warpAffine(
         picture, matrix, (size_px, size_px),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101,
     ).astype(np.float32) / 255.0  # fmt: skip

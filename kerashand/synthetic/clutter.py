@@ -13,7 +13,7 @@ def add_skin_patches(background: np.ndarray, rng: np.random.Generator) -> np.nda
     size_px = len(background)
     for _ in range(rng.integers(1, 4)):
         tone = np.sqrt(np.clip(appearance.skin_tone(rng), 0.0, 1.0)) * rng.uniform(0.5, 1.1)
-        layer = np.zeros((size_px, size_px), np.float32)
+        layer: np.ndarray = np.zeros((size_px, size_px), np.float32)
         centre = rng.integers(0, size_px, 2).tolist()
         axes = (rng.uniform(0.05, 0.5, 2) * size_px).astype(int).tolist()
         cv2.ellipse(layer, centre, axes, rng.uniform(0, 180), 0, 360, 1.0, -1)
@@ -36,7 +36,7 @@ def occluder(
         rng: generator.
         background: [S, S, 3] picture whose texture it may carry.
     """
-    cover = np.zeros((size_px, size_px), np.float32)
+    cover: np.ndarray = np.zeros((size_px, size_px), np.float32)
     centre = rng.uniform(0.15, 0.85, 2) * size_px
     angle = rng.uniform(0.0, 180.0)
     kind = rng.random()
@@ -79,13 +79,14 @@ def paste_beside(
     size_px = len(image)
     scale = rng.uniform(0.7, 1.3)
     angle = rng.uniform(0.0, 360.0)
-    matrix = cv2.getRotationMatrix2D(((size_px - 1) / 2, (size_px - 1) / 2), angle, scale)
+    middle = ((size_px - 1) / 2, (size_px - 1) / 2)
+    matrix: np.ndarray = cv2.getRotationMatrix2D(middle, angle, scale)
     if rng.random() < 0.5:
         matrix = matrix @ np.array([[-1.0, 0.0, size_px - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     way = rng.uniform(0.0, 2 * np.pi)
     reach = rng.uniform(0.5, 0.8) * size_px
     matrix[:, 2] += reach * np.array([np.cos(way), np.sin(way)])
-    layers = np.concatenate([image, cover[..., None]], axis=2).astype(np.float32)
+    layers: np.ndarray = np.concatenate([image, cover[..., None]], axis=2).astype(np.float32)
     layers = cv2.warpAffine(layers, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR)
     return layers[..., :3], layers[..., 3]
 

@@ -134,7 +134,8 @@ def solid(
         sides = 20 if kind < 0.65 else 4
     flat = rng.uniform(0.3, 1.0) if sides == 4 else 1.0  # a book rather than a brick
     width = radius_mm * (1.0 if sides > 4 else 2**0.5)
-    vertices, normals, texture, faces = [], [], [], []
+    vertices: list[tuple[float, float, float]] = []
+    normals, texture, faces = [], [], []
     rings = len(profile)
     for k in range(sides):
         # Each side has its own corners, so that edges of a box are sharp.

@@ -68,10 +68,13 @@ def render_picture(
     key = [FIRST_SEED, SPLITS.index(split), seed, index]
     rng, exposure = np.random.default_rng(key), np.random.default_rng([*key, LIGHT])
     style = STYLES["varied"]
-    image = np.clip(render_background(style, rng, size_px, folder=backgrounds), 0.0, 1.0)
+    assert style.clutter is not None
+    background = render_background(style, rng, size_px, folder=backgrounds)
+    image: np.ndarray = np.clip(background, 0.0, 1.0)
     if rng.random() < SKIN_BEHIND:
         image = clutter.add_skin_patches(image, rng)
-    sides = np.exp(rng.uniform(*np.log(SIDE_OF_HAND), rng.choice(4, p=SHARE_OF_COUNT)))
+    least, most = np.log(SIDE_OF_HAND)
+    sides = np.exp(rng.uniform(least, most, rng.choice(4, p=SHARE_OF_COUNT)))
     hands: list[tuple[np.ndarray, bool]] = []
     covers: list[np.ndarray] = []
     uneven = len(sides) == 1 and exposure.random() < style.clutter.uneven_light

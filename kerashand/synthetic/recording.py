@@ -165,6 +165,7 @@ class SimulatedRecording:
 def _style(scene: str) -> Style:
     """The style `varied` before a good camera, with or without things in the hand."""
     style = STYLES["varied"]
+    assert style.clutter is not None
     held = 1.0 if scene == "object" else 0.0
     return replace(style, clutter=replace(style.clutter, held_object=held))
 

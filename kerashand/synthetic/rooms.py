@@ -92,6 +92,7 @@ def above_table(
         room: with a table.
         clearance_mm: least distance.
     """
+    assert room.table is not None
     normal, offset = room.table
     near = np.linalg.norm(vertices_mm - joints_mm.mean(axis=0), axis=1) < 140.0
     lowest = (vertices_mm[near] @ normal).min() - offset

@@ -247,10 +247,13 @@ def draw_hand(
             before &= before[surface].sum() <= MOST_HELD * surface.sum()
             held_depth[before] = thing.depth_mm[before]
             rgba[before], depth[before] = thing.rgba[before], np.inf
+    rgb, cover, object_cover = _downsample(rgba, before, size_px)
     return RenderedHand(
         joints,
         intrinsics,
-        *_downsample(rgba, before, size_px),
+        rgb,
+        cover,
+        object_cover,
         _nearest_of_four(depth),
         _nearest_of_four(held_depth),
     )
@@ -271,9 +274,8 @@ def render_background(
     """What stands behind the hand: float32 [S, S, 3]."""
     if style.clutter and rng.random() < style.clutter.plain_background:
         shade = np.linspace(1.0, rng.uniform(0.6, 1.0), size_px)[:, None, None]
-        background = (rng.uniform(0.0, 1.0, 3) * np.rot90(shade * np.ones((1, size_px, 1)))).astype(
-            np.float32
-        )
+        wall = rng.uniform(0.0, 1.0, 3) * np.rot90(shade * np.ones((1, size_px, 1)))
+        background: np.ndarray = wall.astype(np.float32)
     elif rng.random() < style.photographs:
         background = backgrounds.photograph_background(rng, size_px, folder=folder, tint=style.tint)
     else:

@@ -32,7 +32,7 @@ def measure_depth(
         [H, W] uint16 millimetres, 0 = no measurement.
     """
     height, width = depth_mm.shape
-    depth = depth_mm.astype(np.float32)
+    depth: np.ndarray = depth_mm.astype(np.float32)
     # Edge noise: the pixel sees its neighbourhood through a jittered window.
     rows, columns = np.indices(depth.shape, dtype=np.float32)
     jitter = rng.normal(0.0, 0.6, (2, height, width)).astype(np.float32)
@@ -60,7 +60,8 @@ def measure_depth(
         (width, height),
         interpolation=cv2.INTER_CUBIC,
     )
-    noise = cv2.GaussianBlur(rng.normal(size=depth.shape).astype(np.float32), (0, 0), 0.7)
+    white = rng.normal(size=depth.shape).astype(np.float32)
+    noise: np.ndarray = cv2.GaussianBlur(white, (0, 0), 0.7)
     noise /= 0.4  # what the blur leaves of a standard deviation of 1
     depth = depth + growth * noise_mm * (noise + bias)
     step = np.maximum(step_mm * growth, 0.25)
@@ -140,7 +141,7 @@ def cheap_camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = image.shape[0]
     if rng.random() < 0.25:
         length = int(rng.integers(3, max(4, size // 18)))
-        kernel = np.zeros((length, length), np.float32)
+        kernel: np.ndarray = np.zeros((length, length), np.float32)
         kernel[length // 2] = 1.0
         turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
         kernel = cv2.warpAffine(kernel, turn, (length, length))
@@ -159,5 +160,7 @@ def cheap_camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     pixels = np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
-        pixels = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR)
+        decoded = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR)
+        assert decoded is not None  # what was encoded just now
+        return decoded.astype(np.float32) / 255.0
     return pixels.astype(np.float32) / 255.0
