@@ -559,3 +559,9 @@ def test_npz_rejects_damage(tmp_path):
         hand_pose.load_parts_npz(tmp_path / "bare.npy", parts)
     with pytest.raises(FileNotFoundError):
         hand_pose.load_parts_npz(tmp_path / "none.npz", parts)
+
+
+def test_options_are_of_a_network_that_has_some():
+    for name in ("light", "cpm"):
+        with pytest.raises(TypeError, match=f"build_parts takes no {name}"):
+            small_parts(**{name: {"width": 0.5}})

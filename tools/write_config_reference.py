@@ -25,13 +25,21 @@ from typing import Any
 from kerashand.config import STAGES, Config, packaged_configs
 from kerashand.config.sections import Limits, Section
 from kerashand.data.kinds import KINDS
+from kerashand.networks import NETWORKS, NetworkSpec
 from kerashand.terms import TERMS, Term
+
+
+def builder_of(spec: NetworkSpec) -> tuple[str, str]:
+    """File in the package and name of what builds a network."""
+    module, function = spec.builder.split(":")
+    return module.removeprefix("kerashand.").replace(".", "/") + ".py", function
+
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "config.md"
 PACKAGE = Path(__file__).resolve().parents[1] / "kerashand"
 BUILT = {
     "augment": ("data/augment.py", "AugmentParameters"),
-    "model.lite": ("models/lite.py", "build_lite"),
+    **{f"model.{name}": builder_of(spec) for name, spec in NETWORKS.items() if spec.options},
     "model.regressor": ("models/depth_regressor.py", "build_depth_regressor"),
     "model.regularizer": ("models/depth_regularizer.py", "build_depth_regularizer"),
     "losses": ("training/trainer.py", "StageSettings"),

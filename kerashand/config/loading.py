@@ -15,6 +15,7 @@ from kerashand.config.schema import STAGES, Config
 from kerashand.config.sections import ConfigError, Section, read_section
 from kerashand.errors import did_you_mean, shown
 from kerashand.files import RUN_CONFIG, user_path
+from kerashand.networks import NETWORKS
 from kerashand.terms import TERMS
 from kerashand.yaml_files import YamlError, parse_yaml, read_yaml_file
 
@@ -29,9 +30,16 @@ _LATER = {
     "data.source.wrist_from_palm": "hand3d",
     "data.target.wrist_from_palm": "hand3d",
     "model.lite.residuals": None,
+    **{
+        f"model.{name}.{key}": option.default
+        for name, spec in NETWORKS.items()
+        for key, option in spec.options.items()
+        if name != "lite"  # the others came after it
+    },
     "model.regressor.heads": False,
     "augment.mirrored": 0.0,
     **{f"stages.{stage}.micro_batches": 1 for stage in STAGES},
+    **{f"stages.{stage}.start_share": 0.0 for stage in STAGES},
     **{
         f"stages.{stage}.loss_weights.{term.name}": 0.0
         for stage in STAGES

@@ -11,6 +11,7 @@ from kerashand.config.schema import (
     StageConfig,
 )
 from kerashand.data.kinds import KINDS, OPTIONS
+from kerashand.networks import NETWORKS
 from kerashand.terms import PARTS, TERMS
 
 Finding = tuple[tuple[str, ...], str]
@@ -55,11 +56,14 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
 
 def find_data_conflicts(config: Config) -> Iterator[Finding]:
     """Yields the conflicts that matter without a training too."""
-    size, stride = config.data.image_size_px, config.model.lite.heatmap_stride
-    if config.model.network == "lite" and size % stride:
+    size, network = config.data.image_size_px, config.model.network
+    option = NETWORKS[network].stride
+    if option is not None and size % config.model[network][option]:
+        path = f"model.{network}.{option}"
+        stride = config.model[network][option]
         yield (
-            ("data.image_size_px", "model.lite.heatmap_stride", "model.network"),
-            f"must be a multiple of `model.lite.heatmap_stride`. Received: {size}, stride {stride}",
+            ("data.image_size_px", path, "model.network"),
+            f"must be a multiple of `{path}`. Received: {size}, stride {stride}",
         )
     regularizer = config.model.regularizer
     ratio = regularizer.output_size_px / regularizer.grid_cells

@@ -6,7 +6,7 @@ A section's field names are the keyword names of what it builds: `build_lite(**c
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerashand.config.sections import Section, setting
 from kerashand.data.kinds import KINDS
@@ -94,17 +94,6 @@ class AugmentConfig(Section):
 
 
 @dataclass(frozen=True)
-class LiteConfig(Section):
-    """The light 2D network, used if `model.network` is `lite`."""
-
-    width: float = setting(1.0, above=0, high=8)
-    block: str = setting("dense", choices=("dense", "separable"))
-    stages: int = setting(3, low=1, high=8)
-    heatmap_stride: int = setting(8, multiple_of=4, low=4, high=8)
-    residuals: tuple[int, ...] | None = setting(None, low=0, high=16, count=5)
-
-
-@dataclass(frozen=True)
 class RegressorConfig(Section):
     """The depth regressor: two convolutions, two hidden fully-connected layers and the output."""
 
@@ -132,8 +121,48 @@ class RegularizerConfig(Section):
     dropout: float = setting(0.0, low=0, below=1)
 
 
+NETWORK_OPTIONS = {
+    name: dataclasses.make_dataclass(
+        f"{name.capitalize()}Config",
+        [
+            (key, option.kind, setting(option.default, **option.limits))
+            for key, option in spec.options.items()
+        ],
+        bases=(Section,),
+        frozen=True,
+        namespace={
+            "__module__": __name__,
+            "__doc__": f"The {spec.what}, used if `model.network` is `{name}`.",
+        },
+    )
+    for name, spec in NETWORKS.items()
+    if spec.options
+}
+"""Of each 2D network that has options, its section."""
+for _options in NETWORK_OPTIONS.values():
+    globals()[_options.__name__] = _options  # where pickle looks for it
+
+if TYPE_CHECKING:
+
+    class _NetworkConfig(Section):
+        network: str
+
+else:
+    # The name of the network, and a section for each one that has options.
+    _NetworkConfig = dataclasses.make_dataclass(
+        "_NetworkConfig",
+        [
+            ("network", str, setting("lite", choices=tuple(NETWORKS))),
+            *((name, of, field(default=of())) for name, of in NETWORK_OPTIONS.items()),
+        ],
+        bases=(Section,),
+        frozen=True,
+        namespace={"__module__": __name__},
+    )
+
+
 @dataclass(frozen=True)
-class ModelConfig(Section):
+class ModelConfig(_NetworkConfig):
     """The networks.
 
     `initial_weights` is a file, the folder of a run (its best weights), `packaged` (the packaged
@@ -144,8 +173,6 @@ class ModelConfig(Section):
     docs/protocols.md). `half_width_scales` is half the depth window in scale bones.
     """
 
-    network: str = setting("lite", choices=tuple(NETWORKS))
-    lite: LiteConfig = field(default=LiteConfig())
     decode: str = setting("softmax", choices=("softmax", "relu"))
     regressor: RegressorConfig = field(default=RegressorConfig())
     regularizer: RegularizerConfig = field(default=RegularizerConfig())
@@ -361,7 +388,7 @@ class Config(Section):
         model = self.model
         return {
             "network": model.network,
-            "lite": model.lite,
+            **{name: model[name] for name in NETWORK_OPTIONS},
             "regressor": model.regressor,
             "regularizer": model.regularizer,
             "image_size_px": self.data.image_size_px,

@@ -79,32 +79,35 @@ class HandPoseParts:
 def build_parts(
     *,
     network: str = "lite",
-    lite: Mapping | None = None,
     regressor: Mapping | None = None,
     regularizer: Mapping | None = None,
     image_size_px: int = 128,
     decode: str = "softmax",
     depth_along: str = OPTICAL_AXIS,
+    **options: Mapping,
 ) -> HandPoseParts:
     """Build the three models from plain arguments.
 
     Args:
         network: a key of `kerashand.networks.NETWORKS`.
-        lite: options of the network `lite`.
         regressor: arguments of `build_depth_regressor` but for the map's size and channels.
         regularizer: arguments of `build_depth_regularizer`.
         image_size_px: side of the square input image, a multiple of 8.
         decode: "softmax" or "relu".
         depth_along: "optical_axis" or "line_of_sight"; the networks are the same.
+        **options: of 2D networks, by their names, such as ``lite={"width": 0.5}``; those of others
+            than `network` are not used.
 
     Raises:
         ValueError: If an argument is out of range.
+        TypeError: If options are of no network.
     """
+    if unknown := sorted(set(options) - {name for name, one in NETWORKS.items() if one.options}):
+        raise TypeError(f"build_parts takes no {', '.join(unknown)}")
     check_choice("network", network, tuple(NETWORKS))
     check_choice("decode", decode, DECODES)
     check_choice("depth_along", depth_along, DEPTH_ALONG)
-    options = {"lite": lite}.get(network) or {}
-    net = NETWORKS[network].build(image_size_px=image_size_px, **options)
+    net = NETWORKS[network].build(image_size_px=image_size_px, **(options.get(network) or {}))
     NETWORKS[network].check(net, network)
     stride = image_size_px // net.output["features"].shape[1]
     _, map_size, _, feature_channels = net.output["features"].shape

@@ -28,6 +28,7 @@ from kerashand.models.hand_pose import (
     load_parts_npz,
     parts_in_npz,
 )
+from kerashand.networks import NETWORKS
 from kerashand.runtime.model_file import read_metadata
 
 LOGGER = logging.getLogger(__name__)
@@ -105,12 +106,13 @@ def _of_networks(content: Mapping[str, Any]) -> dict[str, Any]:
     """The dotted keys and values on which networks depend."""
     values = flat({name: content[name] for name in ("data", "model")})
     network = values.get("model.network")
+    others = tuple(f"model.{name}." for name in NETWORKS if name != network)
     left_out = ("model.half_width_scales", KEY)
     return {
         key: value
         for key, value in values.items()
         if (key.startswith("model.") or key == "data.image_size_px")
-        and (network == "lite" or not key.startswith("model.lite."))
+        and not key.startswith(others)
         and key not in left_out
     }
 
