@@ -69,7 +69,7 @@ def test_the_run_ends_with_a_share_of_the_weights_before(recording, tmp_path, mo
     def watched(average):
         if average.share > 0:
             trained.append(arrays_of(average.models))
-        apply(average)
+        return apply(average)
 
     monkeypatch.setattr(StartAverage, "apply", watched)
     more = (

@@ -279,7 +279,7 @@ SOURCES = (
     "appearance", "backgrounds", "clutter", "hand", "held_object", "light", "placing", "poses",
     "render", "scene", "sensor", "styles",
 )  # fmt: skip
-PINNED = ({"source": 1, "target": 2, "varied": 7}, "f11592fc10f2c9f4")
+PINNED = ({"source": 1, "target": 2, "varied": 7}, "078d36aa91cf82e9")
 """`GENERATOR_VERSIONS`, and a digest of the sources that rendered these versions."""
 
 

@@ -29,12 +29,6 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
         )
     for name in active:
         stage, path = config.stages[name], f"stages.{name}"
-        if stage.start_share and name == active[0] and config.model.initial_weights is None:
-            yield (
-                (f"{path}.start_share", "model.initial_weights"),
-                "averages with the weights from before the stage, and there are none: it is the "
-                f"first one, and `model.initial_weights` is null. Received: {stage.start_share:g}",
-            )
         if stage.domains:
             yield from _batch_conflicts(config, stage, path)
             yield from _kind_conflicts(config, stage, path)
@@ -48,6 +42,8 @@ def find_conflicts(config: Config) -> Iterator[Finding]:
         yield from _rate_conflicts(stage, path)
         yield from _schedule_conflicts(stage.optimizer, f"{path}.optimizer")
     yield from _order_conflicts(config)
+    if active and config.model.initial_weights is None:
+        yield from _average_of_nothing(config, active[0])
     if config.evaluation.choose == "label_free":
         yield from _choice_conflicts(config)
     if active and config.model.regressor.heads and config.model.initial_weights is None:
@@ -58,9 +54,9 @@ def find_data_conflicts(config: Config) -> Iterator[Finding]:
     """Yields the conflicts that matter without a training too."""
     size, network = config.data.image_size_px, config.model.network
     option = NETWORKS[network].stride
-    if option is not None and size % config.model[network][option]:
+    stride = 1 if option is None else config.model[network][option]
+    if size % stride:
         path = f"model.{network}.{option}"
-        stride = config.model[network][option]
         yield (
             ("data.image_size_px", path, "model.network"),
             f"must be a multiple of `{path}`. Received: {size}, stride {stride}",
@@ -196,6 +192,16 @@ def _choice_conflicts(config: Config) -> Iterator[Finding]:
             "`label_free` scores held-out hands of a target on disk whose `uv` stage 3 uses. "
             f"Received: kind {target.kind}, {stage.epochs} epochs, labels "
             f"{list(stage.labels.target)}",
+        )
+
+
+def _average_of_nothing(config: Config, first: str) -> Iterator[Finding]:
+    """Before the first stage there are no weights, if nothing is loaded."""
+    if share := config.stages[first].start_share:
+        yield (
+            (f"stages.{first}.start_share", "model.initial_weights"),
+            "averages with the weights from before the stage, and there are none: it is the first "
+            f"one, and `model.initial_weights` is null. Received: {share:g}",
         )
 
 

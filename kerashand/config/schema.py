@@ -121,19 +121,22 @@ class RegularizerConfig(Section):
     dropout: float = setting(0.0, low=0, below=1)
 
 
+def _made(name: str, fields: list[tuple[str, Any, Any]], doc: str) -> Any:
+    """A section whose fields stand in a list elsewhere."""
+    return dataclasses.make_dataclass(
+        name, fields, bases=(Section,), frozen=True,
+        namespace={"__module__": __name__, "__doc__": doc},
+    )  # fmt: skip
+
+
 NETWORK_OPTIONS = {
-    name: dataclasses.make_dataclass(
+    name: _made(
         f"{name.capitalize()}Config",
         [
             (key, option.kind, setting(option.default, **option.limits))
             for key, option in spec.options.items()
         ],
-        bases=(Section,),
-        frozen=True,
-        namespace={
-            "__module__": __name__,
-            "__doc__": f"The {spec.what}, used if `model.network` is `{name}`.",
-        },
+        f"The {spec.what}, used if `model.network` is `{name}`.",
     )
     for name, spec in NETWORKS.items()
     if spec.options
@@ -148,16 +151,13 @@ if TYPE_CHECKING:
         network: str
 
 else:
-    # The name of the network, and a section for each one that has options.
-    _NetworkConfig = dataclasses.make_dataclass(
+    _NetworkConfig = _made(
         "_NetworkConfig",
         [
             ("network", str, setting("lite", choices=tuple(NETWORKS))),
             *((name, of, field(default=of())) for name, of in NETWORK_OPTIONS.items()),
         ],
-        bases=(Section,),
-        frozen=True,
-        namespace={"__module__": __name__},
+        "The name of the network, and a section for each one that has options.",
     )
 
 
@@ -217,18 +217,13 @@ class OptimizerConfig(Section):
     clip_norm: float | None = setting(None, above=0)
 
 
-LossWeightsConfig = dataclasses.make_dataclass(
+LossWeightsConfig = _made(
     "LossWeightsConfig",
     [(term.name, float, setting(0.0, low=0)) for term in TERMS],
-    bases=(Section,),
-    frozen=True,
-    namespace={
-        "__module__": __name__,
-        "__doc__": """The factors of the losses in Eq. 7, as `kerashand.terms` lists them.
+    """The factors of the losses in Eq. 7, as `kerashand.terms` lists them.
 
-        A loss needs a label that one of the stage's lists names. It is 0 for samples without it.
-        """,
-    },
+    A loss needs a label that one of the stage's lists names. It is 0 for samples without it.
+    """,
 )
 
 

@@ -27,8 +27,7 @@ def photographs(folder: str | None = None) -> list[np.ndarray]:
     if folder is None:
         path = resources.files("kerashand") / "assets" / "backgrounds.npz"
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            packed = [cv2.imdecode(data[k], cv2.IMREAD_COLOR) for k in sorted(data.files)]
-        return [picture[:, :, ::-1] for picture in packed if picture is not None]
+            return [_unpacked(data[k]) for k in sorted(data.files)]
     return [_load_picture(path) for path in picture_files(folder)]
 
 
@@ -46,6 +45,12 @@ def picture_files(folder: str) -> list[Path]:
     if not files:
         raise UserError(f"{folder} holds no pictures ({', '.join(PICTURES)}).")
     return files
+
+
+def _unpacked(encoded: np.ndarray) -> np.ndarray:
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert picture is not None  # the file is the package's own
+    return picture[:, :, ::-1]
 
 
 def _load_picture(path: Path) -> np.ndarray:

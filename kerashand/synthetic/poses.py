@@ -205,22 +205,22 @@ def collides(joints_mm: np.ndarray) -> np.ndarray:
     """Which poses [N, 21, 3] pass a finger through another finger or the palm: bool [N]."""
     length = hand_length(joints_mm)
     part = (np.arange(SPHERES_PER_BONE) + 0.5)[:, None] / SPHERES_PER_BONE
-    balls, radius, group, place = [], [], [], []
+    spheres, radius, group, place = [], [], [], []
     for finger in range(NUM_FINGERS):
         first = 4 * finger + 1
         for k in range(3):
             a, b = joints_mm[:, None, first + k], joints_mm[:, None, first + k + 1]
-            balls.append(a + (b - a) * part)
+            spheres.append(a + (b - a) * part)
             radius += [FINGER_RADIUS + (TIP_RADIUS - FINGER_RADIUS) * k / 2.0] * SPHERES_PER_BONE
             group += [finger] * SPHERES_PER_BONE
             place += [k] * SPHERES_PER_BONE
     for finger in range(1, NUM_FINGERS):
         a, b = joints_mm[:, None, 0], joints_mm[:, None, 4 * finger + 1]
-        balls.append(a + (b - a) * (0.2 + 0.6 * part))
+        spheres.append(a + (b - a) * (0.2 + 0.6 * part))
         radius += [PALM_RADIUS] * SPHERES_PER_BONE
         group += [NUM_FINGERS] * SPHERES_PER_BONE
         place += [-1] * SPHERES_PER_BONE
-    centres, radii = np.concatenate(balls, axis=1), np.array(radius)
+    centres, radii = np.concatenate(spheres, axis=1), np.array(radius)
     checked = _checked_pairs(np.array(group), np.array(place))
     i, j = np.nonzero(np.triu(checked))
     distance = np.linalg.norm(centres[:, i] - centres[:, j], axis=2)

@@ -162,5 +162,5 @@ def cheap_camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
         decoded = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR)
         assert decoded is not None  # what was encoded just now
-        return decoded.astype(np.float32) / 255.0
+        pixels = np.asarray(decoded, np.uint8)
     return pixels.astype(np.float32) / 255.0

@@ -29,23 +29,28 @@ class StartAverage:
     def __init__(self, models: Mapping[str, keras.Model], start: Path, share: float):
         self.models, self.start, self.share = models, start, share
 
-    def apply(self) -> None:
-        """Give the models the averages."""
-        if self.share > 0:
-            trained = arrays_of(self.models)
-            load_parts_npz(self.start, self.models)
-            before = arrays_of(self.models)
-            mixed = {
-                key: np.float32(self.share) * before[key] + np.float32(1 - self.share) * array
-                for key, array in trained.items()
-            }
-            assign_arrays(self.models, mixed, self.start)
+    def apply(self) -> dict[str, np.ndarray]:
+        """Give the models the averages.
+
+        Returns:
+            The weights that they had; nothing where nothing is averaged.
+        """
+        if self.share == 0:
+            return {}
+        trained = arrays_of(self.models)
+        load_parts_npz(self.start, self.models)
+        before = arrays_of(self.models)
+        mixed = {
+            key: np.float32(self.share) * before[key] + np.float32(1 - self.share) * array
+            for key, array in trained.items()
+        }
+        assign_arrays(self.models, mixed, self.start)
+        return trained
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """The averages within the block; the trained weights are back after it."""
-        trained = arrays_of(self.models) if self.share > 0 else {}
-        self.apply()
+        trained = self.apply()
         try:
             yield
         finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from label_rows import row, write_jpeg
 from kerashand import picture_files
 from kerashand.metrics_detection import box_overlap
 from kerashand.runtime import HandPose
+from kerashand.runtime.crop import square_around
 from kerashand.skeleton import MIDDLE_MCP, ROOT
 from kerashand.synthetic import clutter, sensor
 from kerashand.synthetic.scene import render_background, render_hand
@@ -59,18 +61,12 @@ def empty_squares(rows: list[dict], folder: Path) -> list[dict]:
     rng = np.random.default_rng(0)
     found = []
     for one in rows:
-        if one["set"] not in ("ti1k", "clips", "stereo") or rng.random() > SHARE_OF[one["set"]]:
+        if one["set"] not in SHARE_OF or rng.random() > SHARE_OF[one["set"]]:
             continue
         width, height = picture_files.read_head(folder / one["name"]).size_px
-        low, high = one["uv_px"].min(axis=0), one["uv_px"].max(axis=0)
-        apart = CLEAR * float((high - low).max())
         for _ in range(TRIES):
             left, top, side = random_square(rng, width, height)
-            clear = (
-                (left > high[0] + apart) | (left + side < low[0] - apart)
-                | (top > high[1] + apart) | (top + side < low[1] - apart)
-            )  # fmt: skip
-            if clear:
+            if is_apart((left, top, left + side, top + side), one["uv_px"]):
                 found.append(empty(one["name"], left, top, side=side, split=one["split"]))
                 break
     return found
@@ -137,9 +133,8 @@ def mined_of(model: HandPose, name: str, folder: Path, *, hand: dict | None) -> 
     squares = []
     for score, box in likeliest:
         if score >= MINED_SCORE:
-            side = max(box[2] - box[0], box[3] - box[1])
-            corner = ((box[:2] + box[2:]) - side) / 2
-            squares.append(empty(name, *corner, side=side, split="train"))
+            centre, side = square_around(box)
+            squares.append(empty(name, *(centre - side / 2), side=side, split="train"))
     return squares
 
 
@@ -154,12 +149,17 @@ def turned_back(box: tuple[float, ...], turns: int, shape: tuple[int, int]) -> n
 
 def no_hand(box: np.ndarray, hand: dict) -> bool:
     """Whether a box shows no hand, but at most a small part of the one that is labelled."""
-    low, high = hand["uv_px"].min(axis=0), hand["uv_px"].max(axis=0)
-    around = CLEAR * float((high - low).max())
-    if not box_overlap(box, (*(low - around), *(high + around))):
+    if is_apart(box, hand["uv_px"]):
         return hand["set"] in SHARE_OF  # the others may show more hands
     size = box[2:] - box[:2]
-    return bool(size.prod() < PART_AREA * (high - low).prod())
+    return bool(size.prod() < PART_AREA * np.ptp(hand["uv_px"], axis=0).prod())
+
+
+def is_apart(box: Sequence[float], uv_px: np.ndarray) -> bool:
+    """Whether a box shares nothing with a hand and what is around its joints [21, 2]."""
+    low, high = uv_px.min(axis=0), uv_px.max(axis=0)
+    around = CLEAR * float((high - low).max())
+    return not box_overlap(box, (*(low - around), *(high + around)))
 
 
 def arms(out: Path, backgrounds: str) -> list[dict]:

@@ -104,14 +104,14 @@ def read(
     root = user_path(root)
     joints, images, depths, moments = [], [], [], []
     eyes = ("left", "right") if camera == "bb" else ("color",)
-    for sequence in SEQUENCES[split]:
+    for number, sequence in enumerate(SEQUENCES[split]):
         xyz = _labels(root / "labels" / f"{sequence}_{camera.upper()}.mat")
         xyz = with_wrist(xyz[:, FROM_STB], wrist_from_palm)
         folder = root / "images" / sequence
         for eye in eyes:
             moved = xyz - np.array([BB_BASELINE_MM, 0.0, 0.0]) * (eye == "right")
             joints.append(moved)
-            moments.append(SEQUENCES[split].index(sequence) * FRAMES + np.arange(len(xyz)))
+            moments.append(number * FRAMES + np.arange(len(xyz)))
             images += [str(folder / f"{camera.upper()}_{eye}_{k}.png") for k in range(len(xyz))]
         depths += [str(folder / f"SK_depth_{k}.png") for k in range(len(xyz))]
     xyz_mm = np.concatenate(joints)
