@@ -78,7 +78,7 @@ def _built(path: Path, metadata: Mapping[str, Any], task: str) -> keras.Model:
         raise UserError(f"{path} is not {TASKS[task][0]} that carries its weights.")
     try:
         if task == "hand_detector":
-            return build_detector(**architecture)
+            return build_detector(**{"up": False, **architecture})
         return build_parts(**architecture).build_inference_model()
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} says that it has an architecture that is none: {error}") from error

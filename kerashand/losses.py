@@ -336,6 +336,28 @@ def box_giou(target: Any, prediction: Any, weight: Any) -> Any:
     return _weighted_mean(1.0 - giou, weight)
 
 
+def direction(target: Any, prediction: Any, weight: Any) -> Any:
+    """Return the squared distance of vectors from unit vectors that say a direction.
+
+    The best prediction is the mean of the directions that may be true, so it is the shorter the
+    less sure it is.
+
+    Reduction: weighted mean.
+
+    Convention: the same vector costs 0, a vector of length 0 costs 1, the opposite one 4.
+
+    Args:
+        target: [..., 2] unit vectors.
+        prediction: [..., 2].
+        weight: [...].
+
+    Returns:
+        Scalar >= 0.
+    """
+    target, prediction, weight = _float32(target, prediction, weight)
+    return _weighted_mean(ops.sum(ops.square(target - prediction), axis=-1), weight)
+
+
 def binary_cross_entropy(target: Any, logit: Any, weight: Any) -> Any:
     """Return the binary cross entropy of yes-or-no questions, such as "is it a right hand?".
 

@@ -19,6 +19,9 @@ THUMB_CMC = 1
 INDEX_MCP, MIDDLE_MCP, LITTLE_MCP = 5, 9, 17
 """Indices of knuckles; from the wrist to that of the middle finger is up."""
 
+PALM = (ROOT, 5, 9, 13, 17)
+"""Indices of the palm's corners: the wrist and the knuckles of the four fingers."""
+
 FINGERS = {
     "thumb": (1, 2, 3, 4),
     "index": (5, 6, 7, 8),

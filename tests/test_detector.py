@@ -13,6 +13,7 @@ from kerashand.data import pictures as data
 from kerashand.errors import UserError
 from kerashand.metrics_detection import box_overlap, evaluate_detector, match_boxes
 from kerashand.models.detector import build_detector
+from kerashand.synthetic import clutter
 from kerashand.synthetic.pictures import render_picture
 from kerashand.training.checkpoint import load_state
 from kerashand.training.detector import (
@@ -49,18 +50,46 @@ def test_pictures_hold_no_one_and_several_hands_of_both_sides():
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     assert (middle > 0).all()
     assert (middle < 95).all()
+    palms = np.concatenate([picture.palms for picture in drawn])
+    assert ((boxes[:, :2] < palms) & (palms < boxes[:, 2:])).all()
+    length = np.linalg.norm(np.concatenate([picture.ups for picture in drawn]) - palms, axis=1) / 96
+    assert (length < sides).all()
     right = np.concatenate([picture.is_right for picture in drawn])
     assert 0.2 < right.mean() < 0.8
+
+
+class Highest:
+    """A generator that draws the highest number it may."""
+
+    def uniform(self, low, high):
+        return high
+
+
+def test_camouflage_by_hand():
+    """Most of the hand's light, twice its contrast, and nothing of the background's own colours."""
+    hand = np.zeros((2, 2, 3), np.float32)
+    hand[0] = [0.5, 0.4, 0.3]
+    hand[0, 1] += 0.1
+    cover = np.array([[1.0, 1.0], [0.5, 0.0]], np.float32)
+    background = np.float32([[0.1, 0.1], [0.3, 0.3]])[..., None] * np.float32([1, 1, 0])
+    changed = clutter.in_colours_of(hand, cover, background, rng=Highest())
+    mean = np.array([0.55, 0.45, 0.35])
+    deviation = np.std([0.5, 0.4, 0.3, 0.6, 0.5, 0.4])
+    gain = 2 * deviation / np.std([0.1, 0.1, 0, 0.3, 0.3, 0])
+    moved = 1.3 * mean + gain * np.array([0.1, 0.1, 0.0]) * np.array([[-1], [1]])
+    np.testing.assert_allclose(changed, np.repeat(moved[:, None], 2, axis=1), rtol=1e-5)
+    unseen = clutter.in_colours_of(hand, 0.5 * cover, background, rng=Highest())
+    np.testing.assert_array_equal(unseen, background)
 
 
 # ---------------------------------------------------------------------------------- batches
 
 
-def marked_record(left, top, right, bottom, is_right):
+def marked_record(left, top, right, bottom, *, palm, up, is_right):
     """A black picture with a white box, as a stored record."""
     image = np.zeros((data.STORED_PX, data.STORED_PX, 3), np.uint8)
     image[top : bottom + 1, left : right + 1] = 255
-    fields = data._encoded(image, np.array([[left, top, right, bottom, is_right, 1.0]]))
+    fields = data._encoded(image, np.array([[left, top, right, bottom, *palm, *up, is_right, 1.0]]))
     features = {
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
         for name, value in fields.items()
@@ -74,26 +103,31 @@ def box_of_white(image):
 
 
 def test_boxes_move_with_the_picture():
-    image, hands = data.parse(tf.constant(marked_record(40, 60, 119, 139, 1.0)))
+    image, hands = data.parse(
+        tf.constant(marked_record(40, 60, 119, 139, palm=(100, 70), up=(90, 50), is_right=1.0))
+    )
     images, hands = tf.cast(image[None], tf.float32), hands[None]
     # The square from a quarter of the width and an eighth of the height, half as large.
     moved, boxes = data.moved(images, hands, tf.constant([[0.125, 0.25, 0.5]]), size_px=192)
     expected = (np.array([40, 60, 119, 139]) + 0.5 - [28, 56, 28, 56]) * 192 / 112 - 0.5
     np.testing.assert_allclose(boxes[0, 0, :4], expected, rtol=1e-5)
     np.testing.assert_allclose(box_of_white(moved[0].numpy()), expected, atol=1.5)
-    # A hand whose middle is cut off counts no longer; empty rows stay empty.
-    _, gone = data.moved(images, hands, tf.constant([[0.5, 0.5, 0.5]]), size_px=192)
-    assert gone[0, 0, 5] == -1.0
-    assert (gone[0, 1:, 5] == -1.0).numpy().all()
+    points = (np.array([100, 70, 90, 50]) + 0.5 - [28, 56, 28, 56]) * 192 / 112 - 0.5
+    np.testing.assert_allclose(boxes[0, 0, 4:8], points, rtol=1e-5)
+    # A hand whose palm is cut off counts no longer, though the middle of its box (79.5, 99.5) is
+    # seen; empty rows stay empty.
+    _, gone = data.moved(images, hands, tf.constant([[0.25, 0.375, 0.5]]), size_px=192)
+    assert gone[0, 0, 9] == -1.0
+    assert (gone[0, 1:, 9] == -1.0).numpy().all()
 
 
 def test_reflections_by_hand():
     """Of pictures 224 px wide; each makes a right hand a left one."""
-    hand = tf.constant([[[30.0, 60.0, 99.0, 139.0, 1.0, 1.0]]])
+    hand = tf.constant([[[30.0, 60.0, 99.0, 139.0, 50.0, 120.0, 55.0, 80.0, 1.0, 1.0]]])
     for reflect, expected in (
-        (data._mirrored, [223 - 99, 60, 223 - 30, 139, 0, 1]),
-        (data._upside_down, [30, 223 - 139, 99, 223 - 60, 0, 1]),
-        (data._transposed, [60, 30, 139, 99, 0, 1]),
+        (data._mirrored, [223 - 99, 60, 223 - 30, 139, 223 - 50, 120, 223 - 55, 80, 0, 1]),
+        (data._upside_down, [30, 223 - 139, 99, 223 - 60, 50, 223 - 120, 55, 223 - 80, 0, 1]),
+        (data._transposed, [60, 30, 139, 99, 120, 50, 80, 55, 0, 1]),
     ):
         np.testing.assert_array_equal(reflect(hand)[0, 0], expected)
         np.testing.assert_array_equal(reflect(reflect(hand)), hand)
@@ -109,17 +143,21 @@ def test_augmentation_reflects_picture_box_and_handedness(monkeypatch):
         picture[v : v + 30, u : u + 30] = 0.0
         picture[v : v + 30, u : u + 30, channel] = 255.0
     rows = np.full((1, data.MOST_HANDS, data.ROW), -1.0, np.float32)
-    rows[0, 0] = left, top, right, bottom, 1.0, 1.0
+    rows[0, 0] = left, top, right, bottom, left, top, right, top, 1.0, 1.0
     images, rows = (tf.constant(np.repeat(x, 96, axis=0)) for x in (picture[None], rows))
     moved, hands = data.augmented(images, rows, tf.constant([0, 7]), size_px=96)
     seen = set()
-    for image, (*box, is_right, weight) in zip(moved.numpy(), hands[:, 0].numpy(), strict=True):
+    for image, row in zip(moved.numpy(), hands[:, 0].numpy(), strict=True):
+        *box, u, v, up_u, up_v, is_right, weight = row
         if weight != 1.0 or min(box) < 2 or max(box) > 93:
             continue
         corners = []
         for channel in range(3):
             others = np.delete(image, channel, axis=2).max(axis=2)
             corners.append([at.mean() for at in np.nonzero(image[..., channel] - others > 128)])
+        # The palm lies at the red corner, whose square has its middle 14.5 stored px from there.
+        np.testing.assert_allclose((v, u), corners[0], atol=18.0)
+        np.testing.assert_allclose((up_v, up_u), corners[1], atol=38.0)
         (down, along), (down_right, along_right) = np.array(corners[1:]) - corners[0]
         seen.add(tuple(np.sign(np.round([down, along, down_right, along_right]))))
         # As it was stored green is to the right of red, and blue below it.
@@ -134,22 +172,26 @@ def test_augmentation_reflects_picture_box_and_handedness(monkeypatch):
 
 
 def test_targets_of_one_hand_by_hand():
-    # Middle (20, 44): cell 2, row 5 of stride 8.
-    hands = tf.constant([[[10.0, 20.0, 30.0, 68.0, 1.0, 1.0], [-1.0] * 6]])
+    # Middle of the palm (20, 44): cell 2, row 5 of stride 8.
+    hands = tf.constant([[[10.0, 20.0, 40.0, 68.0, 20.0, 44.0, 23.0, 40.0, 1.0, 1.0], [-1.0] * 10]])
     target = {name: value.numpy()[0] for name, value in cell_targets(hands, 12).items()}
     assert target["score"][5, 2] == 1.0
     assert (target["score"] == 1.0).sum() == 1
-    sigma = max(0.1 * 20, 0.6 * 8)  # along u, in pixels
+    sigma = max(0.1 * 30, 0.6 * 8)  # along u, in pixels
     assert target["score"][5, 3] == pytest.approx(np.exp(-0.5 * (8 / sigma) ** 2), rel=1e-5)
-    np.testing.assert_array_equal(target["box"][5, 2], [10, 20, 30, 68])
+    np.testing.assert_array_equal(target["box"][5, 2], [10, 20, 40, 68])
     assert target["handedness"][5, 2] == 1.0
     assert target["weight"][5, 2] == 1.0
+    np.testing.assert_allclose(target["up"][5, 2], [0.6, -0.8], rtol=1e-5)
+    # From the wrist to the knuckle 5 px are seen, a full weight needs 0.3 of 48.
+    assert target["up_weight"][5, 2] == pytest.approx(5 / (0.3 * 48), rel=1e-5)
+    assert target["up_weight"][0, 11] == 0.0
     assert target["weight"][0, 11] == 0.0
     assert (target["score_weight"] == 1.0).all()
 
 
 def test_a_hidden_hand_counts_neither_way():
-    hands = tf.constant([[[10.0, 20.0, 30.0, 68.0, 0.0, 0.0]]])
+    hands = tf.constant([[[10.0, 20.0, 30.0, 68.0, 20.0, 44.0, 20.0, 20.0, 0.0, 0.0]]])
     target = {name: value.numpy()[0] for name, value in cell_targets(hands, 12).items()}
     assert target["score"].max() == 0.0
     assert target["weight"].max() == 0.0
@@ -167,6 +209,8 @@ def test_convention_detector_losses():
     assert float(losses.focal_score(one, zero, zero)) == 0.0
     assert float(losses.binary_cross_entropy(one, zero, one)) == pytest.approx(np.log(2))
     weight = np.ones(1, np.float32)
+    for seen, cost in (([1, 0], 0.0), ([0, 1], 2.0), ([-1, 0], 4.0), ([0, 0], 1.0)):
+        assert float(losses.direction([[1, 0]], [seen], weight)) == pytest.approx(cost, abs=1e-4)
     assert float(losses.box_giou([[0, 0, 1, 1]], [[0, 0, 1, 1]], weight)) == pytest.approx(0.0)
     assert float(losses.box_giou([[0, 0, 1, 1]], [[1, 0, 2, 1]], weight)) == pytest.approx(1.0)
     # A gap of one square: the hull is three, the union two.
@@ -257,15 +301,15 @@ def test_training_finds_the_hands_it_has_seen_and_goes_on(eight, tmp_path):
     for n in range(8):
         drawn = render_picture("train", 0, n)
         images.append(drawn.image)
-        hands.append((drawn.boxes * 96 / data.STORED_PX, drawn.weight))
+        hands.append((drawn.palms * 96 / data.STORED_PX, drawn.weight))
     small = tf.image.resize(np.array(images, np.float32), (96, 96), antialias=True)
     output = {name: np.asarray(value) for name, value in network(small, training=True).items()}
     scores = 1.0 / (1.0 + np.exp(-output["score_logit"]))
     at_hands, elsewhere = [], []
-    for score, (boxes, weight) in zip(scores, hands, strict=True):
+    for score, (palms, weight) in zip(scores, hands, strict=True):
         rest = np.ones_like(score, bool)
-        for box, seen in zip(boxes, weight, strict=True):
-            column, row = ((box[:2] + box[2:]) / 2 // 8).astype(int)
+        for palm, seen in zip(palms, weight, strict=True):
+            column, row = (palm // 8).astype(int)
             around = np.s_[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
             rest[around] = False
             if seen:
@@ -314,8 +358,8 @@ def test_a_detector_that_diverges_says_what_to_lower(eight, tmp_path):
 def test_micro_batches_of_pictures_without_hands_add_up(rng):
     """Cells without a hand cost something in a part without any hand too."""
     hands = np.full((4, data.MOST_HANDS, data.ROW), -1.0, np.float32)
-    hands[0, 0] = [10, 20, 30, 40, 1, 1]
-    hands[0, 1] = [40, 8, 60, 30, 0, 1]
+    hands[0, 0] = [10, 20, 30, 40, 20, 30, 20, 10, 1, 1]
+    hands[0, 1] = [40, 8, 60, 30, 50, 20, 50, 10, 0, 1]
     batch = {"image": tf.constant(rng.uniform(0, 255, (4, 64, 64, 3)), tf.float32)}
     batch |= cell_targets(tf.constant(hands), 8)
     trainer = DetectorTrainer(build_detector(image_size_px=64, width=0.5))

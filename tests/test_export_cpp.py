@@ -103,7 +103,8 @@ def program(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pose():
-    return HandPose.load()
+    """Without a detector, which the program lacks too."""
+    return HandPose(load_backend(MODEL, task="hand_pose"), None)
 
 
 def write_ppm(path, rgb, *, head="P6\n{width} {height}\n255\n"):
@@ -288,6 +289,7 @@ int main() {
     Detection detection{box, Handedness(int(number()))};
     const double p_right = number();
     if (p_right >= 0) detection.p_right = p_right;
+    detection.upright_rad = number();
     const int passes = number();
     print(handIn(model, picture, detection, passes ? std::optional(passes) : std::nullopt));
     Hand last{};
@@ -324,7 +326,8 @@ def test_golden_vectors(tmp_path):
         detection, last = case["detection"], case["follow"]["last"]
         p_right = -1 if detection["p_right"] is None else detection["p_right"]
         numbers += [rgb.shape[1], rgb.shape[0], *rgb.ravel(), *detection["box"]]
-        numbers += [int(detection["handedness"] == "right"), p_right, case["passes"] or 0]
+        numbers += [int(detection["handedness"] == "right"), p_right, detection["upright_rad"]]
+        numbers += [case["passes"] or 0]
         add_runs(case["runs"])
         add_hand(case["hand"])
         numbers += [int(last["handedness"] == "right"), *np.ravel(last["uv_px"])]

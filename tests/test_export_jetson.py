@@ -325,7 +325,8 @@ def test_an_engine_gives_the_hands_of_the_runtime(run_tensorrt, tmp_path, capsys
     backend = run_tensorrt.TensorRTBackend(tmp_path / "engine", tmp_path / "hand.json")
     box = (*sample.uv_px.min(axis=0), *sample.uv_px.max(axis=0))
     (hand,) = HandPose(backend, None).predict(sample.image, box=box, handedness="left")
-    (expected,) = HandPose.load().predict(sample.image, box=box, handedness="left")
+    alone = HandPose(load_backend(packaged_model(POSE_FILE), task="hand_pose"), None)
+    (expected,) = alone.predict(sample.image, box=box, handedness="left")
     np.testing.assert_allclose(hand.uv_px, expected.uv_px, atol=1e-4)
     np.save(tmp_path / "hand.npy", sample.image)
     arguments = ["--description", str(tmp_path / "hand.json"), "--picture", f"{tmp_path}/hand.npy"]

@@ -3,13 +3,14 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from kerashand import picture_files
 from kerashand.runtime.backends import HEADS, TASKS
-from kerashand.runtime.detector import Detection
+from kerashand.runtime.detector import Detection, Detector
 from kerashand.runtime.hand import Hand
 from kerashand.runtime.hand_pose import HandPose
 
@@ -67,6 +68,38 @@ def test_golden_vectors(case):
     assert_hand(followed, case["follow"]["hand"])
 
 
+def test_golden_detections():
+    held = GOLDEN["detector"]
+    maps = {name: np.array(values) for name, values in held["outputs"].items()}
+
+    backend = SimpleNamespace(
+        metadata={
+            "image_size_px": held["size_px"],
+            "threshold": held["threshold"],
+            "least_up": held["least_up"],
+        },
+        outputs=frozenset(maps),
+        run=lambda images: maps,
+    )
+    found = Detector(backend).detect(picture_files.read(FOLDER / held["picture"]), max_hands=16)
+    assert len(found) == len(held["detections"]) > 2
+    for one, expected in zip(found, held["detections"], strict=True):
+        assert one.box == pytest.approx(expected["box"], abs=1e-5)
+        assert (one.handedness, one.score) == (expected["handedness"], expected["score"])
+        assert one.p_right == pytest.approx(expected["p_right"], abs=1e-6)
+        assert one.upright_rad == pytest.approx(expected["upright_rad"], abs=1e-6)
+        # By hand: the direction, turned by this angle, points up.
+        cell = int(np.argmin(np.abs(maps["score"] - one.score)))
+        u, v = maps["up"].reshape(-1, 2)[cell]
+        if np.hypot(u, v) < held["least_up"]:
+            assert one.upright_rad == 0.0
+            continue
+        turned = (u + 1j * v) * np.exp(1j * one.upright_rad)
+        assert (turned / abs(turned)) == pytest.approx(-1j, abs=1e-6)
+
+    assert {one.upright_rad == 0.0 for one in found} == {True, False}
+
+
 def test_the_vectors_are_what_the_tool_writes(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(TOOLS))
     import write_golden
@@ -75,6 +108,7 @@ def test_the_vectors_are_what_the_tool_writes(tmp_path, monkeypatch):
     write_golden.main()
     written = json.loads((tmp_path / "golden.json").read_text(encoding="utf-8"))
     assert written["recipe"] == GOLDEN["recipe"]
+    assert written["detector"] == GOLDEN["detector"]
     assert [case["detection"] for case in written["cases"]] == [
         case["detection"] for case in GOLDEN["cases"]
     ]

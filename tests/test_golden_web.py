@@ -111,9 +111,10 @@ def test_golden_vectors(tmp_path):
         for (const { picture: name, size, detection, passes, runs, follow } of given.cases) {
           const data = readFileSync(`${given.folder}/${name}`);
           const picture = { data, width: size[0], height: size[1] };
-          const { p_right: pRight, ...rest } = detection;
+          const { p_right: pRight, upright_rad: uprightRad, ...rest } = detection;
           pose.start(runs.map((run) => run.outputs));
-          const hand = await pose.read(picture, { ...rest, pRight }, passes ?? undefined);
+          const found = { ...rest, pRight, uprightRad };
+          const hand = await pose.read(picture, found, passes ?? undefined);
           const row = { hand: plain(hand), crops: pose.crops };
           pose.start(follow.runs.map((run) => run.outputs));
           const { handedness, uv_px: uvPx } = follow.last;
@@ -176,6 +177,33 @@ def test_the_recipe_is_checked():
     assert "`least_score`" in answer["scores"][3]
 
 
+def test_golden_detections(tmp_path):
+    held = GOLDEN["detector"]
+    bgr = cv2.imread(str(FOLDER / held["picture"]))
+    pixels = tmp_path / "pixels"
+    pixels.write_bytes(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA).tobytes())
+    found = run_node(
+        """
+        const { Detector } = await import('WEB/detector.js');
+        const outputs = Object.fromEntries(Object.entries(given.outputs).map(
+          ([name, values]) => [name, Float64Array.from(values.flat(2))]));
+        const description = { threshold: given.threshold, least_up: given.least_up };
+        const detector = new Detector({
+          description, sizePx: given.size_px, outputs: new Set(Object.keys(outputs)),
+          run: async () => outputs });
+        const [width, height] = given.size;
+        return detector.detect({ data: readFileSync(given.file), width, height }, 16);
+        """,
+        {**held, "file": str(pixels), "size": bgr.shape[1::-1]},
+    )
+    assert len(found) == len(held["detections"])
+    for one, expected in zip(found, held["detections"], strict=True):
+        assert one["box"] == pytest.approx(expected["box"], abs=1e-5)
+        assert (one["handedness"], one["score"]) == (expected["handedness"], expected["score"])
+        assert one["pRight"] == pytest.approx(expected["p_right"], abs=1e-6)
+        assert one["uprightRad"] == pytest.approx(expected["upright_rad"], abs=1e-6)
+
+
 class Answers:
     """A backend that gives answers one after the other."""
 
@@ -223,7 +251,7 @@ def test_hands_through_a_video(rng, heads):
     metadata = {"image_size_px": 128, "scale_bone": "middle_mcp_pip", "recipe": recipe}
     answers = answers_of(rng, 200, heads=heads)
     detections = [
-        Detection((20.0, 30.0, 90.0, 110.0), "right", 0.9, 0.7),
+        Detection((20.0, 30.0, 90.0, 110.0), "right", 0.9, 0.7, -0.3),
         Detection((150.0, 60.0, 230.0, 130.0), "left", 0.8, 0.4),
     ]
     pose = HandPose(Answers(metadata, answers), Spots(detections))
@@ -234,7 +262,8 @@ def test_hands_through_a_video(rng, heads):
         """
         const { HandTracker } = await import('WEB/tracker.js');
         const detections = given.detections.map(
-          ({ p_right: pRight, ...rest }) => ({ ...rest, pRight }));
+          ({ p_right: pRight, upright_rad: uprightRad, ...rest }) =>
+            ({ ...rest, pRight, uprightRad }));
         const detector = { leastScore: 0.1, detect: async () => detections };
         const pose = new Told(given.metadata, Object.keys(given.answers[0]), detector);
         pose.start(given.answers);

@@ -347,9 +347,10 @@ def test_bad_arguments(scene, picture, arguments, message):
 class Answers:
     """A detector's backend that answers the same whatever it sees."""
 
-    def __init__(self, score, box, right):
+    def __init__(self, score, box, right, **more):
         self.metadata = {"task": "hand_detector", "image_size_px": SIZE, "threshold": 0.5}
-        self.output = {"score": score, "box": box, "p_right": right}
+        self.output = {"score": score, "box": box, "p_right": right} | more
+        self.outputs = frozenset(self.output)
 
     def run(self, images):
         return self.output
@@ -377,11 +378,14 @@ def test_no_hand_is_an_answer():
     assert HandPose(backend, nothing).predict(np.zeros((50, 80, 3), np.uint8)) == []
 
 
-def one_detection(p_right, *, score=0.9):
-    """A detector that sees a hand in the box (16, 16, 48, 48)."""
+def one_detection(p_right, *, score=0.9, up=None):
+    """A detector that sees a hand in the box (16, 16, 48, 48), which may point in a direction."""
     scores, box = np.zeros((8, 8)), np.zeros((8, 8, 4))
     scores[4, 4], box[4, 4] = score, (16, 16, 48, 48)
-    return Detector(Answers(scores, box, np.full((8, 8), p_right)))
+    more = {} if up is None else {"up": np.zeros((8, 8, 2))}
+    if up is not None:
+        more["up"][4, 4] = up
+    return Detector(Answers(scores, box, np.full((8, 8), p_right), **more))
 
 
 class BrightLeft:
@@ -435,6 +439,25 @@ def test_the_pose_model_says_the_handedness(true, p_right, told):
     np.testing.assert_allclose(hand.z_relative, 1.0)
     (hand,) = pose.predict(picture, passes=1)
     assert hand.handedness == true
+
+
+@pytest.mark.parametrize("asked", [{}, {"box": (16, 16, 48, 48)}], ids=["found", "given"])
+@pytest.mark.parametrize("handedness", ["auto", "left", "right"])
+@pytest.mark.parametrize(
+    ("up", "brightest"), [((0.2, 0.0), "top"), ((-3.0, 0.0), "bottom"), (None, "side")]
+)
+def test_the_first_crop_shows_the_fingers_up(asked, handedness, up, brightest):
+    """In a picture whose right half is bright, a hand that points there has light above it."""
+    backend, crops = BrightLeft(), []
+    answer = backend.run
+    backend.run = lambda images: crops.append(images[0].astype(float)) or answer(images)
+    pose = HandPose(backend, one_detection(0.9, up=up))
+    pose.predict(bright("right"), handedness=handedness, passes=1, **asked)
+    half = SIZE // 2
+    down = crops[0][half:].mean() - crops[0][:half].mean()
+    sideways = crops[0][:, half:].mean() - crops[0][:, :half].mean()
+    assert abs(down) < 5 < abs(sideways) if brightest == "side" else abs(sideways) < 5 < abs(down)
+    assert brightest == "side" or (down > 0) == (brightest == "bottom")
 
 
 def test_a_handedness_that_is_given_stays():

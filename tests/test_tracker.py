@@ -36,6 +36,8 @@ class Joints:
 class OneHand:
     """A detector that sees one hand, in a box of the picture."""
 
+    outputs = frozenset({"score", "box", "p_right"})
+
     def __init__(self, score, box=(16.0, 16.0, 48.0, 48.0)):
         self.metadata = {
             "image_size_px": SIZE, "threshold": 0.25, "least_score": 0.3,

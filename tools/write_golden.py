@@ -21,7 +21,7 @@ from kerashand.geometry.camera import apply_affine, flip_uv
 from kerashand.runtime import hand_pose
 from kerashand.runtime.backends import HEADS, TASKS
 from kerashand.runtime.crop import crop_from_image
-from kerashand.runtime.detector import Detection, handedness_of
+from kerashand.runtime.detector import Detection, Detector, handedness_of
 from kerashand.runtime.hand_pose import HandPose
 from kerashand.runtime.recipe import KEY, Recipe
 from kerashand.skeleton import ROOT
@@ -33,6 +33,7 @@ SIZES = ((96, 72), (72, 96), (120, 120), (61, 79), (160, 90))  # width, height
 CASES = 10
 GIVEN = {3: "left", 6: "right"}
 PASSES = {0: 1, 2: 3, 5: 4}
+UPRIGHT_RAD = (0.0, 0.7, -2.1)
 WRONG_FIRST = (4, 7)  # the detector names the other hand
 LOOSE = {1: 1.5, 8: 0.55}  # the box is so many times as large as the hand
 DIGITS = 6
@@ -42,7 +43,9 @@ def main() -> None:
     """Write pictures and golden.json."""
     FOLDER.mkdir(exist_ok=True)
     cases = [golden_case(number) for number in range(CASES)]
-    content = {"size_px": SIZE_PX, KEY: Recipe().to_dict(), "cases": cases}
+    content = {
+        "size_px": SIZE_PX, KEY: Recipe().to_dict(), "cases": cases, "detector": golden_detector(),
+    }  # fmt: skip
     (FOLDER / "golden.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -64,9 +67,9 @@ def golden_case(number: int) -> dict[str, Any]:
     half = half * LOOSE.get(number, 1.0) + rng.uniform(0.0, 2.0, 2)
     box = tuple(np.round([*(middle - half), *(middle + half)], 2).tolist())
     p_right = 0.8 if is_right ^ (number in WRONG_FIRST) else 0.2
-    detection = Detection(box, handedness_of(p_right), 0.9, p_right)
+    detection = Detection(box, handedness_of(p_right), 0.9, p_right, UPRIGHT_RAD[number % 3])
     if number in GIVEN:
-        detection = Detection(box, GIVEN[number], 0.9, None)
+        detection = Detection(box, GIVEN[number], 0.9, None, UPRIGHT_RAD[number % 3])
     hand, passes = recorded(pose, lambda: pose.read(rgb, detection, passes=PASSES.get(number)))
     moved = rng.normal(0.0, 0.08 * half.max(), 2)
     frame_before = {"uv_px": rounded(hand.uv_px + moved), "handedness": hand.handedness}
@@ -76,13 +79,54 @@ def golden_case(number: int) -> dict[str, Any]:
         "picture": f"{number:02d}.png",
         "detection": {
             "box": list(box), "handedness": detection.handedness, "score": detection.score,
-            "p_right": detection.p_right,
+            "p_right": detection.p_right, "upright_rad": detection.upright_rad,
         },
         "passes": PASSES.get(number),
         "runs": passes,
         "hand": described(hand),
         "follow": {"last": frame_before, "runs": follow_passes, "hand": described(followed)},
     }  # fmt: skip
+
+
+def golden_detector() -> dict[str, Any]:
+    """Maps of a detector on the first picture, and the detections that come of them."""
+    rng = np.random.default_rng([77, CASES])
+    cells, size_px = (4, 4), 32
+    middles = np.stack(np.meshgrid(np.arange(4), np.arange(4)), axis=-1) * 8 + 3.5
+    reach = rng.uniform(3.0, 12.0, (2, *cells, 2))
+    maps = {
+        "score": rng.uniform(0.0, 1.0, cells),
+        "box": np.concatenate([middles - reach[0], middles + reach[1]], axis=-1),
+        "p_right": rng.uniform(0.0, 1.0, cells),
+        "up": 0.6 * rng.normal(size=(*cells, 2)),
+    }
+    maps = {name: np.round(values, DIGITS) for name, values in maps.items()}
+    detector = Detector(Maps(maps, size_px))
+    rgb = cv2.imread(str(FOLDER / "00.png"))[:, :, ::-1]
+    return {
+        "picture": "00.png", "size_px": size_px, "threshold": detector.threshold,
+        "least_up": detector.least_up,
+        "outputs": {name: values.tolist() for name, values in maps.items()},
+        "detections": [
+            {
+                "box": rounded(one.box), "handedness": one.handedness, "score": one.score,
+                "p_right": one.p_right, "upright_rad": round(one.upright_rad, DIGITS),
+            }
+            for one in detector.detect(rgb, max_hands=16)
+        ],
+    }  # fmt: skip
+
+
+class Maps:
+    """A detector's backend that says the same of every picture."""
+
+    def __init__(self, maps, size_px: int):
+        self.metadata = {"image_size_px": size_px, "threshold": 0.3, "least_up": 0.9}
+        self.maps, self.outputs = maps, frozenset(maps)
+
+    def run(self, images):
+        """The maps."""
+        return self.maps
 
 
 class MadeUp:

@@ -29,6 +29,7 @@ struct Detection {
   Box box;                             // in pixels of the picture
   Handedness handedness;               // that the first pass takes it for
   std::optional<double> p_right = {};  // nothing where the handedness is given
+  double upright_rad = 0.0;            // turns the picture so that the hand's fingers point up
 };
 
 // What the network says of a crop, in which every hand should be a right one.
@@ -193,7 +194,9 @@ Hand handIn(Model& model, const Picture& picture, const Detection& detection,
   const Recipe& recipe = model.recipe();
   const int wanted = passes ? *passes : int(recipe.passes);
   HandReader<Model> reader(model, picture, detection.p_right.has_value());
-  reader.pass(squareAround(detection.box, recipe.margin), detection.handedness);
+  View view = squareAround(detection.box, recipe.margin);
+  view.angle_rad = detection.upright_rad;
+  reader.pass(view, detection.handedness);
   reader.more(wanted, wanted > 1 ? wanted + int(recipe.extra_passes) : 1);
   Hand hand = reader.mean();
   if (!model.has_heads()) hand.p_right = detection.p_right;

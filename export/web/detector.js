@@ -1,4 +1,7 @@
-/** Boxes of hands in a whole picture, and their handedness, as in kerashand/runtime/detector.py. */
+/**
+ * Boxes of hands in a whole picture, which way they point, and their handedness, as in
+ * kerashand/runtime/detector.py.
+ */
 
 import { Backend } from './backend.js';
 import { cut } from './crop.js';
@@ -9,6 +12,7 @@ import {
   cropFromImage,
   inPicture,
   squareAround,
+  uprightOf,
 } from './geometry.js';
 import { isBetween, shown } from './recipe.js';
 
@@ -25,12 +29,16 @@ export const SPARE_HANDS = 2;
  *   handedness: 'left' | 'right',
  *   score: number,
  *   pRight: number | null,
- * }} Detection pRight: 0..1, how likely it is a right hand; null where the handedness was given
+ *   uprightRad?: number,
+ * }} Detection pRight: 0..1, how likely it is a right hand; null where the handedness was given.
+ *   uprightRad: by how much the picture is turned so that the hand's fingers point up
  */
 
 /**
- * A small network that says for each cell of a map whether a hand's middle lies there. Its outputs:
- * `score` [h, w] 0..1, `box` [h, w, 4] in pixels of the input, `p_right` [h, w] 0..1.
+ * A small network that says for each cell of a map whether a palm's middle lies there. Its outputs:
+ * `score` [h, w] 0..1, `box` [h, w, 4] in pixels of the input, `p_right` [h, w] 0..1, and `up`
+ * [h, w, 2], a vector from the wrist to the middle finger's knuckle, 1 long where it is sure. A
+ * detector of before lacks `up`.
  */
 export class Detector {
   /** @param {Backend} backend */
@@ -41,6 +49,8 @@ export class Detector {
     this.threshold = scoreIn(backend, 'threshold', DEFAULT_THRESHOLD);
     /** Score times that of the pose model from which on it is one. */
     this.leastScore = scoreIn(backend, 'least_score', 0);
+    /** Length of `up` from which on the first crop of a hand is turned. */
+    this.leastUp = scoreIn(backend, 'least_up', 0);
   }
 
   /**
@@ -66,7 +76,8 @@ export class Detector {
     const view = squareAround([-0.5, -0.5, width - 0.5, height - 0.5]);
     const affine = cropFromImage(view, this.sizePx);
     const crop = cut(picture, affine, this.sizePx);
-    const { score, box: boxes, p_right: allPRight } = await this.backend.run(crop);
+    const outputs = await this.backend.run(crop);
+    const { score, box: boxes } = outputs;
     const cells = [...score.keys()].filter((cell) => score[cell] >= this.threshold);
     cells.sort((first, second) => score[second] - score[first]);
     const found = [];
@@ -75,23 +86,28 @@ export class Detector {
       // Beyond its edges the picture is mirrored, and hands there are reflections.
       const isNew = found.every((other) => boxOverlap(box, other.box) < OVERLAP);
       if (isNew && inPicture(box, picture)) {
-        const pRight = allPRight[cell];
-        found.push({ box, handedness: handednessOf(pRight), score: score[cell], pRight });
+        found.push({ box, score: score[cell], ...this.saidOf(outputs, cell) });
       }
     }
     return found.slice(0, maxHands);
   }
 
+  /** Whether it says which way a hand points. */
+  get saysUp() {
+    return this.backend.outputs.has('up');
+  }
+
   /**
-   * How likely the hand in a box is a right one.
+   * The hand in a box, as sure as can be: its handedness, and which way it points.
    *
    * @param {import('./crop.js').Picture} picture
    * @param {import('./geometry.js').Box} box
-   * @returns {Promise<number>} 0..1
+   * @returns {Promise<Detection>}
    */
-  async pRightIn(picture, box) {
+  async seenIn(picture, box) {
     const affine = cropFromImage(squareAround(box, 2), this.sizePx);
-    const { score, p_right: pRight } = await this.backend.run(cut(picture, affine, this.sizePx));
+    const outputs = await this.backend.run(cut(picture, affine, this.sizePx));
+    const { score } = outputs;
     const side = Math.sqrt(score.length); // the map of a square is square
     const fromMiddle = (index) => (index + 0.5) / side - 0.5;
     let best = 0;
@@ -101,7 +117,15 @@ export class Detector {
       const weighted = value * Math.exp(-((row * row + column * column) / 0.08));
       if (weighted > bestScore) [best, bestScore] = [cell, weighted];
     });
-    return pRight[best];
+    return { box, score: 1, ...this.saidOf(outputs, best) };
+  }
+
+  /** What it says in a cell of the handedness and the direction of a hand. */
+  saidOf({ p_right: allPRight, up }, cell) {
+    const pRight = allPRight[cell];
+    const [u, v] = up ? [up[2 * cell], up[2 * cell + 1]] : [0, 0];
+    const sure = up && Math.hypot(u, v) >= this.leastUp;
+    return { handedness: handednessOf(pRight), pRight, uprightRad: sure ? uprightOf(u, v) : 0 };
   }
 }
 

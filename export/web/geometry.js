@@ -30,6 +30,11 @@ export function squareAround([left, top, right, bottom], margin = 1) {
   };
 }
 
+/** By how much a picture is turned, in radians, so that a direction in it points up. */
+export function uprightOf(u, v) {
+  return -Math.PI / 2 - Math.atan2(v, u);
+}
+
 /**
  * The square of `margin` boxes in which a hand stands with its fingers up, and a turn more.
  *
@@ -40,7 +45,7 @@ export function squareAround([left, top, right, bottom], margin = 1) {
  */
 export function viewOfJoints(uvPx, margin, turnDeg = 0) {
   const [u, v] = [0, 1].map((axis) => uvPx[2 * MIDDLE_MCP + axis] - uvPx[2 * ROOT + axis]);
-  const upright = viewTurned(uvPx, -Math.PI / 2 - Math.atan2(v, u), margin);
+  const upright = viewTurned(uvPx, uprightOf(u, v), margin);
   return { ...upright, angleRad: upright.angleRad + (turnDeg * Math.PI) / 180 };
 }
 

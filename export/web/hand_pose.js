@@ -118,7 +118,8 @@ export class HandPose {
    * @returns {Promise<Hand>}
    */
   async read(picture, detection, passes = this.recipe.passes, leastScore = 0) {
-    const view = squareAround(detection.box, this.recipe.margin);
+    const square = squareAround(detection.box, this.recipe.margin);
+    const view = { ...square, angleRad: detection.uprightRad ?? 0 };
     const estimates = [await this.firstPass(picture, view, detection.handedness)];
     const asks = detection.pRight !== null && this.hasHeads;
     if (detection.score * estimates[0].score >= leastScore) {
@@ -148,12 +149,13 @@ export class HandPose {
   /** The hand that the caller's box says is there. */
   async given(picture, box, handedness) {
     checkBox(box, picture);
-    if (handedness !== 'auto') return { box, handedness, score: 1, pRight: null };
-    if (this.detector === null && this.hasHeads) {
-      return { box, handedness: 'right', score: 1, pRight: 0.5 };
+    const asks = handedness === 'auto';
+    if (asks && !this.hasHeads) this.needDetector('A box without a handedness');
+    let seen = { box, handedness: 'right', score: 1, pRight: 0.5 };
+    if (this.detector && (asks || this.detector.saysUp)) {
+      seen = await this.detector.seenIn(picture, box);
     }
-    const pRight = await this.needDetector('A box without a handedness').pRightIn(picture, box);
-    return { box, handedness: handednessOf(pRight), score: 1, pRight };
+    return asks ? seen : { ...seen, handedness, pRight: null };
   }
 
   /**

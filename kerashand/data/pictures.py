@@ -1,7 +1,8 @@
 """Whole pictures with boxes for the detector: drawn ones and photographs, cached and as batches.
 
-A stored picture holds up to `MOST_HANDS` rows of left, top, right, bottom, right (1 or 0), weight:
-1 = a hand, 0 = neither a hand nor none, -1 = no entry.
+A stored picture holds up to `MOST_HANDS` rows of ten numbers: left, top, right, bottom of the
+joints' box; u, v of the palm's middle, and of a point as far from it as the middle finger's knuckle
+is from the wrist; right (1 or 0); weight: 1 = a hand, 0 = neither a hand nor none, -1 = none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from kerashand import picture_files
 from kerashand.data.augment import AugmentParameters
-from kerashand.data.augment_colours import change_colours
+from kerashand.data.augment_colours import change_colours, rows_of
 from kerashand.data.cache import encode_jpeg
 from kerashand.data.kinds.photos import load_labels, of_picture
 from kerashand.data.kinds.synthetic import backgrounds_suffix
@@ -26,10 +27,15 @@ from kerashand.data.streams import stream
 from kerashand.geometry.camera import apply_affine, crop_affine
 from kerashand.synthetic import SPLITS
 from kerashand.synthetic.backgrounds import photograph_background
-from kerashand.synthetic.pictures import PICTURES_VERSION, RENDERED_VERSION, render_picture
+from kerashand.synthetic.pictures import (
+    PICTURES_VERSION,
+    RENDERED_VERSION,
+    palm_and_up,
+    render_picture,
+)
 
 MOST_HANDS = 4
-ROW = 6
+ROW = 10
 STORED_PX = 224
 SMALLEST_PHOTOGRAPH = 0.3
 """Share of the canvas that a photograph takes at least, when it is set into another picture."""
@@ -70,7 +76,9 @@ class RenderedPictures(CachedSplit):
             picture = render_picture(
                 self.split, self.seed, index, size_px=self.size_px, backgrounds=self.backgrounds
             )
-            rows = np.column_stack([picture.boxes, picture.is_right, picture.weight])
+            rows = np.column_stack(
+                [picture.boxes, picture.palms, picture.ups, picture.is_right, picture.weight]
+            )
             encoded.append(_encoded(picture.image, rows))
         return encoded
 
@@ -137,7 +145,8 @@ class PhotographedPictures(CachedSplit):
         image = canvas + cover[..., None] * (placed.astype(np.float32) - canvas)
         uv = apply_affine(labels["uv_px"][hands], affine)
         boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
-        rows = np.column_stack([boxes, labels["is_right"][hands], np.ones(len(hands))])
+        is_right = labels["is_right"][hands]
+        rows = np.column_stack([boxes, *palm_and_up(uv), is_right, np.ones(len(hands))])
         return _encoded(np.clip(np.rint(image), 0, 255).astype(np.uint8), rows)
 
 
@@ -159,7 +168,7 @@ def picture_batches(
     seed: int,
     first_step: int = 0,
 ) -> tf.data.Dataset:
-    """Endless augmented batches (image [B, S, S, 3] float32, hands [B, 4, 6]).
+    """Endless augmented batches (image [B, S, S, 3] float32, hands [B, 4, 10]).
 
     Args:
         files: shards of each set.
@@ -208,7 +217,7 @@ def plain_batches(
 
 
 def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """A record to image [S, S, 3] uint8 and hands [4, 6]."""
+    """A record to image [S, S, 3] uint8 and hands [4, 10]."""
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in ("image", "hands")}
     fields = tf.io.parse_single_example(record, spec)
     image = tf.ensure_shape(
@@ -222,25 +231,30 @@ def augmented(image: tf.Tensor, hands: tf.Tensor, key: tf.Tensor, *, size_px: in
     """Mirror and turn pictures, cut a random square from each, change the colours."""
     count = tf.shape(image)[0]
     draws = tf.random.stateless_uniform((6, count), stream(key, "square"))
-    for chosen, reflect_image, reflect_hands in (
-        (draws[0] < 0.5, lambda x: x[:, :, ::-1], _mirrored),
-        (draws[4] < UPSIDE_DOWN, lambda x: x[:, ::-1], _upside_down),
-        (draws[5] < TURNED, lambda x: tf.transpose(x, (0, 2, 1, 3)), _transposed),
-    ):
-        image = tf.where(chosen[:, None, None, None], reflect_image(image), image)
-        hands = tf.where(chosen[:, None, None], reflect_hands(hands), hands)
+    mirrored, over, about = draws[0] < 0.5, draws[4] < UPSIDE_DOWN, draws[5] < TURNED
+    for chosen, reflect in ((mirrored, _mirrored), (over, _upside_down), (about, _transposed)):
+        hands = tf.where(chosen[:, None, None], reflect(hands), hands)
+    image = rows_of(about, tf.transpose(image, (0, 2, 1, 3)), image)
+    # The picture is reflected about the diagonal first, where the hands are so last: what was from
+    # side to side is then from top to bottom.
+    flips = tf.stack([tf.where(about, mirrored, over), tf.where(about, over, mirrored)], axis=-1)
     share = 1.0 / (1.0 + draws[1] ** 2 * (MOST_ZOOM - 1.0))
     corner = draws[2:4] * (1.0 - share)
     image, hands = moved(
-        image, hands, tf.stack([corner[0], corner[1], share], axis=-1), size_px=size_px
+        image,
+        hands,
+        tf.stack([corner[0], corner[1], share], axis=-1),
+        size_px=size_px,
+        flips=flips,
     )
     return change_colours(image, COLOURS, stream(key, "colours")), hands
 
 
 def _mirrored(hands: tf.Tensor) -> tf.Tensor:
-    left, top, right, bottom, is_right, weight = tf.unstack(hands, axis=-1)
-    flip = float(STORED_PX - 1)
-    return tf.stack([flip - right, top, flip - left, bottom, 1.0 - is_right, weight], axis=-1)
+    """Right hands become left ones, and what was left of the others lies right of them."""
+    left, top, right, bottom, u, v, up_u, up_v, is_right, weight = tf.unstack(hands, axis=-1)
+    left, right, u, up_u = (float(STORED_PX - 1) - place for place in (right, left, u, up_u))
+    return tf.stack([left, top, right, bottom, u, v, up_u, up_v, 1.0 - is_right, weight], axis=-1)
 
 
 def _upside_down(hands: tf.Tensor) -> tf.Tensor:
@@ -249,14 +263,22 @@ def _upside_down(hands: tf.Tensor) -> tf.Tensor:
 
 def _transposed(hands: tf.Tensor) -> tf.Tensor:
     """Rows and columns change places, and a right hand becomes a left one."""
-    left, top, right, bottom, is_right, weight = tf.unstack(hands, axis=-1)
-    return tf.stack([top, left, bottom, right, 1.0 - is_right, weight], axis=-1)
+    left, top, right, bottom, u, v, up_u, up_v, is_right, weight = tf.unstack(hands, axis=-1)
+    return tf.stack([top, left, bottom, right, v, u, up_v, up_u, 1.0 - is_right, weight], axis=-1)
 
 
-def moved(image: tf.Tensor, hands: tf.Tensor, square: tf.Tensor, *, size_px: int):
+def moved(
+    image: tf.Tensor,
+    hands: tf.Tensor,
+    square: tf.Tensor,
+    *,
+    size_px: int,
+    flips: tf.Tensor | None = None,
+):
     """Cut squares (left, top, side as shares of the picture) and bring them to a side.
 
-    Hands whose middle leaves the picture are no longer counted.
+    With `flips` [B, 2] a picture is first reflected from top to bottom, and from side to side; its
+    hands are so already. Hands whose palm's middle leaves the picture are no longer counted.
     """
     left, top, side = (square[:, k] for k in range(3))
     # Edges in shares of the picture to the centres of pixels that crop_and_resize counts in.
@@ -271,11 +293,13 @@ def moved(image: tf.Tensor, hands: tf.Tensor, square: tf.Tensor, *, size_px: int
         return (start + side - half - shift) / per_px
 
     boxes = tf.stack([first(top), first(left), last(top), last(left)], axis=-1)
+    if flips is not None:  # a box from its end to its start is cut reflected
+        boxes = tf.where(tf.tile(flips, (1, 2)), 1.0 - boxes, boxes)
     image = tf.image.crop_and_resize(image, boxes, tf.range(tf.shape(image)[0]), [size_px] * 2)
     factor = size_px / (side * STORED_PX)
-    origin = tf.stack([left, top, left, top], axis=-1)[:, None] * STORED_PX
-    moved_boxes = (hands[..., :4] + 0.5 - origin) * factor[:, None, None] - 0.5
-    middle = (moved_boxes[..., :2] + moved_boxes[..., 2:]) / 2
-    inside = tf.reduce_all((middle >= 0) & (middle <= size_px - 1), axis=-1)
-    weight = tf.where(inside, hands[..., 5], -1.0)
-    return image, tf.concat([moved_boxes, hands[..., 4:5], weight[..., None]], axis=-1)
+    origin = tf.stack([left, top] * 4, axis=-1)[:, None] * STORED_PX
+    places = (hands[..., :8] + 0.5 - origin) * factor[:, None, None] - 0.5
+    palm = places[..., 4:6]
+    inside = tf.reduce_all((palm >= 0) & (palm <= size_px - 1), axis=-1)
+    weight = tf.where(inside, hands[..., 9], -1.0)
+    return image, tf.concat([places, hands[..., 8:9], weight[..., None]], axis=-1)

@@ -327,7 +327,7 @@ def make_batch(
             if parameters.cover > 0:
                 # Where no hand is, none may be shown by its neighbour in the batch.
                 covered = augment_colours.cover_parts(image, parameters.cover, stream(key, "cover"))
-                image = tf.where(is_hand[:, None, None, None] > 0, covered, image)
+                image = augment_colours.rows_of(is_hand > 0, covered, image)
         batch["image"] = tf.cast(image, tf.float32)
     return batch
 

@@ -76,8 +76,9 @@ def _style_of(config: Config) -> str:
 
 
 def describe_detector(
-    *, image_size_px: int, width: float, threshold: float, least_score: float = 0.0
-) -> dict[str, Any]:
+    *, image_size_px: int, width: float, threshold: float, least_score: float = 0.0,
+    least_up: float = 0.5,
+) -> dict[str, Any]:  # fmt: skip
     """The description of a detector.
 
     Args:
@@ -85,19 +86,22 @@ def describe_detector(
         width: of the network.
         threshold: score from which on a cell may be a hand.
         least_score: this score times that of the pose model, from which on it is a hand.
+        least_up: length of its vector `up` from which on a hand is turned upright.
     """
     return {
         "task": "hand_detector",
         "kerashand": __version__,
         "image_size_px": image_size_px,
-        "architecture": {"image_size_px": image_size_px, "width": width},
+        "architecture": {"image_size_px": image_size_px, "width": width, "up": True},
         "threshold": threshold,
         "least_score": least_score,
+        "least_up": least_up,
         "input": "image [1, S, S, 3] uint8 RGB: a whole picture, made square",
         "normalisation": "inside: give 0..255 as they are",
         "outputs": {
-            "score": "[h, w] 0..1: the middle of a hand's box lies in this cell",
+            "score": "[h, w] 0..1: the middle of a palm lies in this cell",
             "box": "[h, w, 4] left, top, right, bottom of its joints in pixels of the input",
             "p_right": "[h, w] 0..1: it is a right hand",
+            "up": "[h, w, 2] u, v from the wrist to the middle finger's knuckle, 1 long where sure",
         },
     }

@@ -91,10 +91,11 @@ def _serve_pose(model: keras.Model, depth_along: str) -> Served:
 def _serve_detector(model: keras.Model) -> Served:
     def detect(image: tf.Tensor) -> Outputs:
         outputs = model(tf.cast(image, tf.float32), training=False)
-        return {
+        told = {
             "score": tf.sigmoid(outputs["score_logit"])[0],
             "box": outputs["box"][0],
             "p_right": tf.sigmoid(outputs["right_logit"])[0],
         }
+        return told | {name: outputs[name][0] for name in ("up",) if name in outputs}
 
     return Served(model, {JOINTS_SIGNATURE: (detect, [image_spec(model)])})

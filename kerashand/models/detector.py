@@ -1,7 +1,8 @@
 """The detector: where in a whole picture hands are, and which side they are of.
 
 One prediction a cell, as in CenterNet (Zhou, Wang and Krähenbühl 2019): the score says whether the
-middle of a hand's box lies there, and four distances reach from the cell's centre to its edges.
+middle of a palm lies there, four distances reach from the cell's centre to the edges of the hand's
+box, and a vector says which way the hand points.
 """
 
 import keras
@@ -22,18 +23,20 @@ RARE_SCORE_BIAS = -4.6
 """Scores start at 0.01, so that the many empty cells do not swamp the first steps."""
 
 
-def build_detector(*, image_size_px=192, width=1.0, name="detector"):
+def build_detector(*, image_size_px=192, width=1.0, up=True, name="detector"):
     """Build the detector's network.
 
     Args:
         image_size_px: side S of the square input, a multiple of 32.
         width: factor on all channel counts, which are rounded to multiples of 16.
+        up: whether it says which way a hand points. Detectors of before do not.
         name: name of the model.
 
     Returns:
         A functional model, image [B, S, S, 3] float32 0..255 RGB -> dict of float32 tensors
-        ``score_logit`` [B, h, w], ``box`` [B, h, w, 4] left, top, right, bottom in pixels and
-        ``right_logit`` [B, h, w], with h = w = S / 8.
+        ``score_logit`` [B, h, w], ``box`` [B, h, w, 4] left, top, right, bottom in pixels,
+        ``right_logit`` [B, h, w] and ``up`` [B, h, w, 2], a vector from the wrist to the middle
+        finger's knuckle, which has length 1 where it is sure, with h = w = S / 8.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -64,15 +67,14 @@ def build_detector(*, image_size_px=192, width=1.0, name="detector"):
     reach = keras.layers.Conv2D(4, 1, dtype="float32", name="reach")(x)
 
     # Outputs.
-    return keras.Model(
-        image,
-        {
-            "score_logit": score[..., 0],
-            "box": _boxes(reach, image_size_px // DETECTOR_STRIDE),
-            "right_logit": side[..., 0],
-        },
-        name=name,
-    )
+    outputs = {
+        "score_logit": score[..., 0],
+        "box": _boxes(reach, image_size_px // DETECTOR_STRIDE),
+        "right_logit": side[..., 0],
+    }
+    if up:
+        outputs["up"] = keras.layers.Conv2D(2, 1, dtype="float32", name="up")(x)
+    return keras.Model(image, outputs, name=name)
 
 
 def _boxes(reach, cells):

@@ -247,7 +247,8 @@ def save_parts_npz(
         for key, array in arrays_of(parts).items()
     }
     with written_beside(path) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        # As they are: compression takes a second, and makes weights 7 % smaller.
+        np.savez(file, **arrays)  # type: ignore[arg-type]
     logger.debug("wrote %d arrays of %s to %s", len(arrays), ", ".join(parts), path)
 
 

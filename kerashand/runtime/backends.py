@@ -182,6 +182,8 @@ TASKS = {
 """What a file says it is -> what that is called, and the outputs that it has."""
 HEADS = frozenset({"p_right", "p_hand"})
 """More outputs of a pose model that was trained with them."""
+LATER_OUTPUTS = HEADS | {"up"}
+"""Outputs that models of before lack."""
 POSE_SHAPES = {
     "uv_px": (21, 2), "z_relative": (21,), "confidence": (21,), "p_right": (), "p_hand": (),
 }  # fmt: skip
@@ -264,11 +266,11 @@ def checked(output: Mapping[str, NDArray], *, task: str) -> dict[str, NDArray[np
         UserError: If they are not, as damaged weights give.
     """
     output = {name: np.asarray(values, np.float64) for name, values in output.items()}
-    names = set(TASKS[task][1]) | (HEADS & set(output))
+    names = set(TASKS[task][1]) | (LATER_OUTPUTS & set(output))
     shapes = {name: output[name].shape for name in names}
     cells = shapes.get("score", ())
     of_task = POSE_SHAPES if task == "hand_pose" else {
-        "score": cells, "box": (*cells, 4), "p_right": cells
+        "score": cells, "box": (*cells, 4), "p_right": cells, "up": (*cells, 2)
     }  # fmt: skip
     wanted = {name: of_task[name] for name in names}
     if shapes != wanted or len(cells) not in (0, 2):

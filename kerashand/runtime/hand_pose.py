@@ -251,7 +251,8 @@ class HandPose:
         """
         passes = self.recipe.passes if passes is None else passes
         extra = self.recipe.extra_passes if passes > 1 else 0
-        view = (*square_around(detection.box, margin=self.recipe.margin), 0.0)
+        square = square_around(detection.box, margin=self.recipe.margin)
+        view = (*square, detection.upright_rad)
         estimates = [self._pass(rgb, view, detection.handedness)]
         auto = detection.p_right is not None
         if detection.score * estimates[0].score >= least_score:
@@ -308,12 +309,13 @@ class HandPose:
     def _given(self, rgb, box, handedness: str) -> Detection:
         """The hand that the caller's box says is there."""
         box = check_box(box, rgb)
-        if handedness != "auto":
-            return Detection(box, handedness, 1.0)
-        if self.detector is None and self.has_heads:
-            return Detection(box, "right", 1.0, 0.5)
-        p_right = self._need_detector("A box without a handedness").p_right_in(rgb, box)
-        return Detection(box, handedness_of(p_right), 1.0, p_right)
+        auto = handedness == "auto"
+        if auto and not self.has_heads:
+            self._need_detector("A box without a handedness")
+        seen = Detection(box, "right", 1.0, 0.5)
+        if self.detector is not None and (auto or self.detector.says_up):
+            seen = self.detector.seen_in(rgb, box)
+        return seen if auto else dataclasses.replace(seen, handedness=handedness, p_right=None)
 
     def _need_detector(self, what: str) -> Detector:
         if self.detector is None:

@@ -15,10 +15,14 @@ LEAST_BOX_PX = 8.0
 """A box around joints is taken to be at least so large."""
 
 
+def upright_rad(up: NDArray[np.float64]) -> float:
+    """By how much a picture is turned so that a direction [2] in it points up."""
+    return float(-np.pi / 2 - np.arctan2(up[1], up[0]))
+
+
 def view_of_joints(uv_px: NDArray[np.float64], *, margin: float, turn_deg: float = 0.0) -> View:
     """The square of `margin` boxes in which a hand stands with its fingers up, and a turn more."""
-    up = uv_px[MIDDLE_MCP] - uv_px[ROOT]
-    upright = float(-np.pi / 2 - np.arctan2(up[1], up[0]))
+    upright = upright_rad(uv_px[MIDDLE_MCP] - uv_px[ROOT])
     centre, side_px, _ = view_turned(uv_px, upright, margin=margin)
     return centre, side_px, upright + float(np.deg2rad(turn_deg))
 

@@ -23,6 +23,35 @@ def add_skin_patches(background: np.ndarray, rng: np.random.Generator) -> np.nda
     return background.astype(np.float32)
 
 
+MOST_SPREAD = 3.0
+"""Factor by which a picture's contrast grows at most in `in_colours_of`."""
+
+
+def in_colours_of(
+    hand: np.ndarray, cover: np.ndarray, background: np.ndarray, *, rng: np.random.Generator
+) -> np.ndarray:
+    """A background with the mean colour of a hand and about its contrast, as in camouflage.
+
+    Args:
+        hand: [S, S, 3] float32 display colours 0..1, premultiplied by coverage.
+        cover: [S, S] coverage 0..1.
+        background: [S, S, 3] float32 display colours 0..1.
+        rng: generator.
+
+    Returns:
+        [S, S, 3] float32 0..1, or the background as it is where no hand is to be seen.
+    """
+    colours = hand[cover > 0.9]
+    if not len(colours):
+        return background
+    own, spread = background.mean(axis=(0, 1)), background.std()
+    gain = min(colours.std() * rng.uniform(0.5, 2.0) / max(spread, 1e-3), MOST_SPREAD)
+    light = colours.mean(axis=0) * rng.uniform(0.75, 1.3)
+    changed = light + gain * (background - own)
+    share = rng.uniform(0.5, 1.0)
+    return np.clip(background + share * (changed - background), 0.0, 1.0).astype(np.float32)
+
+
 def occluder(
     size_px: int, rng: np.random.Generator, background: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

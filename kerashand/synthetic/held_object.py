@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from kerashand.skeleton import BONES
+from kerashand.skeleton import BONES, PALM
 from kerashand.synthetic import backgrounds, light
 from kerashand.synthetic.hand import hand_length
 from kerashand.synthetic.render import perpendicular, rasterise, unit
@@ -18,7 +18,6 @@ THICKNESS_MM = (4.0, 45.0)
 HALF_LENGTH_MM = (15.0, 120.0)
 NEAREST_MM = 60.0
 """From the camera."""
-PALM = (0, 5, 9, 13, 17)
 TIPS = (4, 8, 12, 16, 20)
 TRIES = 4
 TEXTURE_PX = 32

@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 
 from kerashand.geometry.camera import flip_uv
-from kerashand.synthetic import SPLITS, clutter, light, sensor
+from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, PALM, ROOT
+from kerashand.synthetic import SCENES, SPLITS, clutter, light, sensor
+from kerashand.synthetic.rooms import build_room
 from kerashand.synthetic.scene import LIGHT, render_background, render_hand
 from kerashand.synthetic.styles import GENERATOR_VERSIONS, STYLES
 
-PICTURES_VERSION = 2
+PICTURES_VERSION = 3
 RENDERED_VERSION = f"{PICTURES_VERSION}.{GENERATOR_VERSIONS['varied']}"
 """Of drawn pictures, whose hands are of the style `varied` and change with it."""
 FIRST_SEED = 1000  # apart from the numbers of the domains of `scene.render_sample`
@@ -25,10 +27,16 @@ SHARE_OF_COUNT = (0.2, 0.45, 0.28, 0.07)
 """How often a picture holds 0, 1, 2, 3 hands."""
 SIDE_OF_HAND = (0.09, 0.85)
 """Longer side of the box around the joints, as a share of the picture's; its logarithm is even."""
-ARM_MM = (150.0, 500.0)
+ARM_MM = (150.0, 900.0)
 MOST_HIDDEN = 0.5
 """Share of its joints behind other hands above which a hand counts neither as one nor as none."""
 SKIN_BEHIND = 0.4
+IN_A_ROOM = 0.25
+"""Share of pictures behind whose hands a table, a wall or a body stands."""
+ROOM_FOCAL, ROOM_FARTHEST_MM = (0.9, 1.6), 620.0
+"""Focal length of the camera of a room in sides of the picture, and how far its hands stand."""
+CAMOUFLAGED = 0.25
+"""Share of pictures whose background takes the colours of a hand."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,17 @@ class Picture:
     Attributes:
         image: [S, S, 3] uint8 RGB.
         boxes: [N, 4] float32 left, top, right, bottom of the joints in pixels.
+        palms: [N, 2] float32 middles of the palms in pixels.
+        ups: [N, 2] float32 points as far from these as the middle finger's knuckle is from the
+            wrist, in the same direction.
         is_right: [N] bool, anatomical side.
         weight: [N] float32, 0 = hardly to be seen.
     """
 
     image: np.ndarray
     boxes: np.ndarray
+    palms: np.ndarray
+    ups: np.ndarray
     is_right: np.ndarray
     weight: np.ndarray
 
@@ -69,8 +82,7 @@ def render_picture(
     rng, exposure = np.random.default_rng(key), np.random.default_rng([*key, LIGHT])
     style = STYLES["varied"]
     assert style.clutter is not None
-    background = render_background(style, rng, size_px, folder=backgrounds)
-    image: np.ndarray = np.clip(background, 0.0, 1.0)
+    image = np.clip(_background(size_px, rng, backgrounds), 0.0, 1.0)
     if rng.random() < SKIN_BEHIND:
         image = clutter.add_skin_patches(image, rng)
     least, most = np.log(SIDE_OF_HAND)
@@ -78,8 +90,11 @@ def render_picture(
     hands: list[tuple[np.ndarray, bool]] = []
     covers: list[np.ndarray] = []
     uneven = len(sides) == 1 and exposure.random() < style.clutter.uneven_light
-    for side in np.sort(sides):  # larger is nearer
+    camouflaged = rng.random() < CAMOUFLAGED
+    for number, side in enumerate(np.sort(sides)):  # larger is nearer
         uv, is_right, rgb, cover = _one_hand(side * size_px, size_px, rng)
+        if camouflaged and number == 0:
+            image = clutter.in_colours_of(rgb, cover, image, rng=rng)
         if uneven:
             rgb, image = light.light_unevenly(rgb, cover[..., None], image, rng=exposure)
         image = rgb + (1.0 - cover[..., None]) * image
@@ -93,16 +108,41 @@ def render_picture(
     image = sensor.photograph(image, rng, strength=style.camera)
     if rng.random() < style.clutter.cheap_camera:
         image = sensor.cheap_camera(image, rng)
+    palms, ups = palm_and_up(np.array([uv for uv, _ in hands]).reshape(-1, NUM_JOINTS, 2))
     return Picture(
         image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
         boxes=np.array([[*uv.min(axis=0), *uv.max(axis=0)] for uv, _ in hands], np.float32).reshape(
             -1, 4
         ),
+        palms=palms,
+        ups=ups,
         is_right=np.array([is_right for _, is_right in hands], bool),
         weight=np.array(
             [_seen(uv, covers[k + 1 :]) for k, (uv, _) in enumerate(hands)], np.float32
         ),
     )
+
+
+def palm_and_up(uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`palms` and `ups` of a `Picture`, of joints [N, 21, 2]."""
+    palms = uv[:, list(PALM)].mean(axis=1).astype(np.float32)
+    return palms, palms + (uv[:, MIDDLE_MCP] - uv[:, ROOT]).astype(np.float32)
+
+
+def _background(size_px: int, rng: np.random.Generator, folder: str | None) -> np.ndarray:
+    """What stands behind the hands: float32 [S, S, 3]."""
+    if rng.random() >= IN_A_ROOM:
+        return render_background(STYLES["varied"], rng, size_px, folder=folder)
+    focal, middle = rng.uniform(*ROOM_FOCAL) * size_px, (size_px - 1) / 2
+    room = build_room(
+        SCENES[rng.integers(len(SCENES))],
+        rng,
+        np.array([[focal, 0.0, middle], [0.0, focal, middle], [0.0, 0.0, 1.0]]),
+        size_px=(size_px, size_px),
+        farthest_mm=ROOM_FARTHEST_MM,
+        backgrounds=folder,
+    )
+    return room.image
 
 
 def _one_hand(side_px: float, size_px: int, rng: np.random.Generator):

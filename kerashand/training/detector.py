@@ -32,7 +32,7 @@ from kerashand.yaml_files import read_yaml_file
 STAGE = "detector"
 WARMUP_PART = 50
 """One in so many steps warms up."""
-LOSS_WEIGHTS = {"score": 1.0, "box": 1.0, "handedness": 0.5}
+LOSS_WEIGHTS = {"score": 1.0, "box": 1.0, "up": 1.0, "handedness": 0.5}
 VALIDATION_BATCH = 32
 
 
@@ -178,8 +178,8 @@ def _built(settings: DetectorSettings) -> tuple[keras.Model, DetectorTrainer]:
             network = build_detector(**sizes)
     if settings.start is not None:
         started, _ = load_carried(Path(settings.start), "hand_detector")
-        for variable, value in zip(network.weights, started.get_weights(), strict=True):
-            variable.assign(value)
+        for layer in started.layers:  # a detector of before lacks the direction
+            network.get_layer(layer.name).set_weights(layer.get_weights())
     trainer = DetectorTrainer(network, loss_scaling=settings.precision == "mixed_float16")
     rates, steps = {"detector": 1.0}, settings.epochs * settings.steps_per_epoch
     optimizers = build_optimizers(

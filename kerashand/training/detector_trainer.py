@@ -16,31 +16,35 @@ from kerashand.terms import Term
 from kerashand.training.steps import TermsTrainer
 
 SPREAD = 0.1
-"""Standard deviation of the Gaussian about a middle, as a share of the box's handedness."""
+"""Standard deviation of the Gaussian about the middle of a palm, as a share of the box's sides."""
 LEAST_SPREAD_CELLS = 0.6
 NEAR_MIDDLE = 0.4
-"""Cells above this target learn box and handedness."""
+"""Cells above this target learn box, direction and handedness."""
+SURE_UP = 0.3
+"""Distance from wrist to knuckle, in sides of the box, from which on a direction counts fully."""
 
 
 def cell_targets(hands: tf.Tensor, cells: int) -> dict[str, tf.Tensor]:
     """What each cell should say of the hands of a picture.
 
     Args:
-        hands: [B, N, 6] left, top, right, bottom, right-hand, weight (see
-            `kerashand.data.pictures`), pixels of the detector's input.
+        hands: [B, N, 10] left, top, right, bottom, palm's u and v, those of the point above it,
+            right-hand, weight (see `kerashand.data.pictures`), pixels of the detector's input.
         cells: h = w of the maps.
 
     Returns:
-        score [B, h, w]: 1 at middles, falling off as a Gaussian; score_weight [B, h, w]: 0 in
-        boxes that do not count; box [B, h, w, 4], handedness [B, h, w] of the hand whose
-        Gaussian is highest, and their weight [B, h, w].
+        score [B, h, w]: 1 at middles of palms, falling off as a Gaussian; score_weight [B, h, w]:
+        0 in boxes that do not count; box [B, h, w, 4], up [B, h, w, 2], a unit vector from the
+        wrist to the middle finger's knuckle, and handedness [B, h, w] of the hand whose Gaussian
+        is highest, and their weight [B, h, w]; up_weight [B, h, w], less where the palm is seen
+        along this direction.
     """
-    box, handedness, weight = hands[..., :4], hands[..., 4], hands[..., 5]
+    box, palm, above = hands[..., :4], hands[..., 4:6], hands[..., 6:8]
+    handedness, weight = hands[..., 8], hands[..., 9]
     size = tf.maximum(box[..., 2:] - box[..., :2], 1.0)
     centre = cell_centers_px(cells, DETECTOR_STRIDE)
-    middle = (box[..., :2] + box[..., 2:]) / 2
     # The peak stands at the centre of its cell, so that one cell reaches 1.
-    cell = tf.clip_by_value(tf.floor((middle + 0.5) / DETECTOR_STRIDE), 0.0, cells - 1.0)
+    cell = tf.clip_by_value(tf.floor((palm + 0.5) / DETECTOR_STRIDE), 0.0, cells - 1.0)
     peak = (cell + 0.5) * DETECTOR_STRIDE - 0.5
     sigma = tf.maximum(SPREAD * size, LEAST_SPREAD_CELLS * DETECTOR_STRIDE)
 
@@ -54,8 +58,14 @@ def cell_targets(hands: tf.Tensor, cells: int) -> dict[str, tf.Tensor]:
     score = tf.reduce_max(height, axis=1)
     owner = tf.argmax(height, axis=1)  # [B, h, w]
     chosen = tf.gather(
-        tf.concat([box, handedness[..., None]], axis=-1), owner, axis=1, batch_dims=1
+        tf.concat([box, handedness[..., None], above - palm], axis=-1),
+        owner,
+        axis=1,
+        batch_dims=1,
     )
+    up, long_px = tf.linalg.normalize(chosen[..., 5:] + 1e-6, axis=-1)
+    near = tf.where(score >= NEAR_MIDDLE, score, 0.0)
+    side = tf.reduce_max(chosen[..., 2:4] - chosen[..., :2], axis=-1)
 
     inside_u = (centre >= box[..., 0:1]) & (centre <= box[..., 2:3])
     inside_v = (centre >= box[..., 1:2]) & (centre <= box[..., 3:4])
@@ -67,12 +77,14 @@ def cell_targets(hands: tf.Tensor, cells: int) -> dict[str, tf.Tensor]:
         ),
         "box": chosen[..., :4],
         "handedness": chosen[..., 4],
-        "weight": tf.where(score >= NEAR_MIDDLE, score, 0.0),
+        "up": up,
+        "weight": near,
+        "up_weight": near * tf.minimum(long_px[..., 0] / (SURE_UP * tf.maximum(side, 1.0)), 1.0),
     }
 
 
 def _middles(batch: Mapping[str, Any]) -> tf.Tensor:
-    """[B, h, w]: 1 at the middles of hands, by whose number the score's loss is divided."""
+    """[B, h, w]: 1 at the middles of palms, by whose number the score's loss is divided."""
     return tf.cast(batch["score"] >= 1.0, tf.float32) * batch["score_weight"]
 
 
@@ -86,6 +98,11 @@ def _box(seen: tuple[Mapping, Mapping], weight: tf.Tensor) -> tf.Tensor:
     return losses.box_giou(batch["box"], output["box"], weight)
 
 
+def _up(seen: tuple[Mapping, Mapping], weight: tf.Tensor) -> tf.Tensor:
+    batch, output = seen
+    return losses.direction(batch["up"], output["up"], weight)
+
+
 def _side(seen: tuple[Mapping, Mapping], weight: tf.Tensor) -> tf.Tensor:
     batch, output = seen
     return losses.binary_cross_entropy(batch["handedness"], output["right_logit"], weight)
@@ -94,7 +111,7 @@ def _side(seen: tuple[Mapping, Mapping], weight: tf.Tensor) -> tf.Tensor:
 TERMS = (
     Term(
         name="score",
-        meaning="whether the middle of a hand lies in a cell",
+        meaning="whether the middle of a palm lies in a cell",
         title="loss of the scores",
         unit="focal loss a hand",
         label="hands",
@@ -112,6 +129,16 @@ TERMS = (
         trains=("detector",),
         weight=itemgetter("weight"),
         value=_box,
+    ),
+    Term(
+        name="up",
+        meaning="which way the hand points",
+        title="loss of the direction",
+        unit="squared distance of unit vectors",
+        label="hands",
+        trains=("detector",),
+        weight=itemgetter("up_weight"),
+        value=_up,
     ),
     Term(
         name="handedness",

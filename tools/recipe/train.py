@@ -61,8 +61,9 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
     start = str(packaged_model(DETECTOR_FILE))
     yield Step(
         DETECTOR,
-        ["train_detector.py", *photographs, "--start", start, "--rendered", "6000", "--epochs", "6",
-         "--steps", "400", "--learning-rate", "1.5e-3", "--out", DETECTOR],
+        ["train_detector.py", *photographs, "--start", start, "--rendered", "20000",
+         "--photographed", "12000", "--epochs", "16", "--steps", "600", "--learning-rate", "1.8e-3",
+         "--precision", "mixed_bfloat16", "--out", DETECTOR],
     )  # fmt: skip
     models = ["--model", POSE, "--detector", DETECTOR]
     for split in ("val", "test") if test else ("val",):

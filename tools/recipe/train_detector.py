@@ -19,13 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
+from kerashand import picture_files
 from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.cli.startup import tensorflow_start
-from kerashand.data.kinds.photos import boxed_pictures, labels_digest
+from kerashand.data.kinds.photos import boxed_pictures, labels_digest, load_labels
 from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.files import write_text
 from kerashand.metrics_detection import evaluate_detector, match_hands
 from kerashand.runtime.detector import Detector
+from kerashand.runtime.views import upright_rad
+from kerashand.skeleton import MIDDLE_MCP, ROOT
 from kerashand.synthetic.backgrounds import empty_pictures
 from kerashand.synthetic.pictures import render_picture
 
@@ -68,12 +71,15 @@ def main(argv: list[str] | None = None) -> int:
         "--threshold", type=float, default=0.25, help="score from which on joints are looked for"
     )
     parser.add_argument(
-        "--least-score", type=float, default=0.25, help="times that of the joints: of a hand"
+        "--least-score", type=float, default=0.28, help="times that of the joints: of a hand"
     )
     parser.add_argument(
         "--split", default="val", choices=("val", "test"),
         help="of the results; test once, of a chosen detector (default: val)",
     )  # fmt: skip
+    parser.add_argument(
+        "--least-up", type=float, default=0.5, help="length of the direction of a hand that is sure"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     return exit_code("train_detector", lambda: train(args), stopped=RESUMABLE)
@@ -121,6 +127,7 @@ def measure(network, args: argparse.Namespace) -> dict:
             width=args.width,
             threshold=threshold,
             least_score=args.least_score,
+            least_up=args.least_up,
         )
         exporting.export(network, path, "tflite", metadata=described, precision="fp16")
 
@@ -153,6 +160,7 @@ def measure(network, args: argparse.Namespace) -> dict:
         ),
         "pictures without hands that show one": detection_summary(none, threshold)["empty_seen"],
         "rendered pictures": named(detection_summary(rendered, threshold)),
+        "directions of photographed hands": directions(detector, args.photographs, args.split),
     }
     write_text(args.run_dir / "results.json", json.dumps(results, indent=2))
     return results
@@ -164,6 +172,23 @@ def on_photographs(detector: Detector, folder: Path, split: str) -> list:
         match_hands(detector.detect(rgb, max_hands=4), boxes, is_right)
         for rgb, boxes, is_right, _ in boxed_pictures(str(folder), split)
     ]
+
+
+def directions(detector: Detector, folder: Path, split: str) -> dict[str, float]:
+    """How far off the directions of hands in given boxes are, in degrees."""
+    labels = load_labels(str(folder))
+    off = []
+    for row in np.flatnonzero((labels["split"] == split) & (labels["uv_weight"] > 0).any(axis=1)):
+        uv = labels["uv_px"][row]
+        rgb = picture_files.read(folder / str(labels["name"][row]))
+        seen = detector.seen_in(rgb, (*uv.min(axis=0), *uv.max(axis=0)))
+        apart = seen.upright_rad - upright_rad(uv[MIDDLE_MCP] - uv[ROOT])
+        off.append(abs(np.rad2deg(np.arctan2(np.sin(apart), np.cos(apart)))))
+    return {
+        "hands": len(off),
+        "median": round(float(np.median(off)), 1),
+        "share above 30": round(float(np.mean(np.array(off) > 30.0)), 4),
+    }
 
 
 def on_none(detector: Detector, args: argparse.Namespace) -> list:

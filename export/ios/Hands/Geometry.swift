@@ -64,6 +64,9 @@ struct Box {
     }
 }
 
+/// By how much a picture is turned, in radians, so that a direction in it points up.
+func uprightOf(_ up: Point) -> Double { -Double.pi / 2 - atan2(up.v, up.u) }
+
 /// What is cut out: a square, and the turn of the picture about its centre before.
 struct CropView {
     var centre: Point
@@ -71,17 +74,17 @@ struct CropView {
     var angleRad: Double
 
     /// The square of `margin` boxes around a box.
-    init(squareAround box: Box, margin: Double = 1) {
+    init(squareAround box: Box, margin: Double = 1, angleRad: Double = 0) {
         centre = box.centre
         sidePx = box.side * margin
-        angleRad = 0
+        self.angleRad = angleRad
     }
 
     /// The square of `margin` boxes in which a hand stands with its fingers up, and a turn more.
     init(ofJoints uvPx: [Point], margin: Double, turnDeg: Double = 0) {
-        let upU = uvPx[middleMcp].u - uvPx[wrist].u
-        let upV = uvPx[middleMcp].v - uvPx[wrist].v
-        self.init(ofJoints: uvPx, turned: -Double.pi / 2 - atan2(upV, upU), margin: margin)
+        let up = Point(
+            u: uvPx[middleMcp].u - uvPx[wrist].u, v: uvPx[middleMcp].v - uvPx[wrist].v)
+        self.init(ofJoints: uvPx, turned: uprightOf(up), margin: margin)
         angleRad += turnDeg * Double.pi / 180
     }
 

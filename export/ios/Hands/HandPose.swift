@@ -24,6 +24,8 @@ struct Detection {
     var score: Double
     /// How likely it is a right one, 0..1; nil where the handedness was given.
     var pRight: Double?
+    /// By how much the picture is turned so that the hand's fingers point up.
+    var uprightRad = 0.0
 }
 
 struct Hand {
@@ -42,11 +44,14 @@ struct Hand {
     var xyzRelative: [[Double]]
 }
 
-/// The detector: for each cell of a map whether a hand's middle lies there, and its box.
+/// The detector: for each cell of a map whether a palm's middle lies there, the hand's box, and
+/// which way it points, which a detector of before does not say.
 struct Detector {
     let network: any Network
     let threshold: Double
     let leastScore: Double
+    /// Length of `up` from which on the first crop of a hand is turned.
+    var leastUp = 0.0
 
     private static let overlap = 0.35
 
@@ -71,12 +76,20 @@ struct Detector {
             let doubled = found.contains { $0.box.overlap(box) >= Detector.overlap }
             if doubled || !picture.contains(box.centre) { continue }
             let pRight = Double(right[cell])
+            let up = outputs["up"].map {
+                Point(u: Double($0[2 * cell]), v: Double($0[2 * cell + 1]))
+            }
             found.append(
                 Detection(
                     box: box, handedness: Handedness(pRight: pRight),
-                    score: Double(scores[cell]), pRight: pRight))
+                    score: Double(scores[cell]), pRight: pRight,
+                    uprightRad: up.map(turn) ?? 0))
         }
         return found
+    }
+
+    private func turn(_ up: Point) -> Double {
+        (up.u * up.u + up.v * up.v).squareRoot() < leastUp ? 0 : uprightOf(up)
     }
 }
 
@@ -129,7 +142,8 @@ struct HandPose {
         _ picture: Picture, _ detection: Detection, passes: Int? = nil, leastScore: Double = 0
     ) throws -> Hand {
         let passes = passes ?? recipe.passes
-        let view = CropView(squareAround: detection.box, margin: recipe.margin)
+        let view = CropView(
+            squareAround: detection.box, margin: recipe.margin, angleRad: detection.uprightRad)
         var estimates = [try pass(picture, view, detection.handedness)]
         if detection.score * estimates[0].score >= leastScore {
             let most = passes + (passes > 1 ? recipe.extraPasses : 0)

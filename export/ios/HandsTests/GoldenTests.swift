@@ -12,6 +12,20 @@ private let folder = URL(fileURLWithPath: #filePath)
 private struct Golden: Decodable {
     let sizePx: Int
     let cases: [Case]
+    let detector: Maps
+
+    struct Maps: Decodable {
+        struct Outputs: Decodable {
+            let score, pRight: [[Float]]
+            let box, up: [[[Float]]]
+        }
+
+        let picture: String
+        let sizePx: Int
+        let threshold, leastUp: Double
+        let outputs: Outputs
+        let detections: [Found]
+    }
 
     struct Case: Decodable {
         let picture: String
@@ -27,6 +41,7 @@ private struct Golden: Decodable {
         let handedness: Handedness
         let score: Double
         let pRight: Double?
+        let uprightRad: Double
     }
 
     struct Run: Decodable {
@@ -101,13 +116,51 @@ private final class Replay: Network {
     }
 }
 
+/// Says the same of every picture.
+private struct Fixed: Network {
+    let sizePx: Int
+    let maps: [String: [Float]]
+    var outputs: Set<String> { Set(maps.keys) }
+
+    func run(_ image: [UInt8]) throws -> [String: [Float]] { maps }
+}
+
 final class GoldenTests: XCTestCase {
-    func testAllCases() throws {
+    private func golden() throws -> (Recipe, Golden) {
         let text = try Data(contentsOf: folder.appendingPathComponent("golden.json"))
         let decoder = JSONDecoder()
         let recipe = try decoder.decode(Head.self, from: text).recipe
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let golden = try decoder.decode(Golden.self, from: text)
+        return (recipe, try decoder.decode(Golden.self, from: text))
+    }
+
+    func testDetections() throws {
+        let held = try golden().1.detector
+        let network = Fixed(
+            sizePx: held.sizePx,
+            maps: [
+                "score": Array(held.outputs.score.joined()),
+                "box": Array(held.outputs.box.joined().joined()),
+                "p_right": Array(held.outputs.pRight.joined()),
+                "up": Array(held.outputs.up.joined().joined()),
+            ])
+        let picture = try pixels(folder.appendingPathComponent(held.picture))
+        let detector = Detector(
+            network: network, threshold: held.threshold, leastScore: 0, leastUp: held.leastUp)
+        let found = try detector.detect(picture)
+        XCTAssertEqual(found.count, held.detections.count)
+        for (one, wanted) in zip(found, held.detections) {
+            let edges = [one.box.left, one.box.top, one.box.right, one.box.bottom]
+            for (a, b) in zip(edges, wanted.box) { XCTAssertEqual(a, b, accuracy: 1e-4) }
+            XCTAssertEqual(one.handedness, wanted.handedness)
+            XCTAssertEqual(one.score, wanted.score, accuracy: 1e-6)
+            XCTAssertEqual(one.pRight ?? -1, wanted.pRight ?? -1, accuracy: 1e-6)
+            XCTAssertEqual(one.uprightRad, wanted.uprightRad, accuracy: 1e-5)
+        }
+    }
+
+    func testAllCases() throws {
+        let (recipe, golden) = try golden()
         XCTAssertFalse(golden.cases.isEmpty)
         for one in golden.cases {
             let picture = try pixels(folder.appendingPathComponent(one.picture))
@@ -116,7 +169,7 @@ final class GoldenTests: XCTestCase {
             let detection = Detection(
                 box: Box(left: box[0], top: box[1], right: box[2], bottom: box[3]),
                 handedness: one.detection.handedness, score: one.detection.score,
-                pRight: one.detection.pRight)
+                pRight: one.detection.pRight, uprightRad: one.detection.uprightRad)
             let hand = try pose(network, recipe).read(picture, detection, passes: one.passes)
             XCTAssertEqual(network.count, one.runs.count)
             compare(hand, one.hand)

@@ -18,14 +18,13 @@ from kerashand.geometry.registration import Registration
 from kerashand.geometry.root_depth import PALM_BONES, PALM_RATIOS
 from kerashand.geometry.squares import LEAST_HAND_PX
 from kerashand.picture_files import PictureError
-from kerashand.skeleton import MIDDLE_MCP, ROOT
+from kerashand.skeleton import MIDDLE_MCP, PALM, ROOT
 
 SAMPLES = 12
 """Hands that are measured, evenly spread."""
 TRIED = 4
 """Fewer while settings are tried: there are many of them."""
 HANDS = "hands have 75 to 115 mm"
-PALM = (0, 5, 9, 13, 17)
 BONES = tuple(
     (bone, ratio)
     for bone, ratio in zip(PALM_BONES, PALM_RATIOS["wrist_middle_mcp"], strict=True)

@@ -70,12 +70,16 @@ data class Box(val left: Double, val top: Double, val right: Double, val bottom:
 data class View(val centre: Point, val sidePx: Double, val angleRad: Double)
 
 /** The square of `margin` boxes around a box. */
-fun squareAround(box: Box, margin: Double = 1.0) = View(box.centre, box.side * margin, 0.0)
+fun squareAround(box: Box, margin: Double = 1.0, angleRad: Double = 0.0) =
+    View(box.centre, box.side * margin, angleRad)
+
+/** By how much a picture is turned so that a direction in it points up. */
+fun uprightOf(u: Double, v: Double) = -PI / 2 - atan2(v, u)
 
 /** The square of `margin` boxes in which a hand stands with its fingers up, and a turn more. */
 fun viewOfJoints(uvPx: List<Point>, margin: Double, turnDeg: Double = 0.0): View {
     val (wrist, knuckle) = uvPx[WRIST] to uvPx[MIDDLE_MCP]
-    val upright = -PI / 2 - atan2(knuckle.v - wrist.v, knuckle.u - wrist.u)
+    val upright = uprightOf(knuckle.u - wrist.u, knuckle.v - wrist.v)
     return viewTurned(uvPx, upright, margin).copy(angleRad = upright + turnDeg * PI / 180)
 }
 

@@ -3,6 +3,7 @@
 package kerashand
 
 import kotlin.math.exp
+import kotlin.math.hypot
 import kotlin.math.ln
 import kotlin.math.max
 
@@ -20,12 +21,16 @@ enum class Handedness { LEFT, RIGHT }
 
 private fun handednessOf(pRight: Double) = if (pRight >= 0.5) Handedness.RIGHT else Handedness.LEFT
 
-/** What may be a hand; `pRight` says how likely it is a right one, null where that was given. */
+/**
+ * What may be a hand; `pRight` says how likely it is a right one, null where that was given, and
+ * `uprightRad` by how much the picture is turned so that its fingers point up.
+ */
 class Detection(
     val box: Box,
     val handedness: Handedness,
     val score: Double,
     val pRight: Double? = null,
+    val uprightRad: Double = 0.0,
 )
 
 /**
@@ -45,9 +50,15 @@ data class Hand(
     val xyzRelative: List<Xyz>,
 )
 
-/** The detector: for each cell of a map whether a hand's middle lies there, and its box. */
+/**
+ * The detector: for each cell of a map whether a palm's middle lies there, the hand's box, and
+ * which way it points, which a detector of before does not say.
+ */
 class Detector(
-    private val network: Network, private val threshold: Double, val leastScore: Double,
+    private val network: Network,
+    private val threshold: Double,
+    val leastScore: Double,
+    private val leastUp: Double = 0.0,
 ) {
     /** What may be hands of a picture, the surest first. */
     fun detect(picture: Picture): List<Detection> {
@@ -62,7 +73,11 @@ class Detector(
             val box = Box.around(listOf(map.back(Point(left, top)), map.back(Point(end, bottom))))
             if (box.centre !in picture || found.any { it.box.overlap(box) >= OVERLAP }) continue
             val pRight = right[cell].toDouble()
-            found += Detection(box, handednessOf(pRight), scores[cell].toDouble(), pRight)
+            val up = outputs["up"]?.let { List(2) { axis -> it[2 * cell + axis].toDouble() } }
+            val turn = if (up == null || hypot(up[0], up[1]) < leastUp) 0.0
+            else uprightOf(up[0], up[1])
+            val score = scores[cell].toDouble()
+            found += Detection(box, handednessOf(pRight), score, pRight, turn)
         }
         return found
     }
@@ -115,7 +130,7 @@ class HandPose(
         passes: Int = recipe.passes,
         leastScore: Double = 0.0,
     ): Hand {
-        val view = squareAround(detection.box, recipe.margin)
+        val view = squareAround(detection.box, recipe.margin, detection.uprightRad)
         val estimates = mutableListOf(pass(picture, view, detection.handedness))
         if (detection.score * estimates[0].score >= leastScore) {
             val most = passes + if (passes > 1) recipe.extraPasses else 0

@@ -59,7 +59,10 @@ fun loadHandPose(
     if (bone !in PALM_RATIOS) throw IOException("$pose measures depth by another bone: $bone")
     return HandPose(
         joints,
-        Detector(boxes, boxes.file.score("threshold", 0.5), boxes.file.score("least_score", 0.0)),
+        Detector(
+            boxes, boxes.file.score("threshold", 0.5), boxes.file.score("least_score", 0.0),
+            boxes.file.score("least_up", 0.0),
+        ),
         Recipe(joints.file.values("recipe")),
         bone,
     )

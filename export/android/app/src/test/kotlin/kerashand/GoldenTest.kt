@@ -47,11 +47,11 @@ class GoldenTest {
             val held = run.getJSONObject("outputs")
             return outputs.associateWith { flat(held.get(it)).toFloatArray() }
         }
-
-        private fun flat(value: Any): List<Float> =
-            if (value is JSONArray) List(value.length()) { flat(value.get(it)) }.flatten()
-            else listOf((value as Number).toFloat())
     }
+
+    private fun flat(value: Any): List<Float> =
+        if (value is JSONArray) List(value.length()) { flat(value.get(it)) }.flatten()
+        else listOf((value as Number).toFloat())
 
     /** By reflection: tests are compiled with Android's classes, which lack this one. */
     private fun picture(name: String): Picture {
@@ -92,6 +92,33 @@ class GoldenTest {
     private fun poseOf(network: Network) = HandPose(network, Detector(network, 0.5, 0.0), recipe)
 
     @Test
+    fun detections() {
+        val held = golden.getJSONObject("detector")
+        val maps = held.getJSONObject("outputs")
+        val network = object : Network {
+            override val sizePx = held.getInt("size_px")
+            override val outputs = setOf("score", "box", "p_right", "up")
+
+            override fun run(image: ByteArray) =
+                outputs.associateWith { flat(maps.get(it)).toFloatArray() }
+        }
+        val detector = Detector(
+            network, held.getDouble("threshold"), 0.0, held.getDouble("least_up"),
+        )
+        val found = detector.detect(picture(held.getString("picture")))
+        val expected = held.getJSONArray("detections").objects()
+        assertEquals(expected.size, found.size)
+        for ((wanted, one) in expected.zip(found)) {
+            val edges = listOf(one.box.left, one.box.top, one.box.right, one.box.bottom)
+            for ((a, b) in wanted.getJSONArray("box").numbers().zip(edges)) assertEquals(a, b, 1e-4)
+            assertEquals(wanted.handedness(), one.handedness)
+            assertEquals(wanted.getDouble("score"), one.score, 1e-6)
+            assertEquals(wanted.number("p_right") ?: -1.0, one.pRight ?: -1.0, 1e-6)
+            assertEquals(wanted.getDouble("upright_rad"), one.uprightRad, 1e-5)
+        }
+    }
+
+    @Test
     fun allCases() {
         for (case in golden.getJSONArray("cases").objects()) {
             val picture = picture(case.getString("picture"))
@@ -99,7 +126,7 @@ class GoldenTest {
             val (left, top, right, bottom) = asked.getJSONArray("box").numbers()
             val detection = Detection(
                 Box(left, top, right, bottom), asked.handedness(), asked.getDouble("score"),
-                asked.number("p_right"),
+                asked.number("p_right"), asked.getDouble("upright_rad"),
             )
             val network = Replay(case.getJSONArray("runs").objects())
             val passes = if (case.isNull("passes")) recipe.passes else case.getInt("passes")

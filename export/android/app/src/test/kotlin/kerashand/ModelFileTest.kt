@@ -76,7 +76,9 @@ class ModelFileTest {
         val field = root + data.getShort(root - data.getInt(root) + 6)
         val list = field + data.getInt(field)
         val changed = network.copyOf()
-        for (place in list until list + 1000) if (changed[place] == 69.toByte()) changed[place] = 66
+        for (place in list until minOf(list + 1000, changed.size)) {
+            if (changed[place] == 69.toByte()) changed[place] = 66
+        }
         val whole = with(changed, digestOf(network), digestOf(changed))
         assertTrue("other operators: [66]" in refusal(whole))
     }
