@@ -30,7 +30,7 @@ from kerashand.synthetic.backgrounds import photograph_background
 from kerashand.synthetic.pictures import (
     PICTURES_VERSION,
     RENDERED_VERSION,
-    palm_and_up,
+    places_of,
     render_picture,
 )
 
@@ -144,9 +144,7 @@ class PhotographedPictures(CachedSplit):
         cover = cv2.warpAffine(np.ones((height, width), np.float32), affine[:2], (size, size))
         image = canvas + cover[..., None] * (placed.astype(np.float32) - canvas)
         uv = apply_affine(labels["uv_px"][hands], affine)
-        boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1)
-        is_right = labels["is_right"][hands]
-        rows = np.column_stack([boxes, *palm_and_up(uv), is_right, np.ones(len(hands))])
+        rows = np.column_stack([*places_of(uv), labels["is_right"][hands], np.ones(len(hands))])
         return _encoded(np.clip(np.rint(image), 0, 255).astype(np.uint8), rows)
 
 

@@ -96,6 +96,8 @@ def _serve_detector(model: keras.Model) -> Served:
             "box": outputs["box"][0],
             "p_right": tf.sigmoid(outputs["right_logit"])[0],
         }
-        return told | {name: outputs[name][0] for name in ("up",) if name in outputs}
+        if "up" in outputs:  # detectors of before lack it
+            told["up"] = outputs["up"][0]
+        return told
 
     return Served(model, {JOINTS_SIGNATURE: (detect, [image_spec(model)])})

@@ -108,12 +108,10 @@ def render_picture(
     image = sensor.photograph(image, rng, strength=style.camera)
     if rng.random() < style.clutter.cheap_camera:
         image = sensor.cheap_camera(image, rng)
-    palms, ups = palm_and_up(np.array([uv for uv, _ in hands]).reshape(-1, NUM_JOINTS, 2))
+    boxes, palms, ups = places_of(np.array([uv for uv, _ in hands]).reshape(-1, NUM_JOINTS, 2))
     return Picture(
         image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
-        boxes=np.array([[*uv.min(axis=0), *uv.max(axis=0)] for uv, _ in hands], np.float32).reshape(
-            -1, 4
-        ),
+        boxes=boxes,
         palms=palms,
         ups=ups,
         is_right=np.array([is_right for _, is_right in hands], bool),
@@ -123,10 +121,11 @@ def render_picture(
     )
 
 
-def palm_and_up(uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`palms` and `ups` of a `Picture`, of joints [N, 21, 2]."""
+def places_of(uv: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`boxes`, `palms` and `ups` of a `Picture`, of joints [N, 21, 2]."""
+    boxes = np.concatenate([uv.min(axis=1), uv.max(axis=1)], axis=1).astype(np.float32)
     palms = uv[:, list(PALM)].mean(axis=1).astype(np.float32)
-    return palms, palms + (uv[:, MIDDLE_MCP] - uv[:, ROOT]).astype(np.float32)
+    return boxes, palms, palms + (uv[:, MIDDLE_MCP] - uv[:, ROOT]).astype(np.float32)
 
 
 def _background(size_px: int, rng: np.random.Generator, folder: str | None) -> np.ndarray:

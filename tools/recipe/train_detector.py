@@ -23,6 +23,7 @@ from kerashand import picture_files
 from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.data.kinds.photos import boxed_pictures, labels_digest, load_labels
+from kerashand.evaluation.photographs import box_of
 from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.files import write_text
 from kerashand.metrics_detection import evaluate_detector, match_hands
@@ -181,7 +182,7 @@ def directions(detector: Detector, folder: Path, split: str) -> dict[str, float]
     for row in np.flatnonzero((labels["split"] == split) & (labels["uv_weight"] > 0).any(axis=1)):
         uv = labels["uv_px"][row]
         rgb = picture_files.read(folder / str(labels["name"][row]))
-        seen = detector.seen_in(rgb, (*uv.min(axis=0), *uv.max(axis=0)))
+        seen = detector.seen_in(rgb, box_of(uv))
         apart = seen.upright_rad - upright_rad(uv[MIDDLE_MCP] - uv[ROOT])
         off.append(abs(np.rad2deg(np.arctan2(np.sin(apart), np.cos(apart)))))
     return {
