@@ -1,8 +1,9 @@
 """2D points for the frames of a recording: one hand is found, followed both ways, and measured.
 
 A sure frame labels its neighbours: the hand is followed from it forwards and backwards. A hand
-counts only where its size fits its distance, which depth tells. The points of a frame are the mean
-of what was seen of it, and how far these estimates lie apart becomes part of their weights.
+counts only where its size fits its distance, which depth tells. Where the picture shows a hand, the
+depth picture is read too, by a model of its own. The points of a frame are the mean of what was
+seen of it, and how far these estimates lie apart becomes part of their weights.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kerashand.data.joint_depth import fitted_depth
-from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.geometry.depth_picture import depth_picture
+from kerashand.geometry.joint_depth import depth_behind_skin
+from kerashand.geometry.pose import LINE_OF_SIGHT, xyz_from_uv_z
 from kerashand.geometry.root_depth import solve_root_depth
 from kerashand.runtime.estimates import logit
 from kerashand.runtime.hand import HANDEDNESSES, Hand
@@ -36,6 +38,9 @@ LEAST_WEIGHT = 0.3
 UNSUPPORTED = 0.8
 """Factor on the weights of a frame of which there is one estimate alone."""
 
+BY_DEPTH = ("wrist_middle_mcp", LINE_OF_SIGHT)
+"""The unit of the relative depth of the model by depth, and what it is measured along."""
+
 Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.float32] | None] | None]
 """Name of a frame -> its picture, and its depth in mm as the camera of the picture sees it; None
 for a picture that cannot be read, beyond which the hand is followed."""
@@ -49,11 +54,29 @@ class Finder:
         find: picture -> hands.
         follow: (picture, hand in the frame before) -> the same hand; None cannot follow.
         read_box: (picture, box, handedness or "auto") -> the hand in a box; None takes no box.
+        by_depth: (picture of `kerashand.geometry.depth_picture`, hand that was seen in colour)
+            -> the same hand, read from depth; None does not read depth.
     """
 
     find: Callable[[NDArray[np.uint8]], Sequence[Hand]]
     follow: Callable[[NDArray[np.uint8], Hand], Hand] | None = None
     read_box: Callable[..., Hand] | None = None
+    by_depth: Callable[[NDArray[np.uint8], Hand], Hand] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What one pass says of the hand of a frame.
+
+    Attributes:
+        hand: its points.
+        z_mm: [21] depth of its joints, moved to the measured depth as a whole; None without depth.
+        by_depth: whether it was read from the depth picture.
+    """
+
+    hand: Hand
+    z_mm: NDArray[np.float64] | None
+    by_depth: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +116,12 @@ class Camera:
     scale_mm: float
     depth_along: str
 
+    def in_palms(self) -> Camera:
+        """For a model whose unit is the palm, along the line of sight, as that by depth."""
+        return dataclasses.replace(
+            self, scale_bone=BY_DEPTH[0], scale_mm=self.palm_mm, depth_along=BY_DEPTH[1]
+        )
+
 
 class Labeller:
     """Looks for one hand in the frames of a recording."""
@@ -115,7 +144,7 @@ class Labeller:
         """
         self.finder, self.camera = finder, camera
         self.least_score, self.handedness = least_score, handedness
-        self.estimates: dict[str, list[tuple[Hand, NDArray | None]]] = {}
+        self.estimates: dict[str, list[Estimate]] = {}
         self.sure: dict[str, Hand] = {}
         self.reasons: dict[str, str] = {}
         self.right_logit = 0.0
@@ -137,7 +166,7 @@ class Labeller:
                 rgb, depth = seen
                 if start is not None and read_box is not None:
                     last, start = read_box(rgb, start, self.handedness or "auto"), None
-                    self._add(frame, last, self._measured(last, depth)[0])
+                    self._add(frame, last, self._measured(last, depth)[0], depth=depth)
                 else:
                     last = self._next(frame, rgb, depth, last=last)
             yield frame
@@ -160,11 +189,13 @@ class Labeller:
         side = self.handedness or HANDEDNESSES[int(self.right_logit >= 0.0)]
         found = {}
         for frame, estimates in self.estimates.items():
-            alike = [pair for pair in estimates if pair[0].handedness == side]
+            alike = [one for one in estimates if one.hand.handedness == side]
             if not alike:
-                self.reasons[frame] = f"it looks like a {estimates[0][0].handedness} hand"
+                self.reasons[frame] = f"it looks like a {estimates[0].hand.handedness} hand"
                 continue
             points = _mean(alike)
+            if points is None:  # a sensor that the model by depth does not understand
+                points = _mean([one for one in alike if not one.by_depth])
             if points is None:
                 self.reasons[frame] = "estimates of the points disagree"
                 continue
@@ -194,7 +225,7 @@ class Labeller:
             if self.handedness not in (None, hand.handedness):
                 break
             self.sure[frame] = hand
-            self._add(frame, hand, z_mm)
+            self._add(frame, hand, z_mm, depth=depth)
             if hand.p_right is not None:
                 self.right_logit += logit(hand.p_right)
             else:
@@ -213,13 +244,27 @@ class Labeller:
         if wrong is not None:
             self.reasons[frame] = wrong
             return None
-        self._add(frame, hand, z_mm)
+        self._add(frame, hand, z_mm, depth=depth)
         return hand
 
-    def _add(self, frame: str, hand: Hand, z_mm: NDArray | None) -> None:
-        self.estimates.setdefault(frame, []).append((hand, z_mm))
+    def _add(self, frame: str, hand: Hand, z_mm: NDArray | None, *, depth) -> None:
+        """Keep what was seen of a frame, and what its depth picture says of the same hand."""
+        estimates = self.estimates.setdefault(frame, [])
+        estimates.append(Estimate(hand, z_mm))
+        if depth is None or self.finder.by_depth is None:
+            return
+        camera = self.camera
+        picture = depth_picture(
+            depth, hand.uv_px, intrinsics=camera.intrinsics, palm_mm=camera.palm_mm
+        )
+        if picture is not None:
+            read = self.finder.by_depth(picture, hand)
+            z_mm, _ = self._measured(read, depth, camera=camera.in_palms())
+            estimates.append(Estimate(read, z_mm, by_depth=True))
 
-    def _measured(self, hand: Hand, depth) -> tuple[NDArray[np.float64] | None, str | None]:
+    def _measured(
+        self, hand: Hand, depth, *, camera: Camera | None = None
+    ) -> tuple[NDArray[np.float64] | None, str | None]:
         """Compare a hand with a depth picture.
 
         Returns:
@@ -228,7 +273,7 @@ class Labeller:
         """
         if depth is None:
             return None, None
-        camera = self.camera
+        camera = camera or self.camera
         by_size = solve_root_depth(
             hand.uv_px, hand.z_relative, camera.intrinsics, scale_mm=camera.scale_mm,
             scale_bone=camera.scale_bone, depth_along=camera.depth_along,
@@ -241,7 +286,10 @@ class Labeller:
             scale_mm=np.float64(camera.scale_mm),
             depth_along=camera.depth_along,
         )
-        z_mm = fitted_depth(depth, hand.uv_px, xyz[:, 2], palm_mm=camera.palm_mm)
+        z_mm = depth_behind_skin(
+            depth, hand.uv_px, xyz[:, 2], is_right=hand.handedness == "right",
+            focal_px=camera.intrinsics[0, 0], palm_mm=camera.palm_mm,
+        )  # fmt: skip
         if z_mm is None:
             return None, "no depth was measured at the hand"
         ratio = float(by_size) / max(z_mm[ROOT], 1.0)
@@ -256,9 +304,9 @@ def _moved(last: Hand, hand: Hand) -> float:
     return float(np.linalg.norm(hand.uv_px.mean(axis=0) - last.uv_px.mean(axis=0))) / side
 
 
-def _mean(estimates: Sequence[tuple[Hand, NDArray | None]]) -> Points | None:
+def _mean(estimates: Sequence[Estimate]) -> Points | None:
     """The mean of estimates of one frame; None where they disagree."""
-    hands = [hand for hand, _ in estimates]
+    hands = [one.hand for one in estimates]
     weights = np.array([np.maximum(hand.confidence, 1e-3) ** 2 for hand in hands])
     shares = weights / weights.sum(axis=0)
     uv = np.einsum("ej,ejc->jc", shares, np.array([hand.uv_px for hand in hands]))
@@ -272,7 +320,8 @@ def _mean(estimates: Sequence[tuple[Hand, NDArray | None]]) -> Points | None:
     weight = confidence * np.exp(-((spread / SPREAD) ** 2))
     if len(hands) == 1:
         weight = UNSUPPORTED * weight
-    depths = [z_mm for _, z_mm in estimates if z_mm is not None]
+    by_depth = [one.z_mm for one in estimates if one.by_depth and one.z_mm is not None]
+    depths = by_depth or [one.z_mm for one in estimates if one.z_mm is not None]
     return Points(
         handedness=hands[0].handedness,
         score=max(hand.score for hand in hands),

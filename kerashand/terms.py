@@ -176,6 +176,12 @@ def _surface(seen: Any, weight: Any) -> Any:
     return joint_surface_cauchy(expected, z_relative / palm, weight, hidden=hidden, sure=sure)
 
 
+def _point_depth(seen: Any, weight: Any) -> Any:
+    from kerashand.losses import point_depth_smooth_l1
+
+    return point_depth_smooth_l1(seen.batch["point_depth"], seen.answers["z_relative"], weight)
+
+
 def _handedness(seen: Any, weight: Any) -> Any:
     from kerashand.losses import binary_cross_entropy
 
@@ -279,6 +285,18 @@ TERMS = (
         trains=("network", "regressor"),
         weight=_weight_of_surface,
         value=_surface,
+    ),
+    Term(
+        name="point_depth",
+        meaning="distance of joints from the depth that `kerashand-data label` read from a depth "
+        "picture; not in the paper",
+        title="loss of the depth of points",
+        unit="smooth L1, scale bones",
+        label="depth",
+        unless="xyz",
+        trains=("network", "regressor"),
+        weight=itemgetter("point_depth_weight"),
+        value=_point_depth,
     ),
     Term(
         name="handedness",

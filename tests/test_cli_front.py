@@ -235,7 +235,7 @@ def test_doctor_says_what_is_there_and_does_not_import_tensorflow(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert f"kerashand {kerashand.__version__} in " in done.stdout
-    assert done.stdout.count("whole: its checksum is right") == 2
+    assert done.stdout.count("whole: its checksum is right") == 3
     assert "  prediction              works" in done.stdout
     assert "  numpy                   2." in done.stdout
     assert "libcudart" not in done.stdout

@@ -205,7 +205,7 @@ def test_wrong_value_is_reported_with_path_and_what_is_allowed(override, text):
                 "stages.finetune.rates.regularizer=0",
                 "stages.finetune.loss_weights.joint_surface=0",
             ],
-            r"labels.target: names `depth`, but .*depth_map` and .*joint_surface` are 0",
+            r"names `depth`, but .*depth_map` and .*joint_surface` and .*point_depth` are 0",
         ),
         (
             ["stages.pretrain.labels.source=[uv]"],

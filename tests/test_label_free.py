@@ -82,3 +82,18 @@ def test_without_depth_points_are_the_score():
     frames["depth_weight"] = np.zeros_like(frames["depth_weight"])
     numbers = label_free(predictor(np.zeros(21), uv=UV + np.array([3.0, 4.0])), [frames])
     assert numbers == {"points_px": pytest.approx(5.0), "score": pytest.approx(5.0)}
+
+
+def test_points_at_their_depth_are_the_score():
+    """One joint half a palm nearer than its point: 45 mm along its ray, among 21 joints."""
+    held = batch(580.0)
+    held["point_depth"] = np.zeros((2, 21), np.float32)
+    held["point_depth_weight"] = np.ones((2, 21), np.float32)
+    nearer = np.zeros(21)
+    nearer[8] = -0.5
+    numbers = label_free(predictor(nearer), [held])
+    along = np.linalg.norm([*((UV[8] - 64.0) / 200.0), 1.0])
+    assert numbers["points_mm"] == pytest.approx(45.0 * along / 21, rel=1e-4)
+    assert numbers["score"] == numbers["points_mm"]
+    held["point_depth_weight"][:, 8] = 0.0
+    assert label_free(predictor(nearer), [held])["score"] == pytest.approx(0.0, abs=1e-3)

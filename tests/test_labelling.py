@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from stick_hand import SHAPE
 
-from kerashand.data.joint_depth import PALM
+from kerashand.geometry.flesh import flesh
 from kerashand.labelling import Camera, Finder, Labeller
 from kerashand.runtime.hand import Hand
 
@@ -140,7 +140,52 @@ def test_estimates_that_disagree_are_left_out():
     assert labeller.left_out(["0001"]) == {"estimates of the points disagree": 1}
 
 
+IN_PHALANGES = dataclasses.replace(
+    CAMERA, scale_bone="middle_mcp_pip", scale_mm=45.0, depth_along="optical_axis"
+)
+
+
+@pytest.mark.parametrize("camera", [CAMERA, IN_PHALANGES])
+def test_depth_is_read_where_a_hand_was_seen(camera):
+    """30 px beside the hand in colour, and as sure; the depth of joints is what it says."""
+    shown = []
+
+    def by_depth(picture, hand):
+        shown.append(picture)
+        z_relative = np.zeros(21)
+        z_relative[8] = -0.5
+        moved = hand.uv_px + np.array([30.0, 0.0])
+        return dataclasses.replace(hand, uv_px=moved, z_relative=z_relative)
+
+    film = Film(sure={0})
+    labeller = Labeller(Finder(film.find, film.follow, by_depth=by_depth), camera)
+    list(labeller.forwards(FRAMES, film.read))
+    points = labeller.points()["0000"]
+    np.testing.assert_allclose(points.uv_px[0], [315, 300])
+    # Each estimate is 15 of 171 px from the mean: the weight is exp(-(0.0877 / 0.05)^2) of 0.9.
+    assert points.weight.max() == 0.0
+    rest = np.delete(points.z_mm, 8)
+    # Half a palm of 90 mm, whatever the unit of the model in colour is.
+    assert points.z_mm[8] == pytest.approx(np.median(rest) - 45.0, abs=3.0)  # along the view
+    # All skin is as near as the palm: half of both windows, and measured.
+    assert shown[0].shape == (480, 640, 3)
+    np.testing.assert_allclose(shown[0][210, 300], [128, 128, 255], atol=4)
+
+
+def test_a_frame_without_depth_is_read_in_colour_alone():
+    film = Film(sure={0}, distance_mm=590.0)
+    read = film.read
+    film.read = lambda frame: (read(frame)[0], None)
+    labeller = Labeller(Finder(film.find, film.follow, by_depth=None), CAMERA)
+    list(labeller.forwards(FRAMES, film.read))
+    assert labeller.points()["0000"].z_mm is None
+
+
 def test_depth_of_joints_follows_the_picture():
-    """All skin at 590 mm: joints of the palm are 0.7 x 0.2 x 90 = 12.6 mm behind it, by median."""
+    """All skin at 590 mm: joints lie behind it by the flesh before them, by median."""
     _, points = labelled(Film(sure={0}))
-    assert np.median(points["0000"].z_mm[list(PALM)]) == pytest.approx(602.6, abs=0.1)
+    hand = points["0000"]
+    palm_px = np.array([600.0 * 90.0 / 590.0])
+    thick = 90.0 * flesh(hand.uv_px[None], np.array([True]), palm_px)[0][0]
+    assert 590.0 + 5.0 < np.median(hand.z_mm) < 590.0 + 25.0
+    assert np.median(hand.z_mm - thick) == pytest.approx(590.0, abs=1.0)

@@ -192,3 +192,14 @@ def test_half_precision_predictions_are_computed_in_float32(loss, shape, weight_
     value = loss(target, prediction, np.ones(weight_shape, np.float16))
     assert value.dtype == tf.float32
     assert np.isfinite(float(value))
+
+
+def test_convention_point_depth():
+    """0.3 off with beta = 0.15: 0.15 / 2 + 0.15 = 0.225; joints without a weight do not count."""
+    target = np.zeros((2, 21), np.float32)
+    prediction = target + 0.3
+    weight = np.ones_like(target)
+    assert float(losses.point_depth_smooth_l1(target, prediction, weight)) == pytest.approx(0.225)
+    prediction[0, 5], weight[0, 5] = 9.0, 0.0
+    assert float(losses.point_depth_smooth_l1(target, prediction, weight)) == pytest.approx(0.225)
+    assert float(losses.point_depth_smooth_l1(target, prediction, 0.0 * weight)) == 0.0

@@ -79,7 +79,9 @@ def test_numbers_are_those_of_the_schema():
     assert {name: getattr(schema, name) for name in OPERATORS} == OPERATORS
 
 
-@pytest.mark.parametrize("name", ["hand_pose.tflite", "hand_detector.tflite"])
+@pytest.mark.parametrize(
+    "name", ["hand_pose.tflite", "hand_detector.tflite", "hand_pose_by_depth.tflite"]
+)
 def test_packaged_models_hold_these_alone(name):
     network, _ = parts_of(name)
     assert len(operators_in(network)) > 10

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import kerashand
-from kerashand.cli import predict
+from kerashand.cli import label, predict
+from kerashand.cli.data import main as data_main
 from kerashand.errors import UserError
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend
@@ -35,7 +36,9 @@ def test_all_weights_together_are_small():
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 10_000_000
 
 
-@pytest.mark.parametrize("name", ["hand_pose.tflite", "hand_detector.tflite"])
+@pytest.mark.parametrize(
+    "name", ["hand_pose.tflite", "hand_detector.tflite", "hand_pose_by_depth.tflite"]
+)
 def test_a_damaged_byte_is_noticed(name, tmp_path):
     content = bytearray((WEIGHTS / name).read_bytes())
     content[len(content) // 3] ^= 1
@@ -109,3 +112,28 @@ def test_the_command_needs_no_other_file(samples, tmp_path, capsys):
     assert predict.main([arguments[0], f"--box={box}", "--json", str(lines), "--no-drawing"]) == 0
     (hand,) = json.loads(lines.read_text().splitlines()[0])["hands"]
     assert len(hand["uv_px"]) == 21
+
+
+@pytest.mark.slow
+def test_depth_is_read_in_a_simulated_recording(tmp_path, monkeypatch):
+    """What the model by depth adds to points that are labelled in colour alone."""
+    folder = tmp_path / "recording"
+    simulated = ["simulate", str(folder), "--scene", "table", "--frames", "24", "--seed", "4005"]
+    assert data_main(simulated) == 0
+    held = np.load(folder / "truth.npz")
+    truth = dict(zip(held["frame"].tolist(), held["xyz_mm"].astype(float), strict=True))
+
+    def off_mm():
+        assert data_main(["label", str(folder)]) == 0
+        lines = (folder / "points.jsonl").read_text().splitlines()
+        (folder / "points.jsonl").unlink()
+        assert len(lines) >= 20
+        rows = [json.loads(line) for line in lines]
+        depth = np.array([row["z_mm"] for row in rows])
+        true = np.array([truth[row["frame"]][:, 2] for row in rows])
+        return np.abs((depth - depth[:, :1]) - (true - true[:, :1])).mean()
+
+    both = off_mm()
+    monkeypatch.setattr(label, "depth_reader", lambda: None)
+    assert both < 0.8 * off_mm()
+    assert both < 12.0

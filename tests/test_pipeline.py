@@ -88,7 +88,8 @@ def test_contract(batches_of):
     shapes = {
         "image": (8, SIZE, SIZE, 3), "uv_px": (8, 21, 2), "uv_weight": (8, 21),
         "is_right": (8,), "is_hand": (8,),
-        "z_relative": (8, 21), "z_weight": (8,), "depth_map": (8, CELLS, CELLS, 1),
+        "z_relative": (8, 21), "z_weight": (8,), "point_depth": (8, 21),
+        "point_depth_weight": (8, 21), "depth_map": (8, CELLS, CELLS, 1),
         "depth_weight": (8, CELLS, CELLS, 1), "xyz_mm": (8, 21, 3), "intrinsics": (8, 3, 3),
         "root_depth_mm": (8,), "scale_mm": (8,), "domain": (8,),
     }  # fmt: skip
@@ -214,6 +215,26 @@ def test_mirrored_hands_are_reflected_with_their_joints(raw):
     projected = px_from_cam(batch["xyz_mm"], batch["intrinsics"])
     np.testing.assert_allclose(projected, batch["uv_px"], atol=2e-3)
     np.testing.assert_allclose(batch["z_relative"], plain["z_relative"], atol=1e-5)
+
+
+@pytest.mark.parametrize("along", ["optical_axis", "line_of_sight"])
+@pytest.mark.parametrize("mirrored", [0.0, 1.0])
+def test_the_depth_of_points_moves_as_labels_do(raw, along, mirrored):
+    """Points that are the true joints have the depth that is labelled, and weigh as points do."""
+    points = raw["xyz_mm"].numpy()
+    points[0, 3] = np.nan
+    given = {**raw, "points_mm": tf.constant(points)}
+    parameters = dataclasses.replace(GEOMETRIC, mirrored=mirrored)
+    geometry = dataclasses.replace(GEOMETRY, depth_along=along)
+    batch, _ = moved_batch(given, parameters, geometry=geometry)
+    depth, weight = batch["point_depth"].numpy(), batch["point_depth_weight"].numpy()
+    np.testing.assert_allclose(depth[1:], batch["z_relative"][1:], atol=1e-5)
+    assert not depth[0].any()
+    assert not weight[0].any()
+    counts = augment.MIRRORED_WEIGHT if mirrored else 1.0
+    np.testing.assert_allclose(weight[1:], counts * raw["uv_weight"][1:])
+    without, _ = moved_batch(raw, parameters, geometry=geometry)
+    assert not without["point_depth_weight"].numpy().any()
 
 
 def test_so_many_hands_are_mirrored_as_the_share_says():

@@ -1,5 +1,6 @@
 """Data sets in their published layouts: what is read back is what was rendered."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from dataset_writers import write_freihand, write_rgbd, write_rhd, write_stb
 from kerashand.data.kinds import freihand, rgbd, rhd, stb
 from kerashand.data.readers.checks import check_depth, find_problems
 from kerashand.data.readers.decode import row_parser
+from kerashand.errors import UserError
 from kerashand.geometry.camera import px_from_cam
 
 SIZE, MARGIN = 128, 1.6
@@ -147,6 +149,31 @@ def test_freihand(data):
     rest, held_out = train.held_out(2)
     assert (len(rest), len(held_out)) == (6, 2)
     assert not set(rest.groups) & set(held_out.groups)
+
+
+def test_the_depth_of_points_of_a_recording(tmp_path):
+    """Points stand where the joints are, those of left hands mirrored; null is not known."""
+    views = write_rgbd(tmp_path, np.random.default_rng(2), frames=5)
+    path = tmp_path / "points.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line, (view, _) in zip(lines, views, strict=True):
+        line["z_mm"] = view.joints[:, 2].tolist()
+    lines[1]["z_mm"][3] = None
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = rgbd.read(tmp_path, "train")
+    assert not find_problems(table)
+    assert [handedness for _, handedness in views[:2]] == ["right", "left"]
+    for row, (sample, (view, handedness)) in enumerate(
+        zip(samples_of(table), views[:4], strict=True)
+    ):
+        expected = view.right_handed(handedness).joints.copy()
+        if row == 1:
+            expected[3] = np.nan
+        np.testing.assert_allclose(sample["points_mm"], expected, atol=0.05)
+    lines[1]["z_mm"][3] = -5.0
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(UserError, match="line 2: `z_mm` must hold 21 positive numbers, or null"):
+        rgbd.read(tmp_path, "train")
 
 
 @pytest.mark.parametrize("registered", [False, True])

@@ -143,6 +143,22 @@ def test_mask_and_depth_agree(samples):
         assert (sample.mask[rows, columns] > 0).mean() > 0.9
 
 
+def test_a_depth_camera_sees_the_hand_where_it_is(samples):
+    """Its picture shows the palm's skin at half of both windows, and nothing where nothing is."""
+    for sample in samples["depth"]:
+        measured = (sample.mask > 0) & (sample.depth_mm > 0)
+        assert 0.03 < measured.mean() < 0.9
+        depth = sample.depth_mm[measured].astype(float)
+        assert np.median(np.abs(depth - sample.xyz_mm[0, 2])) < 200.0  # the forearm goes on
+        np.testing.assert_array_equal(sample.image[..., 2] > 127, sample.depth_mm > 0)
+        assert not sample.image[sample.depth_mm == 0].any()
+    at_palm = [
+        sample.image[tuple(np.rint(sample.uv_px[9, ::-1]).astype(int))]
+        for sample in samples["depth"]
+    ]
+    assert 100 < np.median(np.array(at_palm)[:, 0]) < 155
+
+
 def test_exact_depth_on_the_source_and_holes_on_the_target(samples):
     holes = {d: np.mean([(s.depth_mm == 0).mean() for s in samples[d]]) for d in DOMAINS}
     assert holes["source"] == 0
@@ -276,10 +292,10 @@ def test_names_are_those_of_the_config():
 # ------------------------------------------------------------------------------------ versions
 
 SOURCES = (
-    "appearance", "backgrounds", "clutter", "hand", "held_object", "light", "placing", "poses",
-    "render", "scene", "sensor", "styles",
+    "appearance", "backgrounds", "clutter", "depth_view", "hand", "held_object", "light", "placing",
+    "poses", "render", "scene", "sensor", "styles",
 )  # fmt: skip
-PINNED = ({"source": 1, "target": 2, "varied": 7}, "2bdeb9bed41cc11b")
+PINNED = ({"source": 1, "target": 2, "varied": 7, "depth": "1.7"}, "d7db57690ebee567")
 """`GENERATOR_VERSIONS`, and a digest of the sources that rendered these versions."""
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from stick_hand import SHAPE
 
-from kerashand.data.joint_depth import fitted_depth
 from kerashand.data.kinds import rgbd
 from kerashand.data.readers import table
 from kerashand.data.segmentation import BACKGROUND, HAND, UNSURE, segment_hand
+from kerashand.geometry.flesh import load_flesh
+from kerashand.geometry.joint_depth import fitted_depth
 from kerashand.synthetic.recording import SimulatedRecording
 
 FRAMES = (5, 33, 61)
@@ -83,19 +84,27 @@ def test_convention_fitted_depth():
     assert fitted_depth(np.zeros((320, 320), np.float32), uv, depth, palm_mm=100.0) is None
 
 
-@pytest.mark.parametrize(("before_mm", "expected_mm"), [(6.0, 480.0 + 23.0), (60.0, 500.0)])
-def test_the_depth_of_a_wrist_that_fingers_hide(monkeypatch, before_mm, expected_mm):
-    """Of a palm of 100 mm, seen mostly from the back (-0.76): 0.23 of it is flesh at the wrist.
+@pytest.mark.parametrize(("before_mm", "known"), [(0.0, True), (60.0, True), (6.0, False)])
+def test_the_depth_of_a_wrist(monkeypatch, before_mm, known):
+    """A palm of 100 mm, seen mostly from the back (-0.76): 0.23 of it is flesh at the wrist.
 
-    What lies 60 mm before the wrist is 0.54 palm lengths from what the palm says (500 mm).
+    Where depth is predicted of all joints, the hand tells, and not what lies before the wrist.
     """
     uv, depth, intrinsics = flat_hand(distance_mm=700.0)
     picture = np.full((320, 320), 486.0, np.float32)
     left, top = np.rint(uv[0]).astype(int) - 20
     picture[top : top + 41, left : left + 41] -= before_mm
     monkeypatch.setattr(table, "depth_seen", lambda *_: picture)
+    figures = load_flesh()
+    share = (-0.76 - figures.seen[0]) / (figures.seen[1] - figures.seen[0])
+    thick = 100.0 * ((1.0 - share) * figures.depth[0] + share * figures.depth[1])
+    assert figures.seen[1] >= -0.76
+    expected = 486.0 - before_mm + thick[0]
+    if known:  # all are predicted at one depth: joints of the palm say where, the others agree
+        agree = np.abs(thick - np.median(thick[[1, 5, 9, 13, 17]])) < 20.0
+        expected = 486.0 + np.median(thick[agree])
     hand = SimpleNamespace(
         uv_px=uv[None], is_right=np.array([True]), intrinsics=intrinsics[None],
-        joint_depth_mm=depth[None],
+        joint_depth_mm=(depth if known else depth + np.nan)[None],
     )  # fmt: skip
-    assert rgbd.root_depth_mm(hand, 0, 100.0) == pytest.approx(expected_mm, abs=0.1)
+    assert rgbd.root_depth_mm(hand, 0, 100.0) == pytest.approx(expected, abs=1.5)

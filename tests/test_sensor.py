@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerashand.synthetic.sensor import measure_depth, photograph, structured_light
+from kerashand.synthetic.sensor import measure_depth, photograph, stereo, structured_light
 
 SIZE = 128
 
@@ -122,3 +122,35 @@ def test_structured_light_keeps_what_is_not_there(rng):
     seen = structured_light(np.zeros((40, 40)), rng, focal_px=500.0)
     assert seen.dtype == np.uint16
     assert not seen.any()
+
+
+def test_a_stereo_camera_sees_a_wall_where_it_is(rng):
+    """At 800 mm with 500 px and 35 to 75 mm, a quarter of a pixel is 4.3 to 9.1 mm."""
+    seen = np.stack(
+        [stereo(np.full((60, 60), 800.0), rng, focal_px=500.0) for _ in range(30)]
+    ).astype(float)
+    off = seen[seen > 0] - 800.0
+    assert abs(np.median(off)) < 4.0
+    assert 0.5 < off.std() < 10.0
+    assert (seen == 0).mean() < 0.06
+
+
+def test_errors_of_a_stereo_camera_grow_with_the_square_of_the_distance():
+    def spread(distance_mm):
+        rng = np.random.default_rng(3)
+        taken = [stereo(np.full((60, 60), distance_mm), rng, focal_px=500.0) for _ in range(20)]
+        return np.std([part[part > 0] - distance_mm for part in taken[:1]])
+
+    assert 3.0 < spread(1200.0) / spread(600.0) < 5.5
+
+
+def test_what_is_near_grows_before_a_stereo_camera(rng):
+    depth = np.full((60, 200), 1000.0)
+    depth[:, 100:130] = 600.0
+    widths = []
+    for _ in range(40):
+        seen = stereo(depth, rng, focal_px=500.0)
+        widths.append(np.median(((seen > 0) & (seen < 750)).sum(axis=1)))
+    assert min(widths) >= 27
+    assert 31 < np.mean(widths) < 38
+    assert not stereo(np.zeros((40, 40)), rng, focal_px=500.0).any()

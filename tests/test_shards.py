@@ -79,7 +79,7 @@ def test_shards_hold_what_is_read_from_pictures(kind, name, originals):
     assert len(from_shards) == len(from_pictures) == len(split.table)
     for kept, plain in zip(from_shards, from_pictures, strict=True):
         assert kept.keys() == plain.keys()
-        for label in ("uv_px", "uv_weight", "xyz_mm", "intrinsics"):
+        for label in ("uv_px", "uv_weight", "xyz_mm", "points_mm", "intrinsics"):
             np.testing.assert_array_equal(kept[label], plain[label], err_msg=label)
         assert np.abs(kept["image"].astype(float) - plain["image"]).mean() < 1.5
         if has_depth:

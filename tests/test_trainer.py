@@ -57,6 +57,8 @@ def make_batch(rng, count=4):
         "intrinsics": np.tile([[100.0, 0, 15.5], [0, 100.0, 15.5], [0, 0, 1]], (count, 1, 1)),
         "root_depth_mm": np.full(count, 500.0),
         "scale_mm": np.full(count, 40.0),
+        "point_depth": rng.normal(size=(count, 21)) * (np.arange(21) > 0),
+        "point_depth_weight": np.ones((count, 21)),
     }
     return {name: tf.constant(value, tf.float32) for name, value in batch.items()}
 
@@ -390,7 +392,7 @@ def test_micro_batches_add_up_to_the_batch(rng, heads):
         settings = make_settings(
             rates={"network": 0.0, "regularizer": 0.0},
             micro_batches=count,
-            loss_weights={"joint_surface": 1.0} | (HEADS if heads else {}),
+            loss_weights={"joint_surface": 1.0, "point_depth": 1.0} | (HEADS if heads else {}),
         )
         trainer = HandPoseTrainer(parts)
         trainer.start_stage(settings, build_optimizers(settings.rates, **OPTIMIZER))

@@ -14,6 +14,7 @@ FIGURES = ROOT / "docs" / "figures"
 WEIGHTS = {
     "hand_pose.tflite": "pose model: crop of one hand to 21 joints",
     "hand_detector.tflite": "detector: whole picture to boxes of hands",
+    "hand_pose_by_depth.tflite": "pose model by depth: depth picture of one hand to 21 joints",
     "lite_source.npz": "starting weights of `weak.yaml`",
 }
 """Files of kerashand/weights and what they are."""
@@ -208,6 +209,24 @@ def _installs() -> list[dict]:
     return rows
 
 
+def _recordings() -> list[dict]:
+    """Errors by recording and setting, means over the seeds."""
+    found: dict[int, dict[str, Any]] = {}
+    for row in results("adaptation")["rows"]:
+        of_setting = found.setdefault(row["recording"], {}).setdefault(row["setting"], [])
+        of_setting.append({split: row[split]["mean_mm"] for split in ("train", "test")})
+    return [
+        {"recording": name, **{
+            setting: {
+                split: {"mean_mm": sum(one[split] for one in runs) / len(runs)}
+                for split in ("train", "test")
+            }
+            for setting, runs in settings.items()
+        }}
+        for name, settings in found.items()
+    ]  # fmt: skip
+
+
 def _detector() -> list[dict]:
     titles = {"photographs": "photographs", "rendered pictures": "rendered pictures"}
     return _chosen(results("detector"), titles)
@@ -221,7 +240,7 @@ SPEED_COLUMNS = {
 }  # fmt: skip
 FILE_COLUMNS = {"file": "title code", "what it is": "what text", "MB": "mb mb"}
 TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str]]] = {
-    "files": (lambda: _files(["hand_pose.tflite", "hand_detector.tflite"]), FILE_COLUMNS),
+    "files": (lambda: _files(name for name in WEIGHTS if name.endswith(".tflite")), FILE_COLUMNS),
     "all-files": (lambda: _files(WEIGHTS), FILE_COLUMNS),
     "training": (
         lambda: results("training")["weak"]["minutes"],
@@ -309,6 +328,20 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         _installs,
         {"what you want": "title text", "command": "command code", "MB to load": "load_mb 0",
          "MB on disk": "disk_mb 0"},
+    ),
+    "adaptation": (
+        _recordings,
+        {"recording": "recording text", "packaged": "packaged/train/mean_mm 1",
+         "points alone": "points/train/mean_mm 1", "depth": "depth/train/mean_mm 1",
+         "packaged, last fifth": "packaged/test/mean_mm 1",
+         "points alone, last fifth": "points/test/mean_mm 1",
+         "depth, last fifth": "depth/test/mean_mm 1"},
+    ),
+    "recorded-points": (
+        lambda: results("adaptation")["labels"],
+        {"recording": "recording text", "frames with points": "labelled %0",
+         "points off, px of 128": "mean_px 1", "points with a weight": "used %0",
+         "of these wrong": "wrong %1", "points in 3D, mm": "mean_mm 1"},
     ),
     "growth": (
         lambda: results("growth"),
@@ -421,6 +454,7 @@ SENTENCES: dict[str, Callable[[], str]] = {
             "kills",
             "mediapipe",
             "tips",
+            "adaptation",
         )
     },
 }

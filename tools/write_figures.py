@@ -13,9 +13,10 @@ it matters, the `machine`. A page marks where figures stand:
 The tool replaces what lies between the marks; tools/figure_blocks.py says what a NAME becomes.
 `--take` puts new results into a JSON file first: those of tools/recipe/evaluate_model.py,
 train_detector.py, benchmark.py, compare_mediapipe.py and measure_gestures.py (`evaluation*`,
-`detector`, `speed`, `growth`, `install`, `step`, `mediapipe`, `tips`, `gestures`), results.json of
-tools/ablation.py (`ablation`), or the .parity.json files of kerashand-export (`exports`). What
-several commands measured, or one that prints text alone, is put into its JSON file by hand.
+`detector`, `speed`, `growth`, `adaptation`, `install`, `step`, `mediapipe`, `tips`, `gestures`),
+results.json of tools/ablation.py (`ablation`), or the .parity.json files of kerashand-export
+(`exports`). What several commands measured, or one that prints text alone, is put into its JSON
+file by hand.
 `tests/test_figures.py` fails when a page and the JSON files differ.
 """
 
@@ -36,7 +37,7 @@ from kerashand.errors import UserError
 from kerashand.files import write_text
 
 PAGES = ("README.md", "docs/deployment.md", "docs/gestures.md", "docs/install.md",
-         "docs/mediapipe.md", "docs/model_card.md",
+         "docs/mediapipe.md", "docs/model_card.md", "docs/recording.md",
          "docs/scale.md", "docs/training.md", "export/README.md",
          "kerashand/weights/README.md")  # fmt: skip
 BLOCK = re.compile(r"<!-- figures:([\w-]+) -->\n.*?<!-- end -->", re.DOTALL)

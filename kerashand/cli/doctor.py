@@ -191,12 +191,12 @@ def _size(count: float) -> str:
 def models() -> list[tuple[str, str]]:
     """The packaged models and whether they are as the export wrote them."""
     try:
-        from kerashand.runtime.hand_pose import DETECTOR_FILE, POSE_FILE, packaged_model
+        from kerashand.runtime.hand_pose import PACKAGED_FILES, packaged_model
         from kerashand.runtime.model_file import checked_network, read_metadata
     except Exception as error:  # whatever a broken NumPy raises
         return [("not looked at", f"{type(error).__name__}: {_last_line(str(error))}")]
     rows = []
-    for path in map(packaged_model, (POSE_FILE, DETECTOR_FILE)):
+    for path in map(packaged_model, PACKAGED_FILES):
         try:
             said = read_metadata(path)
             checked_network(path, path.read_bytes(), said)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from kerashand.data.readers.recording import (
 from kerashand.data.readers.table import depth_seen, picture_problem
 from kerashand.errors import UserError
 from kerashand.files import user_path, write_text
-from kerashand.labelling import Camera, Finder, Labeller, Points
+from kerashand.labelling import BY_DEPTH, Camera, Finder, Labeller, Points
 from kerashand.progress import progress
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand import Hand
@@ -58,7 +59,7 @@ def label(arguments: argparse.Namespace) -> None:
     with contextlib.ExitStack() as at_end:
         finder, unit = PREDICTORS[arguments.predictor](arguments, at_end)
         labeller = Labeller(
-            finder,
+            dataclasses.replace(finder, by_depth=depth_reader()),
             _camera(recording, *unit),
             least_score=arguments.least_score,
             handedness=arguments.handedness,
@@ -178,6 +179,14 @@ def _problems(rows: dict[str, dict], recording: Recording, pictures: Pictures) -
 
 
 # -------------------------------------------------------------------------------- predictors
+
+
+def depth_reader() -> Callable[[np.ndarray, Hand], Hand] | None:
+    """What reads the hand of a depth picture, beside every predictor."""
+    model = HandPose.load_by_depth()
+    assert (model.scale_bone, model.depth_along) == BY_DEPTH
+    return model.follow
+
 
 Unit = tuple[str, str]
 """The scale bone of a predictor's relative depth, and what it is measured along."""

@@ -16,7 +16,7 @@ from kerashand.networks import NETWORKS
 from kerashand.terms import TERMS
 
 DOMAINS = ("source", "target")
-STYLES = ("source", "target", "varied")
+STYLES = ("source", "target", "varied", "depth")
 """What rendered hands can look like."""
 STAGES = ("pretrain", "regularizer", "finetune")
 """In the order in which they run."""

@@ -243,8 +243,16 @@ def resized(factor: float) -> tf.Tensor:
 
 def move_joints(uv_px, xyz_mm, intrinsics, *, affine, rotation):
     """Joints, camera-frame joints and intrinsics after the picture moved by `affine`."""
-    moved_xyz = xyz_mm @ tf.linalg.matrix_transpose(rotation)
-    return apply_affine(uv_px, affine), moved_xyz, rotated_intrinsics(intrinsics, affine, rotation)
+    return (
+        apply_affine(uv_px, affine),
+        moved(xyz_mm, rotation),
+        rotated_intrinsics(intrinsics, affine, rotation),
+    )
+
+
+def moved(xyz_mm, rotation):
+    """Joints [B, 21, 3] in the camera's frame after what `random_affine` does to them."""
+    return xyz_mm @ tf.linalg.matrix_transpose(rotation)
 
 
 def change_relief(

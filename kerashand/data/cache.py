@@ -37,6 +37,11 @@ def encode_jpeg(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", image[:, :, ::-1], quality)[1].tobytes()
 
 
+def encode_png(image: np.ndarray) -> bytes:
+    """PNG bytes of an RGB picture [S, S, 3] uint8."""
+    return cv2.imencode(".png", image[:, :, ::-1])[1].tobytes()
+
+
 def ensure_splits(
     splits: Sequence[CachedSplit], *, cache_dir: str | None = None, workers: int | None = None
 ) -> dict[CachedSplit, list[Path]]:

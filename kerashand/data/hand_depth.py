@@ -67,13 +67,14 @@ def hand_depth(table: HandTable, row: int) -> np.ndarray:
     depth = depth_seen(table, row)
     predicted = given(table.joint_depth_mm)[row].astype(np.float64)
     palm_mm = float(np.linalg.norm(table.xyz_mm[row, MIDDLE_MCP] - table.xyz_mm[row, ROOT]))
+    known, root_mm = np.isfinite(predicted), table.xyz_mm[row, ROOT, 2]
     kinds = segment_hand(
         depth,
         table.uv_px[row].astype(np.float64),
-        np.where(np.isfinite(predicted), predicted, table.xyz_mm[row, ROOT, 2]),
+        np.where(known, predicted, np.median(predicted[known]) if known.any() else root_mm),
         intrinsics=table.intrinsics[row].astype(np.float64),
         palm_mm=palm_mm,
-        predicted=bool(np.isfinite(predicted).all()),
+        predicted=bool(known.any()),
     )
     units = np.clip(np.rint(depth / UNIT_MM), 1, FAR - 1)
     seen = np.where(kinds == HAND, units, np.where(kinds == BACKGROUND, FAR, 0))

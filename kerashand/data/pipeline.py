@@ -25,7 +25,7 @@ from kerashand.geometry.pose import (
     relative_depth,
     scale_from_joints,
 )
-from kerashand.skeleton import ROOT
+from kerashand.skeleton import MIDDLE_MCP, ROOT
 
 
 @dataclass(frozen=True)
@@ -299,6 +299,9 @@ def make_batch(
     inside = tf.reduce_all((uv >= -0.5) & (uv <= side - 0.5), axis=-1)
     has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
     z_relative = relative_depth(xyz, scale_mm, depth_along=geometry.depth_along)
+    point_depth, point_weight = _point_depth(
+        raw, rotation, scale_mm, depth_along=geometry.depth_along
+    )
     is_right = tf.cast(tf.linalg.det(rotation) > 0, tf.float32)
     counts = is_right + augment.MIRRORED_WEIGHT * (1.0 - is_right)
     batch = {
@@ -310,6 +313,8 @@ def make_batch(
         "is_hand": is_hand,
         "z_relative": z_relative if has_xyz else tf.zeros_like(uv[..., 0]),
         "z_weight": has_xyz * counts * is_hand,
+        "point_depth": point_depth,
+        "point_depth_weight": point_weight * (has_depth * counts * is_hand)[:, None],
         "depth_map": depth_map * has_depth,
         "depth_weight": depth_weight * has_depth,
         "xyz_mm": xyz * has_xyz,
@@ -347,6 +352,20 @@ def _depth_along(
     reach = tf.reduce_sum(rays * line_of_sight(joint_rays)[:, None, :], axis=-1)
     reach = tf.reshape(reach, (-1, size, size, 1))
     return depth_mm * reach, root_depth_mm * joint_reach[:, ROOT]
+
+
+def _point_depth(raw, rotation: tf.Tensor, scale_mm: tf.Tensor, *, depth_along: str):
+    """Depth of the points and its weight, [B, 21] each; 0 where it is not known."""
+    if "points_mm" not in raw:
+        return 2 * (tf.zeros(tf.shape(raw["uv_px"])[:2]),)
+    points = raw["points_mm"]
+    known = tf.reduce_all(tf.math.is_finite(points), axis=-1)
+    # All are counted from the wrist, along the line of sight to the knuckle.
+    known &= known[:, ROOT, None] & known[:, MIDDLE_MCP, None]
+    points = tf.where(known[..., None], points, raw["xyz_mm"])
+    depth = relative_depth(augment.moved(points, rotation), scale_mm, depth_along=depth_along)
+    known = tf.cast(known, tf.float32)
+    return depth * known, known * raw["uv_weight"]
 
 
 def _stored_px(raw: dict[str, tf.Tensor]) -> int:

@@ -19,6 +19,8 @@ RAW_SPEC = {
     "xyz_mm": "[21, 3] float32 camera frame",
     "intrinsics": "[3, 3] float32 of the crop",
     "uv_weight": "[21] float32, may be left out: 1",
+    "points_mm": "[21, 3] float32 uv_px at their depth from a depth picture, NaN where none is "
+    "known; may be left out",
     "is_hand": "[] float32, 0 where the picture shows no hand; may be left out: 1",
 }
 BATCH_SPEC = {
@@ -29,6 +31,8 @@ BATCH_SPEC = {
     "is_hand": "[B] 0 = no hand is there; everything else is then filler",
     "z_relative": "[B, 21] bone lengths behind the wrist, along `depth_along`; filler 0",
     "z_weight": "[B]",
+    "point_depth": "[B, 21] depth of the points, as z_relative; no label; filler 0",
+    "point_depth_weight": "[B, 21]",
     "depth_map": "[B, D, D, 1] normalised depth, Eq. 4, along `depth_along`; filler 0",
     "depth_weight": "[B, D, D, 1] 0 = hole, outside the picture, or not labelled",
     "xyz_mm": "[B, 21, 3] camera frame; filler 0",

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kerashand.data.joint_depth import FLESH, RADIUS_NAMES, fitted_depth
 from kerashand.geometry.camera import cam_from_px
+from kerashand.geometry.joint_depth import FLESH, RADIUS_NAMES, fitted_depth
 from kerashand.skeleton import BONES, MIDDLE_MCP, PARENTS, ROOT
 
 BACKGROUND, UNSURE, HAND = 0, 1, 2

@@ -82,7 +82,10 @@ class ConvertedSplit(TableSplit, CachedSplit):
         table, rows = self.table, slice(first, first + count)
         digest = hashlib.sha256(self._common.encode())
         digest.update("\n".join(self._stamps[rows]).encode())
-        for array in (table.uv_px, table.uv_weight, table.xyz_mm, table.intrinsics, table.is_right):
+        arrays = [table.uv_px, table.uv_weight, table.xyz_mm, table.intrinsics, table.is_right]
+        if table.joint_depth_mm is not None:
+            arrays.append(table.joint_depth_mm)
+        for array in arrays:
             digest.update(np.ascontiguousarray(array[rows]).tobytes())
         return f"{first:07d}-{count:04d}-{digest.hexdigest()[:12]}.tfrecord"
 

@@ -19,6 +19,10 @@ DEPTH_IN_WORDS = {
 
 LEAST_P_HAND = 0.4
 """A hand of a video is lost below this probability; without heads the score is another number."""
+XYZ_IN_WORDS = {
+    "xyz_mm": "image, intrinsics [3, 3] of the input, root_depth_mm [], scale_mm [] -> these and "
+    "xyz_mm [21, 3] in the camera's frame: x right, y down, z away",
+}
 HEADS_IN_WORDS = {
     "p_right": "[] 0..1: the crop shows a right hand",
     "p_hand": "[] 0..1: the crop shows a hand",
@@ -33,8 +37,11 @@ def describe(config: Config) -> dict[str, Any]:
     """
     architecture = config.parts_arguments()
     heads = config.model.regressor.heads
+    style = _style_of(config)
+    by_depth = style == "depth"
+    what = "depth picture" if by_depth else "RGB"
     return {
-        "task": "hand_pose",
+        "task": "hand_pose_by_depth" if by_depth else "hand_pose",
         "kerashand": __version__,
         "config": config.name,
         "config_hash": config_hash(config),
@@ -42,7 +49,8 @@ def describe(config: Config) -> dict[str, Any]:
         "scale_bone": config.model.scale_bone,
         "depth_along": config.model.depth_along,
         "joint_names": list(JOINT_NAMES),
-        "input": "image [1, S, S, 3] uint8 RGB: a square around a right hand, left ones mirrored",
+        "input": f"image [1, S, S, 3] uint8 {what}: a square around a right hand, left ones "
+        "mirrored",
         "normalisation": "inside: give 0..255 as they are",
         "outputs": {
             "uv_px": "[21, 2] column, row in pixels of the input; centres are integers",
@@ -53,15 +61,14 @@ def describe(config: Config) -> dict[str, Any]:
         },
         "signatures": {
             "serving_default": "image -> all outputs",
-            "xyz_mm": "image, intrinsics [3, 3] of the input, root_depth_mm [], scale_mm [] -> "
-            "these and xyz_mm [21, 3] in the camera's frame: x right, y down, z away",
+            **({} if by_depth else XYZ_IN_WORDS),
         },
         "units": {"uv_px": "pixels", "z_relative": config.model.scale_bone, "xyz_mm": "mm"},
         "architecture": {
             name: value if isinstance(value, (str, int)) else dict(value)
             for name, value in architecture.items()
         },
-        "style": _style_of(config),
+        "style": style,
         KEY: (Recipe(least_score=LEAST_P_HAND) if heads else Recipe()).to_dict(),
     }
 

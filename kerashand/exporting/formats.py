@@ -64,7 +64,7 @@ def export(
             for something else.
     """
     check_precision(form, precision)
-    if precision == "int8" and metadata["task"] != "hand_pose":
+    if precision == "int8" and metadata["task"] == "hand_detector":
         raise UserError("int8 exists for pose models; a detector can be dynamic_int8.")
     described = {**metadata, "format": form, "precision": precision}
     served = serve(model, metadata["task"], depth_along=depth_along(metadata))

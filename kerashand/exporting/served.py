@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from kerashand.geometry.pose import OPTICAL_AXIS, xyz_from_uv_z
-from kerashand.runtime.backends import HEADS, JOINTS_SIGNATURE, XYZ_SIGNATURE
+from kerashand.runtime.backends import HEADS, JOINTS_SIGNATURE, TASKS, XYZ_SIGNATURE
 
 OUTPUTS = ("uv_px", "z_relative", "confidence")
 """Of every pose model; those with heads also have `kerashand.runtime.backends.HEADS`."""
@@ -55,9 +55,12 @@ def serve(model: keras.Model, task: str, *, depth_along: str = OPTICAL_AXIS) -> 
         task: what it does.
         depth_along: what relative depth of a pose model is measured along.
     """
-    if task == "hand_pose":
-        return _serve_pose(model, depth_along)
-    return {"hand_detector": _serve_detector}[task](model)
+    if task == "hand_detector":
+        return _serve_detector(model)
+    assert task in TASKS, task
+    served = _serve_pose(model, depth_along)
+    # One signature does where nothing but `kerashand-data label` reads the file; it is smaller.
+    return served.only(JOINTS_SIGNATURE) if task == "hand_pose_by_depth" else served
 
 
 def _serve_pose(model: keras.Model, depth_along: str) -> Served:

@@ -175,8 +175,10 @@ FORMATS = {
     "onnx": Format(".onnx", OnnxBackend, one_signature=True),
     "saved_model": Format("", SavedModelBackend, ("fp32",)),
 }
+_JOINTS = frozenset({"uv_px", "z_relative", "confidence"})
 TASKS = {
-    "hand_pose": ("a pose model", frozenset({"uv_px", "z_relative", "confidence"})),
+    "hand_pose": ("a pose model", _JOINTS),
+    "hand_pose_by_depth": ("a pose model by depth", _JOINTS),
     "hand_detector": ("a detector", frozenset({"score", "box", "p_right"})),
 }
 """What a file says it is -> what that is called, and the outputs that it has."""

@@ -40,6 +40,8 @@ from kerashand.skeleton import SCALE_BONES
 ANY_SCALE_MM = 90.0
 """Of a hand, where only its relative depth is wanted, in which scales cancel."""
 POSE_FILE, DETECTOR_FILE = "hand_pose.tflite", "hand_detector.tflite"
+DEPTH_POSE_FILE = "hand_pose_by_depth.tflite"
+PACKAGED_FILES = (POSE_FILE, DETECTOR_FILE, DEPTH_POSE_FILE)
 
 
 class HandPose:
@@ -89,6 +91,16 @@ class HandPose:
         if detector is None and (packaged := packaged_model(DETECTOR_FILE)).is_file():
             detector = packaged
         return cls(backend, None if detector is None else Detector.load(detector, threads=threads))
+
+    @classmethod
+    def load_by_depth(cls, *, threads: int = 1) -> HandPose:
+        """Load the pose model by depth of the package.
+
+        It reads the pictures that `kerashand.geometry.depth_picture` draws of what a depth camera
+        measured, around a hand that was seen in colour.
+        """
+        path = packaged_model(DEPTH_POSE_FILE)
+        return cls(load_backend(path, task="hand_pose_by_depth", threads=threads), None)
 
     @property
     def least_score(self) -> float:

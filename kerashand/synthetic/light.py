@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,21 @@ DIM, BRIGHT = (0.06, 0.5), (1.4, 4.0)
 """Factors on the light of a hand against the light, and of one that is burnt out."""
 VEIL = 0.15
 """Most of the display's range that light in the lens adds to a picture against the light."""
+
+
+STREAM = 1
+"""Stream of chance of its own for how hand and room are lit, beside the sample's."""
+
+
+def uneven_light(key: Sequence[int], share: float) -> np.random.Generator | None:
+    """What a sample in uneven light draws from; None for one in even light.
+
+    Args:
+        key: of the sample's own stream of chance.
+        share: of the samples in uneven light.
+    """
+    rng = np.random.default_rng([*key, STREAM])
+    return rng if rng.random() < share else None
 
 
 def light_unevenly(

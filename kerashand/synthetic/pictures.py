@@ -16,7 +16,7 @@ from kerashand.geometry.camera import flip_uv
 from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, PALM, ROOT
 from kerashand.synthetic import SCENES, SPLITS, clutter, light, sensor
 from kerashand.synthetic.rooms import build_room
-from kerashand.synthetic.scene import LIGHT, render_background, render_hand
+from kerashand.synthetic.scene import render_background, render_hand
 from kerashand.synthetic.styles import GENERATOR_VERSIONS, STYLES
 
 PICTURES_VERSION = 3
@@ -79,7 +79,7 @@ def render_picture(
     if split not in SPLITS:
         raise ValueError(f"`split` must be one of {SPLITS}. Received: split={split!r}")
     key = [FIRST_SEED, SPLITS.index(split), seed, index]
-    rng, exposure = np.random.default_rng(key), np.random.default_rng([*key, LIGHT])
+    rng = np.random.default_rng(key)
     style = STYLES["varied"]
     assert style.clutter is not None
     image = np.clip(_background(size_px, rng, backgrounds), 0.0, 1.0)
@@ -89,14 +89,14 @@ def render_picture(
     sides = np.exp(rng.uniform(least, most, rng.choice(4, p=SHARE_OF_COUNT)))
     hands: list[tuple[np.ndarray, bool]] = []
     covers: list[np.ndarray] = []
-    uneven = len(sides) == 1 and exposure.random() < style.clutter.uneven_light
+    uneven = light.uneven_light(key, style.clutter.uneven_light if len(sides) == 1 else 0.0)
     camouflaged = rng.random() < CAMOUFLAGED
     for number, side in enumerate(np.sort(sides)):  # larger is nearer
         uv, is_right, rgb, cover = _one_hand(side * size_px, size_px, rng)
         if camouflaged and number == 0:
             image = clutter.in_colours_of(rgb, cover, image, rng=rng)
         if uneven:
-            rgb, image = light.light_unevenly(rgb, cover[..., None], image, rng=exposure)
+            rgb, image = light.light_unevenly(rgb, cover[..., None], image, rng=uneven)
         image = rgb + (1.0 - cover[..., None]) * image
         hands.append((uv, is_right))
         covers.append(cover)

@@ -106,11 +106,22 @@ def _rays(intrinsics: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
     return cam_from_px(pixels, np.ones((height, width)), intrinsics)
 
 
-def _plane(rays, normal, offset: float, *, rng: np.random.Generator, backgrounds: str | None):
-    """Depth [H, W] and picture [H, W, 3] of a plane; infinite where it is not seen."""
+def plane_depth(rays: np.ndarray, normal: np.ndarray, offset: float) -> np.ndarray:
+    """Depth [...] of a plane, infinite where it is not seen.
+
+    Args:
+        rays: [..., 3] with z = 1.
+        normal: [3].
+        offset: points x of the plane have normal @ x = offset.
+    """
     slope = rays @ normal
     with np.errstate(divide="ignore", invalid="ignore"):
-        depth = np.where(slope * offset > 0, offset / slope, np.inf)
+        return np.where(slope * offset > 0, offset / slope, np.inf)
+
+
+def _plane(rays, normal, offset: float, *, rng: np.random.Generator, backgrounds: str | None):
+    """Depth [H, W] and picture [H, W, 3] of a plane; infinite where it is not seen."""
+    depth = plane_depth(rays, normal, offset)
     tile = _tile(rng, backgrounds)
     points = rays * np.minimum(depth, 1e4)[..., None]
     first = np.cross(normal, [0.0, 1.0, 0.1])

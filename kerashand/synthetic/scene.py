@@ -3,8 +3,9 @@
 Source stands for RHD: the MakeHuman hand in wide poses, turned freely, exact depth. Target stands
 for STB: the WebXR hand in gestures towards a camera, photographs behind it, a consumer camera's
 depth. Varied is for models that meet real photographs: both hands, all poses, shadows, creases,
-things in front of the hand and beside it, good and bad cameras. Every hand is a right hand; a left
-one is its mirror image.
+things in front of the hand and beside it, good and bad cameras. Depth shows the hands of varied as
+a depth camera measures them, for the pose model by depth. Every hand is a right hand; a left one is
+its mirror image.
 """
 
 from __future__ import annotations
@@ -15,28 +16,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from kerashand.geometry.camera import px_from_cam
 from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
 from kerashand.synthetic import SPLITS, appearance, backgrounds, clutter, held_object, light, sensor
-from kerashand.synthetic.hand import (
-    HandMesh,
-    load_hand,
-    load_hand_with_anatomical_tips,
-    sample_shape,
-    skin,
-    vary_fingers,
-)
-from kerashand.synthetic.placing import crop_intrinsics, place
-from kerashand.synthetic.poses import sample_pose
+from kerashand.synthetic.depth_view import measure, shown
+from kerashand.synthetic.motion import labelled_joints
+from kerashand.synthetic.placing import PlacedHand, place_hand
 from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normals
 from kerashand.synthetic.styles import DOMAINS, STYLES, Style
 
 SUPERSAMPLING = 2
-ARM_END_MM = 14.0
-"""Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
-CLOTH_MM = (1.0, 9.0)
-"""Thickness of a sleeve."""
-LIGHT = 1
-"""Stream of chance of its own for how hand and room are lit, beside the sample's."""
+ARM_MM = (50.0, 400.0)
+"""By how much forearms before a depth camera are longer than the mesh's."""
 MOST_HELD = 0.6
 """Share of the hand's surface that a thing in it may hide."""
 
@@ -46,7 +37,7 @@ class HandSample:
     """One rendered crop with all that is known about it.
 
     Attributes:
-        image: [S, S, 3] uint8 RGB.
+        image: [S, S, 3] uint8 RGB; that of depth is drawn by `kerashand.geometry.depth_picture`.
         depth_mm: [S, S] uint16, 0 = no measurement; the target's is that of a consumer camera.
         mask: [S, S] uint8, 255 = hand or forearm.
         uv_px: [21, 2] float32 joints in the crop.
@@ -92,14 +83,15 @@ def render_sample(
     style = STYLES[domain]
     key = [DOMAINS.index(domain), SPLITS.index(split), seed, index]
     rng = np.random.default_rng(key)
+    if domain == "depth":
+        return _depth_sample(style, rng, size_px)
     hand = render_hand(style, rng, size_px)
     joints = hand.joints_mm
     background = np.clip(render_background(style, rng, size_px, folder=backgrounds), 0.0, 1.0)
     rgb = hand.rgb
-    if style.clutter:
-        exposure = np.random.default_rng([*key, LIGHT])
-        if exposure.random() < style.clutter.uneven_light:
-            rgb, background = light.light_unevenly(rgb, hand.cover, background, rng=exposure)
+    uneven = light.uneven_light(key, style.clutter.uneven_light) if style.clutter else None
+    if uneven:
+        rgb, background = light.light_unevenly(rgb, hand.cover, background, rng=uneven)
     image = rgb + (1.0 - hand.cover) * background
     mask = hand.cover[:, :, 0] - hand.object_cover >= 0.5
     unseen = hand.object_cover >= 0.5
@@ -126,6 +118,22 @@ def render_sample(
         uv_px=(uv[:, :2] / uv[:, 2:]).astype(np.float32),
         xyz_mm=joints.astype(np.float32),
         intrinsics=hand.intrinsics.astype(np.float32),
+    )
+
+
+def _depth_sample(style: Style, rng: np.random.Generator, size_px: int) -> HandSample:
+    """A hand that was measured and not photographed."""
+    placed = place_hand(style, rng, size_px, arm_mm=rng.uniform(*ARM_MM))
+    depth_mm, is_hand = measure(placed, rng, size_px)
+    joints = labelled_joints(placed.joints_mm)
+    uv = px_from_cam(joints, placed.intrinsics)
+    return HandSample(
+        image=shown(depth_mm, joints, uv, intrinsics=placed.intrinsics, rng=rng),
+        depth_mm=depth_mm,
+        mask=is_hand.astype(np.uint8) * 255,
+        uv_px=uv.astype(np.float32),
+        xyz_mm=joints.astype(np.float32),
+        intrinsics=placed.intrinsics.astype(np.float32),
     )
 
 
@@ -160,60 +168,9 @@ def render_hand(
     aim: Callable[[np.ndarray], np.ndarray] | None = None,
     arm_mm: float = 0.0,
 ) -> RenderedHand:
-    """A random hand before nothing.
-
-    Args:
-        style: of its domain.
-        rng: generator.
-        size_px: side S of the picture.
-        aim: joints [21, 3] in the camera's frame to intrinsics [3, 3]; None crops the hand.
-        arm_mm: by how much the forearm is longer than the mesh's.
-    """
-    mesh = _choose_mesh(style, rng)
-    rest, rest_joints = sample_shape(mesh, rng, length_mm=style.hand_length_mm)
-    cuff_mm = None
-    if style.clutter:
-        rest, rest_joints = vary_fingers(
-            mesh, rest, rest_joints, rng=rng, deviation=style.clutter.finger_length
-        )
-        cuff_mm = appearance.sample_cuff(rng)
-        rest = appearance.thicken_sleeve(
-            rest,
-            mesh.vertices_mm[:, 1],
-            mesh.rest_normals,
-            cuff_mm=cuff_mm,
-            by_mm=rng.uniform(*CLOTH_MM),
-        )
-    if arm_mm:
-        end = mesh.vertices_mm[:, 1].min() + ARM_END_MM
-        rest = rest - arm_mm * np.outer(mesh.vertices_mm[:, 1] < end, [0.0, 1.0, 0.0])
-    joints, bones = sample_pose(mesh, rest_joints, _one_of(style.poses, rng), rng=rng)
-    vertices = skin(mesh, rest, rest_joints, posed_joints_mm=joints, rotations=bones)
-    vertices, joints = place(vertices, joints, style, rng=rng)
-    intrinsics = (
-        aim(joints) if aim else crop_intrinsics(joints, style.margin, size_px=size_px, rng=rng)
-    )
-    placed = PlacedHand(mesh, vertices, joints, intrinsics, cuff_mm)
+    """A random hand before nothing; arguments as of `place_hand`."""
+    placed = place_hand(style, rng, size_px, aim=aim, arm_mm=arm_mm)
     return draw_hand(placed, style, rng, size_px=size_px)
-
-
-@dataclass(frozen=True)
-class PlacedHand:
-    """A skinned hand before a camera.
-
-    Attributes:
-        mesh: in its rest pose.
-        vertices_mm: [V, 3] in the camera's frame.
-        joints_mm: [21, 3] likewise.
-        intrinsics: [3, 3] of the square picture.
-        cuff_mm: where a sleeve ends, see `appearance.sample_cuff`; None draws it.
-    """
-
-    mesh: HandMesh
-    vertices_mm: np.ndarray
-    joints_mm: np.ndarray
-    intrinsics: np.ndarray
-    cuff_mm: float | None
 
 
 def draw_hand(
@@ -257,15 +214,6 @@ def draw_hand(
         _nearest_of_four(depth),
         _nearest_of_four(held_depth),
     )
-
-
-def _one_of(choices: tuple, rng: np.random.Generator):
-    return choices[0] if len(choices) == 1 else choices[rng.integers(len(choices))]
-
-
-def _choose_mesh(style: Style, rng: np.random.Generator) -> HandMesh:
-    name = _one_of(style.meshes, rng)
-    return load_hand_with_anatomical_tips(name) if style.clutter else load_hand(name)
 
 
 def render_background(

@@ -103,10 +103,7 @@ def structured_light(
     """
     depth = np.where(depth_mm > 0, depth_mm, 1e5).astype(np.float32)
     disparity = (focal_px * SR305_BASELINE_MM / depth).astype(np.float32)
-    lost = depth_mm <= 0
-    # The projector stands to the left: a nearer surface hides what is to its left from it.
-    for shift in range(1, MOST_SHADOW_PX):
-        lost[:, :-shift] |= disparity[:, shift:] - disparity[:, :-shift] >= shift
+    lost = (depth_mm <= 0) | _shadows(disparity)
     kernel = np.ones((3, 3), np.uint8)
     rim = cv2.dilate(depth, kernel) - cv2.erode(depth, kernel) > RIM_JUMP_MM
     lost |= rim & (rng.random(depth.shape) < RIM_LOST)
@@ -117,6 +114,57 @@ def structured_light(
     sigma = SR305_NOISE_MM * depth / REFERENCE_MM + SR305_SLOPE_NOISE * slope * slope
     noise = cv2.GaussianBlur(rng.normal(size=depth.shape).astype(np.float32), (0, 0), 0.7) / 0.4
     depth = depth + sigma * noise
+    return np.where(lost, 0.0, np.clip(np.round(depth), 0, 65535)).astype(np.uint16)
+
+
+def _shadows(disparity: np.ndarray) -> np.ndarray:
+    """[H, W] bool: what a nearer surface hides from the projector or second camera, to its left."""
+    hidden: np.ndarray = np.zeros(disparity.shape, bool)
+    for shift in range(1, MOST_SHADOW_PX):
+        hidden[:, :-shift] |= disparity[:, shift:] - disparity[:, :-shift] >= shift
+    return hidden
+
+
+STEREO_BASELINE_MM = (35.0, 75.0)
+STEREO_NOISE_PX = (0.02, 0.25)
+"""Deviation of disparities, which hang together over some pixels."""
+STEREO_PARTS = (8, 64)
+"""Of a pixel, into which disparities are rounded."""
+LEAST_DISPARITY_PX = 1e-3
+
+
+def stereo(depth_mm: np.ndarray, rng: np.random.Generator, *, focal_px: float) -> np.ndarray:
+    """What a random stereo camera makes of exact depth.
+
+    It compares windows of two pictures. So nearer surfaces grow at their borders, the depth of
+    neighbours is mixed, and errors hang together and grow with the square of the distance. What one
+    camera alone sees is lost, or filled in.
+
+    Args:
+        depth_mm: [H, W] float, 0 = nothing there.
+        rng: generator.
+        focal_px: of the camera.
+
+    Returns:
+        [H, W] uint16 millimetres, 0 = no measurement.
+    """
+    focal_baseline = focal_px * rng.uniform(*STEREO_BASELINE_MM)
+    lost = depth_mm <= 0
+    exact = np.where(lost, 0.0, focal_baseline / np.where(lost, 1.0, depth_mm)).astype(np.float32)
+    grown = 2 * int(rng.integers(0, 3)) + 1
+    disparity = cv2.dilate(exact, np.ones((grown, grown), np.uint8))
+    disparity = cv2.GaussianBlur(disparity, (0, 0), rng.uniform(0.3, 1.6))
+    if rng.random() < 0.6:
+        lost |= _shadows(disparity)
+    white = rng.normal(size=exact.shape).astype(np.float32)
+    noise = cv2.GaussianBlur(white, (0, 0), rng.uniform(0.7, 3.0))
+    disparity += rng.uniform(*STEREO_NOISE_PX) * noise / noise.std()
+    parts = rng.integers(*STEREO_PARTS)
+    disparity = np.round(disparity * parts) / parts
+    patches = cv2.GaussianBlur(white[::-1], (0, 0), 5.0)
+    lost |= patches > np.quantile(patches, 1.0 - rng.uniform(0.0, 0.05))
+    lost |= disparity < LEAST_DISPARITY_PX
+    depth = focal_baseline / np.maximum(disparity, LEAST_DISPARITY_PX)
     return np.where(lost, 0.0, np.clip(np.round(depth), 0, 65535)).astype(np.uint16)
 
 

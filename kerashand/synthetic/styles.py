@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from kerashand.synthetic.poses import PoseRange
 
-DOMAINS = ("source", "target", "varied")
-GENERATOR_VERSIONS = {"source": 1, "target": 2, "varied": 7}
+DOMAINS = ("source", "target", "varied", "depth")
+GENERATOR_VERSIONS: dict[str, int | str] = {"source": 1, "target": 2, "varied": 7}
 """Raised when the samples of a style change, so that cached ones are not taken for them."""
+GENERATOR_VERSIONS["depth"] = f"1.{GENERATOR_VERSIONS['varied']}"  # the same hands
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,5 @@ STYLES = {
         ),
     ),
 }
+STYLES["depth"] = STYLES["varied"]
+"""Its hands, which no colour camera sees."""

@@ -3,7 +3,8 @@
 Recordings are rendered: a hand, a room and a camera that no training saw, over a table, whose true
 joints are known. Each is labelled by `kerashand-data label` and adapted to by `adapt.yaml`: with
 depth, and with points alone. Errors are those of one pass, with the true depth of the wrist and the
-true palm, on frames of the training and on the last fifth, which is kept for the test.
+true palm, on frames of the training and on the last fifth, which is kept for the test. The points
+that `label` wrote are compared with the truth in the same way.
 
     python tools/benchmark.py adaptation --recordings 5 --seeds 0 --work adaptation
 """
@@ -20,10 +21,13 @@ FIRST_RECORDING = 3001
 """Seed of the first recording; those of 4001 and up are for choices."""
 POINTS_ALONE = (
     "stages.finetune.labels.target=[uv]", "stages.finetune.loss_weights.depth_map=0",
-    "stages.finetune.loss_weights.joint_surface=0", "stages.regularizer.epochs=0",
+    "stages.finetune.loss_weights.joint_surface=0", "stages.finetune.loss_weights.point_depth=0",
+    "stages.regularizer.epochs=0",
 )  # fmt: skip
 SETTINGS = {"points": POINTS_ALONE, "depth": ()}
 SPLITS = ("train", "test")
+WRONG = 0.1
+"""Distance of a wrong point from its joint, in sides of the box around the joints."""
 BATCH = 64
 
 
@@ -49,7 +53,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         from kerashand.config import load_config
         from kerashand.training.run import run
 
-    rows = []
+    rows, labels = [], []
     for number in range(args.first, args.first + args.recordings):
         folder = args.work / f"{args.scene}_{number}"
         if not (folder / "recording.yaml").exists():
@@ -58,6 +62,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         if not (folder / "points.jsonl").exists():
             data_command.main(["label", str(folder)])
         frames = Frames(folder)
+        labels.append({"recording": number, **label_errors(folder, args.frames)})
         packaged = {"recording": number, "setting": "packaged", **frames.errors(None)}
         rows.append(packaged)
         print(_line(packaged), flush=True)
@@ -79,7 +84,41 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 rows.append(row | frames.errors(Path(config.run_dir)))
                 print(_line(rows[-1]), flush=True)
     found = {"frames": args.frames, "scene": args.scene, "settings": args.set, "rows": rows}
-    return found | summary(rows)
+    return found | {"labels": labels} | summary(rows)
+
+
+def label_errors(folder: Path, frames: int) -> dict[str, float]:
+    """How right the points are that `label` wrote.
+
+    Returns:
+        Share of the frames that have points; mean distance of points from the joints in pixels of a
+        crop of 128, share of the points with a weight that are wrong (more than `WRONG` of the box
+        off), and mean 3D error in mm with the wrist at its true depth.
+    """
+    from kerashand.data.readers.recording import load_points, load_recording
+    from kerashand.geometry.camera import HAND_MARGIN, cam_from_px, px_from_cam
+
+    camera = load_recording(folder).intrinsics
+    held = np.load(folder / "truth.npz")
+    truth = dict(zip(held["frame"].tolist(), held["xyz_mm"].astype(np.float64), strict=True))
+    boxes_off, used, off_mm = [], [], []
+    for row in load_points(folder):
+        joints = truth[row["frame"]]
+        true_px = px_from_cam(joints, camera)
+        side = np.ptp(true_px, axis=0).max()
+        boxes_off.append(np.linalg.norm(row["uv_px"] - true_px, axis=1) / side)
+        used.append(row["weight"] > 0)
+        z_mm = row["z_mm"] - row["z_mm"][0] + joints[0, 2]
+        points = cam_from_px(row["uv_px"].astype(np.float64), z_mm, camera)
+        off_mm.append(np.linalg.norm(points - joints, axis=1))
+    off, kept = np.array(boxes_off), np.array(used)
+    return {
+        "labelled": len(off) / frames,
+        "mean_px": float(off.mean() / HAND_MARGIN * 128),
+        "used": float(kept.mean()),
+        "wrong": float((off[kept] > WRONG).mean()),
+        "mean_mm": float(np.mean(off_mm)),
+    }
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

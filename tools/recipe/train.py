@@ -25,7 +25,7 @@ from kerashand.runtime.hand_pose import DETECTOR_FILE, packaged_model
 HERE = Path(__file__).resolve().parent
 REPEATED = ("fingers=3", "ti1k=2", "clips=2", "stereo=2")
 """Training hands that are shown several times as often as those of other sets."""
-POSE, DETECTOR = "hand_pose.tflite", "hand_detector.tflite"
+POSE, DETECTOR, BY_DEPTH = "hand_pose.tflite", "hand_detector.tflite", "hand_pose_by_depth.tflite"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,15 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
          "--photographed", "12000", "--epochs", "16", "--steps", "600", "--learning-rate", "1.8e-3",
          "--precision", "mixed_bfloat16", "--out", DETECTOR],
     )  # fmt: skip
+    run = "runs/depth_pose"
+    yield Step(
+        f"{run}/results.json",
+        ["kerashand-train", "--config", str(HERE / "depth_pose.yaml"), "--run-dir", run],
+    )
+    yield Step(
+        BY_DEPTH,
+        ["kerashand-export", "--model", run, "--precision", "dynamic_int8", "--out", BY_DEPTH],
+    )
     models = ["--model", POSE, "--detector", DETECTOR]
     for split in ("val", "test") if test else ("val",):
         for passes in (1, 2):

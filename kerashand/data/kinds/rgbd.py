@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from kerashand.data.readers.table import HandTable
 
 TEST_SHARE = 0.2
-MOST_APART = 0.4
-"""How far the wrist may be from the predicted one, in the same lengths."""
 ROOT_WINDOW = 0.12
-"""Half side of the window about the wrist in which depth is looked for, in the same lengths."""
+"""Half side of the window about the wrist in which depth is looked for, in lengths of wrist -
+middle MCP as they are seen."""
 FARTHEST_PX = 1e5
 """How far from the corner of a picture a wrist may lie that is looked for."""
 
@@ -127,11 +126,11 @@ def frames_table(
 def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     """Depth of the wrist joint in mm: NaN if nothing was measured near it.
 
-    It is what was measured at the wrist, and the flesh before the joint. Where that is missing or
-    far from the hand, it is the predicted one, moved to what was measured at the palm.
+    It is the predicted one, moved to the skin that was measured at the hand. Where no depth of
+    joints is predicted, it is what was measured at the wrist, and the flesh before the joint.
     """
-    from kerashand.data.joint_depth import fitted_depth
     from kerashand.data.readers.table import depth_seen, given
+    from kerashand.geometry.joint_depth import depth_behind_skin
 
     try:
         depth = depth_seen(table, row)
@@ -140,24 +139,24 @@ def root_depth_mm(table: HandTable, row: int, palm_mm: float) -> float:
     uv = table.uv_px[row]
     if not (np.abs(uv[[ROOT, MIDDLE_MCP]]) <= FARTHEST_PX).all():
         return float("nan")
+    is_right, focal_px = bool(table.is_right[row]), float(table.intrinsics[row, 0, 0])
+    predicted = given(table.joint_depth_mm)[row].astype(np.float64)
+    if np.isfinite(predicted[ROOT]):
+        moved = depth_behind_skin(
+            depth, uv, predicted, is_right=is_right, focal_px=focal_px, palm_mm=palm_mm
+        )
+        return float("nan") if moved is None else float(moved[ROOT])
     shown_px = np.linalg.norm(uv[MIDDLE_MCP] - uv[ROOT])
     reach = max(round(ROOT_WINDOW * float(shown_px)), 2)
     u, v = np.rint(uv[ROOT]).astype(int)
     window = depth[max(v - reach, 0) : v + reach + 1, max(u - reach, 0) : u + reach + 1]
     measured = window[window > 0]
-    at_wrist = float("nan")
-    if measured.size:
-        skin_mm = float(np.median(measured))
-        palm_px = table.intrinsics[row, 0, 0] * palm_mm / skin_mm
-        behind, _ = flesh(uv[None], table.is_right[row, None], np.array([palm_px]))
-        at_wrist = skin_mm + float(behind[0, ROOT]) * palm_mm
-    predicted = given(table.joint_depth_mm)[row]
-    if not np.isfinite(predicted).all():
-        return at_wrist
-    fitted = fitted_depth(depth, uv, predicted.astype(np.float64), palm_mm=palm_mm)
-    if fitted is None or abs(at_wrist - fitted[ROOT]) <= MOST_APART * palm_mm:
-        return at_wrist
-    return float(fitted[ROOT])
+    if not measured.size:
+        return float("nan")
+    skin_mm = float(np.median(measured))
+    palm_px = np.array([focal_px * palm_mm / skin_mm])
+    behind, _ = flesh(uv[None], np.array([is_right]), palm_px)
+    return skin_mm + float(behind[0, ROOT]) * palm_mm
 
 
 def segment(table: HandTable, cache: Path) -> HandTable:

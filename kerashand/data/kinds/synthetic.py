@@ -16,7 +16,7 @@ class RenderedSplit(CachedSplit):
     """Rendered samples: all that their content depends on, and how many.
 
     Attributes:
-        style: of the hands: source, target or varied.
+        style: of the hands, of `kerashand.synthetic.styles.STYLES`.
         split: train, val or test.
         seed: of the generator.
         size_px: side of the pictures.
@@ -44,9 +44,11 @@ class RenderedSplit(CachedSplit):
         """Draw and compress samples."""
         import cv2
 
-        from kerashand.data.cache import encode_jpeg
+        from kerashand.data.cache import encode_jpeg, encode_png
         from kerashand.synthetic.scene import render_sample
 
+        # Depth has edges that JPEG would blur.
+        encode_image = encode_png if self.style == "depth" else encode_jpeg
         encoded = []
         for index in range(first, first + count):
             sample = render_sample(
@@ -55,7 +57,7 @@ class RenderedSplit(CachedSplit):
             )  # fmt: skip
             encoded.append(
                 {
-                    "image": encode_jpeg(sample.image),
+                    "image": encode_image(sample.image),
                     "depth_mm": cv2.imencode(".png", sample.depth_mm)[1].tobytes(),
                     "mask": cv2.imencode(".png", sample.mask)[1].tobytes(),
                     "uv_px": sample.uv_px.astype("<f4").tobytes(),

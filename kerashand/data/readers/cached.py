@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 NO_WEIGHTS = np.ones(21, "<f4").tobytes()
+NO_POINTS = np.full((21, 3), np.nan, "<f4").tobytes()
 ONE = np.ones(1, "<f4").tobytes()
 
 
@@ -26,6 +27,7 @@ def parse(
     names += [*(["image"] if with_image else []), *(["depth_mm"] if with_depth else [])]
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
     spec["uv_weight"] = tf.io.FixedLenFeature([], tf.string, default_value=NO_WEIGHTS)
+    spec["points_mm"] = tf.io.FixedLenFeature([], tf.string, default_value=NO_POINTS)
     spec["is_hand"] = tf.io.FixedLenFeature([], tf.string, default_value=ONE)
     fields = tf.io.parse_single_example(record, spec)
     sample = {
@@ -33,6 +35,7 @@ def parse(
         "xyz_mm": _floats(fields["xyz_mm"], (21, 3)),
         "intrinsics": _floats(fields["intrinsics"], (3, 3)),
         "uv_weight": _floats(fields["uv_weight"], (21,)),
+        "points_mm": _floats(fields["points_mm"], (21, 3)),
         "is_hand": _floats(fields["is_hand"], ()),
     }
     if with_depth:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from kerashand.data.readers.table import RHD_MM, HandTable, given
 from kerashand.geometry.camera import (
     apply_affine,
+    cam_from_px,
     crop_affine,
     crop_intrinsics,
     flip_intrinsics,
@@ -41,6 +42,7 @@ class Crops:
     Attributes:
         affine: [N, 3, 3] pixels of the crop from pixels of the picture, mirrored for left hands.
         uv_px, xyz_mm, intrinsics: labels of right hands in crops.
+        points_mm: [N, 21, 3] points at the depth that is predicted of them, NaN where none is.
         side_px: [N] side of the square in the picture.
     """
 
@@ -48,6 +50,7 @@ class Crops:
     uv_px: np.ndarray
     xyz_mm: np.ndarray
     intrinsics: np.ndarray
+    points_mm: np.ndarray
     side_px: np.ndarray
 
 
@@ -63,6 +66,9 @@ def crops_of(table: HandTable, *, size_px: int, margin: float) -> Crops:
     centre, side = square_around_points(uv, known, margin=margin)
     affine = crop_affine(centre, side, size_px)
     intrinsics = crop_intrinsics(table.intrinsics.astype(np.float64), affine)
+    depth_mm = table.joint_depth_mm
+    depth_mm = np.full(uv.shape[:2], np.nan) if depth_mm is None else depth_mm.astype(np.float64)
+    points = cam_from_px(uv, depth_mm, table.intrinsics.astype(np.float64))
     uv, xyz = apply_affine(uv, affine), table.xyz_mm
     left = ~table.is_right[:, None, None]
 
@@ -76,6 +82,7 @@ def crops_of(table: HandTable, *, size_px: int, margin: float) -> Crops:
         uv_px=of_right(uv, flip_uv(uv, size_px)),
         xyz_mm=of_right(xyz, flip_xyz(xyz)),
         intrinsics=of_right(intrinsics, flip_intrinsics(intrinsics, size_px)),
+        points_mm=of_right(points, flip_xyz(points)),
         side_px=side,
     )
 
@@ -103,6 +110,7 @@ def row_parser(
         "xyz_mm": tf.constant(crops.xyz_mm),
         "intrinsics": tf.constant(crops.intrinsics),
         "uv_weight": tf.constant(table.uv_weight, tf.float32),
+        "points_mm": tf.constant(crops.points_mm),
         "is_hand": tf.ones(len(table)),
     }
     picture_of = _picture_reader(table)

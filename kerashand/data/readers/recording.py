@@ -280,7 +280,7 @@ def point_lines(folder: str | Path) -> list[tuple[int, str]]:
 def load_points(folder: str | Path) -> list[dict]:
     """The rows of points.jsonl: frame, handedness, uv_px [21, 2], weight [21], number of the line.
 
-    `z_mm` [21] is there where a line holds it.
+    `z_mm` [21] is there where a line holds it, NaN for null.
 
     Raises:
         UserError: if the file is missing or a line is wrong.
@@ -295,6 +295,17 @@ def load_points(folder: str | Path) -> list[dict]:
     if not rows:
         raise UserError(f"{path} holds no hands.")
     return rows
+
+
+def _depth_of_points(held: Any) -> np.ndarray:
+    """`z_mm` [21] of a line, NaN for null: a point that a person moved has no depth yet."""
+    depth = as_numbers(held)
+    if depth.shape != (NUM_JOINTS,) or not (np.isnan(depth) | (depth > 0)).all():
+        raise ValueError(
+            f"`z_mm` must hold 21 positive numbers, or null where none is known. Received: "
+            f"{shown(held)}"
+        )
+    return depth
 
 
 def check_row(held: Any) -> dict:
@@ -334,10 +345,5 @@ def check_row(held: Any) -> dict:
         raise ValueError(f"`frame` must be the name of a picture. Received: {shown(frame)}")
     row = {"frame": frame, "handedness": held["handedness"], "uv_px": uv, "weight": weight}
     if "z_mm" in held:
-        depth = as_numbers(held["z_mm"])
-        if depth.shape != (NUM_JOINTS,) or not (depth > 0).all():
-            raise ValueError(
-                f"`z_mm` must hold 21 positive numbers. Received: {shown(held['z_mm'])}"
-            )
-        row["z_mm"] = depth
+        row["z_mm"] = _depth_of_points(held["z_mm"])
     return row
