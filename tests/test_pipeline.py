@@ -222,17 +222,17 @@ def test_mirrored_hands_are_reflected_with_their_joints(raw):
 def test_the_depth_of_points_moves_as_labels_do(raw, along, mirrored):
     """Points that are the true joints have the depth that is labelled, and weigh as points do."""
     points = raw["xyz_mm"].numpy()
-    points[0, 3] = np.nan
+    points[0, 3] = points[1, 0] = np.nan
     given = {**raw, "points_mm": tf.constant(points)}
     parameters = dataclasses.replace(GEOMETRIC, mirrored=mirrored)
     geometry = dataclasses.replace(GEOMETRY, depth_along=along)
     batch, _ = moved_batch(given, parameters, geometry=geometry)
     depth, weight = batch["point_depth"].numpy(), batch["point_depth_weight"].numpy()
-    np.testing.assert_allclose(depth[1:], batch["z_relative"][1:], atol=1e-5)
-    assert not depth[0].any()
-    assert not weight[0].any()
+    known = np.ones((8, 21))
+    known[0, 3] = known[1] = 0.0  # a joint; and all of a hand whose wrist is not known
+    np.testing.assert_allclose(depth, known * batch["z_relative"], atol=1e-5)
     counts = augment.MIRRORED_WEIGHT if mirrored else 1.0
-    np.testing.assert_allclose(weight[1:], counts * raw["uv_weight"][1:])
+    np.testing.assert_allclose(weight, counts * known * raw["uv_weight"])
     without, _ = moved_batch(raw, parameters, geometry=geometry)
     assert not without["point_depth_weight"].numpy().any()
 

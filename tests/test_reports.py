@@ -516,7 +516,10 @@ def test_all_models_are_opened_before_one_is_assessed(tmp_path, monkeypatch, cap
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lite", "--data", "rhd"], "--data is one of source, target, varied, or KIND=FOLDER"),
+        (
+            ["lite", "--data", "rhd"],
+            "--data is one of source, target, varied, depth, or KIND=FOLDER",
+        ),
         (["lite", "--data", "rhd=none"], "the folder none does not exist"),
         (["lite", "--data", "rhd="], "--data is one of"),
         (["lite", "--samples", "0"], "--samples must be at least 1. Received: 0"),
