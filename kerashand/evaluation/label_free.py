@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kerashand.evaluation.predictions import Predictor, as_numpy, outputs_of
-from kerashand.geometry.pose import xyz_from_uv_z
+from kerashand.evaluation.predictions import Predictor, as_numpy, in_camera, outputs_of
 from kerashand.geometry.root_depth import PALM_RATIOS
 from kerashand.geometry.surface import joints_by_skin
 from kerashand.skeleton import BONES
@@ -73,12 +72,7 @@ def _off_the_points(predictor: Predictor, batch: Mapping[str, np.ndarray], xyz_m
     """Distances in mm of joints from points whose depth is known."""
     if "point_depth_weight" not in batch:
         return np.zeros(0)
-    points = xyz_from_uv_z(
-        batch["uv_px"].astype(np.float64), batch["point_depth"].astype(np.float64),
-        batch["intrinsics"].astype(np.float64),
-        root_depth_mm=batch["root_depth_mm"].astype(np.float64),
-        scale_mm=batch["scale_mm"].astype(np.float64), depth_along=predictor.depth_along,
-    )  # fmt: skip
+    points = in_camera(predictor, batch, uv_px=batch["uv_px"], z_relative=batch["point_depth"])
     known = batch["point_depth_weight"] > 0
     return np.linalg.norm(xyz_mm - points, axis=-1)[known]
 

@@ -178,12 +178,21 @@ def predict(
 def outputs_of(predictor: Predictor, batch: Mapping[str, NDArray]) -> tuple[Arrays, NDArray]:
     """What a model gives, and its joints in 3D with the true root depth and scale."""
     output = {n: np.asarray(v, np.float64) for n, v in predictor.run(batch["image"]).items()}
-    xyz = xyz_from_uv_z(
-        output["uv_px"], output["z_relative"], batch["intrinsics"].astype(np.float64),
+    return output, in_camera(
+        predictor, batch, uv_px=output["uv_px"], z_relative=output["z_relative"]
+    )
+
+
+def in_camera(
+    predictor: Predictor, batch: Mapping[str, NDArray], *, uv_px: NDArray, z_relative: NDArray
+) -> NDArray[np.float64]:
+    """Pixels and relative depth as joints [B, 21, 3] in mm, with the true root depth and scale."""
+    return xyz_from_uv_z(
+        uv_px.astype(np.float64), z_relative.astype(np.float64),
+        batch["intrinsics"].astype(np.float64),
         root_depth_mm=batch["root_depth_mm"].astype(np.float64),
         scale_mm=batch["scale_mm"].astype(np.float64), depth_along=predictor.depth_along,
     )  # fmt: skip
-    return output, xyz
 
 
 def _of_batch(predictor: Predictor, batch: Arrays) -> Arrays:
