@@ -23,7 +23,8 @@ from kerashand.geometry.flesh import ASSET, side_seen
 from kerashand.geometry.pose import scale_from_joints
 from kerashand.skeleton import JOINT_NAMES, ROOT
 from kerashand.synthetic.hand import turned
-from kerashand.synthetic.motion import Motion, labelled_joints, sample_person
+from kerashand.synthetic.motion import Motion, sample_person
+from kerashand.synthetic.placing import labelled_joints
 from kerashand.synthetic.render import rasterise
 from kerashand.synthetic.styles import STYLES
 

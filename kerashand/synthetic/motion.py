@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
 from kerashand.synthetic import appearance
 from kerashand.synthetic.hand import (
     HandMesh,
@@ -19,7 +18,6 @@ from kerashand.synthetic.hand import (
     vary_fingers,
 )
 from kerashand.synthetic.poses import PoseRange, collides, sample_angles
-from kerashand.synthetic.styles import STYLES
 
 KEY_FRAMES = 18
 """Frames from one pose to the next."""
@@ -76,13 +74,6 @@ def sample_person(rng: np.random.Generator, meshes: tuple[str, ...] = MESHES) ->
     end = mesh.vertices_mm[:, 1].min() + ARM_END_MM
     vertices = vertices - ARM_MM * np.outer(mesh.vertices_mm[:, 1] < end, [0.0, 1.0, 0.0])
     return Person(mesh, vertices, joints, cuff_mm, int(rng.integers(2**31)))
-
-
-def labelled_joints(joints_mm: np.ndarray) -> np.ndarray:
-    """Joints [21, 3] where labels of photographs have them; see `styles.Style.thumb_base`."""
-    joints = joints_mm.copy()
-    joints[THUMB_CMC] += STYLES["varied"].thumb_base * (joints[ROOT] - joints[MIDDLE_MCP])
-    return joints
 
 
 class Motion:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
 from kerashand.synthetic import appearance
 from kerashand.synthetic.hand import (
     HandMesh,
@@ -18,7 +19,7 @@ from kerashand.synthetic.hand import (
     vary_fingers,
 )
 from kerashand.synthetic.poses import sample_pose
-from kerashand.synthetic.styles import Style
+from kerashand.synthetic.styles import STYLES, Style
 
 ARM_END_MM = 14.0
 """Thickness of the slice of both meshes that holds the end of the forearm and nothing else."""
@@ -147,3 +148,13 @@ def crop_intrinsics(
     focal = size_px / side
     offset = (size_px - 1) / 2 - focal * centre
     return np.array([[focal, 0.0, offset[0]], [0.0, focal, offset[1]], [0.0, 0.0, 1.0]])
+
+
+def labelled_joints(joints_mm: np.ndarray, style: Style = STYLES["varied"]) -> np.ndarray:
+    """Joints [21, 3] where labels have them; by default those of photographs.
+
+    See `Style.thumb_base`.
+    """
+    joints = joints_mm.copy()
+    joints[THUMB_CMC] += style.thumb_base * (joints[ROOT] - joints[MIDDLE_MCP])
+    return joints

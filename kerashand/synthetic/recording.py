@@ -13,7 +13,8 @@ import numpy as np
 
 from kerashand.geometry.camera import px_from_cam
 from kerashand.synthetic import sensor
-from kerashand.synthetic.motion import Motion, Person, labelled_joints, sample_person, smooth_path
+from kerashand.synthetic.motion import Motion, Person, sample_person, smooth_path
+from kerashand.synthetic.placing import PlacedHand, labelled_joints
 from kerashand.synthetic.render import rasterise
 from kerashand.synthetic.rooms import (
     CLEARANCE_MM,
@@ -21,7 +22,7 @@ from kerashand.synthetic.rooms import (
     above_table,
     build_room,
 )
-from kerashand.synthetic.scene import PlacedHand, draw_hand
+from kerashand.synthetic.scene import draw_hand
 from kerashand.synthetic.styles import STYLES, Style
 
 SIZE_PX, FOCAL_PX = (640, 480), (560.0, 640.0)

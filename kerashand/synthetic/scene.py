@@ -17,11 +17,10 @@ import cv2
 import numpy as np
 
 from kerashand.geometry.camera import px_from_cam
-from kerashand.skeleton import MIDDLE_MCP, ROOT, THUMB_CMC
+from kerashand.skeleton import ROOT
 from kerashand.synthetic import SPLITS, appearance, backgrounds, clutter, held_object, light, sensor
 from kerashand.synthetic.depth_view import measure, shown
-from kerashand.synthetic.motion import labelled_joints
-from kerashand.synthetic.placing import PlacedHand, place_hand
+from kerashand.synthetic.placing import PlacedHand, labelled_joints, place_hand
 from kerashand.synthetic.render import lit_share, rasterise, unit, vertex_normals
 from kerashand.synthetic.styles import DOMAINS, STYLES, Style
 
@@ -86,7 +85,6 @@ def render_sample(
     if domain == "depth":
         return _depth_sample(style, rng, size_px)
     hand = render_hand(style, rng, size_px)
-    joints = hand.joints_mm
     background = np.clip(render_background(style, rng, size_px, folder=backgrounds), 0.0, 1.0)
     rgb = hand.rgb
     uneven = light.uneven_light(key, style.clutter.uneven_light) if style.clutter else None
@@ -103,21 +101,17 @@ def render_sample(
     image = sensor.photograph(np.maximum(image, 0.0), rng, strength=style.camera)
     if style.clutter and rng.random() < style.clutter.cheap_camera:
         image = sensor.cheap_camera(image, rng)
-    depth = np.where(
-        mask, hand.depth_mm, _background_depth(joints[0, 2], style, size_px=size_px, rng=rng)
-    )
+    behind = _background_depth(hand.joints_mm[ROOT, 2], style, size_px=size_px, rng=rng)
+    depth = np.where(mask, hand.depth_mm, behind)
     depth = np.where(unseen, 0.0, depth)
     if style.measured_depth:
         depth = sensor.measure_depth(depth, rng)
-    joints[THUMB_CMC] += style.thumb_base * (joints[ROOT] - joints[MIDDLE_MCP])
-    uv = joints @ hand.intrinsics.T
-    return HandSample(
-        image=np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
-        depth_mm=np.round(depth).astype(np.uint16),
-        mask=mask.astype(np.uint8) * 255,
-        uv_px=(uv[:, :2] / uv[:, 2:]).astype(np.float32),
-        xyz_mm=joints.astype(np.float32),
-        intrinsics=hand.intrinsics.astype(np.float32),
+    return _sample(
+        np.clip(np.round(image * 255.0), 0, 255).astype(np.uint8),
+        np.round(depth).astype(np.uint16),
+        mask,
+        joints_mm=labelled_joints(hand.joints_mm, style),
+        intrinsics=hand.intrinsics,
     )
 
 
@@ -125,15 +119,23 @@ def _depth_sample(style: Style, rng: np.random.Generator, size_px: int) -> HandS
     """A hand that was measured and not photographed."""
     placed = place_hand(style, rng, size_px, arm_mm=rng.uniform(*ARM_MM))
     depth_mm, is_hand = measure(placed, rng, size_px)
-    joints = labelled_joints(placed.joints_mm)
+    joints = labelled_joints(placed.joints_mm, style)
     uv = px_from_cam(joints, placed.intrinsics)
+    image = shown(depth_mm, joints, uv, intrinsics=placed.intrinsics, rng=rng)
+    return _sample(image, depth_mm, is_hand, joints_mm=joints, intrinsics=placed.intrinsics)
+
+
+def _sample(
+    image: np.ndarray, depth_mm: np.ndarray, mask: np.ndarray, *, joints_mm, intrinsics
+) -> HandSample:
+    """A picture with its labels."""
     return HandSample(
-        image=shown(depth_mm, joints, uv, intrinsics=placed.intrinsics, rng=rng),
+        image=image,
         depth_mm=depth_mm,
-        mask=is_hand.astype(np.uint8) * 255,
-        uv_px=uv.astype(np.float32),
-        xyz_mm=joints.astype(np.float32),
-        intrinsics=placed.intrinsics.astype(np.float32),
+        mask=mask.astype(np.uint8) * 255,
+        uv_px=px_from_cam(joints_mm, intrinsics).astype(np.float32),
+        xyz_mm=joints_mm.astype(np.float32),
+        intrinsics=intrinsics.astype(np.float32),
     )
 
 
