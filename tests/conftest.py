@@ -4,6 +4,7 @@ import gc
 import importlib.util
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -96,6 +97,9 @@ PROGRAMS = {
 
 
 def pytest_collection_modifyitems(items):
+    # Files with slow tests first: the last file runs alone, while the other process has nothing.
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
     for item in items:
         if item.path.stem in PROGRAMS:
             item.add_marker("programs")

@@ -6,6 +6,7 @@ from stick_hand import PALM_SEEN
 
 from kerashand.evaluation.label_free import LEAST_SURE, SPREAD_WEIGHT, label_free
 from kerashand.evaluation.predictions import Predictor
+from kerashand.evaluation.run import table
 from kerashand.geometry.flesh import load_flesh
 from kerashand.geometry.surface import SURE_SPREAD
 
@@ -97,3 +98,14 @@ def test_points_at_their_depth_are_the_score():
     assert numbers["score"] == numbers["points_mm"]
     held["point_depth_weight"][:, 8] = 0.0
     assert label_free(predictor(nearer), [held])["score"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_what_a_run_prints_of_a_split_without_3d_labels():
+    numbers = {"samples": 4, "mean_error_px": 3.0, "points_mm": 11.26, "bone_spread_mm": 3.04}
+    printed = table({"test": {"target": numbers}, "protocol": "cai2018", "conditions": ""})
+    assert (
+        "target: predicted joints are 11.3 mm off the labelled points at their depth (points_mm; "
+        "needs no 3D labels).\ntarget: lengths of bones vary by 3.0 mm over the frames "
+        "(bone_spread_mm; needs no 3D labels)."
+    ) in printed
+    assert "surface_mm" not in printed

@@ -89,7 +89,9 @@ def test_a_recording_is_adapted_to_without_3d_labels(originals, tmp_path, capsys
     assert np.isfinite(numbers["depth_map_l1"])
     assert numbers["samples"] == 2
     score = f"target: depth maps drawn from predicted joints are {numbers['depth_map_mm']:.1f} mm"
-    assert score in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert score in printed
+    assert f"target: lengths of bones vary by {numbers['bone_spread_mm']:.1f} mm" in printed
     # What it was before: the same data, no stage. No split has 3D labels then, and no curve.
     untrained = [f"stages.{stage}.epochs=0" for stage in ("pretrain", "regularizer", "finetune")]
     start = f"model.initial_weights={tmp_path / 'run' / 'weights_finetune.npz'}"

@@ -273,6 +273,9 @@ def test_frames_count_as_people_do(folder):
     assert [Path(path).stem for path in train.images] == [f"frame_{n}" for n in range(1, 9)]
     _, held_out = train.held_out(2)
     assert [Path(path).stem for path in held_out.images] == ["frame_7", "frame_8"]
+    rest, held_out = train.held_out(3, blocks=2)
+    assert [Path(path).stem for path in held_out.images] == ["frame_4", "frame_7", "frame_8"]
+    assert [Path(path).stem for path in rest.images] == [f"frame_{n}" for n in (1, 2, 3, 5, 6)]
     assert list(Pictures.of(folder).colour)[-2:] == ["frame_9", "frame_10"]
 
 

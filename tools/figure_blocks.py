@@ -210,16 +210,21 @@ def _installs() -> list[dict]:
 
 
 def _recordings() -> list[dict]:
-    """Errors by recording and setting, means over the seeds."""
-    found: dict[int, dict[str, Any]] = {}
+    """Errors and training times by recording and setting, means over the seeds."""
+    found: dict[int, dict[str, list[dict]]] = {}
     for row in results("adaptation")["rows"]:
-        of_setting = found.setdefault(row["recording"], {}).setdefault(row["setting"], [])
-        of_setting.append({split: row[split]["mean_mm"] for split in ("train", "test")})
+        found.setdefault(row["recording"], {}).setdefault(row["setting"], []).append(row)
+
+    def mean(values: Iterable[float]) -> float:
+        held = list(values)
+        return sum(held) / len(held)
+
     return [
         {"recording": name, **{
             setting: {
-                split: {"mean_mm": sum(one[split] for one in runs) / len(runs)}
-                for split in ("train", "test")
+                "minutes": mean(run.get("seconds", 0.0) / 60 for run in runs),
+                **{split: {"mean_mm": mean(run[split]["mean_mm"] for run in runs)}
+                   for split in ("train", "test")},
             }
             for setting, runs in settings.items()
         }}
@@ -335,7 +340,8 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
          "points alone": "points/train/mean_mm 1", "depth": "depth/train/mean_mm 1",
          "packaged, last fifth": "packaged/test/mean_mm 1",
          "points alone, last fifth": "points/test/mean_mm 1",
-         "depth, last fifth": "depth/test/mean_mm 1"},
+         "depth, last fifth": "depth/test/mean_mm 1",
+         "training with depth, minutes": "depth/minutes 1"},
     ),
     "recorded-points": (
         lambda: results("adaptation")["labels"],

@@ -207,7 +207,8 @@ def count_rows(kind: Kind, chosen: Mapping[str, Any], split: str) -> int:
 def _table_of(kind: Kind, chosen: Mapping[str, Any], split: str) -> HandTable:
     if split == "test":
         return _checked(kind, chosen, "test")
-    train, val = _checked(kind, chosen, "train").held_out(chosen["val"])
+    table = _checked(kind, chosen, "train")
+    train, val = table.held_out(chosen["val"], blocks=kind.validation_blocks)
     return train if split == "train" else val
 
 

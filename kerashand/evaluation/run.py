@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerashand.evaluation.label_free import label_free
 from kerashand.evaluation.predictions import Predictor, predict
 from kerashand.evaluation.samples import samples_shown, spread
 from kerashand.evaluation.summary import summary
@@ -25,6 +26,12 @@ from kerashand.visualize import pages
 LOGGER = logging.getLogger(__name__)
 SPLIT = "test"
 """Of which a run says what it reached."""
+LABEL_FREE = {
+    "points_mm": "predicted joints are {:.1f} mm off the labelled points at their depth",
+    "surface_mm": "visible joints are {:.1f} mm off their places behind the measured skin",
+    "bone_spread_mm": "lengths of bones vary by {:.1f} mm over the frames",
+}
+"""Numbers of a split without joints in 3D, in words."""
 OUTPUTS = ("uv_px", "z_relative", "confidence", "p_right", "p_hand")
 
 
@@ -101,7 +108,8 @@ def evaluate_run(
 
     Returns:
         `conditions` in words, `split`, `image_size_px`, and `test` by domain: see
-        `kerashand.evaluation.summary.summary`; 2D errors are in pixels of the model's input.
+        `kerashand.evaluation.summary.summary`; 2D errors are in pixels of the model's input. Of
+        splits without joints in 3D also the numbers of `LABEL_FREE`.
     """
     predictor = trained_predictor(
         parts, scale_bone=scale_bone, half_width_scales=half_width_scales,
@@ -120,6 +128,9 @@ def evaluate_run(
         with progress(f"evaluating {domain}", count, "batches") as advance:
             predictions = predict(predictor, _told(batches, advance), shown_px=parts.image_size_px)
         results["test"][domain] = summary(predictions, protocol)
+        if "auc" not in results["test"][domain]:  # no joints in 3D
+            told = label_free(predictor, batches)
+            results["test"][domain] |= {key: told[key] for key in LABEL_FREE if key in told}
     LOGGER.info("drawing curves and pictures into %s", folder)
     folder.mkdir(parents=True, exist_ok=True)
     _draw_curves(results, folder)
@@ -195,6 +206,12 @@ def table(results: Mapping[str, Any]) -> str:
         "(depth_map_l1; needs no 3D labels)."
         for domain, numbers in rows_of.items()
         if "depth_map_mm" in numbers
+    ]
+    lines += [
+        f"{domain}: {text.format(numbers[key])} ({key}; needs no 3D labels)."
+        for domain, numbers in rows_of.items()
+        for key, text in LABEL_FREE.items()
+        if key in numbers
     ]
     lines += [f"{domain}: {text}" for domain, text in results.get("data", {}).items()]
     return "\n".join(["", *lines, f"{results['protocol']}: {results['conditions']}", ""])

@@ -58,6 +58,7 @@ class Kind:
         segment: (table, root of the sample cache) -> the table with depth pictures that show the
             hand alone. None: its depth is used as it is.
         validation_share: of the training hands, where the configuration names no number.
+        validation_blocks: parts of the training hands of which each ends with validation hands.
         unit: what its samples are called.
     """
 
@@ -71,6 +72,7 @@ class Kind:
     options: tuple[str, ...] = ()
     segment: Callable[[HandTable, Path], HandTable] | None = None
     validation_share: float = 0.05
+    validation_blocks: int = 1
     unit: str = "hands"
 
     @property
@@ -89,6 +91,7 @@ def table_kind(
     options: tuple[str, ...] = (),
     segment: Callable[[HandTable, Path], HandTable] | None = None,
     validation_share: float = 0.05,
+    validation_blocks: int = 1,
 ) -> Kind:
     """A kind whose folder is read as a table with one row a hand; arguments as of `Kind`.
 
@@ -108,5 +111,6 @@ def table_kind(
     kind = Kind(
         name=name, what=what, labels=labels, splits=splits, open=open_rows, count=count_rows,
         read=read, options=options, segment=segment, validation_share=validation_share,
+        validation_blocks=validation_blocks,
     )  # fmt: skip
     return kind

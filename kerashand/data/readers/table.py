@@ -129,8 +129,11 @@ class HandTable:
             )
         return self.select(np.arange(count) * len(self) // count)
 
-    def held_out(self, count: int) -> tuple[HandTable, HandTable]:
-        """Its rows but for the last groups, and one row of each of the last `count` groups."""
+    def held_out(self, count: int, *, blocks: int = 1) -> tuple[HandTable, HandTable]:
+        """Its rows but for `count` groups, and one row of each of these.
+
+        The table is cut into `blocks` parts, and the last groups of each part are held out.
+        """
         groups = np.arange(len(self)) if self.groups is None else self.groups
         names, first = np.unique(groups, return_index=True)
         if count >= len(names):
@@ -138,10 +141,12 @@ class HandTable:
                 f"{self.dataset} holds {len(names)} hands, of which {count} cannot be held out for "
                 "validation. Lower `val` in the configuration."
             )
-        out = names[len(names) - count :]
+        ends = np.arange(1, blocks + 1) * len(names) // blocks
+        each = np.diff(np.arange(blocks + 1) * count // blocks)
+        out = np.concatenate([np.arange(end - n, end) for end, n in zip(ends, each, strict=True)])
         return (
-            self.select(np.flatnonzero(~np.isin(groups, out))),
-            self.select(np.sort(first[len(names) - count :])),
+            self.select(np.flatnonzero(~np.isin(groups, names[out]))),
+            self.select(np.sort(first[out])),
         )
 
 
