@@ -276,6 +276,10 @@ def test_frames_count_as_people_do(folder):
     rest, held_out = train.held_out(3, blocks=2)
     assert [Path(path).stem for path in held_out.images] == ["frame_4", "frame_7", "frame_8"]
     assert [Path(path).stem for path in rest.images] == [f"frame_{n}" for n in (1, 2, 3, 5, 6)]
+    for count in range(1, 8):  # no frame is held out twice, and none is lost
+        rest, held_out = train.held_out(count, blocks=5)
+        assert len(held_out) == count
+        assert sorted(rest.images + held_out.images) == sorted(train.images)
     assert list(Pictures.of(folder).colour)[-2:] == ["frame_9", "frame_10"]
 
 

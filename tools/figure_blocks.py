@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -214,16 +215,11 @@ def _recordings() -> list[dict]:
     found: dict[int, dict[str, list[dict]]] = {}
     for row in results("adaptation")["rows"]:
         found.setdefault(row["recording"], {}).setdefault(row["setting"], []).append(row)
-
-    def mean(values: Iterable[float]) -> float:
-        held = list(values)
-        return sum(held) / len(held)
-
     return [
         {"recording": name, **{
             setting: {
-                "minutes": mean(run.get("seconds", 0.0) / 60 for run in runs),
-                **{split: {"mean_mm": mean(run[split]["mean_mm"] for run in runs)}
+                "minutes": fmean(run.get("seconds", 0.0) / 60 for run in runs),
+                **{split: {"mean_mm": fmean(run[split]["mean_mm"] for run in runs)}
                    for split in ("train", "test")},
             }
             for setting, runs in settings.items()

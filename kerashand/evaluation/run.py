@@ -31,7 +31,7 @@ LABEL_FREE = {
     "surface_mm": "visible joints are {:.1f} mm off their places behind the measured skin",
     "bone_spread_mm": "lengths of bones vary by {:.1f} mm over the frames",
 }
-"""Numbers of a split without joints in 3D, in words."""
+"""Numbers of a split with depth and without joints in 3D, in words."""
 OUTPUTS = ("uv_px", "z_relative", "confidence", "p_right", "p_hand")
 
 
@@ -109,7 +109,7 @@ def evaluate_run(
     Returns:
         `conditions` in words, `split`, `image_size_px`, and `test` by domain: see
         `kerashand.evaluation.summary.summary`; 2D errors are in pixels of the model's input. Of
-        splits without joints in 3D also the numbers of `LABEL_FREE`.
+        splits with depth and without joints in 3D also the numbers of `LABEL_FREE`.
     """
     predictor = trained_predictor(
         parts, scale_bone=scale_bone, half_width_scales=half_width_scales,
@@ -126,9 +126,11 @@ def evaluate_run(
         count = int(batches.cardinality())
         LOGGER.info("evaluating the test split of the %s", domain)
         with progress(f"evaluating {domain}", count, "batches") as advance:
-            predictions = predict(predictor, _told(batches, advance), shown_px=parts.image_size_px)
+            predictions = predict(
+                predictor, _told(batches, advance), shown_px=parts.image_size_px, more=_measured
+            )
         results["test"][domain] = summary(predictions, protocol)
-        if "auc" not in results["test"][domain]:  # no joints in 3D
+        if not predictions.in_3d and predictions.more["measured"].any():
             told = label_free(predictor, batches)
             results["test"][domain] |= {key: told[key] for key in LABEL_FREE if key in told}
     LOGGER.info("drawing curves and pictures into %s", folder)
@@ -139,6 +141,11 @@ def evaluate_run(
             predictor, batches, results["test"][domain]["samples"], pictures=pictures, folder=folder
         )
     return results
+
+
+def _measured(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """[B] whether depth was measured at a hand."""
+    return {"measured": np.any(batch["depth_weight"] > 0, axis=(1, 2, 3))}
 
 
 def _told(batches: tf.data.Dataset, advance) -> Iterator[Any]:

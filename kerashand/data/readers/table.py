@@ -132,7 +132,8 @@ class HandTable:
     def held_out(self, count: int, *, blocks: int = 1) -> tuple[HandTable, HandTable]:
         """Its rows but for `count` groups, and one row of each of these.
 
-        The table is cut into `blocks` parts, and the last groups of each part are held out.
+        The table is cut into `blocks` parts, or fewer if few groups are left, and the last groups
+        of each part are held out.
         """
         groups = np.arange(len(self)) if self.groups is None else self.groups
         names, first = np.unique(groups, return_index=True)
@@ -141,6 +142,7 @@ class HandTable:
                 f"{self.dataset} holds {len(names)} hands, of which {count} cannot be held out for "
                 "validation. Lower `val` in the configuration."
             )
+        blocks = min(blocks, len(names) - count)  # so that no part is smaller than its share
         ends = np.arange(1, blocks + 1) * len(names) // blocks
         each = np.diff(np.arange(blocks + 1) * count // blocks)
         out = np.concatenate([np.arange(end - n, end) for end, n in zip(ends, each, strict=True)])
