@@ -123,7 +123,7 @@ show(np.concatenate(turned, axis=1), title="from 30 degrees to the right, 20 abo
 # ## Inside: score maps
 #
 # This is a Keras model with the weights of the packaged file. A joint is the expectation over its
-# map. The crop of the second pass (here: second look) is cut where the joints of the first pass lie,
+# map. The crop of the second pass is cut where the joints of the first pass lie,
 # a little closer, with the fingers up.
 
 # %%
@@ -145,7 +145,7 @@ maps = np.asarray(normalise_maps(outputs["heatmaps"], "softmax"))[0]
 
 figure, places = plt.subplots(1, 6, figsize=(12, 2.4))
 places[0].imshow(visualize.plot_skeleton(crop, np.asarray(outputs["uv_px"])[0]))
-places[0].set_title("second look")
+places[0].set_title("second pass")
 for place, joint in zip(places[1:], (0, 4, 8, 12, 20), strict=True):
     place.imshow(crop, extent=(-0.5, size - 0.5, size - 0.5, -0.5))
     place.imshow(maps[..., joint], extent=(-0.5, size - 0.5, size - 0.5, -0.5), alpha=0.6)

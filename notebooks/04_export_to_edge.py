@@ -109,8 +109,8 @@ print("on", reports["tflite fp16"]["hands"])
 # %% [markdown]
 # ## Speed
 #
-# One pass (a look), one thread, all in turns, so that a busy machine slows all alike. A hand in a picture takes the
-# detector and four passes. A hand that is followed through a video takes one pass a frame.
+# One pass, one thread, all in turns, so that a busy machine slows all alike. A hand in a picture takes the
+# detector and two passes. A hand that is followed through a video takes one pass a frame.
 
 # %%
 import time
@@ -134,7 +134,7 @@ figure, axes = plt.subplots(figsize=(7, 3))
 median = [np.median(times[name]) for name in FILES]
 axes.bar_label(axes.barh(list(FILES), median), fmt="%.2f ms", padding=3)
 axes.invert_yaxis()
-axes.set_xlabel("ms a look, median")
+axes.set_xlabel("ms a pass, median")
 axes.margins(x=0.15)
 plt.show()
 

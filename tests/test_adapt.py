@@ -18,7 +18,7 @@ def changes(folder, root, *more):
         *TINY,
         f"data.cache_dir={root / 'cache'}",
         f"data.target={{kind: rgbd, path: {folder}, train: null, val: null, test: null}}",
-        *("stages.pretrain.epochs=0", "stages.regularizer.epochs=0", "evaluation.pictures=0"),
+        *("stages.pretrain.epochs=0", "stages.regularizer.epochs=0"),
         *("stages.finetune.epochs=3", "stages.finetune.steps_per_epoch=1"),
         *("stages.finetune.rates.regularizer=1", "stages.finetune.loss_weights.joint_surface=100"),
         *("evaluation.choose=label_free", *more),

@@ -13,6 +13,7 @@ from kerashand.runtime import HandPose
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
 
 
+@pytest.mark.slow
 def test_the_packaged_model_in_another_precision(tmp_path, capsys, caplog):
     out = tmp_path / "hand.tflite"
     code = command.main(

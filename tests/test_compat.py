@@ -20,6 +20,7 @@ from kerashand.compat import conversion
 from kerashand.compat import mediapipe as mp
 from kerashand.compat.confidence import ConfidentPose, packaged_models
 from kerashand.compat.mediapipe.framework.formats import landmark_pb2
+from kerashand.errors import UserError
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.runtime import Hand
 from kerashand.runtime.detector import Detection
@@ -375,3 +376,14 @@ def test_the_first_hand_without_tensorflow_in_two_seconds(rendered, tmp_path):
     count, seconds = json.loads(done.stdout)
     assert count == 1
     assert seconds < 2.0
+
+
+def test_both_packages_are_timed_by_the_same_program(load_script):
+    tool = load_script("tools/compare_mediapipe.py")
+    program = tool.timer(sys.executable, tool.MODULE)
+    found, picture_ms, frame_ms = tool.asked(program, str(ROOT / "docs" / "images" / "hand.jpg"))
+    assert found
+    assert 0.0 < frame_ms < picture_ms
+    with pytest.raises(UserError, match=r"kerashand\.compat\.mediapipe ended at none\.jpg"):
+        tool.asked(program, "none.jpg")
+    program.communicate()

@@ -31,7 +31,7 @@ raise SystemExit(main(arguments))
 
 STEPS = [
     "stages.pretrain.epochs=0", "stages.regularizer.epochs=0", "stages.finetune.epochs=1",
-    "stages.finetune.steps_per_epoch=2", "evaluation.pictures=0", "data.target.val=6",
+    "stages.finetune.steps_per_epoch=2", "data.target.val=6",
     "stages.finetune.optimizer.clip_norm=1.0",
 ]  # fmt: skip
 
@@ -227,7 +227,7 @@ def test_readers_that_cannot_be(shared_run, tmp_path, more, message):
 @pytest.mark.slow
 def test_a_lost_worker_is_told_of_and_the_job_goes_on(shared_run, tmp_path):
     folder = tmp_path / "lost"
-    more = ["stages.finetune.epochs=2", "stages.finetune.steps_per_epoch=40"]
+    more = ["stages.finetune.epochs=2", "stages.finetune.steps_per_epoch=20"]
     overrides = settings(shared_run, *more, "runtime.checkpoint_every_steps=2")
     chief, other = start_workers(folder, overrides)
     deadline = time.monotonic() + 240

@@ -306,6 +306,7 @@ def test_blame(groups, name):
     assert parity.blamed(groups) == name
 
 
+@pytest.mark.slow
 def test_above_the_limit_nothing_is_written_and_a_group_is_blamed(
     model, metadata, hands, tmp_path, monkeypatch
 ):

@@ -61,6 +61,7 @@ def log_of(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_last_weights_and_optimisers(finished, caplog):
     held, rows = arrays(finished / "checkpoint.npz"), log_of(finished)
     before, after = configs(finished, 3)

@@ -52,6 +52,7 @@ def assert_same_weights(folder, expected):
     assert not list(folder.rglob(f"*{PART_SUFFIX}*"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_a_run_and_loses_nothing(shared_run, tmp_path):
     folder = tmp_path / "run"
     # Begun and half done, the run meets a disk that takes no whole checkpoint any more.
@@ -81,6 +82,7 @@ def test_a_full_disk_leaves_no_part_of_an_export(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_cache_that_vanishes_while_a_run_trains(shared_run, tmp_path):
     cache = tmp_path / "cache"
     shutil.copytree(Path(shared_run.cache.partition("=")[2]), cache)
@@ -93,6 +95,7 @@ def test_a_cache_that_vanishes_while_a_run_trains(shared_run, tmp_path):
     assert_same_weights(tmp_path / "run", shared_run.folder)
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps(shared_run, tmp_path, monkeypatch):
     overrides = [*FIRST_STAGE, shared_run.cache]
     config = load_config("weak.yaml", overrides).with_run_dir(str(tmp_path))

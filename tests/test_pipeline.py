@@ -613,6 +613,7 @@ def test_records_are_left_out_without_reading_whole_passes(sample_cache, skip):
     assert [r.numpy() for r in known] == [r.numpy() for r in plain]
 
 
+@pytest.mark.slow
 def test_readers_share_files_and_rows(source_of, sample_cache):
     """Every file is one reader's, and the parts joined are what one process reads."""
     sources = [source_of("source"), source_of("target")]

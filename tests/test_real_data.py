@@ -59,6 +59,7 @@ def of_paper(root, *more):
     ]
 
 
+@pytest.mark.slow
 def test_the_papers_experiment(originals, tmp_path):
     """RHD as the source, STB as the target, as `paper/weak.yaml` has them."""
     config = load_config("paper/weak", of_paper(originals)).with_run_dir(str(tmp_path / "run"))
@@ -72,6 +73,7 @@ def test_the_papers_experiment(originals, tmp_path):
     assert "1.3 boxes" in results["data"]["target"]
 
 
+@pytest.mark.slow
 def test_a_recording_is_adapted_to_without_3d_labels(originals, tmp_path, capsys):
     """Beside the embedded source; measured by its depth maps alone."""
     overrides = [
@@ -95,7 +97,7 @@ def test_a_recording_is_adapted_to_without_3d_labels(originals, tmp_path, capsys
     # What it was before: the same data, no stage. No split has 3D labels then, and no curve.
     untrained = [f"stages.{stage}.epochs=0" for stage in ("pretrain", "regularizer", "finetune")]
     start = f"model.initial_weights={tmp_path / 'run' / 'weights_finetune.npz'}"
-    config = load_config("weak", [*overrides, *untrained, start])
+    config = load_config("weak", [*overrides, *untrained, start, "evaluation.pictures=2"])
     again = run(config.with_run_dir(str(tmp_path / "again")))
     assert again["test"]["target"] == numbers
     assert not (tmp_path / "again" / "pictures" / "pck.png").exists()

@@ -203,6 +203,7 @@ def command(root, *more):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_killed_command_goes_on(originals, tmp_path, capsys):
     done = subprocess.run(
@@ -231,6 +232,7 @@ def test_the_command_leaves_damaged_hands_out_when_told_to(rhd, originals, capsy
     assert "1 of 10 hands left out (10.00%)" in caplog.text
 
 
+@pytest.mark.slow
 def test_training_reads_shards(originals, tmp_path):
     config = load_config(
         "paper/weak",

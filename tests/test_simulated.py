@@ -39,6 +39,14 @@ def test_the_hand_moves_a_little_from_frame_to_frame():
     assert 0.1 < max(steps) < 60.0
 
 
+def test_every_third_frame_of_a_motion():
+    sparse, whole = SimulatedRecording("free", 9, 4, every=3), SimulatedRecording("free", 9, 12)
+    for number in (0, 3):
+        frame, same = sparse.frame(number), whole.frame(3 * number)
+        np.testing.assert_array_equal(frame.xyz_mm, same.xyz_mm)
+        np.testing.assert_array_equal(frame.image, same.image)
+
+
 def test_the_table_lies_below_the_hand():
     recording = SimulatedRecording("table", 3, 60)
     normal, offset = recording.room.table
@@ -57,6 +65,8 @@ def test_from_simulation_to_labels(tmp_path, capsys):
     assert main(["simulate", str(folder), "--scene", "free", "--frames", "8", "--seed", "12"]) == 0
     assert main(["simulate", str(folder), "--frames", "8"]) == 2
     assert "holds files already" in capsys.readouterr().err
+    assert main(["simulate", str(tmp_path / "new"), "--frames", "8", "--every", "0"]) == 2
+    assert "--every must be 1 to 12500, for --frames 8. Received: 0" in capsys.readouterr().err
     assert main(["label", str(folder)]) == 0
     rows = [json.loads(line) for line in (folder / "points.jsonl").read_text().splitlines()]
     assert len(rows) == 8

@@ -16,9 +16,9 @@ OPTIMIZER = {
 }  # fmt: skip
 
 
-def make_parts(*, heads=False):
+def make_parts(*, heads=False, stages=2):
     return build_parts(
-        lite={"width": 0.25, "stages": 2, "heatmap_stride": 8},
+        lite={"width": 0.25, "stages": stages, "heatmap_stride": 8},
         regressor={"conv_channels": (8, 8), "hidden_units": (16, 16), "heads": heads},
         regularizer={"output_size_px": 32, "channels": (16, 16, 8, 8, 8), "dropout": 0.0},
         image_size_px=SIZE_PX,
@@ -63,8 +63,8 @@ def make_batch(rng, count=4):
     return {name: tf.constant(value, tf.float32) for name, value in batch.items()}
 
 
-def started(settings, *, heads=False, **options):
-    trainer = HandPoseTrainer(make_parts(heads=heads), **options)
+def started(settings, *, heads=False, stages=2, **options):
+    trainer = HandPoseTrainer(make_parts(heads=heads, stages=stages), **options)
     trainer.start_stage(settings, build_optimizers(settings.rates, **OPTIMIZER))
     return trainer
 
@@ -329,6 +329,7 @@ def test_mixed_precision_trains(rng):
         tf.keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_xla_takes_the_same_step(rng, precision):
     batch, results = make_batch(rng), []
@@ -336,7 +337,7 @@ def test_xla_takes_the_same_step(rng, precision):
     try:
         for jit_compile in (False, True):
             keras.utils.set_random_seed(0)
-            trainer = started(make_settings(fixed_shapes=jit_compile))
+            trainer = started(make_settings(fixed_shapes=jit_compile), stages=1)
             step = tf.function(trainer.train_step, jit_compile=jit_compile)
             losses = [float(step(batch)["loss"]) for _ in range(2)]
             results.append((losses, snapshot(trainer.regressor)))

@@ -4,10 +4,11 @@
     python tools/compare_mediapipe.py photographs --mediapipe mp/bin/python --out results.json
     python tools/compare_mediapipe.py ti1k/images --tips ti1k/labels.npz --mediapipe mp/bin/python
     --out results.json
+    python tools/compare_mediapipe.py photographs --time --mediapipe mp/bin/python
 
 MediaPipe needs numpy < 2 and so an environment of its own. The pictures are taken evenly from the
 sorted .jpg files of the folder, one hand each. Numbers of hands are medians over those that both
-find.
+find. With `--time` both take turns, picture by picture, so that a busy machine slows both.
 """
 
 from __future__ import annotations
@@ -47,6 +48,29 @@ for name in sys.argv[3:]:
                   "label": result.multi_handedness[0].classification[0].label})
 print(json.dumps(found))
 """
+FOLLOWED_FRAMES = 5
+"""So many more times each picture is shown as a frame of a video."""
+TIMED_PROGRAM = f"""
+import importlib, json, sys, time
+import cv2
+mp = importlib.import_module(sys.argv[1])
+picture, video = (mp.solutions.hands.Hands(
+    static_image_mode=static, max_num_hands=1, model_complexity=1) for static in (True, False))
+
+def timed(hands):
+    start = time.perf_counter()
+    found = hands.process(rgb).multi_hand_landmarks is not None
+    return found, 1000.0 * (time.perf_counter() - start)
+
+for line in sys.stdin:
+    rgb = cv2.cvtColor(cv2.imread(json.loads(line)), cv2.COLOR_BGR2RGB)
+    found, picture_ms = timed(picture)
+    video.process(rgb)
+    frames = [timed(video)[1] for _ in range({FOLLOWED_FRAMES})]
+    print(json.dumps([found, picture_ms, sum(frames) / len(frames)]), flush=True)
+"""
+ROUNDS = 3
+"""All pictures are timed so many times; the first time is not counted."""
 OURS, THEIRS = "kerashand", "mediapipe"
 MODULE = "kerashand.compat.mediapipe"
 FULL, LITE = 1, 0
@@ -67,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--tips", type=Path, metavar="LABELS", help="labels.npz of TI1K: measure finger tips"
     )
+    parser.add_argument("--time", action="store_true", help="measure how long a picture takes")
     parser.add_argument("--out", type=Path, help="file of results, .json")
     args = parser.parse_args(argv)
     return exit_code("compare_mediapipe", lambda: run(args))
@@ -74,19 +99,26 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Read the pictures in turn and compare."""
-    results = on_tips(args) if args.tips else between_both(args)
+    if args.tips and args.time:
+        raise UserError("--tips and --time are two measurements. Give one of them.")
+    results = on_tips(args) if args.tips else times(args) if args.time else between_both(args)
     text = json.dumps(results, indent=2) + "\n"
     print(text, end="")
     if args.out:
         write_text(args.out, text)
 
 
-def between_both(args: argparse.Namespace) -> dict[str, Any]:
-    """How far both are apart."""
+def chosen(args: argparse.Namespace) -> list[str]:
+    """Files taken evenly from the folder."""
     files = sorted(args.folder.glob("*.jpg"))
     if len(files) < args.pictures:
         raise UserError(f"{args.folder} holds {len(files)} .jpg files, fewer than --pictures.")
-    names = [str(files[len(files) * n // args.pictures]) for n in range(args.pictures)]
+    return [str(files[len(files) * n // args.pictures]) for n in range(args.pictures)]
+
+
+def between_both(args: argparse.Namespace) -> dict[str, Any]:
+    """How far both are apart."""
+    names = chosen(args)
     theirs = read(args.mediapipe, "mediapipe", names)
     ours = read(sys.executable, MODULE, names)
     return {"pictures": len(names), "rows": compared(theirs, ours)}
@@ -116,6 +148,56 @@ def on_tips(args: argparse.Namespace) -> dict[str, Any]:
 
     rows = [row(model, hands) for model, hands in found.items()]
     return {"pictures": len(names), "found by all": len(in_all), "rows": rows}
+
+
+def times(args: argparse.Namespace) -> dict[str, Any]:
+    """How long a picture and a frame of a followed hand take, where both find the hand."""
+    names = chosen(args)
+    measured: dict[str, list] = {THEIRS: [], OURS: []}
+    programs = {
+        THEIRS: timer(args.mediapipe, "mediapipe"), OURS: timer(sys.executable, MODULE)
+    }  # fmt: skip
+    for turn in range(ROUNDS):
+        for name in names:
+            for who, program in programs.items():
+                found = asked(program, name)
+                if turn > 0:
+                    measured[who].append(found)
+    for program in programs.values():
+        program.communicate()
+    both = [n for n, (a, b) in enumerate(zip(*measured.values(), strict=True)) if a[0] and b[0]]
+    if not both:
+        raise UserError("No picture shows a hand that both find.")
+    rows = []
+    for column, what in enumerate(("a picture", "a frame of a followed hand"), start=1):
+        each = {who: [all_of[n][column] for n in both] for who, all_of in measured.items()}
+        row = {who: float(np.median(ms)) for who, ms in each.items()}
+        rows.append({"what": what, **row, "ratio": row[OURS] / row[THEIRS]})
+    return {"pictures": len(names), "found by both": len(both) // (ROUNDS - 1), "rows": rows}
+
+
+def timer(python: str, module: str) -> subprocess.Popen[str]:
+    """A program that times one of both modules on pictures whose names it reads."""
+    return subprocess.Popen(
+        [python, "-c", TIMED_PROGRAM, module], text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def asked(program: subprocess.Popen[str], name: str) -> list:
+    """Whether it finds a hand in a picture; ms of the picture, and of a frame.
+
+    Raises:
+        UserError: If the program ended.
+    """
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write(json.dumps(name) + "\n")
+    program.stdin.flush()
+    answer = program.stdout.readline()
+    if not answer:
+        raise UserError(f"{' '.join(map(str, program.args[::3]))} ended at {name}.")
+    return json.loads(answer)
 
 
 def read(

@@ -360,6 +360,11 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         {"measured": "what text", "MediaPipe": "mediapipe 2g", "kerashand": "kerashand 2g",
          "between both": "between 2g"},
     ),
+    "mediapipe_time": (
+        lambda: results("mediapipe_time")["rows"],
+        {"time of": "what text", "MediaPipe, ms": "mediapipe 1", "kerashand, ms": "kerashand 1",
+         "ratio": "ratio 2"},
+    ),
     "tips": (
         lambda: titled({row["model"]: row for row in results("tips")["rows"]}, SPEED_ROWS),
         {"model": "title text", "found": "found 0", "mean px": "mean_px 1",
@@ -455,6 +460,7 @@ SENTENCES: dict[str, Callable[[], str]] = {
             "cpm",
             "kills",
             "mediapipe",
+            "mediapipe_time",
             "tips",
             "adaptation",
         )

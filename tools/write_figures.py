@@ -13,7 +13,7 @@ it matters, the `machine`. A page marks where figures stand:
 The tool replaces what lies between the marks; tools/figure_blocks.py says what a NAME becomes.
 `--take` puts new results into a JSON file first: those of tools/recipe/evaluate_model.py,
 train_detector.py, benchmark.py, compare_mediapipe.py and measure_gestures.py (`evaluation*`,
-`detector`, `speed`, `growth`, `adaptation`, `install`, `step`, `mediapipe`, `tips`, `gestures`),
+`detector`, `speed`, `growth`, `adaptation`, `install`, `step`, `mediapipe*`, `tips`, `gestures`),
 results.json of tools/ablation.py (`ablation`), or the .parity.json files of kerashand-export
 (`exports`). What several commands measured, or one that prints text alone, is put into its JSON
 file by hand.

@@ -92,6 +92,10 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     )  # fmt: skip
     simulate.add_argument("--frames", type=int, default=300, help="number of frames (default: 300)")
     simulate.add_argument(
+        "--every", type=int, default=1, metavar="N",
+        help="write every Nth frame of the motion, which has a new pose after 18 (default: 1)",
+    )  # fmt: skip
+    simulate.add_argument(
         "--seed", type=int, default=0, help="seed of person, room, camera, motion (default: 0)"
     )
     simulate.add_argument(

@@ -32,13 +32,19 @@ def simulate(arguments: argparse.Namespace) -> None:
     folder = user_path(arguments.folder)
     if not 2 <= arguments.frames <= MOST_FRAMES:
         raise UserError(f"--frames must be 2 to {MOST_FRAMES}. Received: {arguments.frames}")
+    if not 1 <= arguments.every <= MOST_FRAMES // arguments.frames:
+        raise UserError(
+            f"--every must be 1 to {MOST_FRAMES // arguments.frames}, for --frames "
+            f"{arguments.frames}. Received: {arguments.every}"
+        )
     if arguments.seed < 0:
         raise UserError(f"--seed must be at least 0. Received: {arguments.seed}")
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} holds files already. Name an empty or a new folder.")
     recording = SimulatedRecording(
-        arguments.scene, arguments.seed, arguments.frames, backgrounds=arguments.backgrounds
-    )
+        arguments.scene, arguments.seed, arguments.frames, every=arguments.every,
+        backgrounds=arguments.backgrounds,
+    )  # fmt: skip
     with writing(folder):
         write_simulated(folder, recording)
     print(
@@ -70,7 +76,7 @@ def write_simulated(folder: Path, recording: SimulatedRecording) -> None:
         lens = Lens(SIZE_PX, np.round(recording.intrinsics, 3))
         text = recording_text(
             Cameras(lens, lens, 1.0, None), round(recording.palm_mm, 1),
-            [f"Simulated: scene {recording.scene}, seed {recording.seed}"],
+            [f"Simulated: scene {recording.scene}, seed {recording.seed}, every {recording.every}"],
         )  # fmt: skip
         write_text(beside / RECORDING_FILE, text)
 

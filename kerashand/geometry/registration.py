@@ -67,18 +67,20 @@ def register_depth(
         [height, width] depth along the colour camera's axis in mm; of several measurements at one
         pixel the nearest, 0 where there is none.
     """
-    covered = covered_px(intrinsics[0, 0] / registration.intrinsics[0, 0])
-    depth = np.asarray(depth_mm, np.float64)[..., None]
-    points: NDArray = registration.rays() * depth + registration.translation_mm
-    points = points.reshape(-1, 3)
-    points = points[(depth.reshape(-1) > 0) & (points[:, 2] > 0)]
+    reach = covered_px(intrinsics[0, 0] / registration.intrinsics[0, 0]) - 1
+    depth = np.asarray(depth_mm, np.float64)
+    measured = depth > 0
+    points: NDArray = registration.rays()[measured] * depth[measured][:, None]
+    points += registration.translation_mm
+    points = points[points[:, 2] > 0]
     projected = points @ np.asarray(intrinsics, np.float64).T
-    first = np.rint(projected[:, :2] / points[:, 2:] - (covered - 1) / 2).astype(int)
+    first = np.rint(projected[:, :2] / points[:, 2:] - reach / 2)
     width, height = size_px
-    found = np.full(width * height, np.inf)
-    for down in range(covered):
-        for right in range(covered):
-            u, v = first[:, 0] + right, first[:, 1] + down
-            seen = (u >= 0) & (u < width) & (v >= 0) & (v < height)
-            np.minimum.at(found, v[seen] * width + u[seen], points[seen, 2])
-    return np.where(np.isfinite(found), found, 0.0).astype(np.float32).reshape(height, width)
+    seen = ((first >= -reach) & (first < size_px)).all(axis=1)
+    columns, rows = first[seen].astype(int).T + reach
+    # The first pixel of each measurement, then the nearest of all that cover a pixel.
+    nearest = np.full((height + reach, width + reach), np.inf)
+    np.minimum.at(nearest.reshape(-1), rows * (width + reach) + columns, points[seen, 2])
+    nearest = np.min([nearest[:, step : step + width] for step in range(reach + 1)], axis=0)
+    nearest = np.min([nearest[step : step + height] for step in range(reach + 1)], axis=0)
+    return np.where(np.isfinite(nearest), nearest, 0.0).astype(np.float32)

@@ -64,30 +64,34 @@ class SimulatedRecording:
         palm_mm: length of wrist - middle MCP.
     """
 
-    def __init__(self, scene: str, seed: int, frames: int, *, backgrounds: str | None = None):
+    def __init__(
+        self, scene: str, seed: int, frames: int, *, every: int = 1, backgrounds: str | None = None
+    ):
         """Draw who and what is recorded.
 
         Args:
             scene: one of `kerashand.synthetic.SCENES`.
             seed: of person, room, camera and motion.
             frames: how many there are.
+            every: the hand moves through so many frames from one of them to the next.
             backgrounds: folder of photographs; None for those in the package.
 
         Raises:
             ValueError: for an unknown scene.
         """
         rng = np.random.default_rng([20261130, seed])
-        self.scene, self.seed, self.frames = scene, seed, frames
+        self.scene, self.seed, self.frames, self.every = scene, seed, frames, every
+        moments = frames * every
         focal = rng.uniform(*FOCAL_PX)
         centre = (np.array(SIZE_PX) - 1) / 2 + rng.normal(0.0, 4.0, 2)
         self.intrinsics = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1.0]])
         self.person: Person = sample_person(rng)
-        self.motion = Motion(self.person, rng, frames)
+        self.motion = Motion(self.person, rng, moments)
         low = np.array([-OFF_AXIS, -OFF_AXIS * 0.6, NEAREST_MM])
         high = np.array([OFF_AXIS, OFF_AXIS * 0.6, FARTHEST_MM])
-        self.places = smooth_path(rng, frames, low=low, high=high)
+        self.places = smooth_path(rng, moments, low=low, high=high)
         lowest, highest = np.array(CLEARANCE_MM)[:, None]
-        self.clearances = smooth_path(rng, frames, low=lowest, high=highest)[:, 0]
+        self.clearances = smooth_path(rng, moments, low=lowest, high=highest)[:, 0]
         self.room: Room = build_room(
             scene,
             rng,
@@ -105,13 +109,14 @@ class SimulatedRecording:
 
     def frame(self, number: int) -> Frame:
         """Draw one frame."""
-        rng = np.random.default_rng([20261130, self.seed, number])
-        moving = self.motion.hand(number)
-        *aside, distance = self.places[number]
+        moment = number * self.every
+        rng = np.random.default_rng([20261130, self.seed, moment])
+        moving = self.motion.hand(moment)
+        *aside, distance = self.places[moment]
         place = distance * np.array([*aside, 1.0])
         vertices, joints = moving.vertices_mm + place, moving.joints_mm + place
         if self.room.table is not None:
-            shift = above_table(joints, vertices, self.room, clearance_mm=self.clearances[number])
+            shift = above_table(joints, vertices, self.room, clearance_mm=self.clearances[moment])
             vertices, joints = vertices + shift, joints + shift
         vertices[:, 2] = np.maximum(vertices[:, 2], 60.0)  # an elbow beside the camera
         origin, side = self._square(joints)

@@ -35,6 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The recordings, how often each is adapted to, and where all of it lies."""
     parser.add_argument("--recordings", type=int, default=5, help="(default: 5)")
     parser.add_argument("--frames", type=int, default=500, help="of each (default: 500)")
+    parser.add_argument(
+        "--every", type=int, default=1, help="so many frames of the motion apart (default: 1)"
+    )
     parser.add_argument("--scene", default="table", help="(default: table)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="(default: 0)")
     parser.add_argument(
@@ -57,8 +60,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     for number in range(args.first, args.first + args.recordings):
         folder = args.work / f"{args.scene}_{number}"
         if not (folder / "recording.yaml").exists():
-            frames = ["--frames", str(args.frames), "--seed", str(number)]
-            data_command.main(["simulate", str(folder), "--scene", args.scene, *frames])
+            data_command.main([
+                "simulate", str(folder), "--scene", args.scene, "--seed", str(number),
+                "--frames", str(args.frames), "--every", str(args.every),
+            ])  # fmt: skip
         if not (folder / "points.jsonl").exists():
             data_command.main(["label", str(folder)])
         frames = Frames(folder)
@@ -83,7 +88,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 packaged["score"] = results["chosen"]["scores"][0]
                 rows.append(row | frames.errors(Path(config.run_dir)))
                 print(_line(rows[-1]), flush=True)
-    found = {"frames": args.frames, "scene": args.scene, "settings": args.set, "rows": rows}
+    found = {
+        "frames": args.frames,
+        "every": args.every,
+        "scene": args.scene,
+        "settings": args.set,
+        "rows": rows,
+    }
     return found | {"labels": labels} | summary(rows)
 
 
