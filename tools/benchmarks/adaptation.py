@@ -58,7 +58,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
     rows, labels = [], []
     for number in range(args.first, args.first + args.recordings):
-        folder = args.work / f"{args.scene}_{number}"
+        # Named by all that decides what it holds: other frames are another recording.
+        folder = args.work / f"{args.scene}_{number}_{args.frames}_every_{args.every}"
         if not (folder / "recording.yaml").exists():
             data_command.main([
                 "simulate", str(folder), "--scene", args.scene, "--seed", str(number),
