@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import platform
 import re
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 from kerashand.errors import UserError
 
@@ -62,6 +64,38 @@ def check_folder(name: str | os.PathLike[str]) -> None:
         raise UserError(f"{path} {'is no folder' if path.exists() else 'does not exist'}.")
 
 
+def check_replaceable(folder: Path) -> None:
+    """Raise UserError for a folder in whose place no other can be put."""
+    if not folder.is_dir():
+        return
+    if folder.samefile(Path.cwd()):
+        raise UserError(
+            f"{folder} is the folder in which the command runs. Name a new folder in it."
+        )
+    if folder.resolve().is_mount():
+        raise UserError(f"{folder} is a mount point. Name a new folder in it.")
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | Path:
+    """What all names of one file have in common, through links of both kinds.
+
+    A file that does not exist yet is known by its whole name.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return Path(path).resolve()
+    return found.st_dev, found.st_ino
+
+
+def content_digest(*paths: str | os.PathLike[str]) -> str:
+    """Twelve hexadecimal digits that stand for the content of files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def file_stamp(path: str | os.PathLike[str]) -> str:
     """Name, size and time of a file: what changes when its content does."""
     found = os.stat(path)
@@ -70,17 +104,20 @@ def file_stamp(path: str | os.PathLike[str]) -> str:
 
 @contextlib.contextmanager
 def written_beside(
-    path: str | os.PathLike[str], *, sync: bool = False, folder: bool = False
+    path: str | os.PathLike[str], *, sync: bool = False, folder: bool = False, empty: bool = False
 ) -> Iterator[Path]:
     """Give a path beside `path` to write to, and rename it to `path` when the block has ended well.
 
     A reader of `path` sees the old content or the new one. After an exception the old one stays and
-    what was written beside is removed. Behind a link, what it points to is written.
+    what was written beside is removed. Behind a link, what it points to is written. A device or a
+    pipe, such as /dev/null, stays what it is and is given the content.
 
     Args:
         path: the file or folder to write; its own folder must exist.
         sync: wait until a file has reached the disk before it is renamed.
         folder: whether a folder is written, which then takes the place of one.
+        empty: whether a folder of that name must still be empty when the new one is whole; if it is
+            not, the new one is kept as `NAME.new`.
 
     Raises:
         IsADirectoryError: If `path` is a folder and no folder is written.
@@ -90,6 +127,13 @@ def written_beside(
         path = path.resolve()
     if path.is_dir() and not folder:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with tempfile.TemporaryDirectory() as elsewhere:
+            aside = Path(elsewhere, f"content{path.suffix}")
+            yield aside
+            with aside.open("rb") as content, path.open("wb") as device:
+                shutil.copyfileobj(content, device)
+        return
     # The suffix comes last but one: some writers choose the format by it.
     stem = path.stem[:LONGEST_STEM]
     beside = path.with_name(f"{stem}.{os.getpid()}{PART_SUFFIX}{path.suffix}")
@@ -99,6 +143,11 @@ def written_beside(
             with beside.open("rb+") as file:
                 os.fsync(file.fileno())
         if folder and path.is_dir():
+            if empty and any(path.iterdir()):
+                kept = path.with_name(f"{path.name}.new")
+                beside.replace(kept)
+                why = f"another program has filled it; {kept} is what was written"
+                raise OSError(errno.ENOTEMPTY, why, str(path))
             aside = beside.with_name(f"old.{beside.name}")
             path.rename(aside)  # a folder cannot be replaced; a kill here leaves the old one there
             beside.replace(path)
@@ -120,16 +169,12 @@ def held(folder: Path) -> Iterator[None]:
     """
     path = folder / LOCK_FILE
     with path.open("a+", encoding="utf-8") as file:
-        try:
-            _lock(file)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-                raise
+        if not _lock(file):
             file.seek(0)
             holder = " ".join(file.read(200).split()) or "another process"
             raise UserError(
                 f"{folder} is in use by {holder}. Wait for it, stop it, or choose another folder."
-            ) from error
+            )
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%F %T')}")
         file.flush()
@@ -138,17 +183,42 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def _lock(file: IO[str]) -> None:
-    """Lock an open file without waiting."""
-    if sys.platform == "win32":
-        import msvcrt
+@contextlib.contextmanager
+def growing(path: Path) -> Iterator[TextIO]:
+    """Open a text file that grows line by line, empty, for this process alone.
 
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
+    What UTF-8 has no place for, as in some names of files, is written as an escape.
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    Raises:
+        UserError: if another process writes it.
+    """
+    regular = path.is_file() or not path.exists()
+    # Appending, so that nothing of another process is lost before the lock is had.
+    with path.open("a" if regular else "w", encoding="utf-8", errors="backslashreplace") as file:
+        if regular:
+            if not _lock(file):
+                raise UserError(f"{path} is written by another process: choose another name.")
+            file.truncate(0)
+        yield file
+
+
+def _lock(file: IO[str]) -> bool:
+    """Lock an open file without waiting; False where another process has it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            raise
+        return False
+    return True
 
 
 def decode_text(content: bytes) -> str:

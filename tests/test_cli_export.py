@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from kerashand import exporting
 from kerashand.cli import export as command
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
@@ -64,13 +65,18 @@ def test_a_whole_program_from_a_checkout(tmp_path):
         (["--out", "a.tflite", "--calibration", "-3"], "--calibration must be at least 1"),
         (["--out", "a.tflite", "--signature", "xyz_mm"], "--signature is for --format onnx"),
         (["--out", "a.tflite", "--backgrounds", "none"], "the folder none does not exist"),
-        (["--out", "a.tflite", "--model", "runs/none"], "A model is `lite`, a run folder"),
+        (
+            ["--out", "a.tflite", "--model", "runs/none"],
+            "A model is `lite`, `detector`, a run folder",
+        ),
         (["--out", "a.tflite", "--model", "cpm"], "No weights of the CPM are in the package"),
         (["--out", "a.tflite", "--model", "empty"], "A run folder holds a config.yaml"),
         (["--out", "a.tflite", "--model", "half.tflite"], "was not exported by kerashand"),
         (["--out", "a.tflite", "--model", "text.tflite"], "was not exported by kerashand"),
         (["--format", "saved_model", "--precision", "int8", "--out", "a"], "exists in fp32"),
         (["--format", "saved_model", "--out", "empty2"], "is not a SavedModel"),
+        (["--model", "half.tflite", "--out", "half.tflite"], "half.tflite is the model that is re"),
+        (["--model", "half.tflite", "--out", "linked.tflite"], "linked.tflite is the model that"),
     ],
 )
 def test_mistakes(arguments, message, tmp_path, monkeypatch, capsys):
@@ -81,12 +87,36 @@ def test_mistakes(arguments, message, tmp_path, monkeypatch, capsys):
     whole = packaged_model(POSE_FILE).read_bytes()
     (tmp_path / "half.tflite").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.tflite").write_text("no model")
+    (tmp_path / "linked.tflite").symlink_to("half.tflite")
     before = sorted(p.name for p in tmp_path.rglob("*"))
     assert command.main(arguments) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "weights", "--out", "a.npz"], "--format weights is for pose models"),
+        (
+            ["--format", "onnx", "--signature", "xyz_mm", "--out", "a.onnx"],
+            "--signature xyz_mm is for pose models",
+        ),
+        (
+            ["--precision", "int8", "--out", "a.tflite"],
+            "int8 exists for pose models; a detector can be dynamic_int8",
+        ),
+    ],
+)
+def test_what_a_detector_does_not_have(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    detector = (None, {"task": "hand_detector", "image_size_px": 192})
+    monkeypatch.setattr(exporting, "load_exportable", lambda name: detector)
+    assert command.main(["--model", "detector", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

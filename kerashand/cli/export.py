@@ -11,6 +11,7 @@ from kerashand.cli.arguments import exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.errors import UserError
 from kerashand.extras import check_export
+from kerashand.files import identity, user_path
 from kerashand.runtime.backends import (
     FORMATS,
     JOINTS_SIGNATURE,
@@ -31,12 +32,14 @@ def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
         "of the format runs the file on rendered hands. Its joints are compared with those of the "
         "model. NAME.parity.json beside the file holds the differences. A file that differs more "
         "than its precision allows is not written (fp32 0.01 px, fp16 0.1 px at any joint; 8 bits "
-        "0.5 mm in the mean error).",
+        "0.5 mm in the mean error). A detector is compared on rendered pictures (fp32 0.001, fp16 "
+        "0.01, 8 bits 0.1 at any score).",
         allow_abbrev=False,
     )
     parser.add_argument(
         "--model", default="lite",
-        help="`lite` (the packaged model, default), a run folder, or a .tflite file made here",
+        help="`lite` (the packaged pose model, default), `detector` (the packaged detector), a run "
+        "folder, or a .tflite file made here",
     )  # fmt: skip
     parser.add_argument(
         "--format", choices=(*FORMATS, WEIGHTS), default="tflite",
@@ -56,8 +59,9 @@ def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
         help=f"signature of an .onnx file (default: {JOINTS_SIGNATURE}); other formats have both",
     )  # fmt: skip
     parser.add_argument(
-        "--hands", type=int, default=64, help="rendered hands to compare on (default: 64)"
-    )
+        "--hands", type=int, default=64,
+        help="rendered hands, or pictures for a detector, to compare on (default: 64)",
+    )  # fmt: skip
     parser.add_argument(
         "--calibration", type=int, default=128,
         help="rendered hands that int8 measures the ranges of activations on (default: 128)",
@@ -82,11 +86,14 @@ def _export(arguments: argparse.Namespace) -> None:
         from kerashand import exporting
 
     model, metadata = exporting.load_exportable(arguments.model)
+    is_detector = metadata["task"] == "hand_detector"
+    if is_detector:
+        _check_detector(arguments)
     if arguments.format == WEIGHTS:
         exporting.save_weights(model, arguments.out)
         print(f"{arguments.out}: weights, which model.initial_weights takes")
         return
-    exporting.check_precision(arguments.format, arguments.precision)
+    exporting.check_precision(arguments.format, arguments.precision, metadata["task"])
 
     def hands(split: str, count: int) -> exporting.Hands:
         return exporting.rendered_hands(
@@ -96,13 +103,33 @@ def _export(arguments: argparse.Namespace) -> None:
         )  # fmt: skip
 
     static = arguments.precision == "int8"
+    shown: exporting.Hands | exporting.Pictures
+    if is_detector:
+        shown = exporting.rendered_pictures(
+            "test", arguments.hands, size_px=metadata["image_size_px"],
+            backgrounds=arguments.backgrounds,
+        )  # fmt: skip
+    else:
+        shown = hands("test", arguments.hands)
     report = exporting.checked_export(
         model, arguments.out, arguments.format, metadata=metadata, precision=arguments.precision,
-        signature=arguments.signature or JOINTS_SIGNATURE, hands=hands("test", arguments.hands),
+        signature=arguments.signature or JOINTS_SIGNATURE, hands=shown,
         calibration=hands("train", arguments.calibration) if static else None,
     )  # fmt: skip
     print(exporting.parity_text(report))
     print(f"  written with {exporting.report_path(arguments.out).name}")
+
+
+def _check_detector(arguments: argparse.Namespace) -> None:
+    """Refuse what a detector does not have.
+
+    Raises:
+        UserError: saying what was received.
+    """
+    if arguments.format == WEIGHTS:
+        raise UserError("--format weights is for pose models; --model is a detector.")
+    if arguments.signature == XYZ_SIGNATURE:
+        raise UserError(f"--signature {XYZ_SIGNATURE} is for pose models; --model is a detector.")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -120,6 +147,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError(f"--out: the folder {out.parent} does not exist.")
     if suffix and out.is_dir():
         raise UserError(f"--out: {out} is a folder.")
+    if identity(out) == identity(user_path(arguments.model)):
+        raise UserError(f"--out: {out} is the model that is read. Choose another name.")
     for flag, value in (("hands", arguments.hands), ("calibration", arguments.calibration)):
         if value < 1:
             raise UserError(f"--{flag} must be at least 1. Received: {value}")

@@ -12,6 +12,7 @@ from kerashand.exporting.formats import check_precision, export
 from kerashand.exporting.hands import Hands, rendered_hands
 from kerashand.exporting.models import load_exportable, load_model, load_run, save_weights
 from kerashand.exporting.parity import ParityError, checked_export, parity_text, report_path
+from kerashand.exporting.pictures import Pictures, rendered_pictures
 from kerashand.exporting.served import OUTPUTS, SIGNATURES
 from kerashand.runtime.backends import FORMATS, PRECISIONS
 
@@ -22,6 +23,7 @@ __all__ = [
     "SIGNATURES",
     "Hands",
     "ParityError",
+    "Pictures",
     "check_precision",
     "checked_export",
     "describe",
@@ -33,6 +35,7 @@ __all__ = [
     "load_run",
     "parity_text",
     "rendered_hands",
+    "rendered_pictures",
     "report_path",
     "save_weights",
 ]

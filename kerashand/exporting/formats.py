@@ -63,9 +63,7 @@ def export(
         UserError: for a combination that does not exist, a missing package, or a path that stands
             for something else.
     """
-    check_precision(form, precision)
-    if precision == "int8" and metadata["task"] == "hand_detector":
-        raise UserError("int8 exists for pose models; a detector can be dynamic_int8.")
+    check_precision(form, precision, metadata["task"])
     described = {**metadata, "format": form, "precision": precision}
     served = serve(model, metadata["task"], depth_along=depth_along(metadata))
     folder = not FORMATS[form].suffix
@@ -87,8 +85,14 @@ def export(
             check(beside)
 
 
-def check_precision(form: str, precision: str) -> None:
-    """Raise UserError unless a format exists in a precision and its packages are installed."""
+def check_precision(form: str, precision: str, task: str) -> None:
+    """Refuse a precision that a format, or a model of a task, does not have.
+
+    Raises:
+        UserError: saying which there are, or which package is missing.
+    """
+    if precision == "int8" and task == "hand_detector":
+        raise UserError("int8 exists for pose models; a detector can be dynamic_int8.")
     if precision not in (known := FORMATS[form].precisions):
         raise UserError(f"{form} exists in {', '.join(known)}. Received: {precision}")
     check_export(form, precision)

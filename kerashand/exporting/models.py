@@ -1,4 +1,4 @@
-"""What can be exported, by name: the packaged model, an exported .tflite file, a run folder."""
+"""What can be exported, by name: a packaged model, an exported .tflite file, a run folder."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from kerashand.models.hand_pose import (
     parts_in_npz,
     save_parts_npz,
 )
-from kerashand.runtime.hand_pose import POSE_FILE, packaged_model
+from kerashand.runtime.backends import TASKS
+from kerashand.runtime.hand_pose import DETECTOR_FILE, POSE_FILE, packaged_model
+from kerashand.runtime.model_file import read_metadata
 
 LOGGER = logging.getLogger(__name__)
-PACKAGED = "lite"
+PACKAGED, PACKAGED_DETECTOR = "lite", "detector"
 STAGES_LAST_FIRST = ("finetune", "regularizer", "pretrain")
 
 
@@ -32,30 +34,37 @@ def load_exportable(name: str) -> tuple[keras.Model, dict[str, Any]]:
     """An inference model in float32 with the description of its files.
 
     Args:
-        name: "lite" for the packaged model, a .tflite file that kerashand exported, or a run
-            folder.
+        name: "lite" for the packaged pose model, "detector" for the packaged detector, a .tflite
+            file that kerashand exported, or a run folder.
 
     Raises:
         UserError: when there is no such model, or it has no weights.
     """
     path = user_path(name)
     LOGGER.info("loading %s", name)
-    if name == PACKAGED and not path.is_dir():
-        return load_carried(packaged_model(POSE_FILE))
+    packaged = {PACKAGED: POSE_FILE, PACKAGED_DETECTOR: DETECTOR_FILE}
+    if name in packaged and not path.is_dir():
+        return _of_file(packaged_model(packaged[name]))
     if path.is_dir():
         model, config = load_run(path)
         return model, describe(config)
     if path.suffix.lower() == ".tflite":
-        return load_carried(path)
+        return _of_file(path)
     if name == "cpm":
         raise UserError(
             "No weights of the CPM are in the package: train it (`kerashand-train --config "
             "paper/weak.yaml`) and give its run folder."
         )
     raise UserError(
-        f"A model is `{PACKAGED}`, a run folder, or a .tflite file that kerashand exported. "
-        f"Received: {name}"
+        f"A model is `{PACKAGED}`, `{PACKAGED_DETECTOR}`, a run folder, or a .tflite file that "
+        f"kerashand exported. Received: {name}"
     )
+
+
+def _of_file(path: Path) -> tuple[keras.Model, dict[str, Any]]:
+    """The model of a .tflite file, whatever its task."""
+    task = read_metadata(path).get("task")
+    return load_carried(path, task if task in TASKS else "hand_pose")
 
 
 def load_run(folder: Path) -> tuple[keras.Model, Config]:

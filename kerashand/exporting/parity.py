@@ -22,6 +22,7 @@ from kerashand.evaluation.predictions import Predictions
 from kerashand.evaluation.summary import summary
 from kerashand.exporting.formats import export, write
 from kerashand.exporting.hands import Hands
+from kerashand.exporting.pictures import Pictures, difference, difference_text
 from kerashand.exporting.served import Served, image_spec, pose_outputs
 from kerashand.files import write_text
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
@@ -50,9 +51,9 @@ class Limit:
     """The most that a precision may cost.
 
     Attributes:
-        name: "max_px", the largest distance of a joint; or "mean_error_increase_mm", that of the
-            mean error in 3D.
-        value: in pixels of the model's input, or mm.
+        name: "max_px", the largest distance of a joint; "mean_error_increase_mm", that of the mean
+            error in 3D; or "max_score", the largest difference of a detector's scores.
+        value: in pixels of the model's input, mm, or of 0..1.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Limit:
 LIMIT_WORDS = {
     "max_px": ("a joint is off by", "px"),
     "mean_error_increase_mm": ("the mean error grows by", "mm"),
+    "max_score": ("a score is off by", "of 0 to 1"),
 }
 """Name of a limit -> what it holds down, and its unit."""
 LIMITS = {
@@ -69,6 +71,11 @@ LIMITS = {
     "fp16": Limit("max_px", 0.1),
     "dynamic_int8": Limit("mean_error_increase_mm", 0.5),
     "int8": Limit("mean_error_increase_mm", 0.5),
+}
+DETECTOR_LIMITS = {
+    "fp32": Limit("max_score", 0.001),
+    "fp16": Limit("max_score", 0.01),
+    "dynamic_int8": Limit("max_score", 0.1),
 }
 
 
@@ -82,11 +89,11 @@ def checked_export(
     form: str,
     *,
     metadata: Mapping[str, Any],
-    hands: Hands,
+    hands: Hands | Pictures,
     precision: str = "fp32",
     signature: str = JOINTS_SIGNATURE,
     calibration: Hands | None = None,
-    limits: Mapping[str, Limit] = LIMITS,
+    limits: Mapping[str, Limit] | None = None,
 ) -> dict[str, Any]:
     """`export`, and a report beside the file: `NAME.parity.json`.
 
@@ -95,11 +102,11 @@ def checked_export(
         path: see `export`.
         form: see `export`.
         metadata: see `export`.
-        hands: on which the file is run.
+        hands: on which the file is run; of a detector, pictures.
         precision: see `export`.
         signature: see `export`.
         calibration: see `export`.
-        limits: precision -> what it may cost.
+        limits: precision -> what it may cost; None for `LIMITS`, of a detector `DETECTOR_LIMITS`.
 
     Returns:
         The report.
@@ -110,11 +117,13 @@ def checked_export(
         UserError: as `export`.
     """
     report: dict[str, Any] = {}
-    limit = limits[precision]
+    detector = isinstance(hands, Pictures)
+    limit = (limits or (DETECTOR_LIMITS if detector else LIMITS))[precision]
 
     def check(written: Path) -> None:
         backend = open_backend(written)
-        LOGGER.info("comparing the file with the model on %d hands", len(hands))
+        what = "pictures" if detector else "hands"
+        LOGGER.info("comparing the file with the model on %d %s", len(hands), what)
         report.update(compare(model, backend, hands))
         measured = _measured(report, limit)
         report.update(
@@ -122,7 +131,9 @@ def checked_export(
             limit={limit.name: limit.value}, measured={limit.name: measured},
             passed=measured <= limit.value,
         )  # fmt: skip
-        if not report["passed"]:
+        if report["passed"]:
+            return
+        if isinstance(hands, Hands):
             LOGGER.info("the file is too far off; looking for the layers")
             report["layer_groups"] = layer_groups(
                 model,
@@ -133,7 +144,7 @@ def checked_export(
                 calibration=calibration,
             )
             report["blamed"] = blamed(report["layer_groups"])
-            raise ParityError(_failure(report))
+        raise ParityError(_failure(report))
 
     try:
         export(
@@ -151,48 +162,82 @@ def report_path(path: Path) -> Path:
     return path.with_name(path.name + REPORT_SUFFIX)
 
 
-def compare(model: keras.Model, backend: Backend, hands: Hands) -> dict[str, Any]:
-    """What a file gives beside what its model gives, both in 3D with true root depth and scale.
+def compare(model: keras.Model, backend: Backend, hands: Hands | Pictures) -> dict[str, Any]:
+    """What a file gives beside what its model gives; hands in 3D with true root depth and scale.
 
     Args:
         model: gives the reference, in float32.
         backend: the file.
-        hands: on which.
+        hands: on which; of a detector, pictures.
     """
-    before = reference(model, hands)
-    after, milliseconds = {}, []
-    for signature in backend.signatures:
-        rows = []
-        for inputs in hands.inputs(signature):
-            start = time.perf_counter()
-            rows.append(backend.call(signature, inputs))
-            if signature == backend.signatures[0]:
-                milliseconds.append((time.perf_counter() - start) * 1e3)
+    clock = Clock(backend)
+    if isinstance(hands, Pictures):
+        compared = _compare_pictures(model, clock, hands)
+    else:
+        compared = _compare_hands(model, clock, hands)
+    return {
+        **compared,
+        "ms_per_image": clock.report(),
+        "image_size_px": hands.images.shape[1],
+        "machine": machine(),
+        "versions": versions(),
+    }
+
+
+class Clock:
+    """A file whose first signature is timed."""
+
+    def __init__(self, backend: Backend):
+        self.backend = backend
+        self.milliseconds: list[float] = []
+
+    def call(self, signature: str, inputs: Mapping[str, Any]) -> Mapping[str, NDArray]:
+        """What the signature gives."""
+        start = time.perf_counter()
+        given = self.backend.call(signature, inputs)
+        if signature == self.backend.signatures[0]:
+            self.milliseconds.append((time.perf_counter() - start) * 1e3)
+        return given
+
+    def report(self) -> dict[str, Any]:
+        """Median and least time, and the threads."""
+        return {
+            "median": round(float(np.median(self.milliseconds)), 3),
+            "min": round(min(self.milliseconds), 3),
+            "threads": "chosen by TensorFlow" if isinstance(self.backend, SavedModelBackend) else 1,
+        }
+
+
+def _compare_pictures(model: keras.Model, clock: Clock, pictures: Pictures) -> dict[str, Any]:
+    signature = clock.backend.signatures[0]
+    apart = difference(
+        model, lambda image: clock.call(signature, {"image": image}), pictures,
+        threshold=float(clock.backend.metadata["threshold"]),
+    )  # fmt: skip
+    return {"difference": {signature: apart}, "pictures": pictures.conditions}
+
+
+def _compare_hands(model: keras.Model, clock: Clock, hands: Hands) -> dict[str, Any]:
+    before, signatures = reference(model, hands), clock.backend.signatures
+    after = {}
+    for signature in signatures:
+        rows = [clock.call(signature, inputs) for inputs in hands.inputs(signature)]
         after[signature] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     xyz_before = in_3d(before, hands)
-    difference = {}
+    apart = {}
     for signature, outputs in after.items():
         outputs.setdefault("xyz_mm", in_3d(outputs, hands))
-        difference[signature] = {
+        apart[signature] = {
             **{name: _apart(outputs[name], before[name]) for name in before if name != "uv_px"},
             "uv_px": _apart(outputs["uv_px"], before["uv_px"], vectors=True),
             "xyz_mm": _apart(outputs["xyz_mm"], xyz_before, vectors=True),
         }
-    first = after[backend.signatures[0]]
     return {
-        "difference": difference,
+        "difference": apart,
         "before": _quality(xyz_before, hands),
-        "after": _quality(first["xyz_mm"], hands),
-        "ms_per_image": {
-            "median": round(float(np.median(milliseconds)), 3),
-            "min": round(min(milliseconds), 3),
-            "threads": "chosen by TensorFlow" if isinstance(backend, SavedModelBackend) else 1,
-        },
+        "after": _quality(after[signatures[0]]["xyz_mm"], hands),
         "hands": hands.conditions,
-        "image_size_px": hands.images.shape[1],
         "protocol": f"{PROTOCOL}: known root depth and length of {hands.scale_bone}",
-        "machine": machine(),
-        "versions": versions(),
     }
 
 
@@ -231,6 +276,8 @@ def _measured(report: Mapping[str, Any], limit: Limit) -> float:
     """The quantity that a limit is for; not a number counts as infinite."""
     if limit.name == "max_px":
         value = max(part["uv_px"]["max"] for part in report["difference"].values())
+    elif limit.name == "max_score":
+        value = max(part["score"]["max"] for part in report["difference"].values())
     else:
         value = report["after"]["mean_error_mm"] - report["before"]["mean_error_mm"]
     return round(value, 4) if np.isfinite(value) else float("inf")
@@ -326,16 +373,21 @@ def _cut_points(model: keras.Model) -> Iterator[tuple[str, Any]]:
 
 def parity_text(report: Mapping[str, Any]) -> str:
     """A report in a few lines."""
-    before, after = report["before"], report["after"]
     ((limited, limit),) = report["limit"].items()
-    lines = [
+    head = (
         f"{report['file']}: {report['format']} {report['precision']}, "
         f"{report['bytes'] / 2**20:.2f} MiB, {report['ms_per_image']['median']:.2f} ms an image "
-        f"(min {report['ms_per_image']['min']:.2f}, threads: {report['ms_per_image']['threads']})",
-        f"  {report['hands']}, {report['protocol']}",
-        f"  AUC 20-50 mm {before['auc']:.4f} -> {after['auc']:.4f}, mean error "
-        f"{before['mean_error_mm']:.2f} -> {after['mean_error_mm']:.2f} mm",
-    ]
+        f"(min {report['ms_per_image']['min']:.2f}, threads: {report['ms_per_image']['threads']})"
+    )
+    lines = difference_text(report) if "pictures" in report else _hands_text(report)
+    what, unit = LIMIT_WORDS[limited]
+    measured = report["measured"][limited]
+    tail = f"  limit of {report['precision']}: {what} {limit:g} {unit} at most; here {measured:.2g}"
+    return "\n".join([head, *lines, tail])
+
+
+def _hands_text(report: Mapping[str, Any]) -> list[str]:
+    before, after = report["before"], report["after"]
     most, mean = (
         {
             name: max(part[name][of] for part in report["difference"].values())
@@ -343,25 +395,23 @@ def parity_text(report: Mapping[str, Any]) -> str:
         }
         for of in ("max", "mean")
     )
-    lines.append(
+    return [
+        f"  {report['hands']}, {report['protocol']}",
+        f"  AUC 20-50 mm {before['auc']:.4f} -> {after['auc']:.4f}, mean error "
+        f"{before['mean_error_mm']:.2f} -> {after['mean_error_mm']:.2f} mm",
         f"  from the model: largest joint error {most['uv_px']:.2g} px of "
         f"{report['image_size_px']} and {most['xyz_mm']:.2g} mm, mean {mean['uv_px']:.2g} px and "
-        f"{mean['xyz_mm']:.2g} mm"
-    )
-    what, unit = LIMIT_WORDS[limited]
-    measured = report["measured"][limited]
-    lines.append(
-        f"  limit of {report['precision']}: {what} {limit:g} {unit} at most; here {measured:.2g}"
-    )
-    return "\n".join(lines)
+        f"{mean['xyz_mm']:.2g} mm",
+    ]
 
 
 def _failure(report: Mapping[str, Any]) -> str:
     ((name, limit),) = report["limit"].items()
     what, unit = LIMIT_WORDS[name]
+    layers = f"Layer group: {report['blamed']}. " if "blamed" in report else ""
     return (
         f"{report['file']} was not written: {what} {report['measured'][name]:.3g} {unit}, the "
-        f"limit of {report['precision']} is {limit:g} {unit}. Layer group: {report['blamed']}. "
+        f"limit of {report['precision']} is {limit:g} {unit}. {layers}"
         f"Everything that was measured is in {report_path(Path(report['file'])).name}; try another "
         "--precision."
     )

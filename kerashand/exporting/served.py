@@ -93,14 +93,19 @@ def _serve_pose(model: keras.Model, depth_along: str) -> Served:
 
 def _serve_detector(model: keras.Model) -> Served:
     def detect(image: tf.Tensor) -> Outputs:
-        outputs = model(tf.cast(image, tf.float32), training=False)
-        told = {
-            "score": tf.sigmoid(outputs["score_logit"])[0],
-            "box": outputs["box"][0],
-            "p_right": tf.sigmoid(outputs["right_logit"])[0],
-        }
-        if "up" in outputs:  # detectors of before lack it
-            told["up"] = outputs["up"][0]
-        return told
+        return detector_outputs(model, image)
 
     return Served(model, {JOINTS_SIGNATURE: (detect, [image_spec(model)])})
+
+
+def detector_outputs(model: keras.Model, image: tf.Tensor) -> Outputs:
+    """What the files of a detector say of a picture [1, S, S, 3], without the leading axis."""
+    outputs = model(tf.cast(image, tf.float32), training=False)
+    told = {
+        "score": tf.sigmoid(outputs["score_logit"])[0],
+        "box": outputs["box"][0],
+        "p_right": tf.sigmoid(outputs["right_logit"])[0],
+    }
+    if "up" in outputs:  # detectors of before lack it
+        told["up"] = outputs["up"][0]
+    return told
