@@ -147,6 +147,7 @@ class Labeller:
         self.estimates: dict[str, list[Estimate]] = {}
         self.sure: dict[str, Hand] = {}
         self.reasons: dict[str, str] = {}
+        self.misfits: dict[str, Hand] = {}
         self.right_logit = 0.0
 
     def forwards(
@@ -221,6 +222,7 @@ class Labeller:
             z_mm, wrong = self._measured(hand, depth)
             if wrong is not None:
                 self.reasons[frame] = wrong
+                self.misfits.setdefault(frame, hand)
                 continue
             if self.handedness not in (None, hand.handedness):
                 break

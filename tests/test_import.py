@@ -14,6 +14,11 @@ from import_checks import check_between, check_colour, check_depth, held, number
 from kerashand.data.imports.record3d import MOST_BYTES
 from kerashand.data.readers.recording import load_recording
 
+REPLACED = (
+    "the matrix of the colour camera is that of --fx --fy --cx --cy, without distortion; the rest "
+    "is as the file has it."
+)
+
 # ---------------------------------------------------------------------------------- Azure Kinect
 
 
@@ -62,6 +67,21 @@ def test_a_kinect_without_distortion_or_with_an_old_calibration(imported, tmp_pa
     colour = held(folder)["colour"]  # the whole of the wide picture is what 720 rows show
     assert colour["fy"] == pytest.approx(0.6347 * 720)
     assert colour["cy"] == pytest.approx(0.5107 * 720 - 0.5)
+
+
+def test_another_colour_matrix_for_a_kinect(imported, tmp_path, kinect_frames):
+    """Its depth camera and the transform stay; the distortion of colour goes with its matrix."""
+    files.write_kinect(tmp_path / "a.mkv", *kinect_frames, files.kinect_calibration())
+    out, folder = imported(tmp_path / "a.mkv", "--fx", 610, "--fy", 611, "--cx", 640.5, "--cy", 365)
+    check_between(folder)
+    check_colour(folder, [0, 1], (1280, 720))
+    said = held(folder)
+    np.testing.assert_allclose(numbers(said["colour"]), files.matrix(610, 611, 640.5, 365))
+    expected = files.matrix(0.493 * 512, 0.4931 * 512, 0.4986 * 512 - 96.5, 0.493 * 512 - 90.5)
+    np.testing.assert_allclose(numbers(said["depth"]), expected, atol=1e-6)
+    assert REPLACED in out
+    assert "colour pictures were distorted" not in out
+    assert "depth pictures were distorted by the lens" in out
 
 
 def test_damaged_pictures_of_a_video_are_counted(imported, tmp_path, kinect_frames, caplog):
@@ -157,6 +177,43 @@ def test_a_phone_held_upright(imported, tmp_path):
     np.testing.assert_allclose(seen[:2] / seen[2], [47 - 40.5, 6.5], atol=1e-4)
 
 
+def test_another_matrix_for_a_phone_held_upright(imported, tmp_path):
+    """It is that of upright pictures; depth, which lies, gets the same camera turned back.
+
+    Upright u = 47 - row and v = column: lying fx = 80, fy = 70, cx = 30, cy = 47 - 20; half of it
+    has the centre (30 + 0.5) / 2 - 0.5, (27 + 0.5) / 2 - 0.5.
+    """
+    pytest.importorskip("lzfse")
+    depth = np.full((24, 32), 0.5, np.float32)
+    files.write_record3d(tmp_path / "a.r3d", [lying_picture()], [depth])
+    pinhole = ("--fx", 70, "--fy", 80, "--cx", 20, "--cy", 30)
+    out, folder = imported(tmp_path / "a.r3d", *pinhole)
+    said = held(folder)
+    np.testing.assert_allclose(numbers(said["colour"]), files.matrix(70, 80, 20, 30))
+    np.testing.assert_allclose(numbers(said["depth"]), files.matrix(40, 35, 14.75, 13.25))
+    assert said["depth"]["unit_mm"] == 0.1
+    rotation = said["depth_to_colour"]["rotation"]
+    np.testing.assert_allclose(rotation, [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-9)
+    assert REPLACED in out
+
+
+def test_depth_of_record3d_in_millimetres(refused, imported, tmp_path):
+    pytest.importorskip("lzfse")
+    depth = [np.full((24, 32), 0.25, np.float32), np.full((24, 32), 512.0, np.float32)]
+    colour = [files.colour_picture(n) for n in range(2)]
+    message = (
+        "rgbd/{}.depth holds nearly no depth within 6.6 m, but 512 in the middle. Is it in "
+        "millimetres? Numbers with a fraction must be in metres."
+    )
+    files.write_record3d(tmp_path / "a.r3d", colour, [depth[1], depth[1]])
+    err = refused(tmp_path / "a.r3d")
+    assert f"No frame was written: none can be read. {message.format(0)}" in err
+    files.write_record3d(tmp_path / "a.r3d", colour, depth)
+    out, folder = imported(tmp_path / "a.r3d")
+    assert list(pictures(folder, "depth")) == ["000000"]
+    assert message.format(1) in out
+
+
 def test_a_phone_whose_camera_is_that_of_upright_pictures(imported, tmp_path):
     pytest.importorskip("lzfse")
     depth = np.full((32, 24), 0.5, np.float32)
@@ -214,6 +271,12 @@ def test_open3d(imported, refused, tmp_path):
     np.testing.assert_allclose(numbers(held(folder)["colour"]), COLOUR_K)
     assert held(folder)["depth"]["unit_mm"] == 1.0
     files.write_open3d(tmp_path / "b", range(2), names="{:07d}-1", depth_scale=4000.0, **camera)
+    pinhole = ("--fx", 70, "--fy", 71, "--cx", 30, "--cy", 20)
+    out, folder = imported(tmp_path / "b", *pinhole, out="b_other")
+    for kind in ("colour", "depth"):  # depth is registered, so its matrix is colour's
+        np.testing.assert_allclose(numbers(held(folder)[kind]), files.matrix(70, 71, 30, 20))
+    assert held(folder)["depth"]["unit_mm"] == 0.25
+    assert REPLACED in out
     (tmp_path / "b" / "depth" / "0000001-1.png").rename(tmp_path / "b/depth/0000005-1.png")
     out, folder = imported(tmp_path / "b", out="b_out")
     assert held(folder)["depth"]["unit_mm"] == 0.25
@@ -249,6 +312,41 @@ def test_names_that_belong_together(imported, refused, tmp_path, colours, depths
     assert len(depth) == 2
     for name, bgr in pictures(folder, "colour").items():
         assert abs(int(bgr[20, 20, 0]) - 20 * (depth[name][1, 0] // 1000)) < 6
+
+
+def test_two_colour_pictures_of_one_name(imported, tmp_path):
+    files.write_open3d(tmp_path / "a", range(2), intrinsic_matrix=COLOUR_K.T.ravel().tolist())
+    write_picture(tmp_path / "a" / "color" / "00001.png", files.colour_picture(1))
+    out, folder = imported(tmp_path / "a")
+    check_depth(folder, [files.depth_picture(n, COLOUR_PX) for n in (0, 1, 1)])
+    assert "1 depth picture went with more than one colour picture." in out
+
+
+def test_depth_of_another_shape_is_not_registered(imported, refused, tmp_path):
+    """Depth that is not turned with colour would be stretched onto it."""
+    message = (
+        "Depth pictures of {} pixels cannot be registered to colour pictures of {}, which have "
+        "another shape. Turn depth as colour is turned, or give depth its own camera by --camera."
+    )
+    (tmp_path / "color").mkdir()
+    (tmp_path / "color" / "1.jpg").write_bytes(lying_picture())
+    write_picture(tmp_path / "depth" / "1.png", files.depth_picture(1, COLOUR_PX))
+    arguments = (tmp_path / "color", "--depth", tmp_path / "depth", *PINHOLE)
+    assert message.format("64 x 48", "48 x 64") in refused(*arguments)
+    assert message.format("64 x 48", "48 x 64") in refused(tmp_path, *PINHOLE)
+    write_picture(tmp_path / "depth" / "1.png", files.depth_picture(1, (24, 32)))
+    _, folder = imported(*arguments)
+    # Half of PINHOLE: (31.5 + 0.5) / 2 - 0.5 and (23.25 + 0.5) / 2 - 0.5.
+    half = files.matrix(30, 30.5, 15.5, 11.375)
+    np.testing.assert_allclose(numbers(held(folder)["depth"]), half)
+    root = tmp_path / "rgbd_dataset_freiburg3_hand"
+    files.write_tum(root, (1.0,), (1.0,), size_px=(640, 480))
+    write_picture(root / "depth" / "1.000000.png", files.depth_picture(0, (320, 180)))
+    assert message.format("320 x 180", "640 x 480") in refused(root)
+    pytest.importorskip("lzfse")
+    portrait = np.full((32, 24), 0.5, np.float32)
+    files.write_record3d(tmp_path / "a.r3d", [files.colour_picture(0)], [portrait])
+    assert message.format("24 x 32", "64 x 48") in refused(tmp_path / "a.r3d")
 
 
 def test_redwood_assumes_a_primesense(imported, tmp_path):
@@ -294,6 +392,27 @@ def test_tum_with_associations(imported, refused, tmp_path):
     ):
         (root / "associations.txt").write_text(text)
         assert message in refused(root, *pinhole)
+
+
+def test_times_that_say_nothing(imported, refused, tmp_path):
+    """A clock that stands still, or units that are not seconds."""
+    root = tmp_path / "rgbd_dataset_freiburg3_hand"
+    files.write_tum(root, (1.0, 1.01, 1.02), (1.0, 1.01, 1.02), size_px=(640, 480))
+    names = [f"rgb/{time:.6f}.png" for time in (1.0, 1.01, 1.02)]
+    (root / "rgb.txt").write_text("".join(f"1.0 {name}\n" for name in names))
+    assert (
+        "No frame was written: 67 % of colour pictures have the time of the picture before them, "
+        "so times do not say which belong together. The clock stood still, or counts whole seconds."
+    ) in refused(root)
+    (root / "rgb.txt").write_text("".join(f"{n}e9 {name}\n" for n, name in enumerate(names, 2)))
+    err = refused(root)
+    assert "sets the limit. Are the times of both in seconds, and of one clock?" in err
+    lines = zip((0.985, 1.0, 1.01), names, strict=True)
+    (root / "rgb.txt").write_text("".join(f"{time} {name}\n" for time, name in lines))
+    (root / "depth.txt").write_text("1.0 depth/1.000000.png\n1.01 depth/1.010000.png\n")
+    out, folder = imported(root)
+    check_depth(folder, [files.depth_picture(n, (640, 480)) for n in (0, 0, 1)])
+    assert "1 depth picture went with more than one colour picture." in out
 
 
 # ------------------------------------------------------------------------------------- a pair
@@ -346,6 +465,14 @@ def test_two_folders_and_a_camera_file(imported, refused, tmp_path):
     out, folder = imported(*arguments)
     check_depth(folder, [files.depth_picture(n) for n in (1, 2)])
     check_between(folder)
+    camera.write_text(text.replace(", unit_mm: 0.25", "") + "hand: {wrist_middle_mcp_mm: 80.5}\n")
+    out, folder = imported(*arguments, out="measured")
+    assert held(folder)["hand"] == {"wrist_middle_mcp_mm": 80.5}
+    assert held(folder)["depth"]["unit_mm"] == 1.0
+    assert "the measure of the hand, 80.5 mm, is that of --camera." in out
+    assert "assumed: a depth value of 1 is 1 mm (--unit-mm)." in out
+    _, folder = imported(*arguments, "--wrist-middle-mcp-mm", 99, out="option")
+    assert held(folder)["hand"] == {"wrist_middle_mcp_mm": 99.0}
     camera.write_text(text + "distortion: [0.1, -0.05, 0.001, 0.002]\n")
     out, folder = imported(*arguments, out="straight")
     assert "colour pictures were distorted by the lens (opencv): straightened." in out

@@ -14,6 +14,7 @@ from import_checks import check_between, check_colour, check_depth, held, number
 from kerashand.cli.data import main
 from kerashand.data.imports import bag_file
 from kerashand.data.readers.recording import load_recording
+from kerashand.geometry.root_depth import PALM_RATIOS
 
 TIMES = (0.0, 0.033, 0.066)
 
@@ -44,6 +45,41 @@ def test_a_file_of_realsense(imported, tmp_path):
     assert "3 frames. Next: kerashand-data label" in out
     assert not (folder / "points.jsonl").exists()
     assert load_recording(folder).unit_mm == 0.125
+
+
+def test_another_colour_matrix_for_a_realsense(imported, tmp_path):
+    """The depth camera, the transform and the unit stay; the distortion of colour goes."""
+    path = realsense(tmp_path / "a.bag", unit_m=0.000125, d=(-0.5, 0.6, 0.01, -0.02, 0.0))
+    out, folder = imported(path, "--fx", 70, "--fy", 71, "--cx", 30, "--cy", 20)
+    check_between(folder)
+    check_colour(folder, [0, 1, 2])
+    check_depth(folder, [files.depth_picture(n) for n in range(3)])
+    said = held(folder)
+    np.testing.assert_allclose(numbers(said["colour"]), files.matrix(70, 71, 30, 20))
+    np.testing.assert_allclose(numbers(said["depth"]), DEPTH_K)
+    assert said["depth"]["unit_mm"] == 0.125
+    assert (
+        "the matrix of the colour camera is that of --fx --fy --cx --cy, without distortion; the "
+        "rest is as the file has it."
+    ) in out
+
+
+def test_a_camera_file_without_a_unit(imported, tmp_path):
+    """The file's own unit stays."""
+    camera = tmp_path / "camera.yaml"
+    camera.write_text(
+        "colour: {width: 64, height: 48, fx: 60, fy: 61, cx: 31.5, cy: 23.25}\n"
+        "depth: {width: 40, height: 32, fx: 38, fy: 39, cx: 19.75, cy: 15.5}\n"
+        f"depth_to_color: {{rotation: {TURN.tolist()}, translation_mm: {SHIFT_MM.tolist()}}}\n"
+        "hand: {middle_mcp_pip_mm: 40}\n"
+    )
+    path = realsense(tmp_path / "a.bag", unit_m=0.000125)
+    out, folder = imported(path, "--camera", camera)
+    assert held(folder)["depth"]["unit_mm"] == 0.125
+    assert "a depth value of 1 is 0.125 mm, as the camera was set." in out
+    palm_mm = PALM_RATIOS["middle_mcp_pip"][0] * 40
+    assert held(folder)["hand"]["wrist_middle_mcp_mm"] == pytest.approx(palm_mm)
+    assert "assumed" not in out
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -145,6 +181,68 @@ def test_encodings_of_colour(imported, tmp_path, encoding):
     _, folder = imported(path)
     check_colour(folder, [0, 1])
     check_depth(folder, [files.depth_picture(n, COLOUR_PX) for n in range(2)])
+
+
+@pytest.mark.parametrize(
+    ("depth_px", "k", "info", "said"),
+    [
+        # Half of colour's: (31.5 + 0.5) / 2 - 0.5 and (23.25 + 0.5) / 2 - 0.5.
+        ((32, 24), (30, 30.5, 15.5, 11.375), True,
+         "depth is registered to colour: both topics name the frame 'c', and their cameras agree."),
+        ((32, 24), (30, 30.5, 15.5, 11.375), False,
+         "assumed: depth is registered to colour, for both topics name the frame 'c'."),
+        ((40, 32), (38, 39, 19.75, 15.5), True,
+         "assumed: the depth camera stands where the colour camera does, for both topics name the "
+         "frame 'c'; their cameras differ."),
+        ((32, 24), (36, 36, 15.5, 11.375), True,
+         "assumed: the depth camera stands where the colour camera does, for both topics name the "
+         "frame 'c'; their cameras differ."),
+    ],
+)  # fmt: skip
+def test_depth_in_the_frame_of_colour(imported, tmp_path, depth_px, k, info, said):
+    """It is registered if the cameras do not say otherwise."""
+    pytest.importorskip("rosbags")
+    with files.Bag(tmp_path / "a.bag") as bag:
+        bag.camera("/c/color/camera_info", COLOUR_K, COLOUR_PX)
+        if info:
+            bag.camera("/c/depth/camera_info", files.matrix(*k), depth_px)
+        bag.image("/c/color/image_raw", files.colour_picture(0), "rgb8", 9.0, frame="c")
+        values = files.depth_picture(0, depth_px)
+        bag.image("/c/depth/image_raw", values, "16UC1", 9.0, frame="c")
+        bag.static([("c", "elsewhere", TURN, SHIFT_MM)])
+    out, folder = imported(tmp_path / "a.bag")
+    assert said in out
+    np.testing.assert_allclose(numbers(held(folder)["depth"]), files.matrix(*k))
+    assert held(folder)["depth_to_colour"]["rotation"] == np.eye(3).tolist()
+    assert held(folder)["depth_to_colour"]["translation_mm"] == [0, 0, 0]
+
+
+def test_depth_in_the_frame_of_colour_with_a_transform(imported, tmp_path):
+    def put(bag, number, time_s):
+        values = files.depth_picture(number)
+        bag.image("/camera/depth/image_raw", values, "16UC1", time_s, frame="c")
+        if number == 0:
+            bag.extrinsics("/camera/extrinsics/depth_to_color", TURN, SHIFT_MM)
+            bag.static([("c", "elsewhere", TURN, SHIFT_MM)])
+
+    out, folder = imported(driver(tmp_path / "bag", "mcap", put))
+    check_between(folder)
+    np.testing.assert_allclose(numbers(held(folder)["depth"]), DEPTH_K)
+    assert "is that of /camera/extrinsics/depth_to_color." in out
+
+
+def test_registered_depth_of_another_shape_or_in_millimetres(refused, tmp_path):
+    def bag(name, values, encoding):
+        def put(bag, number, time_s):
+            topic = "/camera/aligned_depth_to_color/image_raw"
+            bag.image(topic, values, encoding, time_s, frame="c")
+
+        return driver(tmp_path / name, None, put)
+
+    err = refused(bag("a.bag", files.depth_picture(0, (40, 40)), "16UC1"))
+    assert "Depth pictures of 40 x 40 pixels cannot be registered to colour pictures of 64" in err
+    err = refused(bag("b.bag", np.full((48, 64), 400, np.float32), "32FC1"))
+    assert "aligned_depth_to_color/image_raw at 9.002 s holds nearly no depth within 6.6 m" in err
 
 
 @pytest.mark.parametrize("storage", [None, "sqlite3", "mcap"])

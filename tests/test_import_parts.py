@@ -1,5 +1,6 @@
 """What `kerashand-data import` is made of: writing, distortion, pairs."""
 
+import re
 import subprocess
 import sys
 
@@ -16,6 +17,8 @@ from kerashand.data.imports.lens import Lens, turned
 from kerashand.data.imports.pairing import Pairing, Selection
 from kerashand.data.imports.source import Cameras, Shot, Source, Transform, from_metres
 from kerashand.data.readers.recording import load_recording
+from kerashand.errors import UserError
+from kerashand.picture_files import PictureError
 
 # ------------------------------------------------------------------------------------ writing
 
@@ -116,8 +119,6 @@ def test_turning_beside_a_depth_camera(tmp_path):
 
 
 def test_mirrored_pictures_are_refused():
-    from kerashand.errors import UserError
-
     with pytest.raises(UserError, match="Mirrored pictures"):
         turned(Lens(COLOUR_PX, COLOUR_K), 2)
 
@@ -221,6 +222,37 @@ def test_pairs():
     assert pairs([], [0])[0] == pairs([0], [])[0] == []
 
 
+def test_depth_pictures_that_go_with_several_colour_pictures():
+    _, pairing = pairs([0, 0.01, 0.02, 1], [0.01, 1, 2])
+    assert (pairing.shared, pairing.standing) == (1, {"colour": 0.0, "depth": 0.0})
+    # Of five colour pictures three have the time of the one before; of depth, one of two.
+    found, pairing = pairs([0, 0, 0, 1, 1], [0, 0, 1, 2])
+    assert [d for _, _, d in found] == [0, 0, 0, 1, 1]
+    assert (pairing.shared, pairing.standing["colour"]) == (2, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("times", "good"),
+    [
+        ((0.0, 0.01, 0.02, 0.03), True),
+        ((0.0, 0.0, 1.0, 1.0), True),  # half of them
+        ((0.0, 0.0, 0.0, 1.0), True),
+        ((0.0, 0.0, 0.0, 0.0), False),
+    ],
+)
+def test_a_clock_that_stands(tmp_path, times, good):
+    source = source_of(4)
+    colour = [Shot(t, shot.name, shot.read) for t, shot in zip(times, source.colour, strict=True)]
+    source = Source(source.cameras, colour, source.depth)
+    if good:
+        write(source, tmp_path / "out")
+        return
+    with pytest.raises(UserError, match="75 % of colour pictures have the time of the picture"):
+        write(source, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+    write(Source(source.cameras, colour, source.depth, timed=False), tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("selection", "total", "most"),
     [
@@ -240,6 +272,60 @@ def test_metres():
     assert from_metres(depth, 1.0).tolist() == [500, 0, 0, 0, 0, 6554, 6554]
 
 
+def test_metres_that_are_millimetres():
+    """20 of 21 values, more than 95 %, are too far; 19 of 20 are not more."""
+    depth = np.array([0.5, np.nan, 0.0, *[400.0] * 19, 70.0])
+    message = "d holds nearly no depth within 6.6 m, but 400 in the middle. Is it in millimetres?"
+    with pytest.raises(PictureError, match=re.escape(message)):
+        from_metres(depth, 0.1, "d")
+    assert from_metres(depth[:-1], 0.1, "d").tolist() == [5000] + [0] * 21
+    assert from_metres(np.zeros(3), 0.1).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("cx", "good"), [(-32, True), (96, True), (-32.5, False), (96.5, False)])
+def test_the_centre_of_a_camera_lies_near_its_pictures(cx, good):
+    """Half a side of 64 pixels beyond them at most."""
+    if good:
+        Lens(COLOUR_PX, files.matrix(60, 61, cx, 20))
+        return
+    message = (
+        f"The centre of a camera, cx {cx:g} and cy 20, lies far outside of its pictures of "
+        "64 x 48 pixels. Give it in pixels of these."
+    )
+    with pytest.raises(UserError, match=re.escape(message)):
+        Lens(COLOUR_PX, files.matrix(60, 61, cx, 20))
+
+
+@pytest.mark.parametrize(
+    ("size_px", "k", "like"),
+    [
+        ((128, 96), (120, 122, 63.5, 47), True),  # (31.5 + 0.5) 2 - 0.5, (23.25 + 0.5) 2 - 0.5
+        ((64, 48), (61, 60, 32.5, 24), True),
+        ((64, 48), (61.5, 61, 31.5, 23.25), False),  # 2.5 % of 60
+        ((64, 48), (60, 61, 31.5, 25.25), False),  # 4 % of 48
+        ((48, 64), (60, 61, 31.5, 23.25), False),
+    ],
+)
+def test_cameras_that_are_alike(size_px, k, like):
+    assert Lens(COLOUR_PX, COLOUR_K).is_like(Lens(size_px, files.matrix(*k))) is like
+
+
+@pytest.mark.parametrize(
+    ("depth_px", "good"),
+    [((64, 48), True), ((65, 48), True), ((66, 48), False), ((48, 64), False), ((0, 0), False)],
+)
+def test_the_shape_of_registered_depth(depth_px, good):
+    """Widths of 65 and 66 are 1.6 % and 3.1 % more than 64."""
+    lens = Lens(COLOUR_PX, COLOUR_K)
+    if good:
+        assert Cameras.registered(lens, depth_px).depth.size_px == depth_px
+        return
+    for bent in ((), (0.1,)):
+        lens = Lens(COLOUR_PX, COLOUR_K, "opencv", bent)
+        with pytest.raises(UserError, match="cannot be registered to colour pictures of 64 x 48"):
+            Cameras.registered(lens, depth_px)
+
+
 def test_a_resized_lens_shows_the_same():
     """A point at the right border of a pixel column of two lies at that of one."""
     k = Lens((64, 48), COLOUR_K).resized((32, 24)).intrinsics
@@ -251,6 +337,7 @@ def test_a_resized_lens_shows_the_same():
     [
         (["--every", "0"], "--every must be at least 1"),
         (["--fx", "60"], "belong together"),
+        (["--fx", "60", "--fy", "61", "--cx", "315", "--cy", "23"], "cx 315 and cy 23, lies far"),
         (["--unit-mm", "0"], "--unit-mm must be"),
         (["--wrist-middle-mcp-mm", "5"], "--wrist-middle-mcp-mm must be 50 to 150"),
         (["--most-apart-ms", "nan"], "--most-apart-ms must be"),

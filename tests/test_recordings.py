@@ -65,6 +65,23 @@ def test_one_hand_is_no_hands(folder, capsys):
     assert "1 hand cannot be used" in capsys.readouterr().err
 
 
+def test_a_recording_shows_one_hand(folder, capsys):
+    rows = [row | {"handedness": "right"} for row in lines(folder)]
+    points = folder / "points.jsonl"
+    points.write_text("\n".join(json.dumps(row) for row in rows))
+    assert main(["check", str(folder)]) == 0
+    assert "one hand" not in capsys.readouterr().out
+    rows += [rows[3] | {"handedness": "left"}]
+    points.write_text("\n".join(json.dumps(row) for row in rows))
+    assert main(["check", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert f"though a recording shows one hand: 1, such as {rows[3]['frame']}" in out
+    assert (
+        f"hands of both sides, though a recording shows one hand: left 1, right {len(rows) - 1}"
+        in out
+    )
+
+
 def test_sheets_of_every_hand_name_lines(folder, monkeypatch, capsys):
     drawn = []
     sheet = recordings.visualize.contact_sheet
@@ -170,6 +187,42 @@ def test_frames_without_points_are_filled_in(folder, predictor, capsys):
     assert rows[-1]["uv_px"][0] == [300.12, 300.12]
     assert rows[-1]["uv_px"][9] == [300.12, 225.12]
     assert "hands in 4 of 6 frames without points, 4 had some" in capsys.readouterr().out
+
+
+def test_what_was_saved_in_the_meantime_stays(folder, predictor, monkeypatch, capsys):
+    """Somebody corrects a line and adds one while `label` works."""
+    old = lines(folder)
+    kept = [row for row in old if row["frame"] < "0004"]
+    write = (folder / "points.jsonl").write_text
+    write("\n".join(json.dumps(row) for row in kept))
+    corrected = kept[0] | {"weight": [0.5] * 21}
+    added = next(row for row in old if row["frame"] == "0005")
+    read = label.FrameReader.read
+
+    def reading(reader, frame):
+        if frame == "0009":
+            write("\n".join(json.dumps(row) for row in [corrected, *kept[1:], added]) + "\n{")
+        return read(reader, frame)
+
+    monkeypatch.setattr(label.FrameReader, "read", reading)
+    assert main(["label", str(folder)]) == 0
+    text = (folder / "points.jsonl").read_text().splitlines()
+    assert text.pop(5) == "{"  # half a line of an editor: `check` will name it
+    rows = [json.loads(line) for line in text]
+    assert rows[:5] == [corrected, *kept[1:], added]
+    assert [row["frame"] for row in rows[5:]] == ["0004", "0008", "0009"]
+    assert "hands in 3 of 6 frames" in capsys.readouterr().out
+
+
+def test_a_wrong_unit_is_named_where_no_hand_fits(folder, predictor, capsys):
+    """Hands of 600 mm, seen as large as they are, and depth that is read as ten times as far."""
+    (folder / "points.jsonl").unlink()
+    text = (folder / "recording.yaml").read_text()
+    assert "unit_mm: 1.0" in text
+    (folder / "recording.yaml").write_text(text.replace("unit_mm: 1.0", "unit_mm: 10.0"))
+    assert main(["label", str(folder)]) == 2
+    assert "explain it: `depth.unit_mm: 1`" in capsys.readouterr().err
+    assert not (folder / "points.jsonl").exists()
 
 
 def test_what_was_found_before_a_stop_is_kept(folder, predictor, monkeypatch):

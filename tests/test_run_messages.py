@@ -1,18 +1,22 @@
 """What a run says, without training."""
 
+import dataclasses
 import logging
 import logging.handlers
+import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from dataset_writers import write_rgbd
 from tiny_runs import TINY
 
 from kerashand.config import load_config
+from kerashand.data.splits import labels_of
 from kerashand.errors import UserError
 from kerashand.training import callbacks
 from kerashand.training.callbacks import StageProgress
-from kerashand.training.checkpoint import save_checkpoint
+from kerashand.training.checkpoint import load_state, replace_state, save_checkpoint
 from kerashand.training.run import Run, plan_of
 from kerashand.training.run_folder import Plan, RunFolder
 from kerashand.training.single_steps import on_devices
@@ -90,6 +94,37 @@ def test_another_configuration_is_named_by_its_keys(folder):
     (folder.path / "config.yaml").unlink()
     with pytest.raises(UserError, match="another configuration"):
         other.load()
+
+
+def test_other_labels_are_refused(folder):
+    """A run goes on with the labels with which it began; one of before says nothing of them."""
+    plan = dataclasses.replace(folder.plan, labels={"recording": "0123456789ab"})
+    began = RunFolder(folder.path, plan)
+    kept(began)
+    assert RunFolder(folder.path, plan).load()
+    assert RunFolder(folder.path, folder.plan).load()
+    other = dataclasses.replace(plan, labels={"recording": "ba9876543210"})
+    changed = RunFolder(folder.path, other)
+    with pytest.raises(UserError, match=r"The labels of recording have changed since the run in"):
+        changed.load()
+    state = load_state(folder.checkpoint)
+    del state["labels"]
+    replace_state(folder.checkpoint, state)
+    assert changed.load()
+
+
+def test_labels_are_known_by_their_content(tmp_path, rng):
+    write_rgbd(tmp_path, rng, frames=10)
+    data = load_config("adapt.yaml", [f"data.target.path={tmp_path}"]).data
+    before = labels_of(data)
+    assert list(before) == [str(tmp_path)]
+    os.utime(tmp_path / "points.jsonl")
+    assert labels_of(data) == before
+    for name in ("points.jsonl", "recording.yaml"):
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "\n")
+        assert labels_of(data) != before
+        before = labels_of(data)
+    assert labels_of(load_config("weak.yaml").data) == {}
 
 
 def test_steps_of_many_stages_are_no_retracing():

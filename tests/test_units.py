@@ -113,6 +113,14 @@ WRONG = {
         r"`colour.fx: 60` for 640 x 480 pixels is a view of 159 degrees.*"
         r"explain it: `colour`: `fx` and `fy` times 10\.",
     ),
+    "a principal point of another picture": (
+        lambda folder: settings(folder, lambda held: held["colour"].update(cy=2323.0)),
+        r"`colour.cy: 2323` is far outside of 640 x 480 pixels",
+    ),
+    "stretched": (
+        lambda folder: settings(folder, lambda held: held["colour"].update(fy=300.0)),
+        r"`colour.fx: 600` and `colour.fy: 300` are not of square pixels",
+    ),
     "cameras of half the size": (
         focal(0.5, "colour"), r"explain it: .*`colour`: `fx` and `fy` times 2\."
     ),
@@ -157,6 +165,31 @@ def test_training_is_told_too(originals, tmp_path):
     unit(0.1)(folder)
     with pytest.raises(UserError, match=r"explain it: `depth.unit_mm: 1`\."):
         check_depth(rgbd.read(folder, "train"))
+
+
+@pytest.mark.parametrize(
+    ("factor", "shift", "wrong"),
+    [(1.0, 0.0, False), (0.001, 0.0, True), (0.1, 0.0, True), (0.0, 30.0, True)],
+)
+def test_predicted_depth_in_other_units(factor, shift, wrong, originals, tmp_path, capsys):
+    """Right, in metres, in centimetres, and behind the wrist."""
+    folder = copied(originals, tmp_path / "recording", registered=True)
+    rows = [json.loads(line) for line in (folder / "points.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["z_mm"] = [factor * 600.0 + shift] * 21
+    (folder / "points.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, told = check(folder, capsys)
+    assert (code, "`z_mm` of the points puts palms" in told) == ((2, True) if wrong else (0, False))
+
+
+def test_depth_of_one_value_raises_doubt(originals, tmp_path, capsys):
+    folder = copied(originals, tmp_path / "recording", registered=True)
+    doubt = "hands are no nearer than what is around them"
+    assert doubt not in check(folder, capsys)[1]
+    depth(lambda z: np.full_like(z, 600))(folder)
+    code, told = check(folder, capsys)
+    assert code == 0
+    assert doubt in told
 
 
 def test_points_in_shares_of_the_picture(originals, tmp_path, capsys):

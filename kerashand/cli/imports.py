@@ -50,7 +50,7 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
             f"--{name}",
             type=float,
             metavar="PX",
-            help="of the colour camera, to which depth is registered",
+            help="of the colour camera, instead of its matrix and distortion; all four together",
         )
     cameras.add_argument(
         "--unit-mm", type=float, metavar="MM", help="millimetres of a depth value of 1"
@@ -119,7 +119,7 @@ def run_import(arguments: argparse.Namespace) -> None:
     from kerashand.progress import progress
 
     out = writer.check_out(arguments.out)
-    palm_mm, assumed = _palm_mm(arguments)
+    palm_mm, of_hand = _palm_mm(arguments, options.wrist_middle_mcp_mm)
     show_messages()
     with imports.open_source(form, arguments.path, options) as source:
         total = selection.most_of(source.frames)
@@ -134,7 +134,7 @@ def run_import(arguments: argparse.Namespace) -> None:
                 advance=advance,
             )
     print(f"{arguments.path} is {form.what}.")
-    _tell(out, report, assumed)
+    _tell(out, report, of_hand)
 
 
 def run_record(arguments: argparse.Namespace) -> None:
@@ -146,13 +146,13 @@ def run_record(arguments: argparse.Namespace) -> None:
     from kerashand.cli import camera_recording
 
     selection = _selection(arguments)
-    palm_mm, assumed = _palm_mm(arguments)
+    palm_mm, of_hand = _palm_mm(arguments)
     out, report = camera_recording.record(arguments, selection, palm_mm)
-    _tell(out, report, assumed)
+    _tell(out, report, of_hand)
 
 
-def _tell(out: Path, report: Report, assumed: str | None) -> None:
-    for note in [*report.notes, *filter(None, [assumed])]:
+def _tell(out: Path, report: Report, of_hand: str | None) -> None:
+    for note in [*report.notes, *filter(None, [of_hand])]:
         print(f"  {note}")
     print(
         f"{out}: {number_of(report.written, 'frame')}. Next: kerashand-data label {out}, then "
@@ -160,8 +160,15 @@ def _tell(out: Path, report: Report, assumed: str | None) -> None:
     )
 
 
-def _palm_mm(arguments: argparse.Namespace) -> tuple[float, str | None]:
-    """The measure of the hand, and a sentence if it is assumed."""
+def _palm_mm(
+    arguments: argparse.Namespace, written_mm: float | None = None
+) -> tuple[float, str | None]:
+    """The measure of the hand, and a sentence if no option gives it.
+
+    Args:
+        arguments: of the command.
+        written_mm: the measure that stands in the file of --camera, if any.
+    """
     given, (low, high) = arguments.wrist_middle_mcp_mm, _PALM_MM
     if given is not None:
         if not low <= given <= high:
@@ -169,6 +176,8 @@ def _palm_mm(arguments: argparse.Namespace) -> tuple[float, str | None]:
                 f"--wrist-middle-mcp-mm must be {low:g} to {high:g}. Received: {given:g}"
             )
         return given, None
+    if written_mm is not None:
+        return written_mm, f"the measure of the hand, {written_mm:g} mm, is that of --camera."
     from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
     palm_mm = ASSUMED_SCALE_MM["wrist_middle_mcp"]
@@ -203,10 +212,14 @@ def _options(arguments: argparse.Namespace) -> Options:
     from kerashand.data.imports.camera_file import read_cameras
     from kerashand.data.imports.source import Options
 
+    written = read_cameras(arguments.camera) if arguments.camera else None
+    if written is not None and unit_mm is None:
+        unit_mm = written.unit_mm
     return Options(
-        cameras=read_cameras(arguments.camera) if arguments.camera else None,
+        cameras=None if written is None else written.cameras,
         pinhole=pinhole if given else None,
         unit_mm=unit_mm,
+        wrist_middle_mcp_mm=None if written is None else written.wrist_middle_mcp_mm,
         colour_topic=arguments.colour_topic,
         depth_topic=arguments.depth_topic,
         depth=user_path(arguments.depth) if arguments.depth else None,

@@ -7,11 +7,13 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kerashand import picture_files
+from kerashand.cli.arguments import writing
 from kerashand.cli.boxes import checked_box
 from kerashand.cli.recordings import print_listed
 from kerashand.cli.startup import show_messages
@@ -26,6 +28,7 @@ from kerashand.data.readers.recording import (
     point_lines,
 )
 from kerashand.data.readers.table import depth_seen, picture_problem
+from kerashand.data.readers.units import check_units
 from kerashand.errors import UserError
 from kerashand.files import user_path, write_text
 from kerashand.labelling import BY_DEPTH, Camera, Finder, Labeller, Points
@@ -50,7 +53,7 @@ def label(arguments: argparse.Namespace) -> None:
     box = _start_box(arguments.box)
     recording, pictures = load_recording(folder), Pictures.of(folder)
     path = folder / POINTS_FILE
-    lines = [line for _, line in point_lines(folder)] if path.exists() else []
+    lines = _lines(folder)
     named = {row["frame"] for row in load_points(folder)} if lines else set()
     missing = [frame for frame in pictures.colour if frame not in named]
     reader = FrameReader(recording, pictures)
@@ -72,8 +75,13 @@ def label(arguments: argparse.Namespace) -> None:
             problems = _problems(rows, recording, pictures)
             kept = [json.dumps(row) for frame, row in rows.items() if frame not in problems]
             if kept:
-                write_text(path, "\n".join([*lines, *kept]) + "\n")
+                now = _lines(folder)
+                kept = _without_frames_of(now, lines, kept)
+                with writing(path):
+                    write_text(path, "\n".join([*now, *kept]) + "\n")
     print_listed(f"left out: {text}" for text in (*reader.unreadable.values(), *problems.values()))
+    if not (kept or named) and labeller.misfits:
+        _check_units_of(labeller.misfits, recording, pictures)
     seen = [frame for frame in readable if frame not in reader.unreadable]
     for reason, count in labeller.left_out(seen).most_common():
         print(f"frames left out because {reason}: {count}")
@@ -81,6 +89,26 @@ def label(arguments: argparse.Namespace) -> None:
         f"{path}: hands in {len(kept)} of {len(missing)} frames without points, {len(named)} had "
         f"some. Look at them: kerashand-data check {folder} --sheet sheet.png"
     )
+
+
+def _lines(folder: Path) -> list[str]:
+    """The lines of points.jsonl; none where it is not there."""
+    return [line for _, line in point_lines(folder)] if (folder / POINTS_FILE).exists() else []
+
+
+def _without_frames_of(now: list[str], before: list[str], found: list[str]) -> list[str]:
+    """Lines that were found, but for frames that somebody gave points in the meantime.
+
+    Args:
+        now: lines of the file.
+        before: lines that it had at the beginning.
+        found: new lines.
+    """
+    given = set()
+    for line in set(now) - set(before):
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that is wrong stays
+            given.add(json.loads(line)["frame"])
+    return [line for line in found if json.loads(line)["frame"] not in given]
 
 
 def _follow_both_ways(labeller: Labeller, frames: list[str], reader: FrameReader, *, box) -> None:
@@ -176,6 +204,26 @@ def _problems(rows: dict[str, dict], recording: Recording, pictures: Pictures) -
     table = rgbd.table_of(pictures.root, recording, checked, pictures=pictures, split="train")
     frames = list(rows)
     return {frames[number]: text for number, text in find_problems(table)}
+
+
+def _check_units_of(hands: dict[str, Hand], recording: Recording, pictures: Pictures) -> None:
+    """Raise UserError where a wrong unit would explain that no hand fits its distance.
+
+    Args:
+        hands: of frames; they were found in colour and do not fit.
+        recording: its cameras.
+        pictures: of its frames.
+    """
+    rows = [
+        {
+            "frame": frame,
+            "handedness": hand.handedness,
+            "uv_px": hand.uv_px,
+            "weight": np.ones(NUM_JOINTS),
+        }
+        for frame, hand in hands.items()
+    ]
+    check_units(rgbd.table_of(pictures.root, recording, rows, pictures=pictures, split="train"))
 
 
 # -------------------------------------------------------------------------------- predictors

@@ -1,6 +1,7 @@
 """`kerashand-data check`: data sets and recordings on disk, before training."""
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -90,6 +91,8 @@ def _check_tables(folder: str, kind: Kind) -> tuple[int, list[Drawing]]:
                 f"  wrist to middle knuckle measures {measure.palm_mm:.0f} mm, hands are "
                 f"{measure.distance_mm:.0f} mm away (medians of {measure.hands})"
             )
+            if measure.doubt:
+                print(f"  {measure.doubt}")
     if kind is rgbd.KIND:
         _report_frames(user_path(folder))
     return wrong, drawings
@@ -140,17 +143,27 @@ def _lines(folder: str) -> dict[str, Iterator[int]]:
 
 
 def _report_frames(folder: Path) -> None:
-    """What frames lack."""
-    named = {row["frame"] for row in load_points(folder)}
+    """What frames lack, and what a recording of one hand does not have."""
+    rows = load_points(folder)
+    hands = Counter(row["frame"] for row in rows)
+    named = set(hands)
     pictures = Pictures.of(folder)
     held, depth = set(pictures.colour), set(pictures.depth)
     for frames, what in (
         (held - named, "frames without points (kerashand-data label fills them in)"),
         (named - held, "frames in points.jsonl without a colour picture"),
         (held - depth, "frames without a depth picture"),
+        (
+            {frame for frame, count in hands.items() if count > 1},
+            "frames with several lines in points.jsonl, though a recording shows one hand",
+        ),
     ):
         if frames:
             print(f"{what}: {len(frames)}, such as {min(frames, key=natural_order)}")
+    sides = Counter(row["handedness"] for row in rows)
+    if len(sides) > 1:
+        told = ", ".join(f"{side} {count}" for side, count in sorted(sides.items()))
+        print(f"hands of both sides, though a recording shows one hand: {told}")
 
 
 def write_sheets(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> None:

@@ -15,7 +15,7 @@ from kerashand.data.imports.source import Cameras
 from kerashand.data.imports.writer import recording_text
 from kerashand.data.readers.recording import RECORDING_FILE
 from kerashand.errors import UserError
-from kerashand.files import user_path, write_text, written_beside
+from kerashand.files import check_replaceable, user_path, write_text, written_beside
 from kerashand.progress import progress
 from kerashand.synthetic.recording import SIZE_PX, SimulatedRecording
 
@@ -41,6 +41,7 @@ def simulate(arguments: argparse.Namespace) -> None:
         raise UserError(f"--seed must be at least 0. Received: {arguments.seed}")
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} holds files already. Name an empty or a new folder.")
+    check_replaceable(folder)
     recording = SimulatedRecording(
         arguments.scene, arguments.seed, arguments.frames, every=arguments.every,
         backgrounds=arguments.backgrounds,
@@ -59,7 +60,7 @@ def write_simulated(folder: Path, recording: SimulatedRecording) -> None:
     The folder appears when it is whole.
     """
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with written_beside(folder, folder=True) as beside:
+    with written_beside(folder, folder=True, empty=True) as beside:
         for name in ("colour", "depth"):
             (beside / name).mkdir(parents=True)
         with progress("rendering frames", recording.frames, "frames") as advance:

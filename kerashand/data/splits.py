@@ -44,6 +44,16 @@ def all_cached_splits(data: Mapping[str, Any]) -> list[CachedSplit]:
     return [split for split in splits if isinstance(split, CachedSplit)]
 
 
+def labels_of(data: Any) -> dict[str, str]:
+    """Folders of the data section whose labels people correct -> text that stands for these."""
+    keys = {}
+    for domain in DOMAIN_NUMBERS:
+        chosen = data[domain]
+        if (key := KINDS[chosen["kind"]].labels_key) is not None:
+            keys[chosen["path"]] = key(chosen["path"])
+    return keys
+
+
 def counted(data: Any) -> Any:
     """The data section with numbers where it says null, as the folders on disk have them."""
     changed = {}

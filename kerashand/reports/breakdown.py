@@ -54,8 +54,11 @@ def unit_of(assessment: Assessment) -> str:
 
 
 def joint_means(assessment: Assessment) -> NDArray[np.float64]:
-    """[K] mean error of each joint, in `unit_of`."""
-    return np.nanmean(assessment.arrays[error_name(assessment.arrays)], axis=0)
+    """[K] mean error of each joint, in `unit_of`; NaN of those that no hand has."""
+    errors = assessment.arrays[error_name(assessment.arrays)]
+    count = np.isfinite(errors).sum(axis=0)
+    total = np.nansum(errors, axis=0, dtype=np.float64)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
 def by_factor(assessment: Assessment, factor: str, bins: int = 8) -> Bins | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from kerashand.config import Config, config_hash, dump_yaml, last_stage
 from kerashand.errors import UserError
 from kerashand.files import RUN_CONFIG, write_text
-from kerashand.training.checkpoint import load_state, replace_state
+from kerashand.training.checkpoint import replace_state
 from kerashand.training.run import plan_of
 from kerashand.training.run_folder import RunFolder
 from kerashand.training.stages import rate_at
@@ -37,7 +37,8 @@ def reopen(path: Path, before: Config, after: Config) -> None:
     with folder.kept():
         if not folder.checkpoint.exists():
             raise UserError(f"{path} has no checkpoint: that run has not begun, or lost it.")
-        state = load_state(folder.checkpoint, like=folder.state)
+        state = folder.stored_state()
+        folder.check_labels(state)
         keys = [config_hash(before), config_hash(after)]
         if state["config_hash"] not in keys:
             raise UserError(

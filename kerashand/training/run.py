@@ -26,7 +26,7 @@ from kerashand.config import (
     find_notes,
     load_config,
 )
-from kerashand.data.splits import counted
+from kerashand.data.splits import counted, labels_of
 from kerashand.evaluation import run as evaluation
 from kerashand.evaluation.label_free import label_free
 from kerashand.files import write_text
@@ -86,6 +86,7 @@ def plan_of(config: Config) -> Plan:
         against_nan="Lower `stages.{stage}.optimizer.learning_rate` or set "
         "`stages.{stage}.optimizer.clip_norm`",
         differences=lambda path: differences(load_config(path), config),
+        labels=labels_of(config.data),
     )
 
 

@@ -14,7 +14,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Plan:
             stands for that stage.
         differences: config.yaml of a folder -> where it says otherwise, a line each; it may raise
             UserError or ValueError for a file that it cannot read.
+        labels: data set -> text that stands for its labels, which people correct.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Plan:
     samples: Mapping[str, int]
     against_nan: str
     differences: Callable[[Path], list[str]]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def number(self, stage: str) -> int:
         """Which stage it is, from 1 on."""
@@ -95,6 +97,7 @@ class RunFolder:
         self.state: dict[str, Any] = {
             "config_hash": plan.key, "stage": next(iter(plan.epochs)), "epoch": 0, "step": 0,
             "history": [], "best": {}, "best_epoch": {}, "seconds": 0.0, "finished": False,
+            "labels": dict(plan.labels),
         }  # fmt: skip
         self.resumed = False
         self.forecast = Forecast(
@@ -138,14 +141,38 @@ class RunFolder:
         """
         if not self.checkpoint.exists():
             return False
-        state = load_state(self.checkpoint, like=self.state)
+        state = self.stored_state()
         if state["config_hash"] != self.plan.key:
             raise UserError(
                 f"{self.path} holds a run of another configuration{self._differing()}\n"
                 "Choose another folder with `--run-dir`, or delete this one."
             )
+        self.check_labels(state)
         self.state = state
         return True
+
+    def stored_state(self) -> dict[str, Any]:
+        """What the checkpoint says of where the run stands; of before it says nothing of labels.
+
+        Raises:
+            UserError: when the file is damaged.
+        """
+        required = {name: value for name, value in self.state.items() if name != "labels"}
+        return load_state(self.checkpoint, like=required)
+
+    def check_labels(self, state: Mapping[str, Any]) -> None:
+        """Refuse to go on with other labels than those with which a run began.
+
+        Raises:
+            UserError: naming the data.
+        """
+        began = state.get("labels", {})
+        for name, key in self.plan.labels.items():
+            if began.get(name, key) != key:
+                raise UserError(
+                    f"The labels of {name} have changed since the run in {self.path} began. Train "
+                    "with another `--run-dir`, or delete this folder."
+                )
 
     def _differing(self) -> str:
         """What the configuration of the folder says otherwise, as the end of a sentence."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,15 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
         sizes = {topic: ros.size_of(topic, message) for topic, message in first.items()}
         metres = ros.is_metres(first[depth])
 
-        def own() -> Cameras:
-            cameras = _cameras(bag, (colour, depth), first, sizes=sizes, notes=notes)
-            if metres or options.unit_mm is not None:
-                return cameras
-            return replace(cameras, unit_mm=_unit_mm(bag, depth, notes))
-
-        cameras = options.choose(own, colour_px=sizes[colour], depth_px=sizes[depth])
+        cameras = options.choose(
+            lambda given: _cameras(
+                bag, (colour, depth), first, given=given, sizes=sizes, notes=notes
+            ),
+            colour_px=sizes[colour],
+            depth_px=sizes[depth],
+            unit_mm=lambda: METRES_UNIT_MM if metres else _unit_mm(bag, depth, notes),
+            notes=notes,
+        )
         if metres:
             notes.append(f"depth was in metres: written in units of {cameras.unit_mm:g} mm.")
         stamps = [ros.stamp_s(message) for message in first.values()]
@@ -163,20 +164,45 @@ def _cameras(
     topics: tuple[str, str],
     first: dict[str, Any],
     *,
+    given: Lens | None,
     sizes: dict[str, tuple[int, int]],
     notes: list[str],
 ) -> Cameras:
-    """The cameras of topics of colour and depth, with the unit of depth in metres."""
+    """The cameras of topics of colour and depth, with that of colour if one is given."""
     colour, depth = topics
-    lens = _lens(bag, colour, sizes[colour])
+    lens = given or _lens(bag, colour, sizes[colour])
     frames = [first[topic].header.frame_id.strip("/") for topic in topics]
-    if REGISTERED.search(depth.lower()) or (
-        frames[0] == frames[1] != "" and not realsense.is_own(depth)
-    ):
-        notes.append("depth is registered to colour.")
-        return Cameras.registered(lens, sizes[depth], METRES_UNIT_MM)
+    registered = _registered(bag, topics, frames, sizes=sizes)
+    if registered is not None:
+        notes.append(registered)
+        return Cameras.registered(lens, sizes[depth])
     depth_lens = _lens(bag, depth, sizes[depth])
-    return Cameras(lens, depth_lens, METRES_UNIT_MM, _between(bag, topics, frames, notes=notes))
+    return Cameras(lens, depth_lens, 1.0, _between(bag, topics, frames, notes=notes))
+
+
+def _registered(
+    bag: BagFile,
+    topics: tuple[str, str],
+    frames: list[str],
+    *,
+    sizes: dict[str, tuple[int, int]],
+) -> str | None:
+    """A sentence that says why depth is registered to colour; None if it is not.
+
+    It is if its topic says so, or if it is in colour's frame and no camera says otherwise.
+    """
+    if REGISTERED.search(topics[1].lower()):
+        return "depth is registered to colour, as its topic says."
+    if not frames[0] == frames[1] != "" or realsense.is_own(topics[1]):
+        return None
+    why = f"both topics name the frame {frames[0]!r}"
+    try:
+        colour, depth = (_lens(bag, topic, sizes[topic]) for topic in topics)
+    except UserError:
+        return f"assumed: depth is registered to colour, for {why}."
+    if not colour.is_like(depth):
+        return None
+    return f"depth is registered to colour: {why}, and their cameras agree."
 
 
 def _lens(bag: BagFile, topic: str, size_px: tuple[int, int]) -> Lens:
@@ -215,13 +241,21 @@ def _between(
     if all(map(realsense.is_own, topics)):
         notes.append("cameras, and the transform between them, are those in the file.")
         return realsense.between(bag, *topics)
-    static = _static(bag, *frames) if bag.types.get(STATIC) == STATIC_TYPE else None
+    colour, depth = frames
+    known = colour != depth and bag.types.get(STATIC) == STATIC_TYPE
+    static = _static(bag, *frames) if known else None
     topic = _extrinsics_topic(bag, topics[1])
     if topic is None:
+        if colour == depth != "":
+            notes.append(
+                "assumed: the depth camera stands where the colour camera does, for both topics "
+                f"name the frame {colour!r}; their cameras differ."
+            )
+            return Transform.still()
         if static is None:
             raise UserError(
                 f"{bag.path} does not say where the depth camera stands beside the colour camera "
-                f"(no {EXTRINSICS}, no {STATIC} from {frames[1]!r} to {frames[0]!r}). Record "
+                f"(no {EXTRINSICS}, no {STATIC} from {depth!r} to {colour!r}). Record "
                 "aligned depth, or give the cameras by --camera."
             )
         notes.append(f"the transform between the cameras is that of {STATIC}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,26 @@ DISTORTIONS = {"distortion": "colour", "depth_distortion": "depth"}
 MODEL = "distortion_model"
 
 
-def read_cameras(path: str | Path) -> Cameras:
-    """The cameras of a YAML file with the keys of recording.yaml.
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What the user wrote down.
 
-    `hand` may be left out. `distortion` and `depth_distortion` hold coefficients k1, k2, p1, p2, k3
-    and so on; `distortion_model` is a key of `COEFFICIENTS`, `opencv` without it.
+    Attributes:
+        cameras: their unit is 1 mm if none is written.
+        unit_mm: what a depth value of 1 stands for; None if it is not written.
+        wrist_middle_mcp_mm: from the wrist to the knuckle of the middle finger, likewise.
+    """
+
+    cameras: Cameras
+    unit_mm: float | None
+    wrist_middle_mcp_mm: float | None
+
+
+def read_cameras(path: str | Path) -> Written:
+    """The cameras, and the measure of the hand, of a YAML file with the keys of recording.yaml.
+
+    `hand` and `unit_mm` may be left out. `distortion` and `depth_distortion` hold coefficients k1,
+    k2, p1, p2, k3 and so on; `distortion_model` is a key of `COEFFICIENTS`, `opencv` without it.
 
     Raises:
         UserError: if it cannot be read or something in it is wrong.
@@ -46,10 +62,13 @@ def read_cameras(path: str | Path) -> Cameras:
         if key in held
     }
     names = {SPELLINGS.get(key, key) for key in held}
+    measured = "hand" in names
     held.setdefault("hand", {next(iter(MEASURES)): MEASURES["wrist_middle_mcp_mm"][0]})
-    if "depth" not in names and "colour" in names:  # registered depth with a unit of 1 mm
+    if "depth" not in names and "colour" in names:  # registered depth
         held["depth"] = held.get("colour", held.get("color"))
     recording = parse_recording(path, held)
+    unit_mm = recording.unit_mm if held["depth"].get("unit_mm") is not None else None
+    palm_mm = recording.wrist_middle_mcp_mm if measured else None
 
     def lens(kind: str, size_px: tuple[int, int], intrinsics: np.ndarray) -> Lens:
         given = bent.get(kind, ())
@@ -60,13 +79,10 @@ def read_cameras(path: str | Path) -> Cameras:
     if registration is None:
         if "depth" in bent:
             raise UserError(f"{path}: depth is registered, it has no distortion of its own.")
-        return Cameras(colour, colour, recording.unit_mm, None)
-    return Cameras(
-        colour,
-        lens("depth", registration.size_px, registration.intrinsics),
-        recording.unit_mm,
-        Transform(registration.rotation, registration.translation_mm),
-    )
+        return Written(Cameras(colour, colour, recording.unit_mm, None), unit_mm, palm_mm)
+    depth = lens("depth", registration.size_px, registration.intrinsics)
+    move = Transform(registration.rotation, registration.translation_mm)
+    return Written(Cameras(colour, depth, recording.unit_mm, move), unit_mm, palm_mm)
 
 
 def _coefficients(path: Path, key: str, value: object) -> tuple[float, ...]:

@@ -62,11 +62,17 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
         content = _attachment(container)
     notes: list[str] = []
 
-    def own() -> Cameras:
+    def own(given: Lens | None) -> Cameras:
         notes.append(f"cameras are those of {CALIBRATION} in the file; depth is in mm.")
-        return _cameras(path, content, sizes)
+        return _cameras(path, content, sizes, given=given)
 
-    cameras = options.choose(own, colour_px=sizes["colour"], depth_px=sizes["depth"])
+    cameras = options.choose(
+        own,
+        colour_px=sizes["colour"],
+        depth_px=sizes["depth"],
+        unit_mm=lambda: 1.0,
+        notes=notes,
+    )
     with contextlib.ExitStack() as stack:
         colour, depth = (
             stack.enter_context(contextlib.closing(read(path, indices[kind])))
@@ -94,7 +100,10 @@ def _attachment(container: Any) -> bytes | None:
     return None
 
 
-def _cameras(path: Path, content: bytes | None, sizes: dict[str, tuple[int, int]]) -> Cameras:
+def _cameras(
+    path: Path, content: bytes | None, sizes: dict[str, tuple[int, int]], *, given: Lens | None
+) -> Cameras:
+    """The cameras of a calibration, but for that of colour if one is given."""
     if content is None:
         raise UserError(f"{path} holds no {CALIBRATION}. Give the cameras by --camera.")
     try:
@@ -106,13 +115,14 @@ def _cameras(path: Path, content: bytes | None, sizes: dict[str, tuple[int, int]
             kind: next(c for c in listed if str(c["Purpose"]).endswith(purpose))
             for kind, purpose in PURPOSES.items()
         }
-        lenses = {kind: _lens(kind, raw[kind], sizes[kind]) for kind in PURPOSES}
+        lens = given or _lens("colour", raw["colour"], sizes["colour"])
+        depth_lens = _lens("depth", raw["depth"], sizes["depth"])
         colour, depth = (_pose(raw[kind]) for kind in ("colour", "depth"))
     except StopIteration:
         raise UserError(f"{path}: {CALIBRATION} lacks the camera of colour or depth.") from None
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: {CALIBRATION} cannot be used: {shown(error)}") from error
-    return Cameras(lenses["colour"], lenses["depth"], 1.0, colour.after(depth.inverse()))
+    return Cameras(lens, depth_lens, 1.0, colour.after(depth.inverse()))
 
 
 def _lens(kind: str, raw: dict, size_px: tuple[int, int]) -> Lens:

@@ -14,6 +14,8 @@ NEGLIGIBLE_PX = 0.25
 """Distortion below it is left in the pictures."""
 OUTSIDE = -1e4
 """A place in no picture."""
+SAME = 0.02
+"""Shapes and cameras that mean the same may differ by this share."""
 ROUNDS = 25
 """To invert a distortion; each reduces the error several times."""
 COEFFICIENTS = {"none": 0, "opencv": 8, "modified": 5, "inverse": 5, "fisheye": 4}
@@ -38,7 +40,8 @@ class Lens:
         coefficients: of the distortion.
 
     Raises:
-        UserError: if the model does not take the coefficients.
+        UserError: if the model does not take the coefficients, or the centre lies more than half a
+            side outside of the pictures.
     """
 
     size_px: tuple[int, int]
@@ -52,6 +55,12 @@ class Lens:
             raise UserError(
                 f"Distortion of the model {self.model} has {most} finite coefficients at most. "
                 f"Received: {self.coefficients}"
+            )
+        size, centre = np.array(self.size_px), self.intrinsics[:2, 2]
+        if not (np.abs(centre - size / 2) <= size).all():
+            raise UserError(
+                f"The centre of a camera, cx {centre[0]:g} and cy {centre[1]:g}, lies far outside "
+                f"of its pictures of {size[0]} x {size[1]} pixels. Give it in pixels of these."
             )
 
     @property
@@ -73,6 +82,20 @@ class Lens:
         scale = np.diag([width / old_width, height / old_height, 1.0])
         scale[:2, 2] = 0.5 * scale[[0, 1], [0, 1]] - 0.5
         return dataclasses.replace(self, size_px=size_px, intrinsics=scale @ self.intrinsics)
+
+    def has_shape(self, size_px: tuple[int, int]) -> bool:
+        """Whether pictures of this size are as wide, for their height, as those of the camera."""
+        (width, height), (own_width, own_height) = size_px, self.size_px
+        # Also for empty pictures, of which damaged files tell: those have no shape.
+        return abs(width * own_height - height * own_width) < SAME * height * own_width
+
+    def is_like(self, other: Lens) -> bool:
+        """Whether the matrix of another camera is the same but for the size of pictures."""
+        if not self.has_shape(other.size_px):
+            return False
+        apart = np.abs(self.intrinsics - other.resized(self.size_px).intrinsics)
+        allowed = SAME * np.array([*self.intrinsics[[0, 1], [0, 1]], *self.size_px])
+        return bool((apart[[0, 1, 0, 1], [0, 1, 2, 2]] <= allowed).all())
 
     def maps(self) -> NDArray[np.float32] | None:
         """Where each pixel of the pinhole picture lies in the distorted one.

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,12 +45,12 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     colour_shots, depth_shots, note = stills.both_by_name(colour, depth)
     notes = [note]
     cameras = options.choose(
-        lambda: _cameras(root, colour_px=colour_px, depth_px=depth_px, notes=notes),
+        lambda given: _cameras(root, given, colour_px=colour_px, depth_px=depth_px, notes=notes),
         colour_px=colour_px,
         depth_px=depth_px,
+        unit_mm=lambda: _unit_mm(root, notes),
+        notes=notes,
     )
-    if options.unit_mm is None and options.cameras is None:
-        notes.append(f"a depth value of 1 is {cameras.unit_mm:g} mm.")
     yield Source(
         cameras,
         colour_shots,
@@ -60,13 +61,41 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     )
 
 
-def _cameras(
-    root: Path, *, colour_px: tuple[int, int], depth_px: tuple[int, int], notes: list[str]
-) -> Cameras:
+def _camera_file(root: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The JSON file with a camera, and what it holds."""
     for path in itertools.islice(sorted(root.glob("*.json")), MOST_FILES):
         held = stills.read_json(path)
-        if not isinstance(held, dict) or MATRIX not in held:
-            continue
+        if isinstance(held, dict) and MATRIX in held:
+            return path, held
+    return None
+
+
+def _unit_mm(root: Path, notes: list[str]) -> float:
+    unit_mm, found = 1.0, _camera_file(root)
+    if found is not None:
+        path, held = found
+        scale = held.get(SCALE, 1000.0)
+        if not isinstance(scale, (int, float)) or not 10.0 <= scale <= 1e6:
+            raise UserError(f"{path}: `{SCALE}` must be 10 to 1e6. Received: {shown(scale)}")
+        unit_mm = 1000.0 / scale
+    notes.append(f"a depth value of 1 is {unit_mm:g} mm.")
+    return unit_mm
+
+
+def _cameras(
+    root: Path,
+    given: Lens | None,
+    *,
+    colour_px: tuple[int, int],
+    depth_px: tuple[int, int],
+    notes: list[str],
+) -> Cameras:
+    if given is not None:
+        notes.append("depth is registered to colour.")
+        return Cameras.registered(given, depth_px)
+    found = _camera_file(root)
+    if found is not None:
+        path, held = found
         size = (held.get("width"), held.get("height"))
         if size != colour_px:
             raise UserError(
@@ -74,11 +103,8 @@ def _cameras(
                 f"have {colour_px}."
             )
         lens = stills.lens_of(path, colour_px, held[MATRIX], by_columns=True)
-        scale = held.get(SCALE, 1000.0)
-        if not isinstance(scale, (int, float)) or not 10.0 <= scale <= 1e6:
-            raise UserError(f"{path}: `{SCALE}` must be 10 to 1e6. Received: {shown(scale)}")
         notes.append(f"the camera is that of {path.name}; depth is registered to colour.")
-        return Cameras.registered(lens, depth_px, 1000.0 / scale)
+        return Cameras.registered(lens, depth_px)
     if colour_px != (640, 480):
         raise UserError(
             f"{root} holds no JSON file with `{MATRIX}`. Give --fx --fy --cx --cy, or --camera."
@@ -89,4 +115,4 @@ def _cameras(
         "JSON file; depth is registered to colour."
     )
     matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-    return Cameras.registered(Lens(colour_px, matrix), depth_px, 1.0)
+    return Cameras.registered(Lens(colour_px, matrix), depth_px)

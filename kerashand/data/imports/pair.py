@@ -39,12 +39,21 @@ def open_source(colour: Path, options: Options) -> Iterator[Source]:
     else:
         pairs, notes = _films(colour, depth)
     (colour_px, colour_shots), (depth_px, depth_shots) = pairs
-    cameras = options.choose(None, colour_px=colour_px, depth_px=depth_px)
+    cameras = options.choose(
+        None,
+        colour_px=colour_px,
+        depth_px=depth_px,
+        unit_mm=lambda: _unit_mm(notes),
+        notes=notes,
+    )
     if options.cameras is None:
         notes.append("assumed: depth is registered to colour.")
-        if options.unit_mm is None:
-            notes.append("assumed: a depth value of 1 is 1 mm (--unit-mm).")
     yield Source(cameras, colour_shots, depth_shots, tuple(notes), timed=not colour.is_dir())
+
+
+def _unit_mm(notes: list[str]) -> float:
+    notes.append("assumed: a depth value of 1 is 1 mm (--unit-mm).")
+    return 1.0
 
 
 Stream = tuple[tuple[int, int], Iterable[Shot]]

@@ -34,21 +34,25 @@ class Pairing:
     Attributes:
         alone: colour pictures that have no depth near enough.
         backward: pictures whose time lies before that of the one before them.
+        standing: of colour and of depth, the share of pictures with the time of the one before.
+        shared: depth pictures that go with more than one colour picture.
         least_apart_s: of those without, the least time to a depth picture.
     """
 
     def __init__(self, limit_s: float):
         self.limit_s = limit_s
-        self.alone = self.backward = 0
+        self.alone = self.backward = self.shared = 0
+        self.standing = {"colour": 0.0, "depth": 0.0}
         self.least_apart_s: float | None = None
 
     def __call__(
         self, colour: Iterable[Shot], depth: Iterable[Shot], selection: Selection
     ) -> Iterator[tuple[int, Shot, Shot]]:
         """Number of the colour picture, it, and its depth picture."""
-        depths = self._forward(depth)
+        depths = self._forward("depth", depth)
         before, after = None, next(depths, None)
-        for number, shot in enumerate(self._forward(colour)):
+        last, uses = None, 0
+        for number, shot in enumerate(self._forward("colour", colour)):
             if not selection.takes(number):
                 continue
             while after is not None and after.time_s < shot.time_s:
@@ -60,17 +64,21 @@ class Pairing:
             best = min(near, key=lambda other: abs(other.time_s - shot.time_s))
             apart_s = abs(best.time_s - shot.time_s)
             if apart_s <= self.limit_s:
+                last, uses = best, uses + 1 if best is last else 1
+                self.shared += uses == 2
                 yield number, shot, best
                 continue
             self.alone += 1
             if self.least_apart_s is None or apart_s < self.least_apart_s:
                 self.least_apart_s = apart_s
 
-    def _forward(self, shots: Iterable[Shot]) -> Iterator[Shot]:
-        last_s = -float("inf")
-        for shot in shots:
+    def _forward(self, kind: str, shots: Iterable[Shot]) -> Iterator[Shot]:
+        last_s, standing = -float("inf"), 0
+        for count, shot in enumerate(shots, start=1):
             if shot.time_s < last_s:
                 self.backward += 1
                 continue
+            standing += shot.time_s == last_s
+            self.standing[kind] = standing / count
             last_s = shot.time_s
             yield shot

@@ -31,6 +31,7 @@ from kerashand.data.imports.source import (
     Source,
     Transform,
     from_metres,
+    registered_lens,
 )
 from kerashand.errors import UserError, shown
 from kerashand.untrusted import as_numbers, parse_json
@@ -41,6 +42,8 @@ MOST_FRAMES = 1_000_000
 LEAST_BLOCK_BYTES = 40_000
 """What a full block of LZFSE unpacks to at least: 10,000 copies of 4 bytes, or so many letters."""
 BLOCK_MARKS = (b"bvx-", b"bvx1", b"bvx2", b"bvxn")
+TURNED_BACK = {6: 8, 8: 6}
+"""EXIF's numbers of turns, and those of the way back; others are their own."""
 STEADY = 0.005
 """Autofocus changes the focal length; by less than this share of it nobody needs to know."""
 
@@ -69,9 +72,11 @@ def open_source(path: Path, options: Options) -> Iterator[Source]:
         depth_px = _depth_size(path, archive, held, colour_px=head.stored_px, frame=frames[0])
         notes: list[str] = []
         cameras = options.choose(
-            lambda: _cameras(path, held, head, depth_px=depth_px, notes=notes),
+            lambda given: _cameras(path, held, head, given=given, depth_px=depth_px, notes=notes),
             colour_px=head.size_px,
             depth_px=depth_px,
+            unit_mm=lambda: METRES_UNIT_MM,
+            notes=notes,
         )
         notes.append(f"depth was in metres: written in units of {cameras.unit_mm:g} mm.")
         times = _times(path, held, frames)
@@ -151,34 +156,51 @@ def _cameras(
     held: dict[str, Any],
     head: picture_files.Head,
     *,
+    given: Lens | None,
     depth_px: tuple[int, int],
     notes: list[str],
 ) -> Cameras:
+    """The cameras of the file, with that of upright colour pictures if one is given."""
     size = (held.get("w", head.stored_px[0]), held.get("h", head.stored_px[1]))
     if not all(isinstance(side, int) and 16 <= side <= 20000 for side in size):
         raise UserError(f"{path}: `w`, `h` must be 16 to 20000. Received: {shown(size)}")
     if size == head.size_px != head.stored_px:  # of upright pictures, as depth is then
         head = replace(head, stored_px=size, orientation=1)
+    if given is not None:
+        lens, _ = turned(given, TURNED_BACK.get(head.orientation, head.orientation))
+    else:
+        lens = _stored_lens(path, held, size, px=head.stored_px, notes=notes)
+        notes.append("the camera is K of the file.")
+    depth = registered_lens(lens, depth_px)
+    upright, rotation = turned(lens, head.orientation)
+    if head.orientation != 1:
+        notes.append("colour pictures were turned upright, as their EXIF orientation says.")
+    notes.append("depth shows the view of colour.")
+    if depth_px == upright.size_px and head.orientation == 1:
+        return Cameras(upright, upright, METRES_UNIT_MM, None)
+    return Cameras(upright, depth, METRES_UNIT_MM, Transform(rotation, np.zeros(3)))
+
+
+def _stored_lens(
+    path: Path,
+    held: dict[str, Any],
+    size: tuple[int, int],
+    *,
+    px: tuple[int, int],
+    notes: list[str],
+) -> Lens:
+    """The camera of stored colour pictures, `px` wide and high, by numbers for those of a size."""
     if own := _steady(path, held, notes):
         fx, fy, cx, cy = own
         lens = Lens(size, np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]))
     else:
         lens = stills.lens_of(f"{path}, K", size, held.get("K"), by_columns=True)
-    if size != head.stored_px:
-        if abs(size[0] * head.stored_px[1] - size[1] * head.stored_px[0]) > max(*size, 100):
-            raise UserError(
-                f"{path}: pictures have {head.stored_px} pixels, `w` and `h` say {shown(size)}."
-            )
-        notes.append(f"K is of pictures of {size}: scaled to {head.stored_px}.")
-        lens = lens.resized(head.stored_px)
-    depth = lens.resized(depth_px)
-    upright, rotation = turned(lens, head.orientation)
-    if head.orientation != 1:
-        notes.append("colour pictures were turned upright, as their EXIF orientation says.")
-    notes.append("the camera is K of the file; depth shows the view of colour.")
-    if depth_px == upright.size_px and head.orientation == 1:
-        return Cameras(upright, upright, METRES_UNIT_MM, None)
-    return Cameras(upright, depth, METRES_UNIT_MM, Transform(rotation, np.zeros(3)))
+    if size != px:
+        if abs(size[0] * px[1] - size[1] * px[0]) > max(*size, 100):
+            raise UserError(f"{path}: pictures have {px} pixels, `w` and `h` say {shown(size)}.")
+        notes.append(f"K is of pictures of {size}: scaled to {px}.")
+        lens = lens.resized(px)
+    return lens
 
 
 def _steady(path: Path, held: dict[str, Any], notes: list[str]) -> list[float] | None:
@@ -236,7 +258,7 @@ def _depth_reader(
         content = _unpacked(archive, name, width * height)
         kind = {4: "<f4", 2: "<f2"}.get(len(content) // (width * height))
         depth = np.frombuffer(content, kind).reshape(height, width)
-        return from_metres(depth, cameras.unit_mm)
+        return from_metres(depth, cameras.unit_mm, name)
 
     return read
 

@@ -110,7 +110,7 @@ def depth_of(name: str, message: Any, unit_mm: float) -> NDArray[np.uint16]:
         )
     dtype = np.dtype((">" if message.is_bigendian else "<") + kind)
     values = _rows(name, message, dtype=dtype, channels=1)[..., 0]
-    return from_metres(values, unit_mm) if kind == "f4" else values.astype(np.uint16)
+    return from_metres(values, unit_mm, name) if kind == "f4" else values.astype(np.uint16)
 
 
 def _rows(name: str, message: Any, *, dtype: np.dtype, channels: int) -> NDArray:
@@ -139,7 +139,7 @@ def _compressed_depth(name: str, message: Any, unit_mm: float) -> NDArray[np.uin
     near, far = np.frombuffer(head, "<f4", 2, 4)
     with np.errstate(all="ignore"):
         metres = near / (values.astype(np.float64) - far)
-    return from_metres(np.where(values > 0, metres, 0.0), unit_mm)
+    return from_metres(np.where(values > 0, metres, 0.0), unit_mm, name)
 
 
 def model_of(name: str, said: str, bent: tuple[float, ...], *, of_depth: bool) -> str:

@@ -47,13 +47,12 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     size, depth_px = stills.size_of(colour[0][1]), stills.size_of(depth[0][1])
     notes: list[str] = []
     cameras = options.choose(
-        lambda: _cameras(root, size=size, depth_px=depth_px, notes=notes),
+        lambda given: _cameras(root, given, size=size, depth_px=depth_px, notes=notes),
         colour_px=size,
         depth_px=depth_px,
+        unit_mm=lambda: _unit_mm(notes),
+        notes=notes,
     )
-    if options.cameras is None and options.unit_mm is None:
-        cameras = Cameras(cameras.colour, cameras.depth, UNIT_MM, cameras.colour_from_depth)
-        notes.append("assumed: 5000 depth values are a metre, as the benchmark has it.")
     yield Source(
         cameras,
         (stills.colour_shot(path, time_s) for time_s, path in colour),
@@ -64,9 +63,22 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     )
 
 
+def _unit_mm(notes: list[str]) -> float:
+    notes.append("assumed: 5000 depth values are a metre, as the benchmark has it.")
+    return UNIT_MM
+
+
 def _cameras(
-    root: Path, *, size: tuple[int, int], depth_px: tuple[int, int], notes: list[str]
+    root: Path,
+    given: Lens | None,
+    *,
+    size: tuple[int, int],
+    depth_px: tuple[int, int],
+    notes: list[str],
 ) -> Cameras:
+    if given is not None:
+        notes.append("assumed: depth is registered to colour.")
+        return Cameras.registered(given, depth_px)
     if size != (640, 480):
         raise UserError(
             f"{root}: no camera is known for pictures of {size[0]} x {size[1]} pixels. Give "
@@ -81,9 +93,7 @@ def _cameras(
         "to colour."
     )
     matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-    return Cameras.registered(
-        Lens(size, matrix, "opencv" if bent else "none", bent), depth_px, UNIT_MM
-    )
+    return Cameras.registered(Lens(size, matrix, "opencv" if bent else "none", bent), depth_px)
 
 
 def _lists(root: Path) -> tuple[Listed, Listed]:

@@ -15,12 +15,16 @@ from kerashand.data.imports.pairing import Pairing, Selection
 from kerashand.data.imports.source import Cameras, Source, Transform
 from kerashand.data.readers.recording import MOST_PIXELS, RECORDING_FILE, load_recording
 from kerashand.errors import UserError, number_of
-from kerashand.files import user_path, write_text, written_beside
+from kerashand.files import check_replaceable, user_path, write_text, written_beside
 from kerashand.picture_files import PictureError
 
 JPEG_QUALITY = 95
 SAME_NUMBER = 0.5
 """How far apart the "times" of pictures lie that belong together by their names."""
+MOST_STANDING = 0.5
+"""Of the pictures of one kind, with the time of the one before; depth at half the rate has none."""
+OTHER_CLOCK_S = 1.0
+"""Colour and depth this far apart have different clocks or units, or do not overlap."""
 MOST_TOLD = 5
 """Pictures that cannot be read and are named."""
 
@@ -51,6 +55,7 @@ def check_out(out: str | Path) -> Path:
         raise UserError(f"{path} is not empty. Name a new folder, or remove what is in it.")
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} exists and is no folder. Name a new one.")
+    check_replaceable(path)
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path.absolute().parent} does not exist. Make it first.")
     return path
@@ -84,7 +89,7 @@ def write_recording(
     report = Report(notes=list(source.notes))
     development = _Development(source.cameras, turn, report.notes)
     pairing = Pairing(limit_s if source.timed else SAME_NUMBER)
-    with written_beside(out, folder=True) as beside:
+    with written_beside(out, folder=True, empty=True) as beside:
         for kind in ("colour", "depth"):
             (beside / kind).mkdir(parents=True)
         for number, colour, depth in pairing(source.colour, source.depth, selection):
@@ -216,9 +221,20 @@ def _judge(pairing: Pairing, report: Report, *, timed: bool) -> None:
             if timed:
                 nearest_ms = 1000 * pairing.least_apart_s
                 why += f" The nearest is {nearest_ms:.0f} ms away; --most-apart-ms sets the limit."
+                if pairing.least_apart_s >= OTHER_CLOCK_S:
+                    why += " Are the times of both in seconds, and of one clock?"
         raise UserError(f"No frame was written: {why}")
+    for kind, share in pairing.standing.items():
+        if timed and share > MOST_STANDING:
+            raise UserError(
+                f"No frame was written: {100 * share:.0f} % of {kind} pictures have the time of "
+                "the picture before them, so times do not say which belong together. The clock "
+                "stood still, or counts whole seconds. Record with a finer one, or give folders "
+                "of colour and depth (--depth) with the same names."
+            )
     for count, noun, what in (
         (pairing.alone, "colour picture", f"had no depth picture {limit}: left out."),
+        (pairing.shared, "depth picture", "went with more than one colour picture."),
         (pairing.backward, "picture", "lay before the picture before it in time: left out."),
         (len(report.left_out), "frame", "could not be read: left out."),
     ):

@@ -52,6 +52,7 @@ class Kind:
         open: opens a split.
         count: (section of the domain, split) -> how many samples a folder holds. None: samples are
             made, so that there is no folder, and the configuration has to say how many.
+        labels_key: folder -> text that stands for what people may correct in it. None: nothing.
         read: (folder, "train" or "test", its options by name) -> the hands of a data set that is
             read row by row. None for other kinds.
         options: keys of `data.source` and `data.target` that belong to this kind.
@@ -68,6 +69,7 @@ class Kind:
     splits: tuple[str, str]
     open: Callable[[Request], CachedSplit | TableSplit]
     count: Callable[[Mapping[str, Any], str], int] | None = None
+    labels_key: Callable[[str], str] | None = None
     read: Callable[..., HandTable] | None = None
     options: tuple[str, ...] = ()
     segment: Callable[[HandTable, Path], HandTable] | None = None
@@ -88,6 +90,7 @@ def table_kind(
     labels: tuple[str, ...],
     splits: tuple[str, str],
     read: Callable[..., HandTable],
+    labels_key: Callable[[str], str] | None = None,
     options: tuple[str, ...] = (),
     segment: Callable[[HandTable, Path], HandTable] | None = None,
     validation_share: float = 0.05,
@@ -110,7 +113,7 @@ def table_kind(
 
     kind = Kind(
         name=name, what=what, labels=labels, splits=splits, open=open_rows, count=count_rows,
-        read=read, options=options, segment=segment, validation_share=validation_share,
-        validation_blocks=validation_blocks,
+        labels_key=labels_key, read=read, options=options, segment=segment,
+        validation_share=validation_share, validation_blocks=validation_blocks,
     )  # fmt: skip
     return kind

@@ -13,7 +13,6 @@ A square without a hand is a row whose points all have weight 0: their box is th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 from kerashand.data.kinds.kind import Kind, Request
 from kerashand.data.shards import CachedSplit
 from kerashand.errors import UserError
-from kerashand.files import check_folder, user_path
+from kerashand.files import check_folder, content_digest, user_path
 from kerashand.geometry.camera import apply_affine
 from kerashand.geometry.pose import mirror
 from kerashand.geometry.squares import LEAST_HAND_PX
@@ -151,7 +150,7 @@ def count(path: str, split: str) -> int:
 
 def labels_digest(path: str | Path) -> str:
     """Twelve hexadecimal digits that stand for the label file of a folder."""
-    return hashlib.sha256((Path(path) / LABELS_FILE).read_bytes()).hexdigest()[:12]
+    return content_digest(user_path(path) / LABELS_FILE)
 
 
 def load_labels(path: str) -> dict[str, np.ndarray]:
@@ -220,5 +219,6 @@ KIND = Kind(
     splits=("as labelled", "as labelled"),
     open=_open,
     count=lambda chosen, split: count(chosen["path"], split),
+    labels_key=labels_digest,
     unit="squares",  # some may hold no hand
 )

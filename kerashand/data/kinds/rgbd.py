@@ -26,9 +26,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerashand.data.kinds.kind import table_kind
-from kerashand.data.readers.recording import Pictures, Recording, load_points, load_recording
+from kerashand.data.readers.recording import (
+    POINTS_FILE,
+    RECORDING_FILE,
+    Pictures,
+    Recording,
+    load_points,
+    load_recording,
+)
 from kerashand.errors import UserError
-from kerashand.files import natural_order, user_path
+from kerashand.files import content_digest, natural_order, user_path
 from kerashand.geometry.flesh import flesh
 from kerashand.skeleton import MIDDLE_MCP, NUM_JOINTS, ROOT
 
@@ -166,12 +173,18 @@ def segment(table: HandTable, cache: Path) -> HandTable:
     return with_hand_depth(table, cache)
 
 
+def labels_digest(path: str) -> str:
+    """Twelve hexadecimal digits that stand for the points, cameras and measures of a recording."""
+    return content_digest(*(user_path(path) / name for name in (RECORDING_FILE, POINTS_FILE)))
+
+
 KIND = table_kind(
     "rgbd",
     what="your own recording: pictures with depth and 2D points",
     labels=("uv", "depth"),
     splits=("first four fifths", "last fifth"),
     read=read,
+    labels_key=labels_digest,
     segment=segment,
     # They choose the epoch, see `kerashand.evaluation.label_free`. One block shows few poses.
     validation_share=0.2,

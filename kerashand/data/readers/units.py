@@ -59,12 +59,23 @@ EXPLAINED = Limits((0.68, 1.47), (100.0, 3000.0))
 """Narrower: an explanation has to fit well."""
 AS_GOOD = 0.12
 """An explanation is as good as the best if its length is off by up to so much more, as a share."""
-INVERTED = "inverted depth, in which near is large"
+INVERTED = (
+    "inverted depth, in which near is large, or colour and depth that do not meet (mirrored, "
+    "turned, or of other times)"
+)
+NO_NEARER = 0.01
+"""A hand that is nearer than what is around it by less than this share of its distance is not."""
 METRES = "depth in metres, which whole numbers cannot hold (write millimetres)"
 ROUNDED = Limits((0.3, 3.3), (100.0, 5000.0))
 """Of depth in whole metres."""
 FOCAL_OVER_SIDE = (0.2, 5.0)
 """Focal lengths over the longer side: views of 136 to 11 degrees."""
+ALIKE_FOCAL = 1.25
+"""What fx may be of fy, and fy of fx: pixels are nearly square."""
+OUTSIDE = 0.5
+"""How far beyond the picture its principal point may lie, in its sides."""
+PREDICTED = (0.7, 1.4)
+"""What `z_mm` of a palm may be of its measured depth."""
 LEAST_SHIFT_MM = 1.0
 """Two cameras that stand apart do so by more: else they are measured in metres."""
 UNIT_FACTORS = (0.1, 0.125, 0.25, 4.0, 8.0, 10.0, 1000.0)
@@ -94,6 +105,16 @@ class Measure:
     distance_mm: float
     before_mm: float
 
+    @property
+    def doubt(self) -> str | None:
+        """What to look at, though nothing is wrong for certain; None where nothing is."""
+        if not self.before_mm < NO_NEARER * self.distance_mm:  # NaN is not known
+            return None
+        return (
+            "hands are no nearer than what is around them: look at a sheet whether colour and "
+            "depth meet (mirrored, turned, or of other times)"
+        )
+
 
 def check_units(table: HandTable) -> Measure | None:
     """Measure some hands of a recording.
@@ -113,6 +134,7 @@ def check_units(table: HandTable) -> Measure | None:
     found = _measured(table, values, lambda depth: depth)
     wrong = [*_wrong_cameras(table), *_wrong_measures(found, table, ACCEPTED)]
     if found is not None and not wrong:
+        _check_predicted(table, list(values), found)
         return found
     behind = found is not None and _behind(found, ACCEPTED)
     explained = [] if behind and len(wrong) == 1 else _explained(table, values)
@@ -131,6 +153,20 @@ def check_units(table: HandTable) -> Measure | None:
             "points, and the order of bytes in the depth pictures."
         )
     )
+
+
+def _check_predicted(table: HandTable, rows: list[int], found: Measure) -> None:
+    """Raise UserError where the predicted depth of palms is not near the measured one."""
+    if table.joint_depth_mm is None:
+        return
+    predicted = table.joint_depth_mm[rows][:, list(PALM)]
+    known = predicted[np.isfinite(predicted)]
+    if known.size and not PREDICTED[0] <= np.median(known) / found.distance_mm <= PREDICTED[1]:
+        raise UserError(
+            f"{table.dataset}: `z_mm` of the points puts palms {_mm(float(np.median(known)))} mm "
+            f"away, and the depth pictures {_mm(found.distance_mm)} mm (medians of {found.hands}). "
+            "It is the depth of each joint from the camera in mm: leave it out where it is another."
+        )
 
 
 def _explained(table: HandTable, values: dict[int, Values]) -> list[str]:
@@ -259,6 +295,17 @@ def _wrong_cameras(table: HandTable) -> Iterator[str]:
                     f"`{name}.{key}: {focal:g}` for {size[0]} x {size[1]} pixels is a view of "
                     f"{view:.0f} degrees"
                 )
+            middle = float(camera[axis, 2])
+            if not -OUTSIDE * size[axis] <= middle <= (1.0 + OUTSIDE) * size[axis]:
+                yield (
+                    f"`{name}.{'cx' if axis == 0 else 'cy'}: {middle:g}` is far outside of "
+                    f"{size[0]} x {size[1]} pixels"
+                )
+        if not 1.0 / ALIKE_FOCAL <= camera[0, 0] / camera[1, 1] <= ALIKE_FOCAL:
+            yield (
+                f"`{name}.fx: {camera[0, 0]:g}` and `{name}.fy: {camera[1, 1]:g}` are not of "
+                "square pixels (depth of another aspect, or not turned as colour is)"
+            )
 
 
 # ---------------------------------------------------------------------- what would explain it
