@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.geometry.joint_angles import hand_frame, joint_angles
-from kerashand.skeleton import FINGERS, MIDDLE_MCP, ROOT
+from kerashand.skeleton import FINGERS, MIDDLE_MCP, NUM_JOINTS, ROOT
 
 GESTURES = ("fist", "pointing", "victory", "open_palm", "thumbs_up", "pinch", "ok")
 FINGER_NAMES = tuple(FINGERS)
@@ -76,7 +76,11 @@ class Gesture:
 
 
 def gesture_of(hand: PosedHand) -> Gesture:
-    """Return the gesture of one hand in one picture, whose up is up."""
+    """Return the gesture of one hand in one picture, whose up is up.
+
+    Raises:
+        ValueError: If its joints are not [21, 3] finite numbers.
+    """
     shape = _shape(hand)
     fingers, scores = _fingers(shape), _scores(shape)
     best = max(scores, key=lambda name: scores[name])
@@ -203,6 +207,11 @@ class _Shape(NamedTuple):
 
 def _shape(hand: PosedHand) -> _Shape:
     joints, handedness = np.asarray(hand.xyz_relative, np.float64), hand.handedness
+    if joints.shape != (NUM_JOINTS, 3) or not np.isfinite(joints).all():
+        raise ValueError(
+            f"`xyz_relative` must be [{NUM_JOINTS}, 3] finite numbers. Received: shape "
+            f"{joints.shape}"
+        )
     flexion = np.maximum(joint_angles(joints, handedness=handedness).flexion, 0.0)
     knuckle, middle, end = np.moveaxis(flexion, -1, 0)
     thumb = joints[_THUMB_TIP] - joints[_THUMB_MCP]

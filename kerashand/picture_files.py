@@ -40,6 +40,9 @@ STRIP_PIXELS = 1 << 18
 """Converted at a time, so that a large picture is in memory twice and not four times."""
 END_BYTES = 512
 """Of a JPEG file, where its end mark is looked for first: cameras append a little."""
+TIFF_BITS, TIFF_PHOTOMETRIC = 258, 262
+PNG_DEPTH = 24
+"""Place of the byte that holds the bits of a sample."""
 PNG_MARK, PNG_ORIENTATION, PNG_END = b"\x89PNG\r\n\x1a\n", b"eXIf", b"IEND"
 PNM_HEAD = re.compile(rb"P([56])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})" + rb"\s")
 GREY_16_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -291,6 +294,8 @@ def _rows_of(
 
     if head.mode in ("I", *GREY_16_BITS):
         table = _eight_bits(_most_of(head, picture))
+        if isinstance(picture, TiffImageFile) and picture.tag_v2.get(TIFF_PHOTOMETRIC) == 0:
+            table = 255 - table  # 0 is white; Pillow turns 8 bits itself
         clear = picture.info.get("transparency")
 
         def rows(first: int, last: int) -> NDArray[np.uint8]:
@@ -300,6 +305,10 @@ def _rows_of(
                 grey = np.where(values == clear, 255, grey)
             return grey[..., None]
     elif head.transparent:
+        clear = picture.info.get("transparency")
+        if head.format == "PNG" and head.mode in ("1", "L") and isinstance(clear, int):
+            # Pillow widens 1, 2 and 4 bits to 8, but not the value that stands for nothing.
+            picture.info["transparency"] = 255 * clear // ((1 << content[PNG_DEPTH]) - 1)
 
         def rows(first: int, last: int) -> NDArray[np.uint8]:
             return on_white(np.asarray(part(first, last).convert("RGBA")))
@@ -329,7 +338,7 @@ def _most_of(head: Head, picture: Image.Image) -> int:
     """The largest value of grey samples with more than 8 bits."""
     if not isinstance(picture, TiffImageFile):
         return 65535
-    return (1 << picture.tag_v2.get(258, (16,))[0]) - 1
+    return (1 << picture.tag_v2.get(TIFF_BITS, (16,))[0]) - 1
 
 
 def _pnm_rows(name: str | Path, content: bytes, head: Head, *, match: re.Match[bytes]) -> Rows:

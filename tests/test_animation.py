@@ -32,8 +32,11 @@ def hand_of(xyz_mm, handedness, place_px):
     )  # fmt: skip
 
 
-def film(frames=12, *, second_from=4, second_to=9):
-    """A right hand that closes while it turns all the way round, and a left one in between."""
+def film(frames=12, *, second_from=4, second_to=9, without=()):
+    """A right hand that closes while it turns all the way round, and a left one in between.
+
+    It is not seen in the frames `without`.
+    """
     mesh, recorder = load_hand("webxr"), MotionRecorder(SCALE_MM)
     scale = SCALE_MM / np.linalg.norm(mesh.joints_mm[9])
     seen = []
@@ -45,7 +48,7 @@ def film(frames=12, *, second_from=4, second_to=9):
         turn = spin(np.array([0.3, 1.0, 0.5]), 2 * np.pi * frame / frames)
         right = joints[0] * [-1, -1, 1] @ turn.T
         hands = [(0, hand_of(right, "right", (300 + 10 * frame, 200)))]
-        if second_from <= frame < second_to:
+        if second_from <= frame < second_to and frame not in without:
             hands.append((3, hand_of(right * [-1, 1, 1], "left", (50, 80))))
         recorder.add(0.04 * frame + 1.0, hands, size_px=(641, 481))
         seen.append(dict(hands))
@@ -75,6 +78,26 @@ def test_bvh_gives_the_joints_back():
     wrist = places["hand3_left_little_pip"]
     np.testing.assert_array_equal(wrist[:4], wrist[4:5].repeat(4, axis=0))
     np.testing.assert_array_equal(wrist[9:], wrist[8:9].repeat(3, axis=0))
+
+
+def test_a_gap_shifts_nothing():
+    """In a frame without the hand BVH holds the pose before, and glTF hides the hand."""
+    whole, _ = read_bvh(bvh_text(film()[0]))
+    recorded, _ = film(without=(6,))
+    gap, _ = read_bvh(bvh_text(recorded))
+    node = "hand3_left_little_pip"
+    np.testing.assert_array_equal(gap[node][6], gap[node][5])
+    for frame in (0, 4, 5, 7, 8, 11):
+        np.testing.assert_allclose(gap[node][frame], whole[node][frame], atol=2e-3)
+    document, _, times = read_gltf(gltf_text(recorded), 1)
+    np.testing.assert_allclose(times, 0.04 * np.array([4, 5, 7, 8]), atol=1e-6)
+    (channel,) = [
+        c for c in document["animations"][0]["channels"] if c["target"]["path"] == "scale"
+    ]
+    sampler = document["animations"][0]["samplers"][channel["sampler"]]
+    shown = numbers(document, sampler["input"])[:, 0]
+    np.testing.assert_allclose(shown, [0, 0.16, 0.24, 0.28, 0.36], atol=1e-6)
+    np.testing.assert_array_equal(numbers(document, sampler["output"])[:, 0], [0, 1, 0, 1, 0])
 
 
 def test_euler_angles_do_not_jump():

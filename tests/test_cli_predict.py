@@ -25,6 +25,7 @@ from kerashand.runtime.detector import Detection
 from kerashand.runtime.hand_pose import Hand
 from kerashand.runtime.tracker import HandTracker
 from kerashand.skeleton import JOINT_COLOURS
+from kerashand.video import holds_video
 
 SIZE = 32
 
@@ -299,6 +300,21 @@ def test_a_stopped_call_keeps_what_it_has(models, tmp_path, sent, code):
     assert inputs == {str(tmp_path / "a.avi"), str(tmp_path / "b.avi")}
 
 
+def test_a_stopped_film_keeps_its_skeletons(models, tmp_path):
+    write_video(tmp_path / "a.avi", frames=12)
+    files = ["--model", models / "pose.tflite", "--detector", models / "finds.tflite"]
+    files += ["--no-drawing", "--bvh", "a.bvh"]
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, "SIGINT", "a.avi", *files],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert "a.stopped.bvh: " in done.stdout
+    text = (tmp_path / "a.stopped.bvh").read_text()
+    assert 9 <= int(text.partition("Frames: ")[2].split()[0]) <= 10
+    assert not (tmp_path / "a.bvh").exists()
+
+
 def test_ctrl_c_is_how_a_camera_ends(models, tmp_path, monkeypatch, capsys):
     from kerashand.cli import window
 
@@ -413,6 +429,18 @@ def test_hidden_files_of_a_folder_are_no_inputs(models, picture, tmp_path):
         (["film.mp4", "--out", "film.mp4"], "is taken by film.mp4"),
         (["clip.avi", "--out", "a.png"], "A drawing of a video must end in .mp4, .m4v, .mov, .mkv"),
         (["photo.jpg", "other/photo.jpg", "--out", "drawn"], "would both be drawn/photo.jpg_pose"),
+        (["photo.jpg", "--json", "linked.jsonl"], "--json: linked.jsonl is taken by photo.jpg"),
+        (
+            ["photo.jpg", "--boxes", "boxes.csv", "--csv", "boxes.csv"],
+            "--csv: boxes.csv is taken by --boxes",
+        ),
+        (["photo.jpg", "--json", "POSE"], "is taken by --model"),
+        (["photo.jpg", "--out", "DETECTOR"], "must end in .png"),
+        (["photo.jpg", "--csv", "DETECTOR"], "is taken by --detector"),
+        (
+            ["photo.jpg", "--intrinsics", "1.2,1.6,0.5,0.5", "--scale-mm", "92"],
+            "must be in pixels of the picture, at least 16 for 160 x 120. Received: 1.2, 1.6",
+        ),
         (["photo.jpg", "--out", "none/a.png"], "the folder of none/a.png does not exist"),
         (["photo.jpg", "--out", "photo.jpg/a/"], "cannot be made"),
     ],
@@ -429,6 +457,10 @@ def test_mistakes_are_messages(models, picture, tmp_path, monkeypatch, capsys, a
     (tmp_path / "kept" / "photo_pose.png").mkdir(parents=True)
     (tmp_path / "other").mkdir()
     shutil.copy(picture, tmp_path / "other")
+    (tmp_path / "linked.jsonl").hardlink_to(picture)
+    (tmp_path / "boxes.csv").write_text("input,left,top,right,bottom\nphoto.jpg,9,9,99,99\n")
+    names = {"POSE": models / "pose.tflite", "DETECTOR": models / "finds.tflite"}
+    arguments = [str(names.get(argument, argument)) for argument in arguments]
     if arguments == ["."]:
         for path in tmp_path.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -459,10 +491,71 @@ def test_one_bad_input_does_not_stop_the_others(models, picture, tmp_path, capsy
     ]
 
 
-def test_drawings_are_not_inputs_of_the_next_call(models, picture, tmp_path):
+def test_drawings_are_not_inputs_of_the_next_call(models, picture, tmp_path, capsys):
     for _ in range(2):
         assert run(models, tmp_path) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["photo.jpg", "photo_pose.png"]
+    said = "1 file skipped: 1 *_pose drawn by an earlier call."
+    assert capsys.readouterr().out.count(said) == 1
+
+
+def test_a_photograph_that_is_called_like_a_drawing_is_an_input(models, picture, tmp_path):
+    shutil.copy(picture, tmp_path / "photo_pose.jpg")
+    assert run(models, tmp_path, "--no-drawing", "--json", tmp_path / "a.jsonl") == 0
+    assert [line["input"] for line in lines_of(tmp_path / "a.jsonl")] == [
+        str(tmp_path / "photo.jpg"), str(tmp_path / "photo_pose.jpg"),
+    ]  # fmt: skip
+
+
+def test_the_table_of_an_earlier_call_does_not_stay(models, picture, tmp_path, capsys):
+    table = tmp_path / "t.csv"
+    assert run(models, picture, "--no-drawing", "--csv", table) == 0
+    assert len(table.read_text().splitlines()) > 1
+    assert run(models, picture, "--no-drawing", "--csv", table, detector="nothing") == 0
+    assert len(table.read_text().splitlines()) == 1
+    assert f"{table}: 0 rows" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8 elsewhere")
+def test_a_name_that_is_not_utf_8(models, picture, tmp_path):
+    name = os.fsdecode(b"\xff.jpg")
+    picture.rename(tmp_path / name)
+    table, lines = tmp_path / "t.csv", tmp_path / "a.jsonl"
+    files = ["--no-drawing", "--csv", table, "--json", lines, "--max-hands", "1"]
+    assert run(models, tmp_path / name, *files) == 0
+    assert table.read_text().splitlines()[1].startswith(f"{tmp_path}/\\udcff.jpg,")
+    assert lines_of(lines)[0]["input"] == str(tmp_path / name)
+
+
+def test_a_folder_with_one_picture_is_drawn_into_a_folder(models, picture, tmp_path):
+    assert run(models, tmp_path, "--out", tmp_path / "drawn") == 0
+    assert [p.name for p in (tmp_path / "drawn").iterdir()] == ["photo_pose.png"]
+
+
+def test_a_film_is_known_by_what_it_holds(models, tmp_path):
+    write_video(tmp_path / "clip.avi", frames=2)
+    (tmp_path / "clip.avi").rename(tmp_path / "clip")
+    assert run(models, tmp_path / "clip", "--no-drawing", "--json", tmp_path / "a.jsonl") == 0
+    assert [line["frame"] for line in lines_of(tmp_path / "a.jsonl")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("head", "is_film"),
+    [
+        (b"FLV\x01" + bytes(200), True),
+        (bytes(4) + b"ftyp3gp5" + bytes(200), True),
+        (bytes(4) + b"ftypheic" + bytes(200), False),
+        (b"\x47" + bytes(187) + b"\x47", True),
+        (b"\x47" + bytes(187) + b"\x48", False),
+        (b"RIFF\0\0\0\0AVI LIST", True),
+        (b"RIFF\0\0\0\0WEBPVP8 ", False),
+        (b"\xff\xd8\xff\xe0", False),
+        (b"", False),
+    ],
+)
+def test_first_bytes_of_films(head, is_film, tmp_path):
+    (tmp_path / "a").write_bytes(head)
+    assert holds_video(tmp_path / "a") is is_film
 
 
 def test_pictures_of_one_stem_have_drawings_of_their_own(models, picture, tmp_path):
@@ -607,6 +700,20 @@ def test_a_hand_keeps_its_number_until_it_is_gone(models):
     assert numbers[6] == [1, 2]  # came back: a new number, and a second hand
     assert numbers[-1] == [1, 2]
     assert pose.searches < len(script)
+
+
+def test_hands_are_searched_anew_where_the_size_of_frames_changes(models):
+    box = (40.0, 40.0, 60.0, 60.0)
+    pose = Scripted(models, [[box]] * 4)
+    tracker = HandTracker(pose, intrinsics=np.diag([150.0, 150.0, 1.0]), scale_mm=90.0)
+    numbers = []
+    for pose.frame, size in enumerate([(100, 160), (100, 160), (80, 128), (80, 128)]):
+        hands = tracker.update(np.zeros((*size, 3), np.uint8), 1 / 30)
+        numbers.append([number for number, _ in hands])
+        assert hands[0][1].uv_px[0, 0] == pytest.approx(40.0, abs=1e-6)
+    assert numbers == [[0], [0], [1], [1]]
+    with pytest.raises(ValueError, match=r"at least 300 for 3000 x 2000. Received: 150, 150"):
+        tracker.update(np.zeros((2000, 3000, 3), np.uint8), 1 / 30)
 
 
 def test_a_hand_at_rest_is_the_same_with_and_without_smoothing(models):

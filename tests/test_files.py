@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from kerashand.errors import UserError
 from kerashand.files import (
     LOCK_FILE,
     STALE_SECONDS,
+    check_replaceable,
+    growing,
     held,
+    identity,
     natural_order,
     read_text,
     remove_stale,
@@ -59,6 +63,29 @@ def test_folder_replaces_a_folder(tmp_path):
         (beside / "new").touch()
     assert os.listdir(path) == ["new"]
     assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_folder_that_was_filled_meanwhile_stays(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    filled = pytest.raises(OSError, match=r"another program has filled it; .*out\.new is what was")
+    with filled, written_beside(folder, folder=True, empty=True) as beside:
+        beside.mkdir()
+        (beside / "new").touch()
+        (folder / "labelled").touch()
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == [
+        "out", "out.new", "out.new/new", "out/labelled"
+    ]  # fmt: skip
+
+
+def test_the_current_folder_and_mount_points_are_not_replaced(tmp_path, monkeypatch):
+    check_replaceable(tmp_path)
+    check_replaceable(tmp_path / "new")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^\. is the folder in which the command runs"):
+        check_replaceable(Path("."))
+    with pytest.raises(UserError, match=r"^/ is a mount point\. Name a new folder in it"):
+        check_replaceable(Path("/"))
 
 
 def test_a_folder_is_never_replaced_by_a_file(tmp_path):
@@ -122,6 +149,43 @@ def test_a_held_folder_is_refused_until_its_process_has_gone(tmp_path):
             held(tmp_path).__enter__()
     with held(tmp_path):
         assert os.listdir(tmp_path) == [LOCK_FILE]
+
+
+def test_names_of_one_file(tmp_path):
+    one, other = tmp_path / "a", tmp_path / "b"
+    assert identity(one) == identity(tmp_path / "." / "a")
+    assert identity(one) != identity(other)
+    one.write_text("x")
+    other.hardlink_to(one)
+    (tmp_path / "c").symlink_to(one)
+    assert identity(one) == identity(other) == identity(tmp_path / "c")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes with names")
+def test_a_pipe_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        write_text(pipe, "content")
+        assert read.result(timeout=10) == "content"
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_growing_file_has_one_writer(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("of before\n")
+    with growing(path) as file:
+        file.write("mine\n")
+        file.flush()
+        refused = pytest.raises(UserError, match=r"a\.txt is written by another process")
+        with refused, growing(path):
+            pass
+        assert path.read_text() == "mine\n"
+    with growing(path):
+        pass
+    assert path.read_text() == ""
 
 
 @pytest.mark.parametrize("home", [None, ""])

@@ -106,6 +106,9 @@ def test_extended_fingers_from_the_thumb_to_the_little_finger():
 
 
 def test_joints_in_one_place_give_an_answer():
+    for joints in (np.zeros((22, 3)), np.full((21, 3), np.nan)):
+        with pytest.raises(ValueError, match=r"must be \[21, 3\] finite numbers"):
+            gesture_of(SimpleNamespace(handedness="left", xyz_relative=joints))
     gesture = gesture_of(SimpleNamespace(handedness="left", xyz_relative=np.zeros((21, 3))))
     assert np.isfinite(list(gesture.scores.values())).all()
 

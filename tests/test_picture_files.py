@@ -157,6 +157,25 @@ def test_grey_of_16_bits_with_a_value_that_is_transparent():
     np.testing.assert_array_equal(decoded(content)[0, :, 0], [0, 255, 0x40, 0xFF])
 
 
+@pytest.mark.parametrize(("bits", "clear"), [(1, 1), (2, 2), (4, 5), (8, 0x55)])
+def test_grey_of_few_bits_with_a_value_that_is_transparent(bits, clear):
+    """Two pixels, 0 and then the value that stands for nothing, which is shown white."""
+    head = struct.pack(">IIBBBBB", 2, 1, bits, 0, 0, 0, 0)
+    samples = (clear << (16 - 2 * bits)).to_bytes(2, "big")[: max(2 * bits // 8, 1)]
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
+    content += chunk(b"tRNS", clear.to_bytes(2, "big"))
+    content += chunk(b"IDAT", zlib.compress(b"\0" + samples)) + chunk(b"IEND", b"")
+    np.testing.assert_array_equal(decoded(content)[0, :, 0], [0, 255])
+
+
+@pytest.mark.parametrize(("photometric", "grey"), [(1, [0, 0xC0, 0xFF]), (0, [0xFF, 0x3F, 0])])
+def test_tiff_whose_zero_is_white(photometric, grey):
+    file = io.BytesIO()
+    picture = Image.fromarray(np.array([[0, 0xC000, 0xFFFF]], np.uint16))
+    picture.save(file, "TIFF", tiffinfo={262: photometric})
+    np.testing.assert_array_equal(decoded(file.getvalue())[0, :, 0], grey)
+
+
 def test_tiff_of_12_bits():
     """Two samples in three bytes: 0x800 and 0xFFF."""
     tags = [

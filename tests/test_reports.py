@@ -531,8 +531,10 @@ def test_all_models_are_opened_before_one_is_assessed(tmp_path, monkeypatch, cap
         (["lite", "--out", "none/a.html"], "cannot be written"),
         (["none.tflite"], "none.tflite does not exist"),
         (["none.json"], "is no report"),
-        (["none"], "A model is a file that ends in"),
+        (["none"], "none does not exist"),
         (["a.json", "--json", "a.json"], "a.json is read and written"),
+        (["a.json", "--out", "./a.json"], "a.json is read and written"),
+        (["lite", "--out", "b.html", "--csv", "./b.html"], "name one file"),
     ],
 )
 def test_mistakes(arguments, message, tmp_path, monkeypatch, capsys):

@@ -329,9 +329,29 @@ def test_relative_joints_of_a_far_hand_are_true():
             {"intrinsics": np.array([[90, 0, 4], [0, 90, 4], [0, 0, 1]]).T},
             "positive fx, fy",
         ),
-        (np.zeros((8, 8, 3), np.uint8), {"scale_mm": "a"}, "`scale_mm` must be a positive"),
-        (np.zeros((8, 8, 3), np.uint8), {"scale_mm": np.inf}, "`scale_mm` must be a positive"),
-        (np.zeros((8, 8, 3), np.uint8), {"root_depth_mm": 0}, "`root_depth_mm` must be a positive"),
+        (
+            np.zeros((8, 8, 3), np.uint8),
+            {"scale_mm": "a"},
+            r"`scale_mm` must be a number of 10 to 300 mm\. Received: scale_mm='a'",
+        ),
+        (np.zeros((8, 8, 3), np.uint8), {"scale_mm": np.inf}, "`scale_mm` must be a number of 10"),
+        (np.zeros((8, 8, 3), np.uint8), {"scale_mm": 0.092}, "Received: scale_mm=0.092"),
+        (
+            np.zeros((8, 8, 3), np.uint8),
+            {"root_depth_mm": 0},
+            "`root_depth_mm` must be a number of 50 to 100000 mm",
+        ),
+        (np.zeros((8, 8, 3), np.uint8), {"root_depth_mm": 0.5}, "Received: root_depth_mm=0.5"),
+        (
+            np.zeros((480, 640, 3), np.uint8),
+            {"intrinsics": [[0.9, 0, 0.5], [0, 1.2, 0.5], [0, 0, 1]]},
+            r"in pixels of the picture, at least 64 for 640 x 480\. Received: 0\.9, 1\.2",
+        ),
+        (
+            np.zeros((480, 640, 3), np.uint8),
+            {"intrinsics": [[600, 0, 320], [5, 600, 240], [0, 0, 1]]},
+            "`intrinsics` must be",
+        ),
         (np.zeros((8, 8, 3), np.uint8), {"root_depth_mm": 500}, "it needs box, intrinsics"),
     ],
 )

@@ -231,6 +231,20 @@ def test_titles_in_other_encodings(tmp_path):
 # ----------------------------------------------------------------------------------- damage
 
 
+def test_a_film_whose_frames_change_their_size_says_so(tmp_path):
+    parts = []
+    for name, (width, height) in (("a.ts", (96, 64)), ("b.ts", (64, 48))):
+        pictures = np.full((3, height, width, 3), 128, np.uint8)
+        write_film(tmp_path / name, pictures, codec="mpeg2video", format="mpegts")
+        parts.append((tmp_path / name).read_bytes())
+    (tmp_path / "both.ts").write_bytes(b"".join(parts))
+    film = open_video(tmp_path / "both.ts")
+    sizes = [frame.rgb.shape[1::-1] for frame in film]
+    assert sizes[0] == (96, 64)
+    assert sizes[-1] == (64, 48)
+    assert "The size of its frames changes: 96 x 64, 64 x 48 px" in film.complaint
+
+
 def test_a_film_that_ends_early(tmp_path):
     write(tmp_path / "a.mp4", steady(50))
     whole = (tmp_path / "a.mp4").read_bytes()

@@ -1,8 +1,8 @@
 """BVH: skeletons as text with Euler angles, for Blender, motion-capture tools and game engines.
 
 A file holds one hierarchy (ROOT) for each hand. The format knows neither units nor gaps: lengths
-are metres, all hands have a pose in every frame of the film, and one that is not there yet or no
-more keeps its first or last pose.
+are metres, all hands have a pose in every frame of the film. One that is not there yet has its
+first pose; one that is lost keeps its last pose until it is there again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def bvh_text(film: Film) -> str:
     lines += ["MOTION", f"Frames: {count}"]
     lines += [f"Frame Time: {span / (count - 1) if span > 0 else DEFAULT_FRAME_S:.8f}"]
     columns = [
-        _columns(armature)[np.clip(np.arange(count) - motion.frames[0], 0, len(motion.frames) - 1)]
+        _columns(armature)[motion.latest(count)]
         for armature, motion in zip(armatures, film.hands, strict=True)
     ]
     rows = np.concatenate(columns, axis=1) if columns else np.zeros((count, 0))

@@ -2,7 +2,7 @@
 
 Blender, Unity (glTFast, UnityGLTF), Unreal and three.js read it. The numbers lie in the file itself
 (base64). Every hand is a skin of its own under a node with its name. Times are those of the film.
-Before and after a hand is there its node has the scale 0.
+While a hand is not there its node has the scale 0.
 """
 
 from __future__ import annotations
@@ -121,13 +121,10 @@ class _Document:
             self._channel(
                 top + 1 + node, "rotation", times=times, values=quaternions[:, [1, 2, 3, 0]]
             )
-        first, last = int(motion.frames[0]), int(motion.frames[-1])
-        keys = [(0, 0.0)] if first > 0 else []
-        keys += [(first, 1.0)]
-        keys += [(last + 1, 0.0)] if last + 1 < len(film_s) else []
+        keys = motion.shown(len(film_s))
         if len(keys) > 1:
             steps = self._numbers(film_s[[frame for frame, _ in keys]], FLOAT, bounds=True)
-            scales = np.array([[scale] * 3 for _, scale in keys])
+            scales = np.array([[float(there)] * 3 for _, there in keys])
             self._channel(top, "scale", times=steps, values=scales, interpolation="STEP")
 
     def _channel(

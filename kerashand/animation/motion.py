@@ -44,7 +44,7 @@ class HandMotion:
     Attributes:
         number: of the hand.
         handedness: "left" or "right".
-        frames: [T] numbers of frames of the film, one after the other.
+        frames: [T] rising numbers of the frames of the film that show it.
         wrist_m: [T, 3] x right, y down, z away.
         xyz_m: [T, 21, 3] joints about the wrist in the same axes.
     """
@@ -59,6 +59,19 @@ class HandMotion:
     def name(self) -> str:
         """What it is called in files."""
         return f"hand{self.number}_{self.handedness}"
+
+    def latest(self, count: int) -> NDArray[np.int64]:
+        """For each of the `count` frames of the film, which of the T poses was the last before it.
+
+        Before the first it is the first.
+        """
+        return np.maximum(np.searchsorted(self.frames, np.arange(count), side="right") - 1, 0)
+
+    def shown(self, count: int) -> list[tuple[int, bool]]:
+        """The frames at which the hand comes and goes, and whether it is there; from frame 0 on."""
+        there = np.isin(np.arange(count), self.frames)
+        changes = np.flatnonzero(np.diff(there.astype(np.int8))) + 1
+        return [(int(frame), bool(there[frame])) for frame in (0, *changes)]
 
 
 @dataclass(frozen=True)

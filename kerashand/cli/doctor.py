@@ -40,7 +40,7 @@ print(*(device.device_type for device in tf.config.list_physical_devices()))
 """
 LIMIT_S, GPU_LIMIT_S = 60, 10
 """How long other programs may take."""
-WIDTH = 24
+WIDTH = 23
 
 
 def build_parser(prog: str = "kerashand doctor") -> argparse.ArgumentParser:
@@ -87,7 +87,7 @@ def _report(*, devices: bool) -> None:
 def _section(title: str, rows: Sequence[tuple[str, str]]) -> None:
     print(f"\n{title}")
     for name, what in rows:
-        print(f"  {name:<{WIDTH}}{what}")
+        print(f"  {name:<{WIDTH}} {what}")
 
 
 def versions() -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from kerashand.config.schema import DataConfig, DomainConfig
 from kerashand.data.kinds import ON_DISK
 from kerashand.errors import UserError
 from kerashand.extras import check
-from kerashand.files import RUN_CONFIG, user_path, write_text
+from kerashand.files import RUN_CONFIG, identity, user_path, write_text
 from kerashand.metrics import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -176,12 +176,13 @@ def _check(arguments: argparse.Namespace) -> None:
         user_path(recording) if recording else None,
     )
     paths = [path for path in named if path is not None]
-    if len(set(paths)) < len(paths):
+    models = {identity(user_path(name)) for name in arguments.models}
+    if len({identity(path) for path in paths}) < len(paths):
         raise UserError(f"--out, --json, --csv and --rerun name one file: {paths[0]}")
     for path in paths:
         if path.is_dir() or not path.parent.is_dir():
             raise UserError(f"{path} cannot be written: no such folder, or it is one itself.")
-        if str(path) in arguments.models:
+        if identity(path) in models:
             raise UserError(f"{path} is read and written.")
     check_target(arguments.rerun)
     _chosen(arguments.data, arguments, samples=SAMPLES)

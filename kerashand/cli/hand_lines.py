@@ -7,11 +7,12 @@ import io
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from kerashand.cli.arguments import writing
 from kerashand.errors import number_of
-from kerashand.files import user_path
+from kerashand.files import growing, user_path
 
 if TYPE_CHECKING:
     from kerashand.gestures import Gesture
@@ -21,7 +22,7 @@ class _GrowingFile:
     """A context manager that writes lines, each whole and at once.
 
     What has been written stays when the command is stopped. A file of that name is replaced when
-    the first line is known, and not before.
+    the first line is known, or when the work is done without one, and not before.
 
     Args:
         target: a file, "-" for the terminal, None for nowhere.
@@ -55,13 +56,28 @@ class _GrowingFile:
             print(line, flush=True)
         elif self.path is not None:
             with writing(self.path):
-                if self._file is None:
-                    self._file = self._opened.enter_context(self.path.open("w", encoding="utf-8"))
-                    if self._head is not None:
-                        self._file.write(self._head + "\n")
-                self._file.write(line + "\n")
-                self._file.flush()
+                file = self._begun(self.path)
+                file.write(line + "\n")
+                file.flush()
         self._count += 1
+
+    def done(self) -> None:
+        """Replace the file of an earlier call, though there was no line to write.
+
+        Raises:
+            UserError: If the file cannot be written.
+        """
+        if self.path is not None:
+            with writing(self.path):
+                self._begun(self.path)
+
+    def _begun(self, path: Path) -> TextIO:
+        """The file, with its first line."""
+        if self._file is None:
+            self._file = self._opened.enter_context(growing(path))
+            if self._head is not None:
+                self._file.write(self._head + "\n")
+        return self._file
 
     @property
     def summary(self) -> str | None:

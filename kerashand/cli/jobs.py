@@ -9,18 +9,21 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kerashand.cli.media import HEIC_SUFFIXES, HEIC_TEXT, PICTURE_SUFFIXES, is_picture
 from kerashand.errors import UserError, number_of
-from kerashand.files import user_path
-from kerashand.video import VIDEO_SUFFIXES, camera_number, is_video
-from kerashand.video.writing import STOPPED, WRITTEN_SUFFIXES
+from kerashand.files import identity, user_path
+from kerashand.video import STOPPED, VIDEO_SUFFIXES, camera_number, holds_video, is_video
+from kerashand.video.writing import WRITTEN_SUFFIXES
 
 DRAWN = "_pose"
 """What the name of a drawing ends in."""
+DRAWN_EARLIER = f"*{DRAWN} drawn by an earlier call"
+PICTURE_SUFFIX = ".png"
+"""Of drawn pictures."""
 CAMERA_DIGITS = re.compile("[0-9]{1,3}")
 """An input that is the number of a camera, unless there is a file of that name."""
 
@@ -49,6 +52,7 @@ def plan(
     out: str | None,
     drawing: bool,
     files: Mapping[str, str | None],
+    read: Mapping[str, str | None] | None = None,
     recursive: bool = False,
     skipped: Counter[str] | None = None,
 ) -> list[Job]:
@@ -59,6 +63,7 @@ def plan(
         out: file or folder for drawings; None puts them beside the inputs.
         drawing: whether there are drawings.
         files: other files that are written, by their option; "-" is the terminal.
+        read: other files that are read, by their option.
         recursive: whether the folders in a folder are looked through, except that of `out`.
         skipped: counts the files in folders that are no inputs, by their suffix.
 
@@ -77,8 +82,9 @@ def plan(
     for name in inputs:
         jobs += _jobs_of(name, recursive=recursive, not_here=not_here, skipped=skipped)
     if drawing:
-        jobs = _with_targets(jobs, out)
-    _check_outputs(jobs, files)
+        in_folder = any(user_path(name).is_dir() for name in inputs)
+        jobs = _with_targets(jobs, out, in_folder=in_folder)
+    _check_outputs(jobs, files, read or {})
     return jobs
 
 
@@ -100,7 +106,7 @@ def _jobs_of(
         if path.is_dir():
             return _Folder(path, recursive=recursive, not_here=not_here).jobs(skipped)
         if path.is_file():
-            return [Job(str(path), is_video(path))]
+            return [Job(str(path), is_video(path) or (not is_picture(path) and holds_video(path)))]
     except OSError as error:  # a name that is too long
         raise UserError(f"{name} cannot be read: {error.strerror or error}.") from error
     hint = " (standard input is not read)" if name == "-" else ""
@@ -143,10 +149,12 @@ class _Folder:
             inputs = [path for path in files if _is_input(path)]
             left_out.update(path.suffix.lower() for path in files if not _is_input(path))
             known = {name for path in inputs for name in (path.stem, path.name)}
+            drawn = {path for path in inputs if _drawn_input(path) in known}
+            left_out.update([DRAWN_EARLIER] * len(drawn))
             found += [
                 Job(str(path), is_video(path), below=folder.relative_to(self.root))
                 for path in inputs
-                if _drawn_input(path) not in known
+                if path not in drawn
             ]
         if not found:
             why = skipped_text(left_out)
@@ -191,18 +199,21 @@ def skipped_text(skipped: Mapping[str, int]) -> str | None:
 
 
 def _drawn_input(path: Path) -> str | None:
-    """The name of the input that a file is a drawing of, by its own name."""
+    """The name of the input that a file is a drawing of, by its own name; None for no drawing."""
+    if path.suffix.lower() not in (PICTURE_SUFFIX, *WRITTEN_SUFFIXES):
+        return None
     stem = path.stem.removesuffix(STOPPED)
     return stem.removesuffix(DRAWN) if stem.endswith(DRAWN) else None
 
 
-def _with_targets(jobs: list[Job], out: str | None) -> list[Job]:
+def _with_targets(jobs: list[Job], out: str | None, *, in_folder: bool) -> list[Job]:
     place = None if out is None else user_path(out)
     if out is not None and place is not None:
         one_file = not (out.endswith(("/", os.sep)) or place.is_dir())
+        one_file &= not in_folder or bool(place.suffix)
         if one_file and len(jobs) > 1 and place.suffix:
             raise UserError(f"--out must name a folder for {len(jobs)} inputs. Received: {out}")
-        if one_file and len(jobs) <= 1:
+        if one_file and len(jobs) == 1:
             return [replace(jobs[0], target=place)]
     if place is not None:
         for folder in sorted({place / job.below for job in jobs}):
@@ -229,24 +240,29 @@ def _with_targets(jobs: list[Job], out: str | None) -> list[Job]:
 def _target(job: Job, place: Path | None, stem: str | None) -> Path | None:
     if job.path is None:  # a camera is drawn on the screen
         return None if place is None else place / f"camera{camera_number(job.name)}_pose.mp4"
-    name = f"{stem}{DRAWN}{'.mp4' if job.is_film else '.png'}"
+    name = f"{stem}{DRAWN}{'.mp4' if job.is_film else PICTURE_SUFFIX}"
     return (job.path.parent if place is None else place / job.below) / name
 
 
-def _check_outputs(jobs: list[Job], files: Mapping[str, str | None]) -> None:
-    inputs = {job.path.resolve(): job.name for job in jobs if job.path is not None}
-    outputs: dict[Path, str] = {}
+def _check_outputs(
+    jobs: list[Job], files: Mapping[str, str | None], read: Mapping[str, str | None]
+) -> None:
+    inputs: dict[Hashable, str] = {
+        identity(user_path(name)): flag for flag, name in read.items() if name
+    }
+    inputs |= {identity(job.path): job.name for job in jobs if job.path is not None}
+    outputs: dict[Hashable, str] = {}
     for job in jobs:
         if job.target is None:
             continue
-        suffixes = WRITTEN_SUFFIXES if job.is_film else (".png",)
+        suffixes = WRITTEN_SUFFIXES if job.is_film else (PICTURE_SUFFIX,)
         if job.target.suffix.lower() not in suffixes:
             raise UserError(
                 f"A drawing of a {'video' if job.is_film else 'picture'} must end in "
                 f"{', '.join(suffixes)}. Received: {job.target.name}"
             )
         _check_output("--out", job.target, inputs)
-        other = outputs.setdefault(job.target.resolve(), job.name)
+        other = outputs.setdefault(identity(job.target), job.name)
         if other != job.name:
             raise UserError(
                 f"The drawings of {other} and {job.name} would both be {job.target}: draw them "
@@ -259,15 +275,15 @@ def _check_outputs(jobs: list[Job], files: Mapping[str, str | None]) -> None:
         if name.endswith(("/", os.sep)):
             raise UserError(f"{flag} must name a file. Received: {name}")
         _check_output(flag, path, {**inputs, **outputs})
-        outputs[path.resolve()] = flag
+        outputs[identity(path)] = flag
 
 
-def _check_output(flag: str, path: Path, taken: dict[Path, str]) -> None:
+def _check_output(flag: str, path: Path, taken: Mapping[Hashable, str]) -> None:
     """Refuse an output that is a folder, an input or another output, or that has no folder."""
     if path.is_dir():
         raise UserError(f"{flag}: {path} is a folder.")
-    if path.resolve() in taken:
-        raise UserError(f"{flag}: {path} is taken by {taken[path.resolve()]}: choose another name.")
+    if (other := taken.get(identity(path))) is not None:
+        raise UserError(f"{flag}: {path} is taken by {other}: choose another name.")
     folder = path.absolute().parent
     if not folder.is_dir():
         raise UserError(f"{flag}: the folder of {path} does not exist.")

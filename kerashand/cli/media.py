@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from kerashand import picture_files
 from kerashand.errors import UserError
-from kerashand.video import VIDEO_SUFFIXES
+from kerashand.video import HEIC_BRANDS, VIDEO_SUFFIXES
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 HEIC_SUFFIXES = (".heic", ".heif", ".hif", ".avif")
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 HEIC_TEXT = (
     "HEIC and AVIF pictures are not read: save them as JPEG. An iPhone does so itself (Settings, "
     "Camera, Formats, Most Compatible); `heif-convert a.heic a.jpg` turns one."

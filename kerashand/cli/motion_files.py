@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kerashand.cli.arguments import writing
 from kerashand.errors import UserError, number_of
 from kerashand.files import user_path, write_text
+from kerashand.video import STOPPED
 
 if TYPE_CHECKING:
     from kerashand.cli.jobs import Job  # loads Pillow
@@ -70,8 +71,11 @@ class MotionFiles:
             height, width = frame.rgb.shape[:2]
             self._recorder.add(frame.time_s, hands, size_px=(width, height))
 
-    def write(self) -> list[str]:
+    def write(self, *, stopped: bool = False) -> list[str]:
         """Write the files; what is said of each.
+
+        Args:
+            stopped: whether the video is not whole; then they are called `NAME.stopped.bvh`.
 
         Raises:
             UserError: If a file cannot be written.
@@ -84,6 +88,8 @@ class MotionFiles:
             return told
         for flag, name in self._names.items():
             path = user_path(name)
+            if stopped:
+                path = path.with_name(f"{path.stem}{STOPPED}{path.suffix}")
             with writing(path):
                 write_text(path, _text(flag.removeprefix("--"), film))
             told.append(f"{path}: {number_of(len(film.hands), 'hand')}")

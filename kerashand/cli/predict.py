@@ -20,8 +20,6 @@ from kerashand.cli.searching import Search, add_search_arguments
 from kerashand.errors import UserError, number_of
 from kerashand.extras import check
 
-SCALE_RANGE_MM = (10, 300)
-"""What may be the length of a hand's bone; metres and inches are not."""
 _MAX_THREADS = 256
 
 
@@ -94,12 +92,14 @@ class _Prediction:
         if not 1 <= arguments.threads <= _MAX_THREADS:
             raise UserError(f"--threads must be 1 to {_MAX_THREADS}. Received: {arguments.threads}")
         self.search = Search(arguments)
+        from kerashand.runtime.hand import SCALE_RANGE_MM  # loads NumPy
+
         self.intrinsics = _matrix(_numbers("--intrinsics", arguments.intrinsics, 4))
         if arguments.scale_mm is not None and not (
             SCALE_RANGE_MM[0] <= arguments.scale_mm <= SCALE_RANGE_MM[1]
         ):
             raise UserError(
-                f"--scale-mm must be {SCALE_RANGE_MM[0]} to {SCALE_RANGE_MM[1]} mm. Received: "
+                f"--scale-mm must be {SCALE_RANGE_MM[0]:g} to {SCALE_RANGE_MM[1]:g} mm. Received: "
                 f"{arguments.scale_mm}"
             )
         if self.intrinsics is not None and arguments.scale_mm is None:
@@ -129,6 +129,11 @@ class _Prediction:
                 "--csv": arguments.csv,
                 "--rerun": file_of(arguments.rerun),
                 **MotionFiles.named(arguments),
+            },
+            read={
+                "--boxes": arguments.boxes,
+                "--model": arguments.model,
+                "--detector": arguments.detector,
             },
         )
         MotionFiles.check(arguments, planned)
@@ -163,6 +168,8 @@ class _Prediction:
         ):
             try:
                 failed = self._each(planned)
+                self.lines.done()
+                self.rows.done()
             finally:  # also of what an error or Ctrl-C ends
                 told = (
                     self.lines.summary,
@@ -232,11 +239,14 @@ class _Prediction:
     def _line(self, number: int, hand, gesture) -> str:
         """What is known of a hand beside its joints."""
         from kerashand.cli.drawing import SURE_SCORE
+        from kerashand.geometry.root_depth import MIN_DEPTH_MM
         from kerashand.gestures import in_words
 
         unsure = "" if hand.score >= SURE_SCORE else " (unsure)"
         away = hand.root_depth_mm
         far = "" if away is None else f"; the wrist is {away:.0f} mm away"
+        if away == MIN_DEPTH_MM:
+            far = f"; nearer than {away:.0f} mm, so --intrinsics or --scale-mm is wrong"
         shown = f"; {in_words(gesture)}"
         return f"  hand {number}: {hand.handedness}, score {hand.score:.2f}{unsure}{shown}{far}"
 
@@ -308,6 +318,8 @@ class _Prediction:
                     advance(1)
             except KeyboardInterrupt:
                 if not video.live:
+                    for told in motions.write(stopped=True):
+                        self._say(told)
                     raise
         speed = count / max(working, 1e-9)
         self._say(

@@ -251,6 +251,8 @@ def _backend_class(path: Path):
     if path.is_dir():
         raise UserError(f"{path} is a folder without a {SAVED_MODEL_FILE}: no SavedModel.")
     backends = {form.suffix: form.backend for form in FORMATS.values() if form.suffix}
+    if not (path.suffix or path.exists()):
+        raise UserError(f"{path} does not exist.")
     if path.suffix.lower() not in backends:
         raise UserError(
             f"A model is a file that ends in {' or '.join(backends)}, or the folder of a "

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kerashand.errors import UserError
+from kerashand.geometry.root_depth import MIN_DEPTH_MM
 from kerashand.runtime.backends import is_number
 
 Box = tuple[float, float, float, float]
@@ -15,6 +17,12 @@ HANDEDNESSES = ("left", "right")
 LEAST_BOX_PX, LARGEST_BOX = 2, 4
 ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
 """Length of each scale bone of a hand of average size, for callers who know no length."""
+SCALE_RANGE_MM = (10.0, 300.0)
+"""What may be the length of a hand's bone; metres and inches are not."""
+DEPTH_RANGE_MM = (MIN_DEPTH_MM, 100_000.0)
+"""Where a wrist may be measured; metres are not."""
+LEAST_FOCAL = 0.1
+"""Of the longer side of the picture, which is a view of 157 degrees; shares are not pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +112,28 @@ def check_box(box: Sequence[float], rgb: NDArray[np.uint8]) -> Box:
     return values
 
 
+class CameraError(UserError, ValueError):
+    """Intrinsics that do not fit the picture."""
+
+
 def check_camera(
-    intrinsics: ArrayLike | None, scale_mm: float | None, root_depth_mm: float | None = None
+    intrinsics: ArrayLike | None,
+    scale_mm: float | None,
+    root_depth_mm: float | None = None,
+    *,
+    size_px: tuple[int, int] | None = None,
 ) -> None:
-    """Raise ValueError unless each is None or can be what it stands for."""
+    """Refuse what is not None and cannot be what it stands for.
+
+    Args:
+        intrinsics: [3, 3].
+        scale_mm: length of the scale bone.
+        root_depth_mm: depth of the wrist.
+        size_px: width and height of the picture, if it is known.
+
+    Raises:
+        ValueError: saying what was received.
+    """
     if intrinsics is not None:
         try:
             matrix = np.asarray(intrinsics, np.float64)
@@ -117,11 +143,26 @@ def check_camera(
             raise ValueError(
                 f"`intrinsics` must be a matrix [3, 3] of numbers. Received: {intrinsics!r}"
             )
-        if matrix[0, 0] <= 0 or matrix[1, 1] <= 0 or matrix[2].tolist() != [0.0, 0.0, 1.0]:
+        if (
+            min(matrix[0, 0], matrix[1, 1]) <= 0
+            or matrix[1, 0] != 0
+            or matrix[2].tolist() != [0.0, 0.0, 1.0]
+        ):
             raise ValueError(
                 "`intrinsics` must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with positive fx, fy. "
                 f"Received: {matrix.tolist()}"
             )
-    for name, value in (("scale_mm", scale_mm), ("root_depth_mm", root_depth_mm)):
-        if value is not None and not (is_number(value) and 0 < value < np.inf):
-            raise ValueError(f"`{name}` must be a positive number. Received: {name}={value!r}")
+        width, height = size_px or (0, 0)
+        least = LEAST_FOCAL * max(width, height)
+        if min(matrix[0, 0], matrix[1, 1]) < least:
+            raise CameraError(
+                f"fx and fy of the intrinsics must be in pixels of the picture, at least {least:g} "
+                f"for {width} x {height}. Received: {matrix[0, 0]:g}, {matrix[1, 1]:g}"
+            )
+    for name, value, (low, high) in (
+        ("scale_mm", scale_mm, SCALE_RANGE_MM), ("root_depth_mm", root_depth_mm, DEPTH_RANGE_MM),
+    ):  # fmt: skip
+        if value is not None and not (is_number(value) and low <= value <= high):
+            raise ValueError(
+                f"`{name}` must be a number of {low:g} to {high:g} mm. Received: {name}={value!r}"
+            )

@@ -77,22 +77,30 @@ class HandTracker:
         self._tracks: list[_Track] = []
         self._next_number = 0
         self._frame = 0
+        self._shape: tuple[int, ...] | None = None
 
     def update(self, rgb: NDArray[np.uint8], seconds: float) -> list[tuple[int, Hand]]:
         """The hands of the next frame with their numbers, which stay while a hand is followed.
+
+        Where the size of the frames changes, hands are searched anew and get new numbers.
 
         Args:
             rgb: [H, W, 3] uint8.
             seconds: since the frame before; 0 for the first.
 
         Raises:
-            ValueError: If `rgb` is no picture, or `seconds` not a finite number of at least 0.
+            ValueError: If `rgb` is no picture, `seconds` not a finite number of at least 0, or the
+                intrinsics are of another size.
         """
         check_picture(rgb)
         if not (is_number(seconds) and 0 <= seconds < np.inf):
             raise ValueError(
                 f"`seconds` must be a number of at least 0. Received: seconds={seconds!r}"
             )
+        if rgb.shape != self._shape:  # joints of the frame before are pixels of another size
+            height, width = rgb.shape[:2]
+            check_camera(self.intrinsics, self.scale_mm, size_px=(width, height))
+            self._tracks, self._shape = [], rgb.shape
         recipe = self.recipe
         followed: list[_Track] = []
         for track in self._tracks:

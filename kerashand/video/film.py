@@ -127,7 +127,7 @@ class Film:
 
         reformatter = VideoReformatter()
         clock = _Clock(1.0 / self.fps, begin_s=self._begin_s, has_rate=self._has_rate)
-        self._damaged, end_s, too_large = 0, None, ""
+        self._damaged, end_s, too_large, sizes = 0, None, "", []
         with self._opened:
             for decoded in self._decoded():
                 width, height = _square_size(decoded, self._stream.sample_aspect_ratio)
@@ -140,12 +140,18 @@ class Film:
                 except self._damage:  # such as pixels that nothing converts
                     self._damaged += 1
                     continue
+                if (size := rgb.shape[1::-1]) not in sizes:
+                    sizes.append(size)
                 time_s, duration_s = clock(decoded)
                 end_s = time_s + duration_s
                 yield Frame(rgb, time_s, duration_s)
         if end_s is None:
             raise UserError(f"{self.name} holds no frame that FFmpeg can read.{too_large}")
-        self.complaint = self._what_was_wrong(end_s, clock.step_s) + too_large or None
+        wrong = self._what_was_wrong(end_s, clock.step_s)
+        if len(sizes) > 1:
+            shown = ", ".join(f"{width} x {height}" for width, height in sizes)
+            wrong.append(f"The size of its frames changes: {shown} px. Pixels are of each frame.")
+        self.complaint = (" ".join(wrong) + too_large).strip() or None
 
     def _decoded(self) -> Iterator[Any]:
         """Frames as FFmpeg gives them. Damage is counted and passed over."""
@@ -163,7 +169,7 @@ class Film:
             self._damaged += 1
             return []
 
-    def _what_was_wrong(self, end_s: float, step_s: float) -> str:
+    def _what_was_wrong(self, end_s: float, step_s: float) -> list[str]:
         said = []
         if self._length_s is not None and self._length_s - end_s > 2.5 * step_s:
             said.append(
@@ -171,7 +177,7 @@ class Film:
             )
         if self._damaged:
             said.append(f"{self.name} is damaged in {number_of(self._damaged, 'place')}.")
-        return " ".join(said)
+        return said
 
 
 class _Clock:

@@ -13,10 +13,9 @@ import numpy as np
 from kerashand.errors import UserError
 from kerashand.extras import check
 from kerashand.files import written_beside
-from kerashand.video import Frame
+from kerashand.video import STOPPED, Frame
 
 WRITTEN_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
-STOPPED = ".stopped"
 """Stands before the suffix of a film whose writing Ctrl-C ended."""
 ENCODERS = {
     # Without B frames the last picture written is the last one shown, and keeps its duration.
