@@ -187,7 +187,8 @@ def held(folder: Path) -> Iterator[None]:
 def growing(path: Path) -> Iterator[TextIO]:
     """Open a text file that grows line by line, empty, for this process alone.
 
-    What UTF-8 has no place for, as in some names of files, is written as an escape.
+    What UTF-8 has no place for, as in some names of files, is written as an escape. There is no
+    lock on Windows, where nobody could read along, and on file systems that know none.
 
     Raises:
         UserError: if another process writes it.
@@ -196,7 +197,11 @@ def growing(path: Path) -> Iterator[TextIO]:
     # Appending, so that nothing of another process is lost before the lock is had.
     with path.open("a" if regular else "w", encoding="utf-8", errors="backslashreplace") as file:
         if regular:
-            if not _lock(file):
+            alone = True
+            if sys.platform != "win32":
+                with contextlib.suppress(OSError):
+                    alone = _lock(file)
+            if not alone:
                 raise UserError(f"{path} is written by another process: choose another name.")
             file.truncate(0)
         yield file

@@ -1,5 +1,6 @@
 """Writing beside and renaming: what stands under a name is always whole."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -186,6 +187,16 @@ def test_a_growing_file_has_one_writer(tmp_path):
     with growing(path):
         pass
     assert path.read_text() == ""
+
+
+def test_a_growing_file_where_there_are_no_locks(tmp_path, monkeypatch):
+    def without(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", without)
+    with growing(tmp_path / "a.txt") as file:
+        file.write("mine\n")
+    assert (tmp_path / "a.txt").read_text() == "mine\n"
 
 
 @pytest.mark.parametrize("home", [None, ""])

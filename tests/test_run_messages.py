@@ -124,6 +124,8 @@ def test_labels_are_known_by_their_content(tmp_path, rng):
         (tmp_path / name).write_text((tmp_path / name).read_text() + "\n")
         assert labels_of(data) != before
         before = labels_of(data)
+    (tmp_path / "points.jsonl").unlink()
+    assert labels_of(data) == {}
     assert labels_of(load_config("weak.yaml").data) == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -50,7 +51,8 @@ def labels_of(data: Any) -> dict[str, str]:
     for domain in DOMAIN_NUMBERS:
         chosen = data[domain]
         if (key := KINDS[chosen["kind"]].labels_key) is not None:
-            keys[chosen["path"]] = key(chosen["path"])
+            with contextlib.suppress(OSError):  # what is missing is said where it is read
+                keys[chosen["path"]] = key(chosen["path"])
     return keys
 
 
