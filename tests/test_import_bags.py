@@ -217,14 +217,21 @@ def test_depth_in_the_frame_of_colour(imported, tmp_path, depth_px, k, info, sai
     assert held(folder)["depth_to_colour"]["translation_mm"] == [0, 0, 0]
 
 
-def test_depth_in_the_frame_of_colour_with_a_transform(imported, tmp_path):
+def depth_with_extrinsics(frame, static):
+    """Writes depth in a frame, and with the first picture the topic and a static transform."""
+
     def put(bag, number, time_s):
         values = files.depth_picture(number)
-        bag.image("/camera/depth/image_raw", values, "16UC1", time_s, frame="c")
+        bag.image("/camera/depth/image_raw", values, "16UC1", time_s, frame=frame)
         if number == 0:
             bag.extrinsics("/camera/extrinsics/depth_to_color", TURN, SHIFT_MM)
-            bag.static([("c", "elsewhere", TURN, SHIFT_MM)])
+            bag.static([static])
 
+    return put
+
+
+def test_depth_in_the_frame_of_colour_with_a_transform(imported, tmp_path):
+    put = depth_with_extrinsics("c", ("c", "elsewhere", TURN, SHIFT_MM))
     out, folder = imported(driver(tmp_path / "bag", "mcap", put))
     check_between(folder)
     np.testing.assert_allclose(numbers(held(folder)["depth"]), DEPTH_K)
@@ -293,13 +300,7 @@ def test_extrinsics_and_static_frames_that_disagree(imported, refused, tmp_path)
     """Versions of the driver wrote the topic, or the frames, from colour to depth."""
 
     def bag(name, rotation, shift):
-        def put(bag, number, time_s):
-            values = files.depth_picture(number)
-            bag.image("/camera/depth/image_raw", values, "16UC1", time_s, frame="d")
-            if number == 0:
-                bag.extrinsics("/camera/extrinsics/depth_to_color", TURN, SHIFT_MM)
-                bag.static([("c", "d", rotation, shift)])
-
+        put = depth_with_extrinsics("d", ("c", "d", rotation, shift))
         return driver(tmp_path / name, "mcap", put)
 
     out, folder = imported(bag("good", TURN, SHIFT_MM))

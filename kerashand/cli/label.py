@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +73,14 @@ def label(arguments: argparse.Namespace) -> None:
             found = labeller.points()
             rows = {frame: _row(frame, found[frame]) for frame in missing if frame in found}
             problems = _problems(rows, recording, pictures)
-            kept = [json.dumps(row) for frame, row in rows.items() if frame not in problems]
+            kept = [frame for frame in rows if frame not in problems]
             if kept:
                 now = _lines(folder)
-                kept = _without_frames_of(now, lines, kept)
+                given = _frames_of(set(now) - set(lines))  # in the meantime, by somebody else
+                kept = [frame for frame in kept if frame not in given]
+                new = [json.dumps(rows[frame]) for frame in kept]
                 with writing(path):
-                    write_text(path, "\n".join([*now, *kept]) + "\n")
+                    write_text(path, "\n".join([*now, *new]) + "\n")
     print_listed(f"left out: {text}" for text in (*reader.unreadable.values(), *problems.values()))
     if not (kept or named) and labeller.misfits:
         _check_units_of(labeller.misfits, recording, pictures)
@@ -96,19 +98,13 @@ def _lines(folder: Path) -> list[str]:
     return [line for _, line in point_lines(folder)] if (folder / POINTS_FILE).exists() else []
 
 
-def _without_frames_of(now: list[str], before: list[str], found: list[str]) -> list[str]:
-    """Lines that were found, but for frames that somebody gave points in the meantime.
-
-    Args:
-        now: lines of the file.
-        before: lines that it had at the beginning.
-        found: new lines.
-    """
-    given = set()
-    for line in set(now) - set(before):
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that is wrong stays
-            given.add(json.loads(line)["frame"])
-    return [line for line in found if json.loads(line)["frame"] not in given]
+def _frames_of(lines: Iterable[str]) -> set[str]:
+    """The frames that lines of points.jsonl name; one that is wrong names none."""
+    frames = set()
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            frames.add(json.loads(line)["frame"])
+    return frames
 
 
 def _follow_both_ways(labeller: Labeller, frames: list[str], reader: FrameReader, *, box) -> None:

@@ -22,7 +22,7 @@ from kerashand.evaluation.predictions import Predictions
 from kerashand.evaluation.summary import summary
 from kerashand.exporting.formats import export, write
 from kerashand.exporting.hands import Hands
-from kerashand.exporting.pictures import Pictures, difference, difference_text
+from kerashand.exporting.pictures import Pictures, difference, difference_text, largest_and_mean
 from kerashand.exporting.served import Served, image_spec, pose_outputs
 from kerashand.files import write_text
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
@@ -269,7 +269,7 @@ def _quality(xyz_mm: NDArray, hands: Hands) -> dict[str, float]:
 
 def _apart(given: NDArray, wanted: NDArray, *, vectors: bool = False) -> dict[str, float]:
     apart = np.linalg.norm(given - wanted, axis=-1) if vectors else np.abs(given - wanted)
-    return {"max": float(f"{apart.max():.3g}"), "mean": float(f"{apart.mean():.3g}")}
+    return largest_and_mean(apart)
 
 
 def _measured(report: Mapping[str, Any], limit: Limit) -> float:

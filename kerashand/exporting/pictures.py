@@ -74,12 +74,11 @@ def difference(
         for name, value in wanted.items():
             off = np.abs(given[name].reshape(value.shape) - np.asarray(value))
             apart.setdefault(name, []).append(off.ravel() if name == "score" else off[sure].ravel())
-    return {name: _largest_and_mean(np.concatenate(parts)) for name, parts in apart.items()}
+    return {name: largest_and_mean(np.concatenate(parts)) for name, parts in apart.items()}
 
 
-def _largest_and_mean(apart: NDArray) -> dict[str, float]:
-    if not np.isfinite(apart).all():
-        return {"max": float("inf"), "mean": float("inf")}
+def largest_and_mean(apart: NDArray) -> dict[str, float]:
+    """Of distances, in three digits; 0 where there are none."""
     most, mean = (apart.max(), apart.mean()) if apart.size else (0.0, 0.0)
     return {"max": float(f"{most:.3g}"), "mean": float(f"{mean:.3g}")}
 

@@ -5,6 +5,7 @@ eager and in graphs; leading axes broadcast. The builders of matrices are NumPy.
 or wider: the product of two focal lengths overflows float16.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,18 @@ def cam_from_px(uv_px: Array, z_mm: Array, intrinsics: Array) -> Array:
     rays = apply_inverse_affine(uv_px, intrinsics)
     axes = _constant(np.eye(3), like=uv_px)
     return z_mm[..., None] * (rays[..., 0:1] * axes[0] + rays[..., 1:2] * axes[1] + axes[2])
+
+
+def pinhole_matrix(numbers: Sequence[float]) -> np.ndarray:
+    """Intrinsics [3, 3] of fx, fy, cx and cy, float64."""
+    fx, fy, cx, cy = numbers
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
+def centre_is_far_out(intrinsics: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """Whether cx and cy, [2], are more than half a side outside of a picture: of another one."""
+    size = np.array(size_px)
+    return ~(np.abs(intrinsics[:2, 2] - size / 2) <= size)
 
 
 def crop_intrinsics(intrinsics: Array, crop_from_image: Array) -> Array:

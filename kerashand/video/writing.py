@@ -16,7 +16,6 @@ from kerashand.files import written_beside
 from kerashand.video import STOPPED, Frame
 
 WRITTEN_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
-"""Stands before the suffix of a film whose writing Ctrl-C ended."""
 ENCODERS = {
     # Without B frames the last picture written is the last one shown, and keeps its duration.
     "libx264": {"preset": "veryfast", "crf": "18", "bf": "0"},

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.errors import UserError
+from kerashand.geometry.camera import centre_is_far_out
 from kerashand.picture_files import upright_from_stored
 
 NEGLIGIBLE_PX = 0.25
@@ -56,11 +57,11 @@ class Lens:
                 f"Distortion of the model {self.model} has {most} finite coefficients at most. "
                 f"Received: {self.coefficients}"
             )
-        size, centre = np.array(self.size_px), self.intrinsics[:2, 2]
-        if not (np.abs(centre - size / 2) <= size).all():
+        if centre_is_far_out(self.intrinsics, self.size_px).any():
+            (width, height), (cx, cy) = self.size_px, self.intrinsics[:2, 2]
             raise UserError(
-                f"The centre of a camera, cx {centre[0]:g} and cy {centre[1]:g}, lies far outside "
-                f"of its pictures of {size[0]} x {size[1]} pixels. Give it in pixels of these."
+                f"The centre of a camera, cx {cx:g} and cy {cy:g}, lies far outside of its "
+                f"pictures of {width} x {height} pixels. Give it in pixels of these."
             )
 
     @property

@@ -8,18 +8,18 @@ intrinsic.json           {"width", "height", "intrinsic_matrix": nine numbers by
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from kerashand.data.imports import COLOUR_FOLDERS, stills
 from kerashand.data.imports.lens import Lens
 from kerashand.data.imports.source import Cameras, Options, Source
 from kerashand.data.readers.recording import RECORDING_FILE
 from kerashand.errors import UserError, shown
+from kerashand.geometry.camera import pinhole_matrix
 
 MATRIX, SCALE = "intrinsic_matrix", "depth_scale"
 MOST_FILES = 20
@@ -44,11 +44,14 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     colour_px, depth_px = stills.size_of(colour[0]), stills.size_of(depth[0])
     colour_shots, depth_shots, note = stills.both_by_name(colour, depth)
     notes = [note]
+    camera_file = functools.cache(lambda: _camera_file(root))
     cameras = options.choose(
-        lambda given: _cameras(root, given, colour_px=colour_px, depth_px=depth_px, notes=notes),
+        lambda given: _cameras(
+            root, given, camera_file, colour_px=colour_px, depth_px=depth_px, notes=notes
+        ),
         colour_px=colour_px,
         depth_px=depth_px,
-        unit_mm=lambda: _unit_mm(root, notes),
+        unit_mm=lambda: _unit_mm(camera_file, notes),
         notes=notes,
     )
     yield Source(
@@ -61,7 +64,10 @@ def open_source(root: Path, options: Options) -> Iterator[Source]:
     )
 
 
-def _camera_file(root: Path) -> tuple[Path, dict[str, Any]] | None:
+CameraFile = tuple[Path, dict[str, Any]]
+
+
+def _camera_file(root: Path) -> CameraFile | None:
     """The JSON file with a camera, and what it holds."""
     for path in itertools.islice(sorted(root.glob("*.json")), MOST_FILES):
         held = stills.read_json(path)
@@ -70,9 +76,9 @@ def _camera_file(root: Path) -> tuple[Path, dict[str, Any]] | None:
     return None
 
 
-def _unit_mm(root: Path, notes: list[str]) -> float:
-    unit_mm, found = 1.0, _camera_file(root)
-    if found is not None:
+def _unit_mm(camera_file: Callable[[], CameraFile | None], notes: list[str]) -> float:
+    unit_mm = 1.0
+    if (found := camera_file()) is not None:
         path, held = found
         scale = held.get(SCALE, 1000.0)
         if not isinstance(scale, (int, float)) or not 10.0 <= scale <= 1e6:
@@ -85,6 +91,7 @@ def _unit_mm(root: Path, notes: list[str]) -> float:
 def _cameras(
     root: Path,
     given: Lens | None,
+    camera_file: Callable[[], CameraFile | None],
     *,
     colour_px: tuple[int, int],
     depth_px: tuple[int, int],
@@ -93,8 +100,7 @@ def _cameras(
     if given is not None:
         notes.append("depth is registered to colour.")
         return Cameras.registered(given, depth_px)
-    found = _camera_file(root)
-    if found is not None:
+    if (found := camera_file()) is not None:
         path, held = found
         size = (held.get("width"), held.get("height"))
         if size != colour_px:
@@ -109,10 +115,8 @@ def _cameras(
         raise UserError(
             f"{root} holds no JSON file with `{MATRIX}`. Give --fx --fy --cx --cy, or --camera."
         )
-    fx, fy, cx, cy = PRIMESENSE
     notes.append(
         "assumed: the camera of a PrimeSense (fx 525, fy 525, cx 319.5, cy 239.5), for there is no "
         "JSON file; depth is registered to colour."
     )
-    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-    return Cameras.registered(Lens(colour_px, matrix), depth_px)
+    return Cameras.registered(Lens(colour_px, pinhole_matrix(PRIMESENSE)), depth_px)

@@ -34,6 +34,7 @@ from kerashand.data.imports.source import (
     registered_lens,
 )
 from kerashand.errors import UserError, shown
+from kerashand.geometry.camera import pinhole_matrix
 from kerashand.untrusted import as_numbers, parse_json
 
 METADATA = "metadata"
@@ -191,8 +192,7 @@ def _stored_lens(
 ) -> Lens:
     """The camera of stored colour pictures, `px` wide and high, by numbers for those of a size."""
     if own := _steady(path, held, notes):
-        fx, fy, cx, cy = own
-        lens = Lens(size, np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]))
+        lens = Lens(size, pinhole_matrix(own))
     else:
         lens = stills.lens_of(f"{path}, K", size, held.get("K"), by_columns=True)
     if size != px:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kerashand.data.imports.lens import Lens
 from kerashand.errors import UserError
+from kerashand.geometry.camera import pinhole_matrix
 from kerashand.picture_files import PictureError
 
 METRES_UNIT_MM = 0.1
@@ -179,9 +180,7 @@ class Options:
         if self.cameras is not None:
             cameras = self.cameras
         elif self.pinhole is not None:
-            fx, fy, cx, cy = self.pinhole
-            intrinsics = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-            lens = Lens(colour_px, intrinsics)
+            lens = Lens(colour_px, pinhole_matrix(self.pinhole))
             if own is None:
                 cameras = Cameras.registered(lens, depth_px)
             else:

@@ -19,6 +19,7 @@ from kerashand.data.imports.lens import Lens
 from kerashand.data.imports.source import Cameras, Options, Source
 from kerashand.errors import UserError
 from kerashand.files import read_text
+from kerashand.geometry.camera import pinhole_matrix
 
 UNIT_MM = 0.2
 """5000 values a metre."""
@@ -92,7 +93,7 @@ def _cameras(
         f"assumed: the camera of {whose} (fx {fx}, fy {fy}, cx {cx}, cy {cy}); depth is registered "
         "to colour."
     )
-    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    matrix = pinhole_matrix(numbers)
     return Cameras.registered(Lens(size, matrix, "opencv" if bent else "none", bent), depth_px)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from kerashand.errors import UserError, did_you_mean, shown
 from kerashand.files import check_folder, natural_order, read_text, user_path
+from kerashand.geometry.camera import pinhole_matrix
 from kerashand.geometry.registration import Registration
 from kerashand.geometry.root_depth import PALM_RATIOS
 from kerashand.skeleton import NUM_JOINTS
@@ -180,7 +181,7 @@ class _Reader:
         )
         fx, fy = (self.number(name, key, low=10.0, high=1e5) for key in ("fx", "fy"))
         cx, cy = (self.number(name, key, low=-1e5, high=1e5) for key in ("cx", "cy"))
-        return (width, height), np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+        return (width, height), pinhole_matrix((fx, fy, cx, cy))
 
     def check_pixels(self, name: str, size_px: tuple[int, int]) -> None:
         if size_px[0] * size_px[1] > MOST_PIXELS[name]:

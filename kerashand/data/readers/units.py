@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kerashand.data.readers.table import HandTable, depth_seen, depth_values
 from kerashand.errors import UserError
+from kerashand.geometry.camera import centre_is_far_out
 from kerashand.geometry.registration import Registration
 from kerashand.geometry.root_depth import PALM_BONES, PALM_RATIOS
 from kerashand.geometry.squares import LEAST_HAND_PX
@@ -72,8 +73,6 @@ FOCAL_OVER_SIDE = (0.2, 5.0)
 """Focal lengths over the longer side: views of 136 to 11 degrees."""
 ALIKE_FOCAL = 1.25
 """What fx may be of fy, and fy of fx: pixels are nearly square."""
-OUTSIDE = 0.5
-"""How far beyond the picture its principal point may lie, in its sides."""
 PREDICTED = (0.7, 1.4)
 """What `z_mm` of a palm may be of its measured depth."""
 LEAST_SHIFT_MM = 1.0
@@ -295,12 +294,11 @@ def _wrong_cameras(table: HandTable) -> Iterator[str]:
                     f"`{name}.{key}: {focal:g}` for {size[0]} x {size[1]} pixels is a view of "
                     f"{view:.0f} degrees"
                 )
-            middle = float(camera[axis, 2])
-            if not -OUTSIDE * size[axis] <= middle <= (1.0 + OUTSIDE) * size[axis]:
-                yield (
-                    f"`{name}.{'cx' if axis == 0 else 'cy'}: {middle:g}` is far outside of "
-                    f"{size[0]} x {size[1]} pixels"
-                )
+        for axis in np.flatnonzero(centre_is_far_out(camera, size)).tolist():
+            yield (
+                f"`{name}.{('cx', 'cy')[axis]}: {camera[axis, 2]:g}` is far outside of "
+                f"{size[0]} x {size[1]} pixels"
+            )
         if not 1.0 / ALIKE_FOCAL <= camera[0, 0] / camera[1, 1] <= ALIKE_FOCAL:
             yield (
                 f"`{name}.fx: {camera[0, 0]:g}` and `{name}.fy: {camera[1, 1]:g}` are not of "
