@@ -19,7 +19,8 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     networks | skeleton                    the 2D networks by name; the 21 joints
     picture_files | pickles | yaml_files | keras_setup | video
                                            files from outside; how Keras is set up
-    files | extras                         files that appear whole or not at all; what extras bring
+    files | extras | orientation           files that appear whole or not at all; what extras bring;
+                                           how pictures are turned upright
     errors | progress | stderr | untrusted | replicas | machine
                                            messages, limits, and other small pieces
 

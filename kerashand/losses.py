@@ -347,18 +347,15 @@ def box_giou(target: Any, prediction: Any, weight: Any) -> Any:
     target, prediction, weight = _float32(target, prediction, weight)
 
     def area(low, high):
-        size = ops.maximum(high - low, 0.0)
-        return size[..., 0] * size[..., 1]
+        return ops.prod(ops.maximum(high - low, 0.0), axis=-1)
 
     low, high = target[..., :2], target[..., 2:]
     low_other, high_other = prediction[..., :2], prediction[..., 2:]
     both = area(ops.maximum(low, low_other), ops.minimum(high, high_other))
     union = area(low, high) + area(low_other, high_other) - both
     hull = area(ops.minimum(low, low_other), ops.maximum(high, high_other))
-    giou = both / ops.maximum(union, WEIGHT_EPSILON) - (hull - union) / ops.maximum(
-        hull, WEIGHT_EPSILON
-    )
-    return _weighted_mean(1.0 - giou, weight)
+    apart = (hull - union) / ops.maximum(hull, WEIGHT_EPSILON)
+    return _weighted_mean(1.0 - both / ops.maximum(union, WEIGHT_EPSILON) + apart, weight)
 
 
 def direction(target: Any, prediction: Any, weight: Any) -> Any:

@@ -21,6 +21,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from kerashand.errors import UserError
+from kerashand.orientation import TURNS, as_stored
 from kerashand.stderr import WARNINGS_HELD
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
@@ -30,12 +31,6 @@ MOST_WEBP_PIXELS = 50_000_000
 """Its decoder holds several copies of a picture."""
 ORIENTATION = 0x0112
 """EXIF's and TIFF's number for how to turn a picture."""
-TURNS = {
-    1: (False, 1, 1), 2: (False, 1, -1), 3: (False, -1, -1), 4: (False, -1, 1),
-    5: (True, 1, 1), 6: (True, 1, -1), 7: (True, -1, -1), 8: (True, -1, 1),
-}  # fmt: skip
-"""EXIF orientation -> whether rows and columns change places, and the steps of rows and columns
-afterwards: what makes a picture as it is stored upright."""
 STRIP_PIXELS = 1 << 18
 """Converted at a time, so that a large picture is in memory twice and not four times."""
 END_BYTES = 512
@@ -118,7 +113,7 @@ def decoded(name: str | Path, content: bytes) -> NDArray[np.uint8]:
         if orientation == 1 != head.orientation:
             height, width = head.size_px[::-1]  # turned by Pillow
         upright = np.empty((*head.size_px[::-1], 3), np.uint8)
-        stored = _as_stored(upright, orientation)
+        stored = as_stored(upright, orientation)
         step = max(STRIP_PIXELS // width, 1)
         for first in range(0, height, step):
             last = min(first + step, height)
@@ -179,23 +174,6 @@ def head_of(name: str | Path, content: bytes) -> Head:
     """
     with _opened(name, io.BytesIO(content)) as (head, _):
         return head
-
-
-def upright_from_stored(orientation: int, stored_px: tuple[int, int]) -> NDArray[np.float64]:
-    """The map [3, 3] from pixels of a picture as it is stored to those of the upright one."""
-    swap, down, right = TURNS[orientation]
-    turn = np.eye(3)[[1, 0, 2]] if swap else np.eye(3)
-    width, height = stored_px[::-1] if swap else stored_px
-    flip = np.diag([float(right), float(down), 1.0])
-    flip[:2, 2] = (width - 1 if right < 0 else 0), (height - 1 if down < 0 else 0)
-    return flip @ turn
-
-
-def _as_stored(upright: NDArray, orientation: int) -> NDArray:
-    """A view of an upright picture in which its rows lie as they are stored."""
-    swap, down, right = TURNS[orientation]
-    view = upright[::down, ::right]
-    return view.swapaxes(0, 1) if swap else view
 
 
 # ------------------------------------------------------------------------------------- heads

@@ -110,7 +110,7 @@ print("on", reports["tflite fp16"]["hands"])
 # ## Speed
 #
 # One pass, one thread, all in turns, so that a busy machine slows all alike. A hand in a picture takes the
-# detector and two passes. A hand that is followed through a video takes one pass a frame.
+# detector and one pass or two. A hand that is followed through a video takes one pass a frame.
 
 # %%
 import time

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 import kerashand
+from kerashand.runtime import HandPose
 
 WEB = Path(__file__).parents[1] / "export" / "web"
 WEIGHTS = Path(kerashand.__file__).parent / "weights"
@@ -225,3 +226,7 @@ def pngs(pictures) -> dict[str, bytes]:
         f"{number}.png": cv2.imencode(".png", np.ascontiguousarray(rgb[:, :, ::-1]))[1].tobytes()
         for number, rgb in enumerate(pictures)
     }
+
+
+def packaged_pose():
+    return HandPose.load()

@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import os
+import pickle
 import sys
 from collections import Counter
 from pathlib import Path
@@ -76,22 +77,17 @@ def sample_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shared_run(tmp_path_factory):
     """A whole run of `weak.yaml` on a few pictures; do not change its folder."""
-    from tiny_runs import tiny_run, tiny_run_of_another_process
+    from shared_folders import shared_folder
+    from tiny_runs import tiny_run
 
-    root = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent  # of all workers: the first that comes here runs it
-    folder = root / "shared_run"
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return tiny_run_of_another_process(folder)
-    return tiny_run(folder)
+    folder = shared_folder(tmp_path_factory, "shared_run", tiny_run)
+    return pickle.loads((folder / "tiny_run.pickle").read_bytes())
 
 
 PROGRAMS = {
-    "test_export_cpp", "test_export_jetson", "test_export_python", "test_export_web",
-    "test_golden_web", "test_web_space", "test_web_worker",
+    "test_export_cpp", "test_export_cpp_headers", "test_export_cpp_mistakes", "test_export_jetson",
+    "test_export_python", "test_export_web", "test_export_web_models", "test_golden_web",
+    "test_web_space", "test_web_worker",
 }  # fmt: skip
 """Files whose tests need a browser, a compiler, Node.js, or programs of their own."""
 

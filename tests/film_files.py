@@ -75,3 +75,6 @@ def turned(path, matrix):
     numbers = (a * unit, b * unit, 0, c * unit, d * unit, 0, 0, 0, 1 << 30)
     content[at : at + 36] = b"".join(n.to_bytes(4, "big", signed=True) for n in numbers)
     path.write_bytes(bytes(content))
+
+
+UNEVEN_S = (0.0, 0.045, 0.084, 0.119, 0.3, 0.33)

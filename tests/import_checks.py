@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import yaml
-from camera_writers import COLOUR_PX, SHIFT_MM, TURN, colour_picture
+from camera_writers import COLOUR_PX, SHIFT_MM, TURN, colour_picture, jpeg
 
 
 def pictures(folder, kind):
@@ -40,3 +40,16 @@ def check_between(folder):
     move = held(folder)["depth_to_colour"]
     np.testing.assert_allclose(move["rotation"], TURN, atol=1e-6)
     np.testing.assert_allclose(move["translation_mm"], SHIFT_MM, atol=1e-4)
+
+
+REPLACED = (
+    "the matrix of the colour camera is that of --fx --fy --cx --cy, without distortion; the rest "
+    "is as the file has it."
+)
+
+
+def lying_picture():
+    """A JPEG file that lies, with EXIF's mark to turn it clockwise."""
+    lying = jpeg(colour_picture(1))
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    return lying[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + lying[2:]

@@ -332,8 +332,10 @@ def test_training_finds_the_hands_it_has_seen_and_goes_on(eight, tmp_path):
 
 @pytest.mark.slow
 def test_a_detector_stopped_within_an_epoch_ends_like_an_unbroken_one(eight, tmp_path):
-    """Checkpoints within epochs, and the same pictures in the same order afterwards."""
-    settings = dataclasses.replace(SETTINGS, image_size_px=64, epochs=2, steps_per_epoch=4)
+    """Checkpoints within epochs, the same pictures in the same order, and the same average."""
+    settings = dataclasses.replace(
+        SETTINGS, image_size_px=64, epochs=2, steps_per_epoch=4, start_share=0.25
+    )
     unbroken = train_detector(eight, tmp_path / "unbroken", settings=settings)
     run = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt, match="after epoch 0 of 2 and 2 steps of the next"):
@@ -343,6 +345,10 @@ def test_a_detector_stopped_within_an_epoch_ends_like_an_unbroken_one(eight, tmp
     network = train_detector(eight, run, settings=settings, checkpoint_every=2)
     for mine, theirs in zip(network.weights, unbroken.weights, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=2e-3, err_msg=mine.path)
+    # A quarter of what was there before the first step, the rest of what the last one left.
+    with np.load(run / "start_detector.npz") as start, np.load(run / "checkpoint.npz") as last:
+        mean = 0.25 * start["detector/down2_conv/kernel"] + 0.75 * last["detector/000"]
+    np.testing.assert_allclose(network.get_layer("down2_conv").kernel, mean, atol=1e-6)
 
 
 @pytest.mark.slow

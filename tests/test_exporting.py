@@ -1,94 +1,42 @@
-"""Exported files: what they say, give, carry and cost; and what is refused."""
+"""Exported files: what they say, give, carry and cost; and damaged ones that are refused."""
 
-import dataclasses
 import json
 import re
 import shutil
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from small_exports import (
+    LOOSE,
+    SCALE_BONE,
+    SIZE,
+    SUFFIXES,
+    described,
+    export,
+    random_model,
+    small_config,
+    small_hands,
+)
 
-from kerashand import exporting, picture_files
+from kerashand import exporting
 from kerashand.carried import WEIGHTS_FILE
-from kerashand.config import load_config
 from kerashand.errors import UserError
-from kerashand.exporting import formats, parity, quantization
-from kerashand.exporting.parity import Limit
-from kerashand.exporting.pictures import difference
+from kerashand.exporting import parity, quantization
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
-from kerashand.models.hand_pose import PART_NAMES, build_parts, load_parts_npz
+from kerashand.models.hand_pose import build_parts, load_parts_npz
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend, open_backend
-from kerashand.runtime.detector import Detector
-from kerashand.runtime.hand_pose import DETECTOR_FILE, packaged_model
 from kerashand.runtime.litert import open_interpreter
 from kerashand.runtime.model_file import METADATA_FILE
 
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "hand.jpg"
-SIZE = 32
-SCALE_BONE = "wrist_middle_mcp"
-SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": ""}
+config = pytest.fixture(scope="module")(small_config)
+model = pytest.fixture(scope="module")(random_model)
+metadata = pytest.fixture(scope="module")(described)
+hands = pytest.fixture(scope="module")(small_hands)
+
 KINDS = [(form, p) for form in exporting.FORMATS for p in exporting.FORMATS[form].precisions]
-SOME_GROUPS = ["network_down2", "regressor_conv2", "regressor_dense1", "regressor_dense3"]
-LOOSE = dict.fromkeys(exporting.PRECISIONS, Limit("mean_error_increase_mm", 1e9))
-
-
-@pytest.fixture(scope="module")
-def config():
-    return load_config(
-        "weak.yaml",
-        [
-            f"data.image_size_px={SIZE}", f"model.scale_bone={SCALE_BONE}",
-            "model.lite={width: 0.25, stages: 2, block: dense}",
-            "model.regressor={conv_channels: [16, 16], hidden_units: [32, 32]}",
-        ],
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def model(config):
-    """Random weights, with statistics in the normalisation that are not those of a new layer."""
-    import keras
-
-    keras.utils.set_random_seed(1)
-    model = build_parts(**config.parts_arguments()).build_inference_model()
-    rng = np.random.default_rng(2)
-    for layer in model.get_layer("lite").layers:
-        if layer.name.endswith("_bn"):
-            count = layer.gamma.shape[0]
-            layer.gamma.assign(rng.uniform(0.5, 1.5, count))
-            layer.beta.assign(rng.normal(0, 0.2, count))
-            layer.moving_mean.assign(rng.normal(0, 0.2, count))
-            layer.moving_variance.assign(rng.uniform(0.3, 2.0, count))
-    # Maps with peaks, and depths beyond the wrist's.
-    last = model.get_layer("lite").get_layer("heatmaps_1")
-    last.kernel.assign(np.asarray(last.kernel) * 20)
-    return model
-
-
-@pytest.fixture(scope="module")
-def metadata(config):
-    return exporting.describe(config)
-
-
-@pytest.fixture(scope="module")
-def hands():
-    return exporting.rendered_hands("varied", "test", 4, size_px=SIZE, scale_bone=SCALE_BONE)
-
-
-@pytest.fixture(scope="module")
-def pictures():
-    return exporting.rendered_pictures("test", 3, size_px=192)
-
-
-def export(model, path, form, precision, hands, metadata, **options):
-    return exporting.checked_export(
-        model, path / f"hand{SUFFIXES[form]}", form, precision=precision, metadata=metadata,
-        hands=hands, calibration=hands, **options,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -248,126 +196,6 @@ def test_a_file_describes_itself(exported, config):
         assert described[key], key
 
 
-# ---------------------------------------------------------------------------------- parity
-
-
-def shifted(outputs, signatures=("serving_default",)):
-    """A file that says that every joint is 3 px right and 4 px below, and 0.1 bones deeper."""
-
-    def call(signature, inputs):
-        row = outputs.pop(0)
-        return {
-            "uv_px": row["uv_px"] + np.float32([3.0, 4.0]),
-            "z_relative": row["z_relative"] + np.float32(0.1), "confidence": row["confidence"],
-        }  # fmt: skip
-
-    return SimpleNamespace(call=call, signatures=signatures)
-
-
-def test_the_report_by_hand(model, hands):
-    expected = parity.reference(model, hands)
-    rows = [{name: expected[name][n] for name in expected} for n in range(len(hands))]
-    report = parity.compare(model, shifted(rows), hands)
-    parts = report["difference"]["serving_default"]
-    assert parts["uv_px"] == {"max": pytest.approx(5.0), "mean": pytest.approx(5.0)}
-    assert parts["z_relative"]["max"] == pytest.approx(0.1, abs=1e-3)
-    assert parts["confidence"] == {"max": 0.0, "mean": 0.0}
-    # 5 px at some depth by the focal length, and 0.1 bones.
-    before = parity.in_3d(expected, hands)
-    scale = scale_from_joints(hands.xyz_mm, SCALE_BONE)[:, None]
-    depth = before[..., 2] + 0.1 * scale
-    moved = {
-        "uv_px": expected["uv_px"] + [3.0, 4.0], "z_relative": expected["z_relative"] + 0.1,
-    }  # fmt: skip
-    after = parity.in_3d(moved, hands)
-    np.testing.assert_allclose(after[..., 2], depth, rtol=1e-6)
-    apart = np.linalg.norm(after - before, axis=-1)
-    assert parts["xyz_mm"]["max"] == pytest.approx(apart.max(), rel=0.01)
-    assert parts["xyz_mm"]["mean"] == pytest.approx(apart.mean(), rel=0.01)
-
-
-def test_a_file_that_is_right_has_the_quality_of_its_model(model, hands):
-    true = hands.xyz_mm
-    projected = np.einsum("nij,nkj->nki", hands.intrinsics, true)
-    scale = scale_from_joints(true, SCALE_BONE)[:, None]
-    outputs = {
-        "uv_px": projected[..., :2] / projected[..., 2:],
-        "z_relative": (true[..., 2] - true[:, :1, 2]) / scale,
-    }
-    np.testing.assert_allclose(parity.in_3d(outputs, hands), true, atol=1e-6)
-    assert parity._quality(parity.in_3d(outputs, hands), hands) == {
-        "auc": 1.0,
-        "mean_error_mm": 0.0,
-    }
-
-
-@pytest.mark.parametrize(
-    ("groups", "name"),
-    [
-        ({"a": 0.01, "b": 0.02, "c": 0.5, "d": 0.51}, "c"),
-        ({"a": 0.3, "b": 0.31}, "a"),
-        ({"a": 0.1, "b": 0.02, "c": 0.15}, "a"),
-        ({"a": 0.1, "b": float("nan"), "c": 0.5}, "b"),
-        ({"a": 0.0, "b": 0.0}, parity.FILE_ITSELF),
-    ],
-)
-def test_blame(groups, name):
-    assert parity.blamed(groups) == name
-
-
-@pytest.mark.slow
-def test_above_the_limit_nothing_is_written_and_a_group_is_blamed(
-    model, metadata, hands, tmp_path, monkeypatch
-):
-    """The dense layer of the regressor is damaged on its way into the file."""
-    (tmp_path / "hand.tflite").write_bytes(b"what was there")
-    real = formats.to_tflite
-    dense = model.get_layer("depth_regressor").get_layer("dense1")
-    whole = np.asarray(dense.kernel)
-
-    def damaged(served, precision, calibration=None):
-        dense.kernel.assign(whole * np.linspace(-2.0, 2.0, whole.shape[1]))
-        try:
-            return real(served, precision, calibration)
-        finally:
-            dense.kernel.assign(whole)
-
-    monkeypatch.setattr(formats, "to_tflite", damaged)
-    monkeypatch.setattr(formats, "carried_weights", lambda *_: None)
-    probes = [probe for probe in parity._probes(model, metadata) if probe[0] in SOME_GROUPS]
-    assert [name for name, _ in probes] == SOME_GROUPS
-    monkeypatch.setattr(parity, "_probes", lambda *_: probes)
-    limits = {"fp32": Limit("mean_error_increase_mm", -1e9)}
-    with pytest.raises(exporting.ParityError, match=r"Layer group: regressor_dense1\."):
-        export(model, tmp_path, "tflite", "fp32", hands, metadata, limits=limits)
-    assert (tmp_path / "hand.tflite").read_bytes() == b"what was there"
-    report = json.loads((tmp_path / "hand.tflite.parity.json").read_text())
-    assert report["passed"] is False
-    assert report["blamed"] == "regressor_dense1"
-    groups = report["layer_groups"]
-    assert list(groups) == SOME_GROUPS
-    assert groups["network_down2"] < 1e-4
-    assert groups["regressor_conv2"] < 1e-4
-    assert groups["regressor_dense1"] > 0.1
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_a_limit_in_pixels(model, metadata, hands, tmp_path, monkeypatch):
-    monkeypatch.setattr(parity, "_probes", lambda *_: [])
-    limits = {**LOOSE, "dynamic_int8": Limit("max_px", 1e-6)}
-    with pytest.raises(exporting.ParityError, match=r"off by .* px, the limit of dynamic_int8 is"):
-        export(model, tmp_path, "onnx", "dynamic_int8", hands.first(2), metadata, limits=limits)
-    assert [p.name for p in tmp_path.iterdir()] == ["hand.onnx.parity.json"]
-
-
-def test_numbers_that_are_none_fail(model, metadata, hands, tmp_path):
-    broken = {**parity.reference(model, hands)}
-    rows = [{name: broken[name][n] * np.nan for name in broken} for n in range(len(hands))]
-    report = parity.compare(model, shifted(rows), hands)
-    assert parity._measured(report, Limit("max_px", 0.01)) == float("inf")
-    assert parity._measured(report, Limit("mean_error_increase_mm", 0.5)) == float("inf")
-
-
 # --------------------------------------------------------------------------------- carried
 
 
@@ -488,108 +316,6 @@ def test_what_can_be_exported(tmp_path):
 # --------------------------------------------------------------------------------- refused
 
 
-def test_what_cannot_be_written(model, metadata, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"saved_model exists in fp32\. Received: fp16"):
-        exporting.export(model, tmp_path / "a", "saved_model", metadata=metadata, precision="fp16")
-    with pytest.raises(UserError, match="int8 needs hands"):
-        exporting.export(model, tmp_path / "a.onnx", "onnx", metadata=metadata, precision="int8")
-    for package, form, precision in (
-        ("tf2onnx", "onnx", "fp32"), ("ai_edge_quantizer", "tflite", "dynamic_int8"),
-        ("onnxruntime", "onnx", "fp16"),
-    ):  # fmt: skip
-        with monkeypatch.context() as patch:
-            patch.setitem(__import__("sys").modules, package, None)
-            with pytest.raises(UserError, match=r"pip install \"kerashand\[export\]\""):
-                exporting.export(
-                    model, tmp_path / "a", form, metadata=metadata, precision=precision
-                )
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_detector_as_onnx_finds_what_the_packaged_file_finds(tmp_path, pictures):
-    detector, described = exporting.load_exportable("detector")
-    path = tmp_path / "detector.onnx"
-    report = exporting.checked_export(detector, path, "onnx", metadata=described, hands=pictures)
-    assert report["passed"]
-    assert report["limit"] == {"max_score": 0.001}
-    assert "from the model, at most: score" in exporting.parity_text(report)
-    rgb = picture_files.read(PICTURE)
-    (hand,) = Detector.load(path).detect(rgb, max_hands=1)
-    (packaged,) = Detector.load(packaged_model(DETECTOR_FILE)).detect(rgb, max_hands=1)
-    assert hand.box == pytest.approx(packaged.box, abs=0.1)
-    assert hand.score == pytest.approx(packaged.score, abs=1e-3)
-    assert hand.upright_rad == pytest.approx(packaged.upright_rad, abs=1e-2)
-
-
-def test_a_detector_that_is_too_far_off_is_not_written(tmp_path, pictures):
-    detector, described = exporting.load_exportable("detector")
-    strict = {"dynamic_int8": Limit("max_score", 1e-6)}
-    with pytest.raises(exporting.ParityError, match=r"not written: a score is off by .* of 0 to 1"):
-        exporting.checked_export(
-            detector, tmp_path / "d.tflite", "tflite", precision="dynamic_int8",
-            metadata=described, hands=pictures, limits=strict,
-        )  # fmt: skip
-    assert not (tmp_path / "d.tflite").exists()
-
-
-def test_how_far_a_detector_is_off(pictures):
-    """By hand: scores count everywhere, boxes in the one cell where the model sees a hand."""
-    score_logit = np.full((1, 2, 2), -20.0, np.float32)
-    score_logit[0, 0, 1] = 20.0
-
-    def model(image, training):
-        return {"score_logit": score_logit, "box": np.zeros((1, 2, 2, 4), np.float32),
-                "right_logit": np.zeros((1, 2, 2), np.float32)}  # fmt: skip
-
-    def run(image):
-        box = np.full((2, 2, 4), 100.0)
-        box[0, 1] = 3.0
-        return {"score": np.array([[0.25, 1.0], [0.0, 0.0]]), "box": box,
-                "p_right": np.full((2, 2), 0.5)}  # fmt: skip
-
-    found = difference(model, run, pictures, threshold=0.5)
-    assert found["score"] == {"max": 0.25, "mean": 0.0625}
-    assert found["box"] == {"max": 3.0, "mean": 3.0}
-    assert found["p_right"] == {"max": 0.0, "mean": 0.0}
-
-
-def test_half_without_the_quantizer(model, metadata, hands, tmp_path, monkeypatch):
-    """The base install has fp16, as good as that of the extra."""
-    for package in ("ai_edge_quantizer", "tf2onnx", "onnx", "onnxruntime"):
-        monkeypatch.setitem(__import__("sys").modules, package, None)
-    report = export(model, tmp_path, "tflite", "fp16", hands, metadata)
-    assert report["difference"]["serving_default"]["uv_px"]["max"] < 0.05
-    exporting.load_exportable(str(tmp_path / "hand.tflite"))
-
-
-def test_which_constants_have_16_bits(model, metadata, tmp_path):
-    """Kernels, but for the first layer's; biases and the scaling of pictures are as they were."""
-    exporting.export(model, tmp_path / "a.tflite", "tflite", metadata=metadata, precision="fp16")
-    details = open_interpreter(
-        (tmp_path / "a.tflite").read_bytes(), plain=True
-    ).get_tensor_details()
-    halves = [d for d in details if d["dtype"] == np.float16]
-    assert {len(d["shape"]) for d in halves} == {2, 4}
-    assert not any("down2_conv" in d["name"] for d in halves)
-    parts = [part for part in model.layers if part.name in PART_NAMES]
-    kernels = [layer for part in parts for layer in part.layers if hasattr(layer, "kernel")]
-    assert len(halves) == len(kernels) - 1
-
-
-def test_a_crash_leaves_what_was_there(model, metadata, hands, tmp_path, monkeypatch):
-    path = tmp_path / "hand.tflite"
-    path.write_bytes(b"what was there")
-
-    def stopped(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(parity, "compare", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        export(model, tmp_path, "tflite", "fp32", hands, metadata)
-    assert [p.name for p in tmp_path.iterdir()] == ["hand.tflite"]
-    assert path.read_bytes() == b"what was there"
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -625,16 +351,6 @@ def test_damaged_files_are_refused(form, own):
             HandPose.load(path)
 
 
-def test_a_saved_model_takes_the_place_of_nothing_else(model, metadata, tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "kept.jpg").touch()
-    with pytest.raises(UserError, match="is not a SavedModel"):
-        exporting.export(model, tmp_path / "photos", "saved_model", metadata=metadata)
-    assert [p.name for p in (tmp_path / "photos").iterdir()] == ["kept.jpg"]
-    with pytest.raises(UserError, match=r"folder without a saved_model\.pb"):
-        HandPose.load(tmp_path / "photos")
-
-
 def test_one_call_for_all_formats(exported, rng):
     picture = rng.integers(0, 256, (60, 90, 3)).astype(np.uint8)
     results = {}
@@ -644,22 +360,3 @@ def test_one_call_for_all_formats(exported, rng):
     for form, hand in results.items():
         np.testing.assert_allclose(hand.uv_px, results["tflite"].uv_px, atol=0.02, err_msg=form)
         np.testing.assert_allclose(hand.z_relative, results["tflite"].z_relative, atol=1e-3)
-
-
-def test_models_trained_in_mixed_precision_export_the_same(config, hands, tmp_path):
-    import keras
-
-    from kerashand.models.hand_pose import save_parts_npz
-
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        keras.utils.set_random_seed(3)
-        parts = build_parts(**config.parts_arguments())
-        save_parts_npz(tmp_path / "w.npz", parts.models)
-        mixed = dataclasses.replace(config.runtime, precision="mixed_bfloat16")
-        model = exporting.load_model(dataclasses.replace(config, runtime=mixed), tmp_path / "w.npz")
-    finally:
-        keras.config.set_dtype_policy("float32")
-    (tmp_path / "w.npz").unlink()
-    report = export(model, tmp_path, "tflite", "fp32", hands, exporting.describe(config))
-    assert report["difference"]["serving_default"]["uv_px"]["max"] < 0.01

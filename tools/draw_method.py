@@ -32,6 +32,21 @@ def main() -> None:
     )
     axes.text(2, 52.5, "what is exported and what the runtime keeps", fontsize=9, color="#555555")
 
+    draw_boxes(axes)
+    draw_arrows(axes)
+    stages = (
+        "stage 1: 2D loss and joint depth loss, source     |     stage 2: depth map loss, "
+        "source, from true joints     |     stage 3: all losses, source and target"
+    )
+    axes.text(56, 1.5, stages, fontsize=8.5, ha="center")
+    figure.savefig(FIGURE, bbox_inches="tight", pad_inches=0.08)
+    # Few colours: a third of the size.
+    Image.open(FIGURE).convert("RGB").quantize(COLOURS, dither=0).save(FIGURE, optimize=True)
+    print(f"{FIGURE}: {FIGURE.stat().st_size / 1024:.0f} KB")
+
+
+def draw_boxes(axes) -> None:
+    """Data, networks, labels and losses."""
     box(axes, 3, 36, width=13, height=9, text="RGB crop of\na right hand", colour=DATA)
     box(axes, 21, 36, width=13, height=9, text="2D network", colour=NETWORK, bold=True)
     box(axes, 41, 42, width=15, height=7, text="21 heat maps", colour=DATA)
@@ -46,6 +61,9 @@ def main() -> None:
     box(axes, 58.5, 7, width=19, height=7, text="joint depth loss\n(needs 3D labels)", colour=LOSS)
     box(axes, 92, 7, width=19, height=7, text="depth map loss\n(needs depth maps)", colour=LOSS)
 
+
+def draw_arrows(axes) -> None:
+    """What goes where, and the two notes on gradients."""
     arrow(axes, (16, 40.5), (21, 40.5))
     arrow(axes, (34, 42.5), (41, 45.5))
     arrow(axes, (34, 38.5), (41, 34.5))
@@ -76,15 +94,6 @@ def main() -> None:
         color=CUT,
         va="center",
     )
-    stages = (
-        "stage 1: 2D loss and joint depth loss, source     |     stage 2: depth map loss, "
-        "source, from true joints     |     stage 3: all losses, source and target"
-    )
-    axes.text(56, 1.5, stages, fontsize=8.5, ha="center")
-    figure.savefig(FIGURE, bbox_inches="tight", pad_inches=0.08)
-    # Few colours: a third of the size.
-    Image.open(FIGURE).convert("RGB").quantize(COLOURS, dither=0).save(FIGURE, optimize=True)
-    print(f"{FIGURE}: {FIGURE.stat().st_size / 1024:.0f} KB")
 
 
 def box(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-FIGURES = ROOT / "docs" / "figures"
+from figure_forms import ROOT, figures, number, results, table, titled
+
 WEIGHTS = {
     "hand_pose.tflite": "pose model: crop of one hand to 21 joints",
     "hand_detector.tflite": "detector: whole picture to boxes of hands",
@@ -56,72 +53,13 @@ PACKAGED = "lite tflite fp16"
 """Of the rows of speed, the packaged pose model."""
 PACKAGED_ROWS = ("hand_landmark_lite", "hand_landmark_full", PACKAGED)
 """Of the table of speed, those that the model card shows."""
+MEASURED = (
+    "evaluation", "gestures", "speed", "ablation", "step", "bfloat16", "onednn", "growth", "cpm",
+    "kills", "mediapipe", "mediapipe_time", "tips", "adaptation",
+)  # fmt: skip
+"""Files of figures whose command and machine pages state: `NAME-by`."""
 LABELLED_BY = "hand_landmark_full"
 """The model inside the landmarker that labelled the clips."""
-
-
-@functools.cache
-def figures(name: str) -> dict[str, Any]:
-    """The content of a JSON file."""
-    return json.loads((FIGURES / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def results(name: str) -> Any:
-    """What a JSON file says was measured."""
-    return figures(name)["results"]
-
-
-def number(value: float, digits: int) -> str:
-    """A number with thousands marked."""
-    return f"{value:,.{digits}f}"
-
-
-def significant(value: float, digits: int) -> str:
-    """So many digits, without an exponent."""
-    return format(Decimal(f"{value:.{digits}g}"), "f")
-
-
-FORMS: dict[str, Callable[[Any], str]] = {
-    "text": str,
-    "code": lambda value: f"`{value}`",
-    "yes": lambda value: "yes" if value else "no",
-    **{str(digits): functools.partial(number, digits=digits) for digits in range(5)},
-    **{f"%{digits}": lambda value, d=digits: f"{value * 100:.{d}f} %" for digits in range(2)},
-    # Two digits behind the point of a time or ratio, none from 100 on.
-    "short": lambda value: number(value, 2 if value < 100 else 0),
-    "mb": lambda value: number(value, 1 if value < 20 else 0),
-    "2g": functools.partial(significant, digits=2),
-}
-"""How a column writes a value: digits behind the point, or a name."""
-
-
-def table(columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """A Markdown table.
-
-    Args:
-        columns: title -> "KEY FORM". KEY may be a path with slashes; + in it stands for a space.
-            FORM is one of `FORMS`.
-        rows: nested mappings; what a row lacks is an empty cell.
-    """
-
-    def cell(row: Mapping[str, Any], column: str) -> str:
-        path, form = column.split()
-        path = path.replace("+", " ")
-        value: Any = row
-        for key in path.split("/"):
-            if key not in value:
-                return ""
-            value = value[key]
-        return FORMS[form](value)
-
-    lines: list[Sequence[str]] = [list(columns), ["---"] * len(columns)]
-    lines += [[cell(row, column) for column in columns.values()] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def titled(rows: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> list[dict]:
-    """Rows by name as a list, each with its title; names without one are their own."""
-    return [{"title": titles.get(name, name), **row} for name, row in rows.items()]
 
 
 def _chosen(rows: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> list[dict]:
@@ -151,7 +89,7 @@ def _joints_3d() -> list[dict]:
 
 
 def _passes() -> list[dict]:
-    names = ("evaluation_passes_1", "evaluation")
+    names = ("evaluation_passes_1", "evaluation_passes_2", "evaluation")
     return [results(name) for name in names]
 
 
@@ -392,7 +330,7 @@ def _models_of() -> str:
     tips, frames = results("tips"), results("evaluation")["photographs in 3D"]["hands"]
     return (
         "| column | what it is |\n| --- | --- |\n"
-        "| ms | one pass on one thread; a hand in a picture takes two passes of kerashand |\n"
+        "| ms | one pass on one thread; a hand in a picture takes one pass of kerashand, or two |\n"
         f"| found | hands found in {tips['pictures']} test photographs of TI1K, one in each |\n"
         "| px | mean error of the tips of thumb and index, set by people, in a 256 px crop, over "
         f"{tips['found by all']} of these |\n"
@@ -446,25 +384,7 @@ SENTENCES: dict[str, Callable[[], str]] = {
     "exports-of": _exports_of,
     "install-base": _install_base,
     "install-by": _install_by,
-    **{
-        f"{name}-by": functools.partial(measured_by, name)
-        for name in (
-            "evaluation",
-            "gestures",
-            "speed",
-            "ablation",
-            "step",
-            "bfloat16",
-            "onednn",
-            "growth",
-            "cpm",
-            "kills",
-            "mediapipe",
-            "mediapipe_time",
-            "tips",
-            "adaptation",
-        )
-    },
+    **{f"{name}-by": functools.partial(measured_by, name) for name in MEASURED},
 }
 """Name of a block -> its text."""
 

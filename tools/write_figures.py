@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figure_blocks import FIGURES, ROOT, block
+from figure_blocks import block
+from figure_forms import FIGURES, ROOT
 
 from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError

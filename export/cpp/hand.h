@@ -114,6 +114,17 @@ class HandReader {
 
   const Hand& last() const { return passes_.back().hand; }
 
+  // Whether the last pass is enough: it fits, and surely saw a hand of its side, and joints.
+  bool sure() const {
+    const Pass& one = passes_.back();
+    if (!one.hand.p_right || !one.fits) return false;
+    const bool right = one.hand.handedness == Handedness::kRight;
+    const double p_seen = right ? *one.hand.p_right : 1.0 - *one.hand.p_right;
+    const Recipe& recipe = model_.recipe();
+    return std::min(one.hand.score, p_seen) > recipe.sure &&
+           meanOf(one.hand.confidence) > recipe.sure_joints;
+  }
+
   // The mean of the passes that count, or the last if none does. A joint counts by the weight of
   // its pass times the square of its confidence.
   Hand mean() const {
@@ -186,7 +197,7 @@ class HandReader {
   std::vector<Pass> passes_;
 };
 
-// The hand of a detection; so many passes, or those of the model's recipe.
+// The hand of a detection; so many passes, or one where that is sure, else those of the recipe.
 template <class Model>
 Hand handIn(Model& model, const Picture& picture, const Detection& detection,
             std::optional<int> passes = {}) {
@@ -197,7 +208,8 @@ Hand handIn(Model& model, const Picture& picture, const Detection& detection,
   View view = squareAround(detection.box, recipe.margin);
   view.angle_rad = detection.upright_rad;
   reader.pass(view, detection.handedness);
-  reader.more(wanted, wanted > 1 ? wanted + int(recipe.extra_passes) : 1);
+  if (passes || !reader.sure())
+    reader.more(wanted, wanted > 1 ? wanted + int(recipe.extra_passes) : 1);
   Hand hand = reader.mean();
   if (!model.has_heads()) hand.p_right = detection.p_right;
   return hand;

@@ -15,6 +15,7 @@ struct Recipe {
   double margin = 1.3, closer = 0.95, first_weight = 0.25;
   double smallest_fit = 0.75, largest_fit = 1.33, most_shift = 0.15;
   double passes = 2, extra_passes = 3;  // whole numbers
+  double sure = 0.9, sure_joints = 0.6;
   std::vector<double> turns_deg = {0.0, -10.0, 10.0};
 
   // A value by its name in a description. Throws std::runtime_error for an unknown name, or a value
@@ -31,6 +32,8 @@ struct Recipe {
                {"closer", &closer, kNumber, 4, 0.1},
                {"passes", &passes, kCount, 16},
                {"extra_passes", &extra_passes, kCount, 16},
+               {"sure", &sure, kNumber, 1},
+               {"sure_joints", &sure_joints, kNumber, 1},
                {"turns_deg", &tracked, kList, 180},
                {"first_weight", &first_weight, kNumber, 1e6, 0.01},
                {"smallest_fit", &smallest_fit},

@@ -24,6 +24,18 @@ const LEAST_P = 1e-4;
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
+/**
+ * Whether no other pass is needed: it fits, and surely saw a hand of its side, and joints.
+ *
+ * @param {Estimate} estimate of the pass
+ * @param {ReturnType<typeof import('./recipe.js').recipeOf>} recipe
+ */
+export function isSure({ fits, handedness, pRight, score, confidence }, recipe) {
+  if (pRight === null || !fits) return false;
+  const pSeen = handedness === 'right' ? pRight : 1 - pRight;
+  return Math.min(score, pSeen) > recipe.sure && meanOf(confidence) > recipe.sure_joints;
+}
+
 /** The probability of a right hand by the mean logit of all passes. */
 export function meanPRight(estimates) {
   return probability(weighted(estimates, ({ pRight }) => logit(pRight)));

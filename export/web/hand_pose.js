@@ -10,7 +10,7 @@ import { Backend, HEADS } from './backend.js';
 import { cut } from './crop.js';
 import { Detector, handednessOf, SPARE_HANDS } from './detector.js';
 import { UserError } from './errors.js';
-import { LEAST_WEIGHT, meanJoints, meanOf, meanPRight } from './estimates.js';
+import { isSure, LEAST_WEIGHT, meanJoints, meanOf, meanPRight } from './estimates.js';
 import { applyInverseAffine, cropFromImage, fits, squareAround, viewOfJoints } from './geometry.js';
 import { checkBox, handOf, SCALE_BONES } from './hand.js';
 import { recipeOf, shown } from './recipe.js';
@@ -91,7 +91,8 @@ export class HandPose {
    * @param {import('./geometry.js').Box | null} [options.box] around one hand; null looks for hands
    * @param {'left' | 'right' | 'auto'} [options.handedness]
    * @param {number} [options.maxHands] most hands that are looked for
-   * @param {number} [options.passes] runs of the network on a hand; else as the recipe says
+   * @param {number} [options.passes] runs of the network on a hand; else one where that is sure,
+   *   and as many as the recipe says where not
    * @returns {Promise<Hand[]>} the surest first; empty if there is none
    */
   async predict(picture, { box = null, handedness = 'auto', maxHands = 2, passes } = {}) {
@@ -112,19 +113,21 @@ export class HandPose {
    *
    * @param {import('./crop.js').Picture} picture
    * @param {import('./detector.js').Detection} detection
-   * @param {number} passes
-   * @param {number} leastScore there is no second pass where the first has less, times the
+   * @param {number} [passes] as for `predict`
+   * @param {number} [leastScore] there is no second pass where the first has less, times the
    *   detector's score
    * @returns {Promise<Hand>}
    */
-  async read(picture, detection, passes = this.recipe.passes, leastScore = 0) {
+  async read(picture, detection, passes, leastScore = 0) {
     const square = squareAround(detection.box, this.recipe.margin);
     const view = { ...square, angleRad: detection.uprightRad ?? 0 };
     const estimates = [await this.firstPass(picture, view, detection.handedness)];
     const asks = detection.pRight !== null && this.hasHeads;
-    if (detection.score * estimates[0].score >= leastScore) {
-      const extra = passes > 1 ? this.recipe.extra_passes : 0;
-      await this.addPasses(picture, estimates, asks, passes, passes + extra);
+    const enough = passes === undefined && isSure(estimates[0], this.recipe);
+    if (!enough && detection.score * estimates[0].score >= leastScore) {
+      const wanted = passes ?? this.recipe.passes;
+      const extra = wanted > 1 ? this.recipe.extra_passes : 0;
+      await this.addPasses(picture, estimates, asks, wanted, wanted + extra);
     }
     const hand = this.handOfPasses(estimates, asks);
     return this.hasHeads ? hand : { ...hand, pRight: detection.pRight };

@@ -9,6 +9,8 @@ import { UserError } from './errors.js';
 const DEFAULTS = {
   margin: 1.3,
   passes: 2,
+  sure: 0.9,
+  sure_joints: 0.6,
   extra_passes: 3,
   closer: 0.95,
   turns_deg: [0, -10, 10],
@@ -32,7 +34,9 @@ const COUNTS = [
   'passes', 'extra_passes', 'search_every_frames', 'misses_to_lose', 'handedness_frames',
 ];
 /** Above these a file asks for work or crops without sense. */
-const LARGEST = { passes: 16, extra_passes: 16, margin: 4, closer: 4, turns_deg: 180 };
+const LARGEST = {
+  passes: 16, extra_passes: 16, margin: 4, closer: 4, turns_deg: 180, sure: 1, sure_joints: 1,
+};
 const LARGEST_OTHER = 1e6;
 const MOST_TURNS = 16;
 /** Below these a crop holds nothing, or a pass or frame counts nothing. */

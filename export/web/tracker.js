@@ -63,7 +63,7 @@ export class HandTracker {
     for (const detection of detections) {
       if (this.tracks.length === this.maxHands) break;
       if (this.tracks.some((track) => same(track.hand, detection))) continue;
-      const hand = await this.pose.read(picture, detection, recipe.passes, leastScore);
+      const hand = await this.pose.read(picture, detection, undefined, leastScore);
       if (this.pose.isHand(detection, hand) && hand.score >= recipe.least_score) {
         this.tracks.push(newTrack(this.nextNumber, hand, recipe));
         this.nextNumber += 1;

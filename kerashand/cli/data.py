@@ -36,7 +36,21 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (
+        _add_sheet,
+        _add_render,
+        _add_shards,
+        _add_simulate,
+        _add_check,
+        _add_label,
+        _add_correct,
+    ):
+        add(commands)
+    imports.add_parsers(commands)
+    return parser
 
+
+def _add_sheet(commands) -> None:
     sheet = commands.add_parser(
         "sheet",
         help="draw a contact sheet: picture, joints, depth, mask",
@@ -53,6 +67,8 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     sheet.add_argument("--out", required=True, metavar="PNG", help="the file to write")
     sheet.set_defaults(run=run_sheet)
 
+
+def _add_render(commands) -> None:
     render = commands.add_parser(
         "render",
         help="fill the sample cache for a configuration",
@@ -65,6 +81,8 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     add_skip_bad(render)
     render.set_defaults(run=lambda arguments: run_render(arguments, []))
 
+
+def _add_shards(commands) -> None:
     shards = commands.add_parser(
         "shards",
         help="cut the hands of data sets on disk once, into shards that training reads faster",
@@ -78,6 +96,8 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     add_skip_bad(shards)
     shards.set_defaults(run=lambda arguments: run_render(arguments, ["data.shards=true"]))
 
+
+def _add_simulate(commands) -> None:
     simulate = commands.add_parser(
         "simulate",
         help="write a recording of a rendered hand, for trials without a camera",
@@ -103,6 +123,8 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     )
     simulate.set_defaults(run=run_simulate)
 
+
+def _add_check(commands) -> None:
     check = commands.add_parser(
         "check",
         help="say what is wrong with a data set or recording on disk",
@@ -123,6 +145,8 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     )
     check.set_defaults(run=run_check)
 
+
+def _add_label(commands) -> None:
     label = commands.add_parser(
         "label",
         help="fill in the 2D points of a recording",
@@ -155,6 +179,9 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
         help="box of the hand in the first frame without points, in pixels, to start from",
     )  # fmt: skip
     label.set_defaults(run=run_label)
+
+
+def _add_correct(commands) -> None:
     corrected = commands.add_parser(
         "correct",
         help="correct the points of a recording in the browser",
@@ -168,8 +195,6 @@ def build_parser(prog: str = "kerashand-data") -> argparse.ArgumentParser:
     )
     corrected.add_argument("--no-browser", action="store_true", help="print the address only")
     corrected.set_defaults(run=run_correct)
-    imports.add_parsers(commands)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "kerashand-data") -> int:

@@ -62,8 +62,7 @@ def build_parser(prog: str = "kerashand-eval") -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--samples", type=int,
-        help=f"largest number of hands (default: as many as an earlier report has, else "
-        f"{SAMPLES})",
+        help=f"largest number of hands (default: as many as an earlier report has, else {SAMPLES})",
     )  # fmt: skip
     parser.add_argument(
         "--gallery", type=int, default=4, help="pictures of each group (default: 4)"
@@ -84,15 +83,12 @@ def build_parser(prog: str = "kerashand-eval") -> argparse.ArgumentParser:
         "--csv", type=Path, metavar="FILE", help="write a row for each hand; one model only"
     )
     add_rerun_argument(parser, what="the hands of the galleries with truth and depth maps")
+    published = "draw the published curves of STB (always drawn for STB)"
+    parser.add_argument("--published", action="store_true", help=published)
     parser.add_argument(
-        "--published", action="store_true",
-        help="draw the published curves of STB (always drawn for STB)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--backgrounds",
-        metavar="DIR",
+        "--backgrounds", metavar="DIR",
         help="photographs behind rendered hands, if these are not the data of a run",
-    )
+    )  # fmt: skip
     parser.add_argument("--cache-dir", metavar="DIR", help="where rendered hands are kept")
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser

@@ -240,10 +240,15 @@ def _own_predictor(
     arguments: argparse.Namespace, at_end: contextlib.ExitStack
 ) -> tuple[Finder, Unit]:
     model = HandPose.load(arguments.model, detector=arguments.detector)
+    passes = model.recipe.passes  # also where one is sure: labels are to be as good as they can be
+
+    def read_box(rgb, box, handedness: str) -> Hand:
+        return model.predict(rgb, box=box, handedness=handedness, passes=passes)[0]
+
     finder = Finder(
-        find=lambda rgb: model.predict(rgb, max_hands=MOST_HANDS),
+        find=lambda rgb: model.predict(rgb, max_hands=MOST_HANDS, passes=passes),
         follow=model.follow,
-        read_box=lambda rgb, box, handedness: model.predict(rgb, box=box, handedness=handedness)[0],
+        read_box=read_box,
     )
     return finder, (model.scale_bone, model.depth_along)
 

@@ -113,42 +113,12 @@ class _Prediction:
         """
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
         from kerashand.cli import jobs  # loads Pillow
-        from kerashand.cli.drawing import Drawer, check_view
+        from kerashand.cli.drawing import Drawer
         from kerashand.runtime import HandPose
         from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
         arguments, skipped = self.arguments, Counter[str]()
-        planned = jobs.plan(
-            arguments.inputs,
-            out=arguments.out,
-            drawing=not arguments.no_drawing,
-            recursive=arguments.recursive,
-            skipped=skipped,
-            files={
-                "--json": arguments.json,
-                "--csv": arguments.csv,
-                "--rerun": file_of(arguments.rerun),
-                **MotionFiles.named(arguments),
-            },
-            read={
-                "--boxes": arguments.boxes,
-                "--model": arguments.model,
-                "--detector": arguments.detector,
-            },
-        )
-        MotionFiles.check(arguments, planned)
-        check_target(arguments.rerun)
-        check_view(arguments.view, planned, show=arguments.show)
-        if arguments.show and (still := [job.name for job in planned if not job.is_film]):
-            raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
-        self.search.check(planned)
-        for job in planned:
-            if job.is_film:
-                check("a film" if job.path else "a camera", job.name)
-        if any(job.is_film and job.target is not None for job in planned):
-            from kerashand.video.writing import check_encoder
-
-            check_encoder()
+        planned = self._planned(skipped)
         self.pose = HandPose.load(
             arguments.model, detector=arguments.detector, threads=arguments.threads
         )
@@ -182,6 +152,45 @@ class _Prediction:
                         self._say(summary)
         if failed:
             raise UserError(f"{failed} of {len(planned)} inputs could not be used.")
+
+    def _planned(self, skipped: Counter[str]) -> list:
+        """A job for each input; all that can be checked before the models are loaded is."""
+        from kerashand.cli import jobs
+        from kerashand.cli.drawing import check_view
+
+        arguments = self.arguments
+        planned = jobs.plan(
+            arguments.inputs,
+            out=arguments.out,
+            drawing=not arguments.no_drawing,
+            recursive=arguments.recursive,
+            skipped=skipped,
+            files={
+                "--json": arguments.json,
+                "--csv": arguments.csv,
+                "--rerun": file_of(arguments.rerun),
+                **MotionFiles.named(arguments),
+            },
+            read={
+                "--boxes": arguments.boxes,
+                "--model": arguments.model,
+                "--detector": arguments.detector,
+            },
+        )
+        MotionFiles.check(arguments, planned)
+        check_target(arguments.rerun)
+        check_view(arguments.view, planned, show=arguments.show)
+        if arguments.show and (still := [job.name for job in planned if not job.is_film]):
+            raise UserError(f"--show is for videos and cameras. Received: the picture {still[0]}")
+        self.search.check(planned)
+        for job in planned:
+            if job.is_film:
+                check("a film" if job.path else "a camera", job.name)
+        if any(job.is_film and job.target is not None for job in planned):
+            from kerashand.video.writing import check_encoder
+
+            check_encoder()
+        return planned
 
     def _each(self, planned) -> int:
         """Work through the inputs; of several, how many could not be used."""

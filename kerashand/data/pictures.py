@@ -111,7 +111,8 @@ class PhotographedPictures(CachedSplit):
     def encode(self, first: int, count: int) -> list[dict[str, bytes]]:
         """Compose and compress pictures."""
         labels = load_labels(self.path)
-        names = sorted(set(labels["name"][labels["split"] == self.split].tolist()))
+        # A picture with several rows is shown as often. Rows with the same joints are one hand.
+        names = sorted(labels["name"][labels["split"] == self.split].tolist())
         encoded = []
         for index in range(first, first + count):
             rng = np.random.default_rng(
@@ -119,6 +120,8 @@ class PhotographedPictures(CachedSplit):
             )
             name = names[index % len(names)]
             hands = np.flatnonzero(of_picture(labels, name))
+            _, once = np.unique(labels["uv_px"][hands], axis=0, return_index=True)
+            hands = hands[np.sort(once)]
             encoded.append(self._compose(name, hands, labels, rng=rng))
         return encoded
 

@@ -131,14 +131,9 @@ def training_batches(
         fewer = [share // readers for share in shares]
         key = (seed, readers, number)
         parts += _streams(
-            own,
-            fewer,
-            geometry=geometry,
-            parameters=parameters,
-            key=key,
-            first_step=first_step,
+            own, fewer, geometry=geometry, parameters=parameters, key=key, first_step=first_step,
             relief=relief,
-        )
+        )  # fmt: skip
     mixed = tf.data.Dataset.zip(tuple(parts)).map(as_written(_joined), tf.data.AUTOTUNE)
     if parameters.spectrum > 0 and len(domains) == 2:
         mixed = mixed.enumerate(first_step).map(
@@ -273,28 +268,15 @@ def make_batch(
     Root depth and scale are given in every setting (section 4.2 of the paper); joint depth and
     camera-frame joints are zeroed where the domain is not labelled with them.
     """
-    root_depth_mm = raw["xyz_mm"][:, 0, 2]
+    root_depth_mm = raw["xyz_mm"][:, ROOT, 2]
     scale_mm = scale_from_joints(raw["xyz_mm"], geometry.scale_bone)
-    stored_px, side = _stored_px(raw), geometry.image_size_px
+    side = geometry.image_size_px
     uv, xyz, intrinsics = augment.move_joints(
         raw["uv_px"], raw["xyz_mm"], raw["intrinsics"],
-        affine=augment.resized(side / stored_px) @ affine, rotation=rotation,
+        affine=augment.resized(side / _stored_px(raw)) @ affine, rotation=rotation,
     )  # fmt: skip
     count = tf.shape(uv)[0]
-    if "depth_mm" in raw:
-        depth_mm = augment.warp_map(
-            tf.cast(raw["depth_mm"], tf.float32)[..., None],
-            affine,
-            output_px=geometry.depth_map_px,
-        )
-        depth_mm, wrist_mm = _depth_along(
-            geometry, depth_mm, root_depth_mm, uv=uv, intrinsics=intrinsics
-        )
-        depth_map, depth_weight = normalise_depth(
-            depth_mm, wrist_mm, scale_mm, half_width_scales=geometry.half_width_scales
-        )
-    else:
-        depth_map = depth_weight = tf.zeros((count, *2 * [geometry.depth_map_px], 1))
+    depth_map, depth_weight = _depth_map(raw, geometry, affine=affine, uv=uv, intrinsics=intrinsics)
     is_hand = raw.get("is_hand", tf.ones([count]))
     inside = tf.reduce_all((uv >= -0.5) & (uv <= side - 0.5), axis=-1)
     has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
@@ -324,17 +306,47 @@ def make_batch(
         "domain": tf.fill([count], DOMAIN_NUMBERS[domain.domain]),
     }
     if "image" in raw:
-        image = raw["image"]
-        if key is not None or (geometry.zoom, stored_px) != (1.0, side):
-            image = augment.warp(image, affine, output_px=side)
-        if key is not None:
-            image = augment_colours.change_colours(image, parameters, stream(key, "colours"))
-            if parameters.cover > 0:
-                # Where no hand is, none may be shown by its neighbour in the batch.
-                covered = augment_colours.cover_parts(image, parameters.cover, stream(key, "cover"))
-                image = augment_colours.rows_of(is_hand > 0, covered, image)
-        batch["image"] = tf.cast(image, tf.float32)
+        batch["image"] = _image(raw, geometry, parameters=parameters, affine=affine, key=key)
     return batch
+
+
+def _depth_map(
+    raw: dict[str, tf.Tensor], geometry: BatchGeometry, *, affine: tf.Tensor, uv: tf.Tensor,
+    intrinsics: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
+    """The normalised depth map (Eq. 4) and its weight, [B, D, D, 1] each; 0 without a map."""
+    if "depth_mm" not in raw:
+        empty = tf.zeros((tf.shape(uv)[0], *2 * [geometry.depth_map_px], 1))
+        return empty, empty
+    depth_mm = augment.warp_map(
+        tf.cast(raw["depth_mm"], tf.float32)[..., None], affine, output_px=geometry.depth_map_px
+    )
+    depth_mm, wrist_mm = _depth_along(
+        geometry, depth_mm, raw["xyz_mm"][:, ROOT, 2], uv=uv, intrinsics=intrinsics
+    )
+    scale_mm = scale_from_joints(raw["xyz_mm"], geometry.scale_bone)
+    return normalise_depth(
+        depth_mm, wrist_mm, scale_mm, half_width_scales=geometry.half_width_scales
+    )
+
+
+def _image(
+    raw: dict[str, tf.Tensor], geometry: BatchGeometry, *, parameters: augment.AugmentParameters,
+    affine: tf.Tensor, key: tf.Tensor | None,
+) -> tf.Tensor:  # fmt: skip
+    """Pictures [B, S, S, 3] float32; with a key in changed colours and partly covered."""
+    image, side = raw["image"], geometry.image_size_px
+    if key is not None or (geometry.zoom, _stored_px(raw)) != (1.0, side):
+        image = augment.warp(image, affine, output_px=side)
+    if key is not None:
+        image = augment_colours.change_colours(image, parameters, stream(key, "colours"))
+        if parameters.cover > 0:
+            covered = augment_colours.cover_parts(image, parameters.cover, stream(key, "cover"))
+            if "is_hand" in raw:
+                # Where no hand is, none may be shown by its neighbour in the batch.
+                covered = augment_colours.rows_of(raw["is_hand"] > 0, covered, image)
+            image = covered
+    return tf.cast(image, tf.float32)
 
 
 def _depth_along(

@@ -45,7 +45,7 @@ def on_squares(
     folder: Path,
     split: str,
     *,
-    passes: int = 1,
+    passes: int | None = 1,
     loose: float = 1.0,
     asks_handedness: bool = True,
 ) -> tuple[Predictions, list[set[str]]]:
@@ -102,7 +102,7 @@ def on_squares(
 
 
 def _handedness_asked(
-    model: HandPose, rgb: NDArray, box: tuple[float, ...], *, is_hand: bool, passes: int
+    model: HandPose, rgb: NDArray, box: tuple[float, ...], *, is_hand: bool, passes: int | None
 ) -> dict[str, float]:
     """What a model says of the handedness of a hand, and of that of its mirror image."""
     if not is_hand:
@@ -128,7 +128,7 @@ def mirrored_boxes(boxes: NDArray | tuple[float, ...], width_px: int) -> NDArray
 
 
 def on_whole_pictures(
-    model: HandPose, folder: Path, split: str, *, empty: Iterable[NDArray], passes: int = 1
+    model: HandPose, folder: Path, split: str, *, empty: Iterable[NDArray], passes: int | None = 1
 ) -> dict[str, Numbers]:
     """Find the hands of whole pictures, of their mirror images, and of pictures without hands.
 

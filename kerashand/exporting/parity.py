@@ -4,46 +4,39 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from kerashand.errors import UserError
 from kerashand.evaluation.predictions import Predictions
 from kerashand.evaluation.summary import summary
-from kerashand.exporting.formats import export, write
+from kerashand.exporting.formats import export
 from kerashand.exporting.hands import Hands
+from kerashand.exporting.layer_groups import blamed, layer_groups
 from kerashand.exporting.pictures import Pictures, difference, difference_text, largest_and_mean
-from kerashand.exporting.served import Served, image_spec, pose_outputs
+from kerashand.exporting.served import pose_outputs
 from kerashand.files import write_text
 from kerashand.geometry.pose import scale_from_joints, xyz_from_uv_z
 from kerashand.machine import machine, versions
-from kerashand.models.hand_pose import PART_NAMES, regressor_inputs, stage_maps
 from kerashand.runtime.backends import (
-    FORMATS,
     JOINTS_SIGNATURE,
     Backend,
     SavedModelBackend,
     open_backend,
 )
 from kerashand.skeleton import ROOT
-from kerashand.stderr import native_stderr_held
 
 LOGGER = logging.getLogger(__name__)
 REPORT_SUFFIX = ".parity.json"
 PROTOCOL = "cai2018"
 BATCH = 16
-BLAME_HANDS = 8
-FILE_ITSELF = "none: each layer group is as near as it should be"
 
 
 @dataclass(frozen=True)
@@ -117,33 +110,24 @@ def checked_export(
         UserError: as `export`.
     """
     report: dict[str, Any] = {}
-    detector = isinstance(hands, Pictures)
-    limit = (limits or (DETECTOR_LIMITS if detector else LIMITS))[precision]
+    if limits is None:
+        limits = DETECTOR_LIMITS if isinstance(hands, Pictures) else LIMITS
+    limit = limits[precision]
 
     def check(written: Path) -> None:
-        backend = open_backend(written)
-        what = "pictures" if detector else "hands"
-        LOGGER.info("comparing the file with the model on %d %s", len(hands), what)
-        report.update(compare(model, backend, hands))
-        measured = _measured(report, limit)
+        compared = _compared(model, written, hands, limit=limit)
         report.update(
-            file=path.name, format=form, precision=precision, bytes=_size_of(written),
-            limit={limit.name: limit.value}, measured={limit.name: measured},
-            passed=measured <= limit.value,
-        )  # fmt: skip
+            compared, file=path.name, format=form, precision=precision, bytes=_size_of(written)
+        )
         if report["passed"]:
             return
         if isinstance(hands, Hands):
             LOGGER.info("the file is too far off; looking for the layers")
-            report["layer_groups"] = layer_groups(
-                model,
-                metadata,
-                form=form,
-                precision=precision,
-                hands=hands,
+            groups = layer_groups(
+                model, metadata, form=form, precision=precision, hands=hands,
                 calibration=calibration,
-            )
-            report["blamed"] = blamed(report["layer_groups"])
+            )  # fmt: skip
+            report.update(layer_groups=groups, blamed=blamed(groups))
         raise ParityError(_failure(report))
 
     try:
@@ -155,6 +139,21 @@ def checked_export(
         if report:
             write_text(report_path(path), json.dumps(report, indent=2) + "\n")
     return report
+
+
+def _compared(
+    model: keras.Model, written: Path, hands: Hands | Pictures, *, limit: Limit
+) -> dict[str, Any]:
+    """What `compare` gives, and whether it is within the limit."""
+    what = "pictures" if isinstance(hands, Pictures) else "hands"
+    LOGGER.info("comparing the file with the model on %d %s", len(hands), what)
+    compared = compare(model, open_backend(written), hands)
+    measured = _measured(compared, limit)
+    return compared | {
+        "limit": {limit.name: limit.value},
+        "measured": {limit.name: measured},
+        "passed": measured <= limit.value,
+    }
 
 
 def report_path(path: Path) -> Path:
@@ -281,91 +280,6 @@ def _measured(report: Mapping[str, Any], limit: Limit) -> float:
     else:
         value = report["after"]["mean_error_mm"] - report["before"]["mean_error_mm"]
     return round(value, 4) if np.isfinite(value) else float("inf")
-
-
-# ------------------------------------------------------------------------------ layer groups
-
-
-def layer_groups(
-    model: keras.Model, metadata: Mapping[str, Any], *, form: str, precision: str, hands: Hands,
-    calibration: Hands | None,
-) -> dict[str, float]:  # fmt: skip
-    """How far the output of each group of layers is off in an export of the same kind.
-
-    Each group is written to a file of its own, up to its last layer: as one more output of a file
-    it would keep layers apart that are computed as one.
-
-    Returns:
-        group, in the order of computation -> root mean square difference over that of the output.
-    """
-    described = {**metadata, "task": "probe"}
-    images = hands.images[:BLAME_HANDS]
-    errors = {}
-    for name, function in _probes(model, metadata):
-        probe = Served(model, {JOINTS_SIGNATURE: (function, [image_spec(model)])})
-        with tempfile.TemporaryDirectory() as folder, native_stderr_held():
-            path = Path(folder) / f"probe{FORMATS[form].suffix}"
-            write(
-                probe, path, form, described=described, precision=precision,
-                calibration=calibration and calibration.first(BLAME_HANDS),
-            )  # fmt: skip
-            backend = open_backend(path)
-            given = np.array([backend.run(image[None])["output"] for image in images])
-        wanted = np.array([function(image[None])["output"] for image in images])
-        apart = np.sqrt(np.square(given - wanted.reshape(given.shape)).sum())
-        errors[name] = float(f"{apart / np.sqrt(np.square(wanted).sum()):.3g}")
-        LOGGER.info("%s: off by %.3g of its output", name, errors[name])
-    return errors
-
-
-def blamed(groups: Mapping[str, float]) -> str:
-    """The group at which the error grows most over what came before."""
-    most, growth, before = FILE_ITSELF, 0.0, 0.0
-    for name, error in groups.items():
-        if not np.isfinite(error):
-            return name
-        if error - before > growth:
-            most, growth = name, error - before
-        before = max(before, error)
-    return most
-
-
-def _probes(
-    model: keras.Model, metadata: Mapping[str, Any]
-) -> Iterator[tuple[str, Callable[[tf.Tensor], dict[str, tf.Tensor]]]]:
-    """Each group of layers, with the function from an image to its last tensor."""
-    network = next(layer for layer in model.layers if PART_NAMES.get(layer.name) == "network")
-    regressor = model.get_layer("depth_regressor")
-    decode = metadata["architecture"]["decode"]
-
-    def in_network(part):
-        return lambda image: {"output": part(tf.cast(image, tf.float32), training=False)}
-
-    def in_regressor(part):
-        def function(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            outputs = network(tf.cast(image, tf.float32), training=False)
-            seen = regressor_inputs(stage_maps(outputs)[-1], outputs["features"], decode)
-            return {"output": part(seen, training=False)}
-
-        return function
-
-    for whole, through in ((network, in_network), (regressor, in_regressor)):
-        for group, tensor in _cut_points(whole):
-            # By its name quantisation knows what it is.
-            part = keras.Model(whole.input, tensor, name=whole.name)
-            yield f"{PART_NAMES[whole.name]}_{group}", through(part)
-
-
-def _cut_points(model: keras.Model) -> Iterator[tuple[str, Any]]:
-    """Group (the first word of its layers' names) and the output of its last layer."""
-    groups: dict[str, list[keras.Layer]] = {}
-    for layer in model.layers:
-        found = re.match(r"[a-zA-Z]*\d*", layer.name)
-        assert found is not None  # it fits every name
-        groups.setdefault(found[0], []).append(layer)
-    for name, layers in groups.items():
-        if any(layer.weights for layer in layers):
-            yield name, layers[-1].output
 
 
 # ------------------------------------------------------------------------------------ words

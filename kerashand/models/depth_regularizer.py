@@ -73,19 +73,10 @@ def build_depth_regularizer(
     Raises:
         ValueError: If an argument is out of range.
     """
-    check_choice("encoding", encoding, ENCODINGS)
-    check_multiple("output_size_px", output_size_px, 1)
-    check_multiple("num_joints", num_joints, 1)
-    check_fraction("dropout", dropout)
-    if isinstance(channels, str) or len(tuple(channels)) != NUM_HIDDEN:
-        raise ValueError(f"`channels` must hold 5 sizes. Received: channels={channels!r}")
-    for index, size in enumerate(channels):
-        check_multiple(f"channels[{index}]", size, 1)
-    if encoding == "vector":
-        check_multiple("output_size_px", output_size_px, 2**NUM_HIDDEN)
-        strides = (1, 2, 2, 2, 2, 2)
-    else:
-        strides = _grid_strides(output_size_px, grid_cells)
+    strides = _checked_strides(
+        output_size_px, encoding, grid_cells, channels=channels, dropout=dropout,
+        num_joints=num_joints,
+    )  # fmt: skip
 
     # Inputs.
     joints = keras.Input((num_joints, 3), name="joints_unit")
@@ -97,39 +88,40 @@ def build_depth_regularizer(
     else:
         x = _spots(joints, grid_cells, points_per_bone)
     for index, (size, stride) in enumerate(zip(channels, strides, strict=False), start=1):
+        kernel, padding = _kernel(stride), "same"
         if index == 1 and encoding == "vector":  # [B, 1, 1, 3K] -> [B, D/32, D/32, channels[0]]
-            kernel = output_size_px // 2**NUM_HIDDEN
-            x = _transposed(
-                x, size, kernel, stride=1, padding="valid", name=f"deconv{index}", use_bias=False
-            )
-        else:
-            x = _transposed(
-                x,
-                size,
-                _kernel(stride),
-                stride=stride,
-                padding="same",
-                name=f"deconv{index}",
-                use_bias=False,
-            )
+            kernel, padding = output_size_px // 2**NUM_HIDDEN, "valid"
+        x = _transposed(
+            x, size, kernel, stride=stride, padding=padding, name=f"deconv{index}", use_bias=False
+        )
         x = FusedBatchNormalization(momentum=0.95, name=f"bn{index}")(x)
         x = keras.layers.Dropout(dropout, name=f"dropout{index}")(x)
         x = keras.layers.ReLU(name=f"relu{index}")(x)
 
     # Outputs.
     depth_unit = _transposed(
-        x,
-        1,
-        _kernel(strides[-1]),
-        stride=strides[-1],
-        padding="same",
-        name=f"deconv{NUM_HIDDEN + 1}",
-        dtype="float32",
-        activation="relu",
+        x, 1, _kernel(strides[-1]), stride=strides[-1], padding="same",
+        name=f"deconv{NUM_HIDDEN + 1}", dtype="float32", activation="relu",
         kernel_initializer=keras.initializers.RandomNormal(stddev=FINAL_KERNEL_STDDEV),
         bias_initializer=keras.initializers.Constant(FINAL_BIAS),
-    )
+    )  # fmt: skip
     return keras.Model(joints, depth_unit, name=name)
+
+
+def _checked_strides(output_size_px, encoding, grid_cells, *, channels, dropout, num_joints):
+    """Strides of the six layers; ValueError for an argument that is out of range."""
+    check_choice("encoding", encoding, ENCODINGS)
+    check_multiple("output_size_px", output_size_px, 1)
+    check_multiple("num_joints", num_joints, 1)
+    check_fraction("dropout", dropout)
+    if isinstance(channels, str) or len(tuple(channels)) != NUM_HIDDEN:
+        raise ValueError(f"`channels` must hold 5 sizes. Received: channels={channels!r}")
+    for index, size in enumerate(channels):
+        check_multiple(f"channels[{index}]", size, 1)
+    if encoding == "vector":
+        check_multiple("output_size_px", output_size_px, 2**NUM_HIDDEN)
+        return (1, 2, 2, 2, 2, 2)
+    return _grid_strides(output_size_px, grid_cells)
 
 
 def _grid_strides(output_size_px, grid_cells):

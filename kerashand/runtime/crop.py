@@ -77,6 +77,12 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
     shrink = float(np.sqrt(abs(area))) + WHOLE
     if shrink >= 2.0:
         picture, inverse = _averaged(picture, inverse, block=int(shrink), size_px=size_px)
+    sample = _sampled_upright if inverse[0, 1] == inverse[1, 0] == 0.0 else _sampled
+    return np.rint(sample(picture, inverse, size_px)).astype(np.uint8)
+
+
+def _sampled(picture: Picture, inverse: NDArray[np.floating], size_px: int) -> NDArray[np.float32]:
+    """[S, S, 3] bilinear, for any map."""
     height, width, channels = picture.shape
     axis = np.arange(size_px)
     u = inverse[0, 0] * axis[None, :] + inverse[0, 1] * axis[:, None] + inverse[0, 2]
@@ -93,33 +99,66 @@ def cut(picture: Picture, affine: NDArray[np.float64], size_px: int) -> Picture:
         + flat.take(row + columns[1], axis=0).ravel() * part_u
         for row in rows
     )
-    blended = np.rint(upper * (1.0 - part_v) + lower * part_v).astype(np.uint8)
+    blended = upper * (1.0 - part_v) + lower * part_v
     return blended.reshape(size_px, size_px, channels)
+
+
+def _sampled_upright(
+    picture: Picture, inverse: NDArray[np.floating], size_px: int
+) -> NDArray[np.float32]:
+    """The same values for a map that does not turn, in half the time: first along the rows."""
+    height, width, channels = picture.shape
+    axis = np.arange(size_px)
+    u, v = inverse[0, 0] * axis + inverse[0, 2], inverse[1, 1] * axis + inverse[1, 2]
+    left, top = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
+    part_u = (u - left).astype(np.float32).repeat(channels)
+    part_v = (v - top).astype(np.float32)[:, None]
+    rows = np.concatenate([_mirror_index(top + step, height) for step in (0, 1)])
+    needed, place = np.unique(rows, return_inverse=True)
+    lines = picture.take(needed, axis=0)
+    before, after = (
+        lines.take(_mirror_index(left + step, width), axis=1).reshape(len(needed), -1)
+        for step in (0, 1)
+    )
+    along = before * (1.0 - part_u) + after * part_u
+    upper, lower = along.take(place[:size_px], axis=0), along.take(place[size_px:], axis=0)
+    blended = upper * (1.0 - part_v) + lower * part_v
+    return blended.reshape(size_px, size_px, channels)
+
+
+def _seen(inverse: NDArray[np.floating], size_px: int) -> tuple[list[float], list[float]]:
+    """The least and the largest column and row of a picture that the pixels of a crop lie at."""
+    least, most = [], []
+    for along, down, first in inverse[:2].tolist():
+        ends = [(size_px - 1) * step for step in (along, down)]
+        least.append(first + sum(min(end, 0.0) for end in ends))
+        most.append(first + sum(max(end, 0.0) for end in ends))
+    return least, most
 
 
 def _averaged(picture: Picture, inverse: NDArray[np.floating], *, block: int, size_px: int):
     """The part of a picture that a crop covers, averaged in blocks, and the map to it."""
-    corners = np.array(
-        [[0, 0, 1], [size_px - 1, 0, 1], [0, size_px - 1, 1], [size_px - 1] * 2 + [1]]
-    )
-    seen = corners @ inverse[:2].T
+    least, most = _seen(inverse, size_px)
     height, width = picture.shape[:2]
-    low = np.clip(np.floor(seen.min(axis=0)).astype(int) - block, 0, [width - 1, height - 1])
-    high = np.clip(np.ceil(seen.max(axis=0)).astype(int) + block + 1, low + 1, [width, height])
+    low = np.clip(np.floor(least).astype(int) - block, 0, [width - 1, height - 1])
+    high = np.clip(np.ceil(most).astype(int) + block + 1, low + 1, [width, height])
     part = picture[low[1] : high[1], low[0] : high[0]]
-    pad = [(0, -part.shape[0] % block), (0, -part.shape[1] % block), (0, 0)]
-    part = np.pad(part, pad, mode="edge")
     # Whole numbers, rows first, one after the other, and a channel at a time: as exact as floats,
-    # and many times as fast.
+    # and many times as fast. The last block is filled up with what it ends with.
     kind: Any = np.uint16 if block <= MOST_OF_16_BITS else np.uint32
     lines = part[::block].astype(kind)
     for step in range(1, block):
-        lines += part[step::block]
+        more = part[step::block]
+        lines[: len(more)] += more
+        lines[len(more) :] += part[-1]
     channels = []
     for channel in range(lines.shape[2]):
-        sums = lines[:, ::block, channel].copy()
+        of_channel = lines[..., channel]
+        sums = of_channel[:, ::block].copy()
         for step in range(1, block):
-            sums += lines[:, step::block, channel]
+            more = of_channel[:, step::block]
+            sums[:, : more.shape[1]] += more
+            sums[:, more.shape[1] :] += of_channel[:, -1:]
         channels.append(np.rint(sums.astype(np.float32) / np.float32(block * block)))
     small = np.stack(channels, axis=-1).astype(np.uint8)
     # Pixel p of the picture lies at (p - low + 0.5) / block - 0.5.

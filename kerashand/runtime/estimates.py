@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kerashand.runtime.recipe import Recipe
 from kerashand.runtime.views import View
 
 LEAST_WEIGHT = 1e-6
@@ -41,6 +42,18 @@ class Estimate:
     confidence: NDArray[np.float64]
     score: float
     p_right: float | None
+
+    def counts(self, handedness: str) -> bool:
+        """Whether it saw the hand as it is, where it should be."""
+        return self.fits and self.handedness == handedness
+
+    def is_sure(self, recipe: Recipe) -> bool:
+        """Whether no other pass is needed: it fits, surely saw a hand of its side, and joints."""
+        if self.p_right is None or not self.fits:
+            return False
+        p_seen = self.p_right if self.handedness == "right" else 1.0 - self.p_right
+        sure = min(self.score, p_seen) > recipe.sure
+        return sure and float(self.confidence.mean()) > recipe.sure_joints
 
 
 def pass_weights(count: int, first_weight: float) -> list[float]:

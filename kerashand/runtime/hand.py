@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kerashand.errors import UserError
-from kerashand.geometry.root_depth import MIN_DEPTH_MM
+from kerashand.geometry.pose import relative_depth, xyz_from_uv_z
+from kerashand.geometry.root_depth import MIN_DEPTH_MM, solve_root_depth
 from kerashand.runtime.backends import is_number
 
 Box = tuple[float, float, float, float]
@@ -21,6 +23,8 @@ SCALE_RANGE_MM = (10.0, 300.0)
 """What may be the length of a hand's bone; metres and inches are not."""
 DEPTH_RANGE_MM = (MIN_DEPTH_MM, 100_000.0)
 """Where a wrist may be measured; metres are not."""
+ANY_SCALE_MM = 90.0
+"""Of a hand, where only its relative depth is wanted, in which scales cancel."""
 LEAST_FOCAL = 0.1
 """Of the longer side of the picture, which is a view of 157 degrees; shares are not pixels."""
 
@@ -61,6 +65,37 @@ class Hand:
         """Left, top, right, bottom of the joints in pixels of the picture."""
         (left, top), (right, bottom) = self.uv_px.min(axis=0), self.uv_px.max(axis=0)
         return float(left), float(top), float(right), float(bottom)
+
+
+def in_camera(
+    hand: Hand, intrinsics: ArrayLike | None, *, scale_bone: str, depth_along: str,
+    scale_mm: float | None, root_depth_mm: float | None = None,
+) -> Hand:  # fmt: skip
+    """A hand without a camera, with its depth along the camera's axis, and in mm.
+
+    Args:
+        hand: as the pose model gives it.
+        intrinsics: [3, 3] of its picture; None leaves the hand as it is.
+        scale_bone: one of `kerashand.skeleton.SCALE_BONES`.
+        depth_along: see `kerashand.geometry.pose.xyz_from_uv_z`.
+        scale_mm: length of the scale bone; None leaves millimetres out.
+        root_depth_mm: depth of the wrist; None solves for it.
+    """
+    if intrinsics is None:
+        return hand
+    scale = np.float64(ANY_SCALE_MM if scale_mm is None else scale_mm)
+    observed = (hand.uv_px, hand.z_relative, np.asarray(intrinsics, np.float64))
+    if root_depth_mm is None:
+        depth: Any = solve_root_depth(
+            *observed, scale_mm=scale, scale_bone=scale_bone, depth_along=depth_along
+        )
+    else:
+        depth = np.float64(root_depth_mm)
+    xyz = xyz_from_uv_z(*observed, root_depth_mm=depth, scale_mm=scale, depth_along=depth_along)
+    hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
+    if scale_mm is None:
+        return hand
+    return dataclasses.replace(hand, xyz_mm=xyz, root_depth_mm=float(depth))
 
 
 def check_picture(rgb: NDArray[np.uint8]) -> None:

@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kerashand.errors import UserError
 from kerashand.geometry.camera import apply_inverse_affine
-from kerashand.geometry.pose import relative_depth, xyz_from_uv_z
-from kerashand.geometry.root_depth import relative_joints, solve_root_depth
+from kerashand.geometry.root_depth import relative_joints
 from kerashand.runtime.backends import (
     HEADS,
     Backend,
@@ -31,14 +30,19 @@ from kerashand.runtime.backends import (
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.detector import Detection, Detector, handedness_of, spare_hands
 from kerashand.runtime.estimates import Estimate, mean_joints, mean_p_right, pass_weights
-from kerashand.runtime.hand import Hand, check_box, check_camera, check_handedness, check_picture
+from kerashand.runtime.hand import (
+    Hand,
+    check_box,
+    check_camera,
+    check_handedness,
+    check_picture,
+    in_camera,
+)
 from kerashand.runtime.recipe import Recipe
 from kerashand.runtime.tiles import checked_tiles, distinct
 from kerashand.runtime.views import View, fits, view_of_joints
 from kerashand.skeleton import SCALE_BONES
 
-ANY_SCALE_MM = 90.0
-"""Of a hand, where only its relative depth is wanted, in which scales cancel."""
 POSE_FILE, DETECTOR_FILE = "hand_pose.tflite", "hand_detector.tflite"
 DEPTH_POSE_FILE = "hand_pose_by_depth.tflite"
 PACKAGED_FILES = (POSE_FILE, DETECTOR_FILE, DEPTH_POSE_FILE)
@@ -150,11 +154,10 @@ class HandPose:
             tiles: so many overlapping tiles along the picture's longer side are looked at besides
                 the whole; "auto" chooses the number by the size, so that small hands are found.
                 None: 1, which is the whole alone, for up to 3 hands, else 3.
-            passes: runs of the network on a hand, whose joints are averaged; None is the number in
-                the model's recipe. The first sees the box, the next the joints of the one before,
-                closer and with the fingers up, the third and the fourth turned a little. A run more
-                follows where the crop did not fit the joints, or showed the wrong hand; 1 is one
-                run whatever it says.
+            passes: runs of the network on a hand, whose joints are averaged; None is one where that
+                is sure, else as many as the model's recipe says. The first sees the box, the next
+                the joints of the one before, closer and upright, the third and fourth turned. One
+                more follows where the crop did not fit or showed the wrong hand, unless it is 1.
 
         Returns:
             Hands, the surest first; empty if there is none.
@@ -260,15 +263,16 @@ class HandPose:
         """The joints of a detection; arguments as for `predict`.
 
         There is no second pass where the first has less than `least_score`, times the detector's
-        score.
+        score, nor, unless `passes` are given, where the first is sure (`Recipe.sure`).
         """
-        passes = self.recipe.passes if passes is None else passes
-        extra = self.recipe.extra_passes if passes > 1 else 0
         square = square_around(detection.box, margin=self.recipe.margin)
         view = (*square, detection.upright_rad)
         estimates = [self._pass(rgb, view, detection.handedness)]
         auto = detection.p_right is not None
-        if detection.score * estimates[0].score >= least_score:
+        enough = passes is None and estimates[0].is_sure(self.recipe)
+        if not enough and detection.score * estimates[0].score >= least_score:
+            passes = self.recipe.passes if passes is None else passes
+            extra = self.recipe.extra_passes if passes > 1 else 0
             self._more(rgb, estimates, auto=auto, passes=passes, most=passes + extra)
         hand = self._hand(estimates, auto=auto)
         if auto and not self.has_heads:
@@ -293,31 +297,11 @@ class HandPose:
         self, hand: Hand, intrinsics: ArrayLike | None, *, scale_mm: float | None,
         root_depth_mm: float | None = None,
     ) -> Hand:  # fmt: skip
-        """A hand as this model gives it, with its depth along the camera's axis, and in mm.
-
-        Args:
-            hand: as `predict` gives it without intrinsics.
-            intrinsics: [3, 3] of its picture; None leaves the hand as it is.
-            scale_mm: length of the scale bone; None leaves millimetres out.
-            root_depth_mm: depth of the wrist; None solves for it.
-        """
-        if intrinsics is None:
-            return hand
-        scale = np.float64(ANY_SCALE_MM if scale_mm is None else scale_mm)
-        observed = (hand.uv_px, hand.z_relative, np.asarray(intrinsics, np.float64))
-        if root_depth_mm is None:
-            depth: Any = solve_root_depth(
-                *observed, scale_mm=scale, scale_bone=self.scale_bone, depth_along=self.depth_along
-            )
-        else:
-            depth = np.float64(root_depth_mm)
-        xyz = xyz_from_uv_z(
-            *observed, root_depth_mm=depth, scale_mm=scale, depth_along=self.depth_along
-        )
-        hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
-        if scale_mm is None:
-            return hand
-        return dataclasses.replace(hand, xyz_mm=xyz, root_depth_mm=float(depth))
+        """`kerashand.runtime.hand.in_camera` with this model's scale bone and kind of depth."""
+        return in_camera(
+            hand, intrinsics, scale_bone=self.scale_bone, depth_along=self.depth_along,
+            scale_mm=scale_mm, root_depth_mm=root_depth_mm,
+        )  # fmt: skip
 
     def _given(self, rgb, box, handedness: str) -> Detection:
         """The hand that the caller's box says is there."""
@@ -367,7 +351,7 @@ class HandPose:
         recipe = self.recipe
         while len(estimates) < most:
             handedness = self._handedness(estimates, auto=auto)
-            good = sum(_counts(estimate, handedness) for estimate in estimates)
+            good = sum(estimate.counts(handedness) for estimate in estimates)
             if good >= passes:
                 return
             turn_deg = recipe.turns_deg[max(good - 1, 0) % len(recipe.turns_deg)]
@@ -389,7 +373,7 @@ class HandPose:
         good = [
             (estimate, weight)
             for estimate, weight in zip(estimates, weights, strict=True)
-            if _counts(estimate, handedness)
+            if estimate.counts(handedness)
         ] or [(estimates[-1], 1.0)]
         uv, z, confidence = mean_joints(*zip(*good, strict=True))
         # Every pass must see a hand: one that looks closer at something else often does.
@@ -404,10 +388,6 @@ class HandPose:
             confidence=confidence,
             xyz_relative=relative_joints(uv, z, scale_bone=self.scale_bone),
         )
-
-
-def _counts(estimate: Estimate, handedness: str) -> bool:
-    return estimate.fits and estimate.handedness == handedness
 
 
 def packaged_model(name: str) -> Path:

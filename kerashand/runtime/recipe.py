@@ -26,6 +26,9 @@ class Recipe:
     Attributes:
         margin: side of a crop around the box of a detection or of joints.
         passes: runs of the network on a hand in a picture.
+        sure: probability of a hand, and of its handedness, above which the first of these is
+            enough, if its crop fits; 1 asks for all passes,
+        sure_joints: and mean confidence of its joints above which it is.
         extra_passes: more runs at most, where a crop does not fit the joints or the handedness.
         closer: factor on the side of the crops after the first.
         turns_deg: turns of these crops against fingers up, one after the other.
@@ -44,6 +47,8 @@ class Recipe:
 
     margin: float = HAND_MARGIN
     passes: int = 2
+    sure: float = 0.9
+    sure_joints: float = 0.6
     extra_passes: int = 3
     closer: float = 0.95
     turns_deg: tuple[float, ...] = (0.0, -10.0, 10.0)
@@ -83,7 +88,10 @@ class Recipe:
         return cls(**values)
 
 
-LARGEST = {"passes": 16, "extra_passes": 16, "margin": 4.0, "closer": 4.0, "turns_deg": 180.0}
+LARGEST = {
+    "passes": 16, "extra_passes": 16, "margin": 4.0, "closer": 4.0, "turns_deg": 180.0, "sure": 1.0,
+    "sure_joints": 1.0,
+}  # fmt: skip
 """Above these a file asks for work or crops without sense."""
 LEAST = {
     "margin": 0.5, "closer": 0.1, "first_weight": 0.01, "min_cutoff_hz": 0.01,

@@ -19,7 +19,7 @@ from kerashand.synthetic.rooms import build_room
 from kerashand.synthetic.scene import render_background, render_hand
 from kerashand.synthetic.styles import GENERATOR_VERSIONS, STYLES
 
-PICTURES_VERSION = 3
+PICTURES_VERSION = 4
 RENDERED_VERSION = f"{PICTURES_VERSION}.{GENERATOR_VERSIONS['varied']}"
 """Of drawn pictures, whose hands are of the style `varied` and change with it."""
 FIRST_SEED = 1000  # apart from the numbers of the domains of `scene.render_sample`

@@ -113,13 +113,7 @@ def rasterise(
     fragment_z = slope_z[line] * column + offset_z[line]
     pixel = row[line] * size_px + column
 
-    # Nearest fragment a pixel: the largest 1/z, packed above the index in one integer.
-    packed = fragment_z.astype(np.float32).view(np.uint32).astype(np.uint64) << np.uint64(32)
-    packed |= np.arange(len(packed), dtype=np.uint64)
-    nearest = np.zeros(size_px * size_px, np.uint64)
-    np.maximum.at(nearest, pixel, packed)
-    covered = np.flatnonzero(nearest)
-    winner = (nearest[covered] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    covered, winner = _nearest(fragment_z, pixel, size_px * size_px)
     depth = 1.0 / fragment_z[winner]
     line, column = line[winner], column[winner]
     weights = (slope[:, line] * column + offset[:, line]) * corner_z[:, line] * depth
@@ -130,6 +124,19 @@ def rasterise(
         depth_mm=depth,
         size_px=size_px,
     )
+
+
+def _nearest(
+    inverse_z: np.ndarray, pixel: np.ndarray, pixels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels that fragments lie in, and for each the number of its nearest one."""
+    # The largest 1/z, packed above the index in one integer.
+    packed = inverse_z.astype(np.float32).view(np.uint32).astype(np.uint64) << np.uint64(32)
+    packed |= np.arange(len(packed), dtype=np.uint64)
+    nearest = np.zeros(pixels, np.uint64)
+    np.maximum.at(nearest, pixel, packed)
+    covered = np.flatnonzero(nearest)
+    return covered, (nearest[covered] & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:

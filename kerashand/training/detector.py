@@ -49,6 +49,7 @@ class DetectorSettings:
         precision: Keras dtype policy of the training.
         seed: of weights, order and augmentation.
         start: an exported detector whose weights it starts from; None starts from nothing.
+        start_share: what these weights count in those that it ends with.
     """
 
     image_size_px: int = 192
@@ -59,6 +60,7 @@ class DetectorSettings:
     precision: str = "float32"
     seed: int = 0
     start: str | None = None
+    start_share: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +119,7 @@ def train_detector(
                     validation=_validation(pictures, paths, settings),
                     checkpoint_every=checkpoint_every,
                     callbacks=callbacks,
+                    start_share=settings.start_share,
                 )
             pages.figure_history(
                 run.state["history"], folder / "history.png", panels=history_panels(TERMS)

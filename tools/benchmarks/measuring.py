@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 import numpy as np
-from figure_blocks import table
+from figure_forms import table
 
 from kerashand.config import DOMAINS, STAGES, Config, load_config
 from kerashand.errors import UserError
@@ -100,7 +100,7 @@ def apart(function: Callable[..., dict[str, float]], *arguments: Any) -> dict[st
 
 
 def show(columns: Mapping[str, str], rows: Iterable[dict]) -> list[dict]:
-    """Print a table while its rows come; gives them. Columns are those of `figure_blocks.table`."""
+    """Print a table while its rows come; gives them. Columns are those of `figure_forms.table`."""
     print(table(columns, []), flush=True)
     held = []
     for row in rows:

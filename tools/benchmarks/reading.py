@@ -39,6 +39,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
 
 
+def samples_a_second(batches, seconds: float) -> float:
+    """How fast endless batches come, after a few to warm up."""
+    stream = iter(batches)
+    for _ in range(WARM_UP):
+        next(stream)
+    count, start = 0, time.monotonic()
+    while time.monotonic() - start < seconds:
+        next(stream)
+        count += BATCH
+    return count / (time.monotonic() - start)
+
+
 def measure(args: argparse.Namespace) -> dict:
     """Time batches with and without depth, of pictures and of shards."""
     if not hasattr(os, "sched_setaffinity"):
@@ -67,19 +79,11 @@ def measure(args: argparse.Namespace) -> dict:
     print(f"{table.dataset}: {len(table)} hands of {table.size_px[0]} x {table.size_px[1]} px")
 
     def rate(records, parse, labels) -> float:
-        batches = iter(
-            training_batches(
-                [DomainSource("source", records, parse, labels)], shares=(BATCH,),
-                geometry=geometry, parameters=AugmentParameters(), seed=0,
-            )
-        )  # fmt: skip
-        for _ in range(WARM_UP):
-            next(batches)
-        count, start = 0, time.monotonic()
-        while time.monotonic() - start < args.seconds:
-            next(batches)
-            count += BATCH
-        return count / (time.monotonic() - start)
+        domain = DomainSource("source", records, parse, labels)
+        batches = training_batches(
+            [domain], shares=(BATCH,), geometry=geometry, parameters=AugmentParameters(), seed=0
+        )
+        return samples_a_second(batches, args.seconds)
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()

@@ -54,6 +54,7 @@ NAMES = {
     "mean_depth_error_mm": "depth_mm",
 }  # fmt: skip
 """Numbers of a summary -> what results call them; the others keep their names."""
+BY_NEED = "by need"
 CURVE = ("pck", "thresholds_mm", "protocol")
 """Of a summary, not written."""
 
@@ -70,7 +71,10 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--rendered", type=int, default=1000, help="hands to render")
     parser.add_argument("--backgrounds", help="folder (default: the few in the package)")
-    parser.add_argument("--passes", type=int, default=1, help="runs of the network on each hand")
+    parser.add_argument(
+        "--passes", type=int,
+        help="runs of the network on each hand (default: by need, as the model's recipe says)",
+    )  # fmt: skip
     parser.add_argument(
         "--loose", type=float, default=1.0, help="boxes so many times as large as the hands"
     )
@@ -82,13 +86,13 @@ def main(argv: list[str] | None = None) -> int:
 def evaluate(args: argparse.Namespace) -> None:
     """Measure, print and write what is asked for."""
     for flag, value, low in (("passes", args.passes, 1), ("rendered", args.rendered, 0)):
-        if value < low:
+        if value is not None and value < low:
             raise UserError(f"--{flag} must be at least {low}. Received: {value}")
     if not 1.0 <= args.loose <= LARGEST_BOX:
         raise UserError(f"--loose must be 1 to {LARGEST_BOX}. Received: {args.loose}")
     model = HandPose.load(args.model, detector=args.detector)
     given = {"passes": args.passes, "loose": args.loose}
-    results: dict = {"split": args.split, **given}
+    results: dict = {"split": args.split, **given, "passes": args.passes or BY_NEED}
     if args.photographs:
         results["photographs"] = photographs(model, args.photographs, args.split, **given)
         if model.detector is not None:
@@ -123,7 +127,7 @@ def unnamed(row: Numbers) -> Numbers:
 
 
 def photographs(
-    model: HandPose, folder: Path, split: str, *, passes: int, loose: float = 1.0
+    model: HandPose, folder: Path, split: str, *, passes: int | None, loose: float = 1.0
 ) -> dict[str, Numbers]:
     """The numbers of the squares of a split by group, "all" first."""
     predictions, groups = on_squares(
@@ -170,7 +174,9 @@ def points_in_3d(folder: Path, split: str) -> dict[str, NDArray]:
         return {key: points[key][chosen] for key in points.files}
 
 
-def stereo(model: HandPose, folder: Path, points: dict, *, passes: int, loose: float = 1.0) -> dict:
+def stereo(
+    model: HandPose, folder: Path, points: dict, *, passes: int | None, loose: float = 1.0
+) -> dict:
     """3D errors on photographs with `points_in_3d`."""
     pictures = (picture_files.read(folder / str(name)) for name in points["name"])
     hands = zip(pictures, points["xyz_mm"], points["intrinsics"], strict=True)
@@ -182,7 +188,7 @@ def rendered(
     count: int,
     *,
     backgrounds: str | None,
-    passes: int,
+    passes: int | None,
     loose: float = 1.0,
     split: str = "test",
 ) -> dict:
@@ -202,7 +208,7 @@ def errors_3d(
     model: HandPose,
     hands: Iterable[tuple[NDArray, NDArray, NDArray]],
     *,
-    passes: int,
+    passes: int | None,
     loose: float = 1.0,
 ) -> dict:
     """3D errors on (picture, xyz_mm, intrinsics) of right hands; box and scale bone are given."""

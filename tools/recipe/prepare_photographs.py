@@ -47,6 +47,8 @@ MAX_REPROJECTION_PX = 6.0
 STEREO_EVERY = 2  # frames of a clip are nearly alike
 STEREO_UNIT_MM = 40.0  # of the calibration, nearly
 WRONG_LABELS = Path(__file__).resolve().parent / "wrong_labels.yaml"
+MISSED_HANDS = Path(__file__).resolve().parent / "missed_hands.npz"
+"""Training hands that the machine missed, labelled by the packaged models: docs/recipe.md."""
 TI1K_LEFT = 860  # pictures with lower numbers show left hands alone
 TI1K_VALIDATION, TI1K_TEST = 800, 900  # the last hundred are the data set's own test part
 CLIP_EVERY = 4
@@ -81,7 +83,7 @@ def main(argv: list[str] | None = None) -> None:
             *ti1k(args.data / "ti1k", beside),
             *clips(args.data / "clips", beside),
         ]
-        rows = corrected(rows)
+        rows = corrected(rows) + missed(args.data, beside)
         rows += negatives.of_photographs(rows, beside, backgrounds=Path(args.backgrounds))
         rows += composited(rows, beside, args.backgrounds)
         rows = repeated(rows, args.repeat)
@@ -104,6 +106,20 @@ def corrected(rows: list[dict]) -> list[dict]:
     for one in rows:
         one["is_right"] ^= one["name"] in wrong["handedness"]
     return [one for one in rows if one["name"] not in wrong["points"]]
+
+
+def missed(data: Path, out: Path) -> list[dict]:
+    """Rows of `MISSED_HANDS` and copies of their pictures."""
+    rows = []
+    with np.load(MISSED_HANDS, allow_pickle=False) as hands:
+        for name, uv, confidence, is_right in zip(*hands.values(), strict=True):
+            collection, _, picture = str(name).partition("/")
+            shutil.copyfile(data / collection / "images" / picture, out / collection / picture)
+            one = row(
+                collection, str(name), uv_px=uv, weight=1.0, is_right=bool(is_right), split="train"
+            )
+            rows.append(one | {"uv_weight": confidence.astype(np.float32)})
+    return rows
 
 
 def fingers(folder: Path, out: Path) -> list[dict]:

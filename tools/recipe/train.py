@@ -61,9 +61,9 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
     start = str(packaged_model(DETECTOR_FILE))
     yield Step(
         DETECTOR,
-        ["train_detector.py", *photographs, "--start", start, "--rendered", "20000",
-         "--photographed", "12000", "--epochs", "16", "--steps", "600", "--learning-rate", "1.8e-3",
-         "--precision", "mixed_bfloat16", "--out", DETECTOR],
+        ["train_detector.py", *photographs, "--start", start, "--start-share", "0.6", "--rendered",
+         "20000", "--photographed", "14000", "--epochs", "16", "--steps", "700", "--learning-rate",
+         "1.8e-3", "--precision", "mixed_bfloat16", "--seed", "1", "--out", DETECTOR],
     )  # fmt: skip
     run = "runs/depth_pose"
     yield Step(
@@ -76,12 +76,12 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
     )
     models = ["--model", POSE, "--detector", DETECTOR]
     for split in ("val", "test") if test else ("val",):
-        for passes in (1, 2):
-            made = f"evaluation_{split}_passes_{passes}.json"
+        for number, passes in {"": [], "_1": ["--passes", "1"], "_2": ["--passes", "2"]}.items():
+            made = f"evaluation_{split}{number}.json"
             yield Step(
                 made,
-                ["evaluate_model.py", *photographs, *models, "--split", split, "--passes",
-                 str(passes), "--out", made],
+                ["evaluate_model.py", *photographs, *models, "--split", split, *passes,
+                 "--out", made],
             )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from kerashand import picture_files
 from kerashand.cli.arguments import RESUMABLE, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.data.kinds.photos import boxed_pictures, labels_digest, load_labels
+from kerashand.errors import UserError
 from kerashand.evaluation.photographs import box_of
 from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.files import write_text
@@ -58,6 +59,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--start", help=".tflite of a detector whose weights it starts from (default: from nothing)"
     )
+    parser.add_argument(
+        "--start-share", type=float, default=0.0,
+        help="what the weights of --start count in those that it ends with (default: 0)",
+    )  # fmt: skip
     parser.add_argument("--epochs", type=int, default=18)
     parser.add_argument("--steps", type=int, default=500, help="of an epoch")
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="the highest one")
@@ -72,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         "--threshold", type=float, default=0.25, help="score from which on joints are looked for"
     )
     parser.add_argument(
-        "--least-score", type=float, default=0.28, help="times that of the joints: of a hand"
+        "--least-score", type=float, default=0.3, help="times that of the joints: of a hand"
     )
     parser.add_argument(
         "--split", default="val", choices=("val", "test"),
@@ -88,6 +93,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def train(args: argparse.Namespace) -> None:
     """Train what is missing, measure it and print the results."""
+    if not 0.0 <= args.start_share < 1.0 or (args.start_share and not args.start):
+        raise UserError(
+            "--start-share must be at least 0 and below 1, and needs --start. Received: "
+            f"{args.start_share}"
+        )
     photographed = {
         "path": str(args.photographs.resolve()),
         "seed": args.seed,
@@ -111,6 +121,7 @@ def train(args: argparse.Namespace) -> None:
         precision=args.precision,
         seed=args.seed,
         start=args.start,
+        start_share=args.start_share,
     )
     network = train_detector(
         pictures, args.run_dir, settings=settings, checkpoint_every=args.checkpoint_every

@@ -104,6 +104,13 @@ private struct Estimate {
     var pRight: Double?
 
     func counts(_ handedness: Handedness) -> Bool { fits && self.handedness == handedness }
+
+    /// Whether no other pass is needed: it fits, and surely saw a hand of its side, and joints.
+    func isSure(_ recipe: Recipe) -> Bool {
+        guard let pRight, fits else { return false }
+        let pSeen = handedness == .right ? pRight : 1 - pRight
+        return min(score, pSeen) > recipe.sure && weightedMean(confidence) > recipe.sureJoints
+    }
 }
 
 struct HandPose {
@@ -124,7 +131,7 @@ struct HandPose {
 
     /// The hands of a picture, the surest first.
     ///
-    /// - Parameter passes: of the pose model on each; nil for as many as the recipe says.
+    /// - Parameter passes: of the pose model on each; nil as for `read`.
     func predict(_ picture: Picture, maxHands: Int = 2, passes: Int? = nil) throws -> [Hand] {
         var hands: [Hand] = []
         for detection in try detector.detect(picture).prefix(maxHands + HandPose.spareHands) {
@@ -136,18 +143,20 @@ struct HandPose {
     }
 
     /// The joints of a detection: the mean of `passes`, and a few more where the crop does not fit
-    /// the joints or shows the wrong hand. There is one pass alone where that has less than
-    /// `leastScore`, times the detector's score.
+    /// the joints or shows the wrong hand. Nil is one pass where that is sure, else as many as the
+    /// recipe says. There is one pass alone where that has less than `leastScore`, times the
+    /// detector's score.
     func read(
         _ picture: Picture, _ detection: Detection, passes: Int? = nil, leastScore: Double = 0
     ) throws -> Hand {
-        let passes = passes ?? recipe.passes
         let view = CropView(
             squareAround: detection.box, margin: recipe.margin, angleRad: detection.uprightRad)
         var estimates = [try pass(picture, view, detection.handedness)]
-        if detection.score * estimates[0].score >= leastScore {
-            let most = passes + (passes > 1 ? recipe.extraPasses : 0)
-            try more(picture, &estimates, said: detection.pRight, passes: passes, most: most)
+        let enough = passes == nil && estimates[0].isSure(recipe)
+        if !enough, detection.score * estimates[0].score >= leastScore {
+            let wanted = passes ?? recipe.passes
+            let most = wanted + (wanted > 1 ? recipe.extraPasses : 0)
+            try more(picture, &estimates, said: detection.pRight, passes: wanted, most: most)
         }
         return hand(estimates, said: detection.pRight)
     }

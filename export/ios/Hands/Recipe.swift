@@ -9,7 +9,7 @@ struct ModelError: LocalizedError {
 
 /// The recipe of a file; what it does not say is as here.
 struct Recipe: Decodable {
-    let margin, closer, firstWeight, smallestFit, largestFit, mostShift: Double
+    let margin, sure, sureJoints, closer, firstWeight, smallestFit, largestFit, mostShift: Double
     let passes, extraPasses: Int
     let turnsDeg: [Double]
     // The rest is for apps that follow hands through a video.
@@ -22,6 +22,8 @@ struct Recipe: Decodable {
         // Above these largest values a file asks for work or crops without sense.
         margin = try values.number("margin", 1.3, largest: 4)
         passes = try values.count("passes", 2, largest: 16)
+        sure = try values.number("sure", 0.9, largest: 1)
+        sureJoints = try values.number("sure_joints", 0.6, largest: 1)
         extraPasses = try values.count("extra_passes", 3, largest: 16)
         closer = try values.number("closer", 0.95, largest: 4)
         turnsDeg = try values.turns("turns_deg", [0, -10, 10])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kerashand.errors import UserError
 from kerashand.geometry.camera import centre_is_far_out
-from kerashand.picture_files import upright_from_stored
+from kerashand.orientation import upright_from_stored
 
 NEGLIGIBLE_PX = 0.25
 """Distortion below it is left in the pictures."""

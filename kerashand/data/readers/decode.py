@@ -27,7 +27,8 @@ from kerashand.geometry.camera import (
 )
 from kerashand.geometry.registration import Registration, covered_px
 from kerashand.geometry.squares import square_around_points
-from kerashand.picture_files import Head, upright_from_stored
+from kerashand.orientation import upright_from_stored
+from kerashand.picture_files import Head
 
 CROPS_VERSION = 2
 """Of what is cut from the same picture; in the names of cached shards."""

@@ -98,6 +98,13 @@ private class Estimate(
     val pRight: Double?,
 ) {
     fun counts(handedness: Handedness) = fits && this.handedness == handedness
+
+    /** Whether no other pass is needed: it fits, and surely saw a hand of its side, and joints. */
+    fun isSure(recipe: Recipe): Boolean {
+        if (pRight == null || !fits) return false
+        val pSeen = if (handedness == Handedness.RIGHT) pRight else 1 - pRight
+        return minOf(score, pSeen) > recipe.sure && confidence.average() > recipe.sureJoints
+    }
 }
 
 class HandPose(
@@ -109,8 +116,8 @@ class HandPose(
     /** Whether the model says itself which hand it sees, and whether there is one. */
     private val hasHeads = network.outputs.containsAll(listOf("p_right", "p_hand"))
 
-    /** The hands of a picture, the surest first, each in so many `passes`. */
-    fun predict(picture: Picture, maxHands: Int = 2, passes: Int = recipe.passes): List<Hand> =
+    /** The hands of a picture, the surest first; `passes` as for `read`. */
+    fun predict(picture: Picture, maxHands: Int = 2, passes: Int? = null): List<Hand> =
         detector.detect(picture)
             .take(maxHands + SPARE_HANDS)
             .map { it to read(picture, it, passes, detector.leastScore) }
@@ -121,20 +128,23 @@ class HandPose(
 
     /**
      * The joints of a detection: the mean of `passes`, and a few more where the crop does not fit
-     * the joints or shows the wrong hand. There is one pass alone where that has less than
-     * `leastScore`, times the detector's score.
+     * the joints or shows the wrong hand. Null is one pass where that is sure, else as many as the
+     * recipe says. There is one pass alone where that has less than `leastScore`, times the
+     * detector's score.
      */
     fun read(
         picture: Picture,
         detection: Detection,
-        passes: Int = recipe.passes,
+        passes: Int? = null,
         leastScore: Double = 0.0,
     ): Hand {
         val view = squareAround(detection.box, recipe.margin, detection.uprightRad)
         val estimates = mutableListOf(pass(picture, view, detection.handedness))
-        if (detection.score * estimates[0].score >= leastScore) {
-            val most = passes + if (passes > 1) recipe.extraPasses else 0
-            more(picture, estimates, detection.pRight, passes, most)
+        val enough = passes == null && estimates[0].isSure(recipe)
+        if (!enough && detection.score * estimates[0].score >= leastScore) {
+            val wanted = passes ?: recipe.passes
+            val most = wanted + if (wanted > 1) recipe.extraPasses else 0
+            more(picture, estimates, detection.pRight, wanted, most)
         }
         return hand(estimates, detection.pRight)
     }

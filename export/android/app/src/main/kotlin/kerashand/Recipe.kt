@@ -13,6 +13,8 @@ class Recipe(private val given: JSONObject = JSONObject()) {
     // Above these largest values a file asks for work or crops without sense.
     val margin = number("margin", 1.3, largest = 4.0)
     val passes = count("passes", 2, largest = 16.0)
+    val sure = number("sure", 0.9, largest = 1.0)
+    val sureJoints = number("sure_joints", 0.6, largest = 1.0)
     val extraPasses = count("extra_passes", 3, largest = 16.0)
     val closer = number("closer", 0.95, largest = 4.0)
     val turnsDeg = turns("turns_deg", listOf(0.0, -10.0, 10.0))
