@@ -276,7 +276,9 @@ def make_batch(
         affine=augment.resized(side / _stored_px(raw)) @ affine, rotation=rotation,
     )  # fmt: skip
     count = tf.shape(uv)[0]
-    depth_map, depth_weight = _depth_map(raw, geometry, affine=affine, uv=uv, intrinsics=intrinsics)
+    depth_map, depth_weight = _depth_map(
+        raw, geometry, scale_mm, affine=affine, uv=uv, intrinsics=intrinsics
+    )
     is_hand = raw.get("is_hand", tf.ones([count]))
     inside = tf.reduce_all((uv >= -0.5) & (uv <= side - 0.5), axis=-1)
     has_uv, has_xyz, has_depth = (float(name in domain.labels) for name in ("uv", "xyz", "depth"))
@@ -311,8 +313,8 @@ def make_batch(
 
 
 def _depth_map(
-    raw: dict[str, tf.Tensor], geometry: BatchGeometry, *, affine: tf.Tensor, uv: tf.Tensor,
-    intrinsics: tf.Tensor,
+    raw: dict[str, tf.Tensor], geometry: BatchGeometry, scale_mm: tf.Tensor, *, affine: tf.Tensor,
+    uv: tf.Tensor, intrinsics: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:  # fmt: skip
     """The normalised depth map (Eq. 4) and its weight, [B, D, D, 1] each; 0 without a map."""
     if "depth_mm" not in raw:
@@ -324,7 +326,6 @@ def _depth_map(
     depth_mm, wrist_mm = _depth_along(
         geometry, depth_mm, raw["xyz_mm"][:, ROOT, 2], uv=uv, intrinsics=intrinsics
     )
-    scale_mm = scale_from_joints(raw["xyz_mm"], geometry.scale_bone)
     return normalise_depth(
         depth_mm, wrist_mm, scale_mm, half_width_scales=geometry.half_width_scales
     )

@@ -55,6 +55,7 @@ NAMES = {
 }  # fmt: skip
 """Numbers of a summary -> what results call them; the others keep their names."""
 BY_NEED = "by need"
+"""What results say of the passes where their number is not given."""
 CURVE = ("pck", "thresholds_mm", "protocol")
 """Of a summary, not written."""
 

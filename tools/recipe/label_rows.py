@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 
-def row(collection: str, name: str, *, uv_px, weight: float, is_right: bool, split: str) -> dict:
-    """One hand of the label file; `set` is for people, not for the reader."""
+def row(collection: str, name: str, *, uv_px, weight, is_right: bool, split: str) -> dict:
+    """One hand of the label file; `weight` of all points or of each. `set` is for people."""
     return {
         "set": collection,
         "name": name,

@@ -112,13 +112,20 @@ def missed(data: Path, out: Path) -> list[dict]:
     """Rows of `MISSED_HANDS` and copies of their pictures."""
     rows = []
     with np.load(MISSED_HANDS, allow_pickle=False) as hands:
-        for name, uv, confidence, is_right in zip(*hands.values(), strict=True):
+        columns = [hands[key] for key in ("name", "uv_px", "confidence", "is_right")]
+        for name, uv, confidence, is_right in zip(*columns, strict=True):
             collection, _, picture = str(name).partition("/")
             shutil.copyfile(data / collection / "images" / picture, out / collection / picture)
-            one = row(
-                collection, str(name), uv_px=uv, weight=1.0, is_right=bool(is_right), split="train"
+            rows.append(
+                row(
+                    collection,
+                    str(name),
+                    uv_px=uv,
+                    weight=confidence,
+                    is_right=bool(is_right),
+                    split="train",
+                )
             )
-            rows.append(one | {"uv_weight": confidence.astype(np.float32)})
     return rows
 
 
