@@ -146,7 +146,8 @@ def _depth_map(seen: Any, weight: Any) -> Any:
 
     from kerashand.losses import depth_map_l1
 
-    rows = tf.range(len(weight)) if seen.settings.fixed_shapes else _measured_rows(weight)
+    all_rows = tf.range(tf.shape(weight)[0])
+    rows = all_rows if seen.settings.fixed_shapes else _measured_rows(weight)
     target, weight = (tf.gather(part, rows) for part in (seen.batch["depth_map"], weight))
     return depth_map_l1(target, seen.generated_depth(rows), weight)
 

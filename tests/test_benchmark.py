@@ -7,6 +7,7 @@ import os
 import shlex
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from test_docs import ROOT
@@ -52,7 +53,7 @@ def test_options_and_results(tool, monkeypatch, tmp_path, command):
 
 def test_every_module_is_known(tool):
     files = {path.stem for path in (ROOT / "tools" / "benchmarks").glob("[a-z]*.py")}
-    assert set(tool.WHAT) == files - {"measuring", "cpm_torch"}
+    assert set(tool.WHAT) == files - {"measuring", "torch_side"}
     page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
     assert all(f"| `benchmark.py {name}` |" in page for name in tool.WHAT)
     with pytest.raises(SystemExit):
@@ -93,3 +94,42 @@ def test_one_stage_with_few_samples(measuring, tool):
     assert (config.data.source.train, config.data.target.val, config.data.seed) == (32, 8, 5)
     assert config.data.zoom == 1.2
     assert [n for n in ("pretrain", "finetune") if config.stages[n].epochs] == ["finetune"]
+
+
+def test_multiply_adds_by_hand(tool):
+    from benchmarks.step import multiply_adds
+
+    image = keras.Input((8, 6, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(image)  # 4 x 3 places
+    x = keras.layers.Conv2DTranspose(2, 4, strides=2, padding="same")(x)  # of 4 x 3 places
+    inner = keras.Model(image, x)
+    outputs = keras.layers.Dense(5)(keras.layers.Flatten()(inner(image)))  # of 8 * 6 * 2 numbers
+    expected = 3 * 3 * 3 * 4 * 12 + 4 * 4 * 4 * 2 * 12 + 96 * 5
+    assert multiply_adds(keras.Model(image, outputs)) == expected
+
+
+def test_without_a_gpu_nothing_is_measured(tool, capsys):
+    assert tool.main(["gpu"]) == 2
+    assert "TensorFlow sees no GPU" in capsys.readouterr().err
+
+
+def test_parts_of_the_gpu(tool, measuring, monkeypatch, capsys):
+    """Tests that failed are shown; XLA and the precision reach the configuration of a row."""
+    from benchmarks import gpu
+
+    said = "FAILED tests/test_gpu.py::test_a\n1 failed, 9 passed in 60.12s"
+    done = SimpleNamespace(returncode=1, stdout=said)
+    monkeypatch.setattr(gpu.subprocess, "run", lambda *args, **options: done)
+    assert gpu.tests(None) == {"failed": 1, "passed": 9}
+    assert "FAILED" in capsys.readouterr().out
+    seen = []
+    row = {"images_s": 10.0, "step_ms": 100.0, "memory_mb": 5.0, "multiply_adds": 3}
+    monkeypatch.setattr(gpu, "row_of", lambda args, changes: seen.append(changes) or row)
+    monkeypatch.setattr(gpu, "peak", lambda dtype, side: {"float16": 180.0}[dtype])
+    parser = argparse.ArgumentParser()
+    gpu.add_options(parser)
+    args = parser.parse_args(["--peak-side", "2"])
+    assert gpu.step_row(args, "mixed_float16", True)["of_peak"] == 0.5  # 3 * 3 * 10 of 180
+    config = measuring.one_stage(args, *seen[0])
+    assert config.model.network == "cpm"
+    assert (config.runtime.precision, config.runtime.jit_compile) == ("mixed_float16", True)

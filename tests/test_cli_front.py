@@ -149,6 +149,8 @@ def completed(script_file):
         (["kerashand-data", "la"], ["label"]),
         (["kerashand-data", "check", "--kind", "r"], ["rhd", "rgbd"]),
         (["kerashand", "completion", "z"], ["zsh"]),
+        # zsh gives an option and its value as one word.
+        (["kerashand", "predict", "--handedness=l"], ["--handedness=left"]),
         (["kerashand", "doctor", "--"], ["--devices", "--help"]),
         # Nothing of ours: the shell completes names of files.
         (["kerashand", "predict", "pho"], []),
@@ -236,8 +238,8 @@ def test_doctor_says_what_is_there_and_does_not_import_tensorflow(tmp_path):
     assert done.stderr == ""
     assert f"kerashand {kerashand.__version__} in " in done.stdout
     assert done.stdout.count("whole: its checksum is right") == 3
-    assert "  prediction              works" in done.stdout
-    assert "  numpy                   2." in done.stdout
+    assert "  prediction                 works" in done.stdout
+    assert "  numpy                      2." in done.stdout
     assert "libcudart" not in done.stdout
 
 
@@ -245,13 +247,13 @@ def test_doctor_asks_tensorflow_for_its_devices(monkeypatch, capsys):
     told = {doctor.PREDICTION: (True, ""), doctor.TENSORFLOW: (False, "RuntimeError: broken")}
     monkeypatch.setattr(doctor, "_answer", lambda program: told[program])
     assert main.main(["doctor", "--devices"]) == 0
-    assert "devices                 RuntimeError: broken" in capsys.readouterr().out
+    assert "devices                    RuntimeError: broken" in capsys.readouterr().out
 
 
 def test_doctor_without_numpy(tmp_path):
     done = run_doctor(tmp_path, numpy="raise ImportError('numpy is broken')")
     assert done.returncode == 2
-    assert "not looked at           ImportError: numpy is broken" in done.stdout
+    assert "not looked at              ImportError: numpy is broken" in done.stdout
     assert "kerashand doctor: prediction does not work: ImportError: numpy is broken" in done.stderr
 
 

@@ -226,3 +226,29 @@ def test_exif_turns_pictures_with_alpha_too(tmp_path, suffix):
     assert turned.shape == (60, 40, 3)
     assert turned[:25].min() > 200
     assert turned[35:].max() < 50
+
+
+def test_an_input_that_is_named_twice_is_used_once(models, picture, tmp_path, capsys):
+    link = tmp_path / "z.jpg"
+    link.symlink_to(picture)
+    again = [tmp_path, f"{tmp_path}/../{tmp_path.name}/{picture.name}"]
+    assert run(models, picture, *again, "--json", tmp_path / "hands.jsonl") == 0
+    named = [line["input"] for line in lines_of(tmp_path / "hands.jsonl")]
+    assert named == [str(picture), str(link)]
+    assert "2 files skipped: 2 named twice." in capsys.readouterr().out
+    assert (tmp_path / "photo_pose.png").is_file()
+
+
+@pytest.mark.parametrize("letter", ["a", "ä"])
+def test_the_drawing_of_a_long_name_is_shortened(models, picture, tmp_path, letter):
+    size = len(letter.encode())
+    picture.rename(tmp_path / f"{letter * (251 // size)}.jpg")
+    assert run(models, tmp_path) == 0
+    (drawn,) = tmp_path.glob("*_pose.png")
+    assert drawn.name == letter * (246 // size) + "_pose.png"
+
+
+def test_a_pipe_is_no_input(models, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    assert run(models, tmp_path / "pipe") == 2
+    assert "pipe is no file: save what it gives into a file" in capsys.readouterr().err

@@ -80,6 +80,7 @@ def test_hands_below_the_least_score_are_left_out(asked, folder, capsys, least, 
     out = capsys.readouterr().out
     assert ("left out" in out) == (len(kept) < 3)
     assert f"a.png: {len(kept) or 'no'} hand" in out
+    assert "--box" not in out  # where hands are is known
 
 
 def test_tiles_and_the_number_of_hands_reach_the_models(asked, folder):
@@ -266,7 +267,10 @@ def test_heic_is_known_by_its_content(asked, folder, capsys, name, brand):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("https://a.org/x y.jpg", "download it first, for example with `curl -LO 'https://a.org/x"),
+        (
+            "https://a.org/x y.jpg",
+            "download it first, for example with `curl -Lo picture.jpg 'https://a.org/x",
+        ),
         ("rtsp://camera/1", "is an address: only files and cameras of this machine"),
     ],
 )

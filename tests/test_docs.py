@@ -148,6 +148,32 @@ def test_protocols_prints_its_table():
     assert printed.getvalue().split() == re.findall(r"^\| `\S+` \| (\S+) \|", section, re.MULTILINE)
 
 
+def code_of_readme(title):
+    """The blocks of code of a section of README.md: language and lines."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return [(language, block.splitlines()) for language, block in blocks]
+
+
+@pytest.mark.parametrize(
+    "title", ["A picture", "A webcam", "Train", "Adapt to your depth camera", "Export"]
+)
+def test_the_code_of_the_readme_is_short(title):
+    blocks = code_of_readme(title)
+    assert blocks
+    assert all(len(lines) <= 12 for _, lines in blocks)
+
+
+def test_the_program_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    ((_, lines),) = [block for block in code_of_readme("A picture") if block[0] == "python"]
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(lines), {})
+    assert capsys.readouterr().out.startswith("right 0.9")
+    assert (tmp_path / "joints.png").stat().st_size > 10_000
+
+
 def test_the_model_card_is_short():
     text = (ROOT / "docs" / "model_card.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 150

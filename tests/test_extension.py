@@ -154,8 +154,12 @@ def test_what_cannot_be_lengthened(change, more, message, tmp_path, capsys):
 
 
 def test_the_folder_must_be_that_of_a_run(tmp_path, capsys):
-    for folder in ([], ["--run-dir", str(tmp_path)]):
+    for folder, message in (
+        ([], "--extend needs --run-dir: the folder of the finished run."),
+        (["--run-dir", ""], "--run-dir must name a folder. Received: an empty text"),
+        (["--run-dir", str(tmp_path)], "--run-dir must be the folder of a finished run."),
+    ):
         assert train.main([*folder, "--extend", f"{KEY}=3"]) == 2
-        assert "--run-dir must" in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     with pytest.raises(SystemExit):
         train.main(["--config", "weak", "--run-dir", str(tmp_path), "--extend", f"{KEY}=3"])

@@ -109,11 +109,41 @@ def test_new_results_are_taken_from_a_command(tool, tmp_path):
 
 def test_runs_become_mean_and_deviation(tool):
     keys = ("auc", "mean_error_mm", "mean_depth_error_mm", "mean_error_px")
-    runs = [dict.fromkeys(keys, value) | {"samples": 7} for value in (1.0, 3.0)]
+    domains = [
+        (dict.fromkeys(keys, v) | {"samples": 7}, dict.fromkeys(keys, 2 * v)) for v in (1, 3)
+    ]
+    runs = [{"target": target, "source": source} for target, source in domains]
     taken = tool.of_runs({"weak": runs, "full": runs[:1]})
     assert (taken["hands"], taken["seeds"]) == (7, 2)
     assert taken["settings"]["weak"]["auc"] == {"mean": 2.0, "deviation": pytest.approx(2**0.5)}
+    assert taken["settings"]["weak"]["source"]["auc"]["mean"] == 4.0
     assert taken["settings"]["full"]["auc"] == {"mean": 1.0}
+
+
+def test_how_far_weak_supervision_goes(tool, monkeypatch):
+    import figure_paper
+
+    means = {"labels_2d": 0.5, "depth_maps": 0.65, "weak": 0.68, "full": 0.7}
+    rows = {name: {"auc": {"mean": mean}} for name, mean in means.items()}
+    monkeypatch.setattr(figure_paper, "results", lambda name: {"settings": rows})
+    assert figure_paper.gap().endswith("the paper's setting goes 75 %, and `weak.yaml` 90 %.")
+
+
+def test_what_the_regularizer_adds(tool, monkeypatch):
+    import figure_paper
+
+    def row(auc, depth):
+        return {"auc": {"mean": auc}, "mean_depth_error_mm": {"mean": depth}}
+
+    rows = {
+        "full": row(0.75, 17.0) | {"source": row(0.5, 20.0)},
+        "full_no_regularizer": row(0.5, 18.0) | {"source": row(0.625, 19.0)},
+    }
+    monkeypatch.setattr(figure_paper, "results", lambda name: {"settings": rows})
+    *paper, source, target = figure_paper.regularizer()
+    assert [stated["gain"] for stated in paper] == [0.031, 0.001]
+    assert (source["title"], source["gain"], source["depth_with"]) == ("source", -0.125, 20.0)
+    assert (target["title"], target["gain"], target["depth_without"]) == ("target", 0.25, 18.0)
 
 
 def test_parity_reports_become_rows(tool):

@@ -46,6 +46,28 @@ def test_each_figure_is_drawn(script, runs, tmp_path, figure):
     assert picture.std() > 10
 
 
+def test_figure_5_shows_the_regularizer_alone_where_it_ran(script, runs, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(script, "save_figure", lambda figure, path: figures.append(figure))
+    both = tmp_path / "runs"
+    shutil.copytree(runs, both)
+    for seed in (0, 1):
+        shutil.copytree(both / f"seed{seed}" / "weak", both / f"seed{seed}" / "depth_maps")
+    for folder in (runs, both):
+        assert script.main(["5", "--runs", str(folder), "--out", str(tmp_path / "5.png")]) == 0
+    assert [len(figure.axes[0].get_lines()) for figure in figures] == [4, 5]
+
+
+def test_a_figure_is_shrunk(script, runs, tmp_path):
+    for name in ("5.png", "5.jpg"):
+        arguments = ["5", "--runs", str(runs), "--out", str(tmp_path / name), "--width", "300"]
+        assert script.main(arguments) == 0
+        height, width = cv2.imread(str(tmp_path / name)).shape[:2]
+        assert (width, round(width / height, 1)) == (300, 1.4)
+    assert (tmp_path / "5.jpg").read_bytes()[:2] == b"\xff\xd8"
+    assert (tmp_path / "5.png").read_bytes()[1:4] == b"PNG"
+
+
 def test_curves_are_means_over_seeds(script, runs):
     """The legend: 0.7 and 0.72 of `weak` are 0.71 in the mean, and 0.014 is their deviation."""
     from matplotlib.figure import Figure

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import logging.handlers
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from kerashand.training.callbacks import StageProgress
 from kerashand.training.checkpoint import load_state, replace_state, save_checkpoint
 from kerashand.training.run import Run, plan_of
 from kerashand.training.run_folder import Plan, RunFolder
-from kerashand.training.single_steps import on_devices
+from kerashand.training.single_steps import compiled_step, on_devices
 
 
 @pytest.fixture
@@ -141,6 +142,26 @@ def test_steps_of_many_stages_are_no_retracing():
     finally:
         logging.getLogger("tensorflow").removeHandler(said)
     assert [record.getMessage() for record in said.buffer] == []
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_step_that_is_tried_or_timed_is_compiled_as_in_training(jit_compile):
+    """XLA cannot compile a Python function, so the step of a run with XLA fails."""
+
+    def train_step(batch):
+        return {"loss": tf.numpy_function(lambda x: x + 1, [batch["x"]], tf.float32)}
+
+    run = SimpleNamespace(
+        config=SimpleNamespace(runtime=SimpleNamespace(jit_compile=jit_compile)),
+        strategy=tf.distribute.get_strategy(), start_trainer=lambda name: None,
+        trainer=SimpleNamespace(train_step=train_step, reset_metrics=lambda: None),
+    )  # fmt: skip
+    step = compiled_step(run, "finetune")
+    if jit_compile:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="unsupported operations"):
+            step({"x": tf.constant(1.0)})
+    else:
+        assert step({"x": tf.constant(1.0)})["loss"] == 2.0
 
 
 def test_an_epoch_says_where_it_is_without_a_terminal(monkeypatch, caplog):

@@ -44,6 +44,7 @@ def test_every_hand_smaller_than_what_tiles_share_is_whole_in_one(size_px, tiles
 def test_auto_takes_as_many_tiles_as_the_size_needs(longer, columns):
     """Tiles of 768 px at most, four times the 192 of the detector: 1344 = 768 + 0.75 x 768."""
     assert len(squares((longer, 100), "auto", input_px=192)) == columns
+    assert len(squares((longer, 100), "auto", input_px=192, least=3)) == max(columns, 3)
 
 
 def test_convention_cut_by_a_border():
@@ -164,6 +165,7 @@ def test_eight_hands_are_found_if_eight_are_asked_for(pose):
     assert len(hands) == 8
     assert found_of(hands, boxes) == 8
     assert [hand.score for hand in hands] == sorted((hand.score for hand in hands), reverse=True)
+    assert found_of(pose.predict(picture, max_hands=8, tiles="auto"), boxes) == 8
     assert found_of(pose.predict(picture, max_hands=8, tiles=1), boxes) < 6
     tracker = HandTracker(pose, max_hands=8)
     numbers = [[number for number, _ in tracker.update(picture, 0.04)] for _ in range(7)]

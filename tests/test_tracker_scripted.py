@@ -21,9 +21,11 @@ class Scripted(HandPose):
         super().__init__(loaded.backend, None)
         self.script, self.frame, self.searches = script, 0, 0
 
-    def detect(self, rgb, *, max_hands=2, tiles=1):
+    def detect(self, rgb, *, max_hands=2, tiles=1, spare=0):
         self.searches += 1
-        return [Detection(box, "right", 1.0) for box in self.script[self.frame]][:max_hands]
+        return [Detection(box, "right", 1.0) for box in self.script[self.frame]][
+            : max_hands + spare
+        ]
 
     def _pass(self, rgb, view, handedness):
         boxes = self.script[self.frame]

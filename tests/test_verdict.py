@@ -71,6 +71,7 @@ def test_verdicts_of_few_hands_of_equal_models_of_one_and_of_three(rng):
     rows = many(rng)
     same = verdict.verdict([assessed(rows, off_px=2.0)] * 2, "ab").text
     assert same == "a and b give the same on all hands."
+    assert "interval" not in verdict.verdict([assessed(rows, off_px=2.0)] * 2, "ab").reason
     three = verdict.verdict([moved(rows, mm) for mm in (9.0, 5.0, 5.04)], "abc").text
     assert three == "b is the best of 3 models: better than c by 0.04 mm, surely."
     alone = verdict.verdict([assessed(rows, off_px=3.0)], ["a"])

@@ -20,7 +20,8 @@ from kerashand.machine import machine
 
 WHAT = {
     "adaptation": "3D error before and after adapting to rendered recordings",
-    "cpm": "the paper's CPM in TensorFlow beside PyTorch, in turns",
+    "beside_torch": "a network in TensorFlow beside the same one in PyTorch, in turns",
+    "gpu": "what a GPU does: its tests, steps of paper/weak.yaml, weak.yaml as a whole",
     "growth": "what 1,000 to 1,000,000 hands cost to read",
     "install": "MB to load and MB on disk of the base install and of each extra",
     "pipeline": "a training step on the real pipeline against one constant batch",
@@ -35,7 +36,7 @@ WHAT = {
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write the results if asked."""
     plain = argparse.RawDescriptionHelpFormatter
-    lines = "\n".join(f"  {name:<12}{text}" for name, text in WHAT.items())
+    lines = "\n".join(f"  {name:<14}{text}" for name, text in WHAT.items())
     parser = argparse.ArgumentParser(
         description=f"{__doc__.splitlines()[0]} WHAT is one of:\n{lines}", formatter_class=plain
     )

@@ -5,10 +5,12 @@
     python tools/compare_mediapipe.py ti1k/images --tips ti1k/labels.npz --mediapipe mp/bin/python
     --out results.json
     python tools/compare_mediapipe.py photographs --time --mediapipe mp/bin/python
+    python tools/compare_mediapipe.py fingers sign_digits --scripts --mediapipe mp/bin/python
 
 MediaPipe needs numpy < 2 and so an environment of its own. The pictures are taken evenly from the
-sorted .jpg files of the folder, one hand each. Numbers of hands are medians over those that both
-find. With `--time` both take turns, picture by picture, so that a busy machine slows both.
+sorted .jpg files of each folder, one hand each. Numbers of hands are medians over those that both
+find. With `--time` both take turns, picture by picture, so that a busy machine slows both. With
+`--scripts` the rules of tools/mediapipe_rules.py answer.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mediapipe_agreement
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,6 +51,20 @@ for name in sys.argv[3:]:
                   "label": result.multi_handedness[0].classification[0].label})
 print(json.dumps(found))
 """
+SCRIPTS_PROGRAM = """
+import importlib, json, sys
+import cv2
+mp = importlib.import_module(sys.argv[1])
+sys.path.append(sys.argv[2])
+from mediapipe_rules import RULES
+hands, found = mp.solutions.hands.Hands(static_image_mode=True, max_num_hands=1), []
+for name in sys.argv[3:]:
+    rgb = cv2.cvtColor(cv2.imread(name), cv2.COLOR_BGR2RGB)
+    result, size = hands.process(rgb), rgb.shape[1::-1]
+    found.append(None if result.multi_hand_landmarks is None else
+                 {name: rule.answer(result, size) for name, rule in RULES.items()})
+print(json.dumps(found))
+"""
 FOLLOWED_FRAMES = 5
 """So many more times each picture is shown as a frame of a video."""
 TIMED_PROGRAM = f"""
@@ -73,7 +90,7 @@ ROUNDS = 3
 """All pictures are timed so many times; the first time is not counted."""
 OURS, THEIRS = "kerashand", "mediapipe"
 MODULE = "kerashand.compat.mediapipe"
-FULL, LITE = 1, 0
+FULL, LITE = "1", "0"
 """`model_complexity`; kerashand runs one model for both."""
 TIPS = (FINGERS["thumb"][-1], FINGERS["index"][-1])
 TEST_PICTURES = 100
@@ -83,15 +100,16 @@ TEST_PICTURES = 100
 def main(argv: list[str] | None = None) -> int:
     """Print the rows of docs/mediapipe.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="of photographs, .jpg")
+    parser.add_argument("folder", type=Path, nargs="+", help="of photographs, .jpg")
     parser.add_argument(
         "--mediapipe", required=True, metavar="PYTHON", help="of an environment with MediaPipe"
     )
-    parser.add_argument("--pictures", type=int, default=40)
+    parser.add_argument("--pictures", type=int, default=40, help="of each folder (default: 40)")
     parser.add_argument(
         "--tips", type=Path, metavar="LABELS", help="labels.npz of TI1K: measure finger tips"
     )
     parser.add_argument("--time", action="store_true", help="measure how long a picture takes")
+    parser.add_argument("--scripts", action="store_true", help="compare what scripts answer")
     parser.add_argument("--out", type=Path, help="file of results, .json")
     args = parser.parse_args(argv)
     return exit_code("compare_mediapipe", lambda: run(args))
@@ -99,9 +117,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Read the pictures in turn and compare."""
-    if args.tips and args.time:
-        raise UserError("--tips and --time are two measurements. Give one of them.")
-    results = on_tips(args) if args.tips else times(args) if args.time else between_both(args)
+    asked_for = {"--tips": on_tips, "--time": times, "--scripts": on_scripts}
+    given = [option for option in asked_for if getattr(args, option[2:])]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} are several measurements. Give one of them.")
+    if args.tips and len(args.folder) > 1:
+        raise UserError(f"--tips needs one folder. Received: {len(args.folder)}")
+    results = asked_for[given[0]](args) if given else between_both(args)
     text = json.dumps(results, indent=2) + "\n"
     print(text, end="")
     if args.out:
@@ -109,11 +131,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def chosen(args: argparse.Namespace) -> list[str]:
-    """Files taken evenly from the folder."""
-    files = sorted(args.folder.glob("*.jpg"))
-    if len(files) < args.pictures:
-        raise UserError(f"{args.folder} holds {len(files)} .jpg files, fewer than --pictures.")
-    return [str(files[len(files) * n // args.pictures]) for n in range(args.pictures)]
+    """Files taken evenly from each folder."""
+    names = []
+    for folder in args.folder:
+        files = sorted(folder.glob("*.jpg"))
+        if len(files) < args.pictures:
+            raise UserError(f"{folder} holds {len(files)} .jpg files, fewer than --pictures.")
+        names += [str(files[len(files) * n // args.pictures]) for n in range(args.pictures)]
+    return names
 
 
 def between_both(args: argparse.Namespace) -> dict[str, Any]:
@@ -124,16 +149,31 @@ def between_both(args: argparse.Namespace) -> dict[str, Any]:
     return {"pictures": len(names), "rows": compared(theirs, ours)}
 
 
+def on_scripts(args: argparse.Namespace) -> dict[str, Any]:
+    """How far scripts answer the same with both, and how often they are right."""
+    names = chosen(args)
+    more = {"program": SCRIPTS_PROGRAM, "option": str(Path(__file__).parent)}
+    found = {
+        THEIRS: read(args.mediapipe, "mediapipe", names, **more),
+        OURS: read(sys.executable, MODULE, names, **more),
+    }
+    return {
+        "pictures": len(names),
+        "sets": mediapipe_agreement.sets(names, found),
+        "rows": mediapipe_agreement.rows(found[THEIRS], found[OURS]),
+    }
+
+
 def on_tips(args: argparse.Namespace) -> dict[str, Any]:
     """How far each is from the points of people."""
     with np.load(args.tips, allow_pickle=False) as labels:
         name, box_px, tips_px = (
             labels[key][-TEST_PICTURES:] for key in ("name", "box_px", "tips_px")
         )
-    names = [str(args.folder / one) for one in name]
+    names = [str(args.folder[0] / one) for one in name]
     found = {
-        "hand_landmark_full": read(args.mediapipe, "mediapipe", names, complexity=FULL),
-        "hand_landmark_lite": read(args.mediapipe, "mediapipe", names, complexity=LITE),
+        "hand_landmark_full": read(args.mediapipe, "mediapipe", names, option=FULL),
+        "hand_landmark_lite": read(args.mediapipe, "mediapipe", names, option=LITE),
         OURS: read(sys.executable, MODULE, names),
     }
     in_all = [n for n in range(len(names)) if all(hands[n] for hands in found.values())]
@@ -201,15 +241,22 @@ def asked(program: subprocess.Popen[str], name: str) -> list:
 
 
 def read(
-    python: str, module: str, names: list[str], *, complexity: int = FULL
+    python: str, module: str, names: list[str], *, program: str = PROGRAM, option: str = FULL
 ) -> list[dict[str, Any] | None]:
-    """The hand of each picture, by the same program on one of both modules.
+    """What a program reads in each picture, the same program on one of both modules.
+
+    Args:
+        python: the interpreter.
+        module: one of both.
+        names: of the pictures.
+        program: its text.
+        option: what the program takes before the names.
 
     Raises:
         UserError: If the program does not run.
     """
     done = subprocess.run(
-        [python, "-c", PROGRAM, module, str(complexity), *names],
+        [python, "-c", program, module, option, *names],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+import figure_mediapipe
+import figure_paper
 from figure_forms import ROOT, figures, number, results, table, titled
 
 WEIGHTS = {
@@ -21,22 +23,11 @@ GROUPS = {
     "sign_digits": "set: sign_digits",
     "stereo": "set: the two clips",
     "ti1k": "set: ti1k",
-    "handedness: left": "handedness: left",
-    "handedness: right": "handedness: right",
 }
 """Groups of tools/recipe/evaluate_model.py that pages call otherwise."""
-SETTINGS = {
-    "source_only": "3D labels of the source",
-    "labels_2d": "and 2D labels of the target",
-    "depth_maps": "and the target's depth maps, by the regularizer (the paper)",
-    "weak": "and joints behind the measured skin (`weak.yaml`)",
-    "full": "and the target's 3D labels (upper bound)",
-    "full_no_regularizer": "3D labels of both domains, no depth maps",
-}
 FORMATS = {"tflite": "TFLite", "onnx": "ONNX", "saved_model": "SavedModel"}
 SPEED_ROWS = {
-    "hand_landmark_lite": "MediaPipe `hand_landmark_lite`",
-    "hand_landmark_full": "MediaPipe `hand_landmark_full`",
+    **figure_mediapipe.MODELS,
     "cpm, 256 px": "the paper's CPM, 256 px, TFLite fp32",
 }
 INSTALLS = {
@@ -54,8 +45,8 @@ PACKAGED = "lite tflite fp16"
 PACKAGED_ROWS = ("hand_landmark_lite", "hand_landmark_full", PACKAGED)
 """Of the table of speed, those that the model card shows."""
 MEASURED = (
-    "evaluation", "gestures", "speed", "ablation", "step", "bfloat16", "onednn", "growth", "cpm",
-    "kills", "mediapipe", "mediapipe_time", "tips", "adaptation",
+    "evaluation", "gestures", "speed", "ablation", "step", "bfloat16", "onednn", "growth",
+    "kills", "mediapipe", "mediapipe_time", "scripts", "tips", "adaptation", "beside_torch",
 )  # fmt: skip
 """Files of figures whose command and machine pages state: `NAME-by`."""
 LABELLED_BY = "hand_landmark_full"
@@ -186,10 +177,21 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         {"machine": "machine text", "minutes, with the installation": "minutes 1"},
     ),
     "ablation": (
-        lambda: titled(results("ablation")["settings"], SETTINGS),
+        figure_paper.settings,
         {"trained with": "title text", "AUC 20-50 mm": "auc/mean 3", "±": "auc/deviation 3",
          "mean mm": "mean_error_mm/mean 1", "depth mm": "mean_depth_error_mm/mean 1",
          "2D px of 96": "mean_error_px/mean 1"},
+    ),
+    "paper": (
+        figure_paper.settings,
+        {"trained with": "title text", "the paper, STB": "stb 3", "target": "auc/mean 3",
+         "± of the target": "auc/deviation 3", "source": "source/auc/mean 3",
+         "± of the source": "source/auc/deviation 3"},
+    ),
+    "regularizer": (
+        figure_paper.regularizer,
+        {"test data": "title text", "AUC with less AUC without": "gain signed",
+         "depth mm with": "depth_with 1", "depth mm without": "depth_without 1"},
     ),
     "photographs": (
         _photographs,
@@ -288,31 +290,17 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         {"hands": "hands 0", "first batch, s": "first_batch_s 1", "images/s read": "images_s 0",
          "resuming in the middle, s": "resumed_s 1", "MB": "memory_mb 0"},
     ),
-    "cpm": (
-        lambda: results("cpm"),
-        {"task": "task text", "batch": "batch 0", "XLA": "xla yes", "median": "median 2",
-         "least": "least 2", "most": "most 2"},
-    ),
-    "mediapipe": (
-        lambda: results("mediapipe")["rows"],
-        {"measured": "what text", "MediaPipe": "mediapipe 2g", "kerashand": "kerashand 2g",
-         "between both": "between 2g"},
-    ),
-    "mediapipe_time": (
-        lambda: results("mediapipe_time")["rows"],
-        {"time of": "what text", "MediaPipe, ms": "mediapipe 1", "kerashand, ms": "kerashand 1",
-         "ratio": "ratio 2"},
-    ),
-    "tips": (
-        lambda: titled({row["model"]: row for row in results("tips")["rows"]}, SPEED_ROWS),
-        {"model": "title text", "found": "found 0", "mean px": "mean_px 1",
-         "median px": "median_px 1"},
+    "beside_torch": (
+        lambda: results("beside_torch"),
+        {"network": "network code", "task": "task text", "batch": "batch 0", "XLA": "xla yes",
+         "median": "median 2", "least": "least 2", "most": "most 2"},
     ),
     "kills": (
         lambda: results("kills"),
         {"`--job`": "job code", "ended in between": "ended 0", "compared": "compared text",
          "problems": "problems 0"},
     ),
+    **figure_mediapipe.TABLES,
 }  # fmt: skip
 """Name of a block -> its rows and columns."""
 
@@ -335,7 +323,7 @@ def _models_of() -> str:
         "| px | mean error of the tips of thumb and index, set by people, in a 256 px crop, over "
         f"{tips['found by all']} of these |\n"
         f"| mm | mean error of the joints in {frames} frames of two clips of one hand, with known "
-        "scale and wrist depth |"
+        "scale and wrist depth; not measured for `hand_landmark_lite` |"
     )
 
 
@@ -380,10 +368,12 @@ def measured_by(name: str) -> str:
 SENTENCES: dict[str, Callable[[], str]] = {
     "accuracy": _accuracy,
     "models-of": _models_of,
+    "paper-gap": figure_paper.gap,
     "training-needs": _training_needs,
     "exports-of": _exports_of,
     "install-base": _install_base,
     "install-by": _install_by,
+    **figure_mediapipe.SENTENCES,
     **{f"{name}-by": functools.partial(measured_by, name) for name in MEASURED},
 }
 """Name of a block -> its text."""

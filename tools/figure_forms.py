@@ -43,6 +43,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     # Two digits behind the point of a time or ratio, none from 100 on.
     "short": lambda value: number(value, 2 if value < 100 else 0),
     "mb": lambda value: number(value, 1 if value < 20 else 0),
+    "signed": "{:+.3f}".format,
     "2g": functools.partial(significant, digits=2),
 }
 """How a column writes a value: digits behind the point, or a name."""

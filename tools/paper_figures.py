@@ -20,13 +20,16 @@ from typing import Any
 
 import numpy as np
 from ablation import SETTINGS
+from figure_paper import STB_AUC
 from matplotlib.figure import Figure
+from PIL import Image
 
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import Config, load_config
 from kerashand.errors import UserError
-from kerashand.visualize.files import save_figure
+from kerashand.files import written_beside
+from kerashand.visualize.files import JPEG_QUALITY, save_figure
 from kerashand.visualize.images import plot_skeleton
 from kerashand.visualize.pages import (
     curve_colour,
@@ -36,10 +39,9 @@ from kerashand.visualize.pages import (
 )
 from kerashand.visualize.space import draw_skeleton_3d
 
-PAPER_STB_AUC = {"source_only": 0.667, "labels_2d": 0.807, "weak": 0.889}
-"""The settings' AUC on STB as the paper's text gives them (section 4.3)."""
-
 FIG_5 = ("source_only", "labels_2d", "weak", "full")
+MORE_5 = "depth_maps"
+"""A setting of figure 5 that the paper's own configurations do not have: there it is `weak`."""
 FIG_6 = ("full_no_regularizer", "full")
 FIG_7 = ("weak", "full")
 FIG_9 = ("source_only", "labels_2d", "weak")
@@ -67,7 +69,10 @@ def main(argv: list[str] | None = None) -> int:
         "--samples", type=int, nargs="+",
         help="numbers of test hands to show in figures 8 to 10 (default: 0 10 20 30 40)",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, help="default: figure_N.png in the folder of runs")
+    parser.add_argument(
+        "--out", type=Path, help=".png or .jpg (default: figure_N.png in the folder of runs)"
+    )
+    parser.add_argument("--width", type=int, metavar="PX", help="shrink the picture to this width")
     args = parser.parse_args(argv)
     return exit_code("paper_figures", lambda: draw(args))
 
@@ -86,7 +91,21 @@ def draw(args: argparse.Namespace) -> None:
             function(runs, args.samples or list(range(0, 50, 10)), out)
         else:
             function(runs, out)
+        if args.width:
+            shrink(out, args.width)
     print(f"written: {out}")
+
+
+def shrink(path: Path, width: int) -> None:
+    """Write a picture anew with this width; one that is not wider stays as it is."""
+    with Image.open(path) as picture:
+        form = picture.format
+        if picture.width <= width:
+            return
+        height = round(picture.height * width / picture.width)
+        small = picture.resize((width, height), Image.Resampling.LANCZOS)
+    with written_beside(path) as beside:
+        small.save(beside, form, quality=JPEG_QUALITY)
 
 
 def seeds_in(folder: Path) -> list[int]:
@@ -120,6 +139,11 @@ class Runs:
                 "it, with the same --set as the others had."
             )
         return path
+
+    def finished(self) -> list[str]:
+        """The settings that have a finished run of every seed."""
+        folders = [self.folder / f"seed{seed}" for seed in self.seeds]
+        return [s for s in SETTINGS if all((f / s / "results.json").is_file() for f in folders)]
 
     def results(self, setting: str) -> list[dict]:
         """Results of a setting, seed by seed."""
@@ -205,18 +229,19 @@ def foot(figure: Figure, runs: Runs, setting: str, *, more: str = "") -> None:
 
 
 def figure_5(runs: Runs, out: Path) -> None:
-    """The four settings on the target."""
+    """The settings on the target."""
     figure = Figure(figsize=(7.6, 5.4), dpi=130, layout="constrained")
     axes = figure.add_subplot()
-    curves(axes, runs, FIG_5, domain="target")
-    paper = ", ".join(f"{SETTINGS[name]} {area}" for name, area in PAPER_STB_AUC.items())
+    more = {MORE_5} & set(runs.finished())
+    curves(axes, runs, [s for s in SETTINGS if s in more.union(FIG_5)], domain="target")
+    paper = ", ".join(f"{SETTINGS[name]} {area}" for name, area in STB_AUC.items())
     foot(figure, runs, "weak", more=f"The paper's AUC on STB: {paper}.")
     save_figure(figure, out)
 
 
 def figure_6(runs: Runs, out: Path) -> None:
     """Full labels with and without the regularizer, and the error in depth."""
-    figure = Figure(figsize=(13.5, 4.8), dpi=130, layout="constrained")
+    figure = Figure(figsize=(15.5, 4.8), dpi=110, layout="constrained")
     *places, bars = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
     for axes, domain in zip(places, DOMAINS, strict=True):
         curves(axes, runs, FIG_6, domain=domain)

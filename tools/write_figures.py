@@ -13,7 +13,8 @@ it matters, the `machine`. A page marks where figures stand:
 The tool replaces what lies between the marks; tools/figure_blocks.py says what a NAME becomes.
 `--take` puts new results into a JSON file first: those of tools/recipe/evaluate_model.py,
 train_detector.py, benchmark.py, compare_mediapipe.py and measure_gestures.py (`evaluation*`,
-`detector`, `speed`, `growth`, `adaptation`, `install`, `step`, `mediapipe*`, `tips`, `gestures`),
+`detector`, `speed`, `growth`, `adaptation`, `install`, `step`, `mediapipe*`, `scripts`, `tips`,
+`gestures`),
 results.json of tools/ablation.py (`ablation`), or the .parity.json files of kerashand-export
 (`exports`). What several commands measured, or one that prints text alone, is put into its JSON
 file by hand.
@@ -38,7 +39,7 @@ from kerashand.errors import UserError
 from kerashand.files import write_text
 
 PAGES = ("README.md", "docs/deployment.md", "docs/gestures.md", "docs/install.md",
-         "docs/mediapipe.md", "docs/model_card.md", "docs/recording.md",
+         "docs/mediapipe.md", "docs/model_card.md", "docs/paper.md", "docs/recording.md",
          "docs/scale.md", "docs/training.md", "export/README.md",
          "kerashand/weights/README.md")  # fmt: skip
 BLOCK = re.compile(r"<!-- figures:([\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -129,17 +130,30 @@ def of_parity_reports(reports: list[dict]) -> dict[str, Any]:
 
 
 def of_runs(runs_of: Mapping[str, list[dict]]) -> dict[str, Any]:
-    """Means and deviations over the seeds, from results.json of tools/ablation.py."""
-    keys = ("auc", "mean_error_mm", "mean_depth_error_mm", "mean_error_px")
-    settings = {}
-    for name, runs in runs_of.items():
-        values = {key: [run[key] for run in runs] for key in keys}
-        settings[name] = {key: {"mean": float(np.mean(values[key]))} for key in keys}
-        if len(runs) > 1:
-            for key in keys:
-                settings[name][key]["deviation"] = float(np.std(values[key], ddof=1))
+    """Means and deviations over the seeds, from results.json of tools/ablation.py.
+
+    The keys of a setting are those of the target's test split; `source` holds the source's.
+    """
+    settings = {
+        name: {
+            **over_seeds([run["target"] for run in runs]),
+            "source": over_seeds([run["source"] for run in runs]),
+        }
+        for name, runs in runs_of.items()
+    }
     first = next(iter(runs_of.values()))
-    return {"hands": first[0]["samples"], "seeds": len(first), "settings": settings}
+    return {"hands": first[0]["target"]["samples"], "seeds": len(first), "settings": settings}
+
+
+def over_seeds(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Mean, and deviation where there are several runs, of what pages show."""
+    found = {}
+    for key in ("auc", "mean_error_mm", "mean_depth_error_mm", "mean_error_px"):
+        values = [run[key] for run in runs]
+        found[key] = {"mean": float(np.mean(values))}
+        if len(values) > 1:
+            found[key]["deviation"] = float(np.std(values, ddof=1))
+    return found
 
 
 if __name__ == "__main__":

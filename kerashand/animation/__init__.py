@@ -1,1 +1,1 @@
-"""Followed hands as moving skeletons, and as files that Blender, Unity and others read."""
+"""Followed hands as moving skeletons, and as files that Blender, three.js and others read."""

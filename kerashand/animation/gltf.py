@@ -1,6 +1,6 @@
 """glTF 2.0: skeletons with an animation and a body of octahedra, as one JSON file.
 
-Blender, Unity (glTFast, UnityGLTF), Unreal and three.js read it. The numbers lie in the file itself
+Blender and three.js read it; Unity and Unreal have importers. The numbers lie in the file itself
 (base64). Every hand is a skin of its own under a node with its name. Times are those of the film.
 While a hand is not there its node has the scale 0.
 """

@@ -20,12 +20,16 @@ autoload -U +X bashcompinit && bashcompinit
 SCRIPT = r"""# Completion of kerashand; made by `kerashand completion`.
 _kerashand() {
     local current="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"
-    local place="${COMP_WORDS[0]##*/}" number words=
+    local place="${COMP_WORDS[0]##*/}" prefix= number words=
     COMPREPLY=()
     if [ "$current" = "=" ]; then  # --option=VALUE comes as three words
         current=
     elif [ "$before" = "=" ]; then
         before="${COMP_WORDS[COMP_CWORD-2]}"
+    elif [[ "$current" == --*=* ]]; then  # as one in zsh
+        before="${current%%=*}"
+        prefix="$before="
+        current="${current#*=}"
     fi
     place="${place/#kerashand-/kerashand }"
     for ((number = 1; number < COMP_CWORD; number++)); do
@@ -44,7 +48,7 @@ _kerashand() {
     if [[ "$words" == *" -- "* ]]; then  # operands, then options
         if [[ "$current" == -* ]]; then words="${words#* -- }"; else words="${words%% -- *}"; fi
     fi
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    COMPREPLY=($(compgen -P "$prefix" -W "$words" -- "$current"))
 }
 complete -o default -F _kerashand @PROGRAMS@
 """

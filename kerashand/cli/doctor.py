@@ -22,7 +22,7 @@ from kerashand import extras
 from kerashand.cli.arguments import exit_code
 from kerashand.errors import UserError
 
-BASE = ("numpy", "ai-edge-litert", "pillow", "PyYAML", "rich")
+BASE = ("numpy", "ai-edge-litert", "pillow", "protobuf", "PyYAML", "rich")
 """Packages of the base install; those of extras stand in `kerashand.extras`."""
 INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd")
 """What makes a processor fast here, by the names of /proc/cpuinfo."""
@@ -40,7 +40,7 @@ print(*(device.device_type for device in tf.config.list_physical_devices()))
 """
 LIMIT_S, GPU_LIMIT_S = 60, 10
 """How long other programs may take."""
-WIDTH = 23
+WIDTH = 26
 
 
 def build_parser(prog: str = "kerashand doctor") -> argparse.ArgumentParser:

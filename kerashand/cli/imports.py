@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kerashand.data.imports import FORMATS
 from kerashand.errors import UserError, number_of
+from kerashand.extras import check
 from kerashand.files import user_path
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def run_record(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: if an argument is wrong, or no camera answers.
     """
+    check("a RealSense camera")
     from kerashand.cli import camera_recording
 
     selection = _selection(arguments)

@@ -24,6 +24,9 @@ DRAWN = "_pose"
 DRAWN_EARLIER = f"*{DRAWN} drawn by an earlier call"
 PICTURE_SUFFIX = ".png"
 """Of drawn pictures."""
+LONGEST_NAME = 255
+"""Bytes of a file's name, as file systems allow."""
+NAMED_TWICE = "named twice"
 CAMERA_DIGITS = re.compile("[0-9]{1,3}")
 """An input that is the number of a camera, unless there is a file of that name."""
 
@@ -65,7 +68,8 @@ def plan(
         files: other files that are written, by their option; "-" is the terminal.
         read: other files that are read, by their option.
         recursive: whether the folders in a folder are looked through, except that of `out`.
-        skipped: counts the files in folders that are no inputs, by their suffix.
+        skipped: counts the files in folders that are no inputs, by their suffix, and inputs that
+            are named twice.
 
     Raises:
         UserError: For an input that does not exist, an output that cannot be written, or one that
@@ -81,11 +85,21 @@ def plan(
     jobs = []
     for name in inputs:
         jobs += _jobs_of(name, recursive=recursive, not_here=not_here, skipped=skipped)
+    jobs = _once(jobs, skipped)
     if drawing:
         in_folder = any(user_path(name).is_dir() for name in inputs)
         jobs = _with_targets(jobs, out, in_folder=in_folder)
     _check_outputs(jobs, files, read or {})
     return jobs
+
+
+def _once(jobs: list[Job], skipped: Counter[str]) -> list[Job]:
+    """Each input once; what is named again is counted. A link is an input of its own."""
+    found: dict[str, Job] = {}
+    for job in jobs:
+        found.setdefault(job.name if job.path is None else os.path.abspath(job.path), job)
+    skipped.update([NAMED_TWICE] * (len(jobs) - len(found)))
+    return list(found.values())
 
 
 def _jobs_of(
@@ -107,6 +121,8 @@ def _jobs_of(
             return _Folder(path, recursive=recursive, not_here=not_here).jobs(skipped)
         if path.is_file():
             return [Job(str(path), is_video(path) or (not is_picture(path) and holds_video(path)))]
+        if path.exists():  # a pipe or a device
+            raise UserError(f"{name} is no file: save what it gives into a file, and name that.")
     except OSError as error:  # a name that is too long
         raise UserError(f"{name} cannot be read: {error.strerror or error}.") from error
     hint = " (standard input is not read)" if name == "-" else ""
@@ -117,7 +133,7 @@ def _address_text(name: str) -> str:
     if name.lower().startswith(("http://", "https://")):
         return (
             f"{name} is an address: download it first, for example with "
-            f"`curl -LO {shlex.quote(name)}`, and give the name of the file."
+            f"`curl -Lo picture.jpg {shlex.quote(name)}`, and give the name of the file."
         )
     return f"{name} is an address: only files and cameras of this machine (camera:0) are read."
 
@@ -189,7 +205,7 @@ def _is_input(path: Path) -> bool:
 
 
 def skipped_text(skipped: Mapping[str, int]) -> str | None:
-    """What is said of files in folders that are no inputs; None if there are none."""
+    """What is said of inputs named twice and files that are no inputs; None if there are none."""
     if not (total := sum(skipped.values())):
         return None
     kinds = sorted(skipped.items(), key=lambda kind: (-kind[1], kind[0]))
@@ -240,7 +256,11 @@ def _with_targets(jobs: list[Job], out: str | None, *, in_folder: bool) -> list[
 def _target(job: Job, place: Path | None, stem: str | None) -> Path | None:
     if job.path is None:  # a camera is drawn on the screen
         return None if place is None else place / f"camera{camera_number(job.name)}_pose.mp4"
-    name = f"{stem}{DRAWN}{'.mp4' if job.is_film else PICTURE_SUFFIX}"
+    ending = f"{DRAWN}{'.mp4' if job.is_film else PICTURE_SUFFIX}"
+    room = LONGEST_NAME - len(ending)
+    if len(os.fsencode(stem or "")) > room:
+        stem = os.fsencode(stem or "")[:room].decode(errors="ignore")
+    name = f"{stem}{ending}"
     return (job.path.parent if place is None else place / job.below) / name
 
 

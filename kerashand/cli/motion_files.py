@@ -23,7 +23,7 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--csv", metavar="FILE", help="write a table: a row for each hand of each picture or frame"
     )
-    for name, readers in (("bvh", "Blender and others"), ("gltf", "Blender, Unity and others")):
+    for name, readers in (("bvh", "Blender and others"), ("gltf", "Blender, three.js and others")):
         parser.add_argument(
             f"--{name}", metavar="FILE", help=f"one video: write the hands as moving skeletons, "
             f"for {readers} (.{name})",

@@ -217,18 +217,18 @@ class _Prediction:
 
     def _picture(self, job) -> None:
         from kerashand.cli.media import read_picture
+        from kerashand.gestures import gesture_of
 
         rgb = read_picture(job.path)
         camera = {"intrinsics": self.intrinsics, "scale_mm": self.arguments.scale_mm}
+        before = self.search.left_out
         hands = self.search.hands(self.pose, job, rgb, camera=camera)
         numbered = list(enumerate(hands))
-        from kerashand.gestures import gesture_of
-
         gestures = {number: gesture_of(hand) for number, hand in numbered}
         self._add({"input": job.name, "hands": self._records(numbered, gestures)})
         self.recording.add(job.name, rgb, numbered)
         self._say(f"{job.name}: {_number(len(hands), 'hand')}")
-        if not hands:
+        if not hands and self.search.left_out == before:
             self._say("  --box L,T,R,B says where one is.")
         for number, hand in numbered:
             self._say(self._line(number, hand, gestures[number]))

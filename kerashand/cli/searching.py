@@ -44,7 +44,7 @@ def add_search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tiles", metavar="N", help="also search N overlapping tiles along the longer side, for "
         f"small hands: 1 to {MOST_TILES}, or {AUTO} (default: 1, the whole picture alone, for up "
-        "to 3 hands, else 3)",
+        "to 3 hands, else 4)",
     )  # fmt: skip
     parser.add_argument(
         "--min-score", type=float, metavar="X", help="leave out hands of a lower score, 0 to 1 "
@@ -75,7 +75,7 @@ class Search:
         self._boxes = [_box(text, self.handedness) for text in arguments.box]
         self._file = arguments.boxes
         self._of_input: dict[str, list[GivenBox]] | None = None
-        self._left_out = 0
+        self.left_out = 0
         if self._file and self._boxes:
             raise UserError("--box and --boxes exclude each other.")
         if self.tiles is not None and (self._file or self._boxes):
@@ -125,7 +125,7 @@ class Search:
     def kept(self, hands: Sequence[Hand]) -> list[Hand]:
         """Those whose score is not below `--min-score`."""
         kept = [hand for hand in hands if hand.score >= self.min_score]
-        self._left_out += len(hands) - len(kept)
+        self.left_out += len(hands) - len(kept)
         return kept
 
     def kept_numbered(self, numbered: Sequence[tuple[int, Hand]]) -> list[tuple[int, Hand]]:
@@ -140,9 +140,9 @@ class Search:
             without = sum(not boxes for boxes in self._of_input.values())
             if without:
                 told.append(f"{number_of(without, 'input')} without a box in {self._file}")
-        if self._left_out:
+        if self.left_out:
             told.append(
-                f"{number_of(self._left_out, 'hand')} below --min-score {self.min_score:g} left out"
+                f"{number_of(self.left_out, 'hand')} below --min-score {self.min_score:g} left out"
             )
         return told
 

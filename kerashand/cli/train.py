@@ -103,7 +103,9 @@ def _go_on(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name):
             flag = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
             raise UserError(f"--extend takes all but the epochs from the run, so no {flag}.")
-    path = Path(_checked_run_dir(arguments.run_dir or ""))
+    if arguments.run_dir is None:
+        raise UserError("--extend needs --run-dir: the folder of the finished run.")
+    path = Path(_checked_run_dir(arguments.run_dir))
     if not (path / RUN_CONFIG).is_file():
         raise UserError(f"--run-dir must be the folder of a finished run. Received: {path}")
     before = load_config(path / RUN_CONFIG).with_run_dir(arguments.run_dir)

@@ -40,6 +40,8 @@ def verdict(assessments: Sequence[Assessment], names: Sequence[str]) -> Verdict:
         f"{errors[model]:.1f}{difference.unit} ({names[model]})" for model in (best, second)
     )
     low, high = sorted((-difference.surely[0], -difference.surely[1]))
+    if low == high == 0.0:
+        return Verdict(text, f"Mean {difference.what} on {difference.hands} hands: {measured}.")
     return Verdict(
         text,
         f"Mean {difference.what} on the same {difference.hands} hands: {measured}. 99 % interval "

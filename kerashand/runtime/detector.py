@@ -72,7 +72,12 @@ class Detector:
         return cls(load_backend(path, task="hand_detector", threads=threads))
 
     def detect(
-        self, rgb: NDArray[np.uint8], *, max_hands: int, tiles: int | str = 1
+        self,
+        rgb: NDArray[np.uint8],
+        *,
+        max_hands: int,
+        tiles: int | str = 1,
+        least_tiles: int = 1,
     ) -> list[Detection]:
         """What may be hands of a picture, the surest first.
 
@@ -80,12 +85,14 @@ class Detector:
             rgb: [H, W, 3] uint8.
             max_hands: most detections.
             tiles: along the longer side, which are looked at besides the whole picture, or "auto".
+            least_tiles: that "auto" takes.
         """
         height, width = rgb.shape[:2]
         size_px = (width, height)
         whole = square_around((-0.5, -0.5, width - 0.5, height - 0.5))
         seen = [Seen(one) for one in self._detections(rgb, whole)]
-        for number, square in enumerate(squares(size_px, tiles, input_px=self.size_px), start=1):
+        tiled = squares(size_px, tiles, input_px=self.size_px, least=least_tiles)
+        for number, square in enumerate(tiled, start=1):
             for one in self._detections(rgb, square):
                 seen.append(Seen(one, number, is_cut(one.box, square, size_px)))
         return merged(seen, OVERLAP)[:max_hands]

@@ -39,7 +39,7 @@ from kerashand.runtime.hand import (
     in_camera,
 )
 from kerashand.runtime.recipe import Recipe
-from kerashand.runtime.tiles import checked_tiles, distinct
+from kerashand.runtime.tiles import checked_tiles, distinct, least_tiles
 from kerashand.runtime.views import View, fits, view_of_joints
 from kerashand.skeleton import SCALE_BONES
 
@@ -116,16 +116,19 @@ class HandPose:
         return detection.score * hand.score >= self.least_score
 
     def detect(
-        self, rgb: NDArray[np.uint8], *, max_hands: int = 2, tiles: int | str = 1
+        self, rgb: NDArray[np.uint8], *, max_hands: int = 2, tiles: int | str = 1, spare: int = 0
     ) -> list[Detection]:
         """What may be hands in a picture [H, W, 3] uint8 RGB, the surest first.
 
-        The pose model decides: `read`, and `is_hand`. `tiles` is as for `predict`.
+        The pose model decides: `read`, and `is_hand`. `tiles` is as for `predict`. `spare` is how
+        many more detections than hands are given.
         """
         check_picture(rgb)
         check_count("max_hands", max_hands)
         detector = self._need_detector("A picture without a box")
-        return detector.detect(rgb, max_hands=max_hands, tiles=checked_tiles(tiles, max_hands))
+        tiles, least = checked_tiles(tiles, max_hands), least_tiles(max_hands)
+        most = max_hands + spare
+        return detector.detect(rgb, max_hands=most, tiles=tiles, least_tiles=least)
 
     def predict(
         self,
@@ -152,8 +155,9 @@ class HandPose:
                 it is solved for otherwise. Needs a box, intrinsics and `scale_mm`.
             max_hands: most hands that are looked for.
             tiles: so many overlapping tiles along the picture's longer side are looked at besides
-                the whole; "auto" chooses the number by the size, so that small hands are found.
-                None: 1, which is the whole alone, for up to 3 hands, else 3.
+                the whole; "auto" chooses the number by the size, so that small hands are found,
+                and takes 4 at least for more than 3 hands.
+                None: 1, which is the whole alone, for up to 3 hands, else 4.
             passes: runs of the network on a hand, whose joints are averaged; None is one where that
                 is sure, else as many as the model's recipe says. The first sees the box, the next
                 the joints of the one before, closer and upright, the third and fourth turned. One
@@ -185,7 +189,8 @@ class HandPose:
     def _found(self, rgb, handedness: str, *, max_hands: int, tiles, passes, **camera):
         """The hands that the detector finds and the pose model takes for some."""
         hands = []
-        for detection in self.detect(rgb, max_hands=max_hands + spare_hands(tiles), tiles=tiles):
+        spare = spare_hands(tiles)
+        for detection in self.detect(rgb, max_hands=max_hands, tiles=tiles, spare=spare):
             if handedness != "auto":
                 detection = dataclasses.replace(detection, handedness=handedness, p_right=None)
             hand = self.read(rgb, detection, passes=passes, least_score=self.least_score, **camera)

@@ -19,7 +19,7 @@ from kerashand.metrics_detection import box_overlap
 AUTO = "auto"
 MOST_TILES = 16
 """Along the longer side; 16 x 16 runs of the detector take seconds."""
-FEW_HANDS, TILES_OF_MANY = 3, 3
+FEW_HANDS, TILES_OF_MANY = 3, 4
 """So many hands are looked for in the whole picture alone, more of them in so many tiles too."""
 SHARED = 0.25
 """Share of a tile's side that its neighbour shows too: a smaller hand is whole in one of them."""
@@ -61,6 +61,11 @@ class Seen(Generic[OneBoxed]):
     cut: bool = False
 
 
+def least_tiles(max_hands: int) -> int:
+    """How many tiles are looked at for so many hands, whatever the size of the picture."""
+    return 1 if max_hands <= FEW_HANDS else TILES_OF_MANY
+
+
 def checked_tiles(tiles: int | str | None, max_hands: int) -> int | str:
     """How many tiles are looked at, where None leaves it to the number of hands.
 
@@ -68,7 +73,7 @@ def checked_tiles(tiles: int | str | None, max_hands: int) -> int | str:
         ValueError: unless it is None, `auto` or a number of tiles along the longer side.
     """
     if tiles is None:
-        return 1 if max_hands <= FEW_HANDS else TILES_OF_MANY
+        return least_tiles(max_hands)
     whole = isinstance(tiles, (int, np.integer)) and not isinstance(tiles, bool)
     if tiles != AUTO and not (whole and 1 <= int(tiles) <= MOST_TILES):
         raise ValueError(
@@ -78,7 +83,9 @@ def checked_tiles(tiles: int | str | None, max_hands: int) -> int | str:
     return tiles
 
 
-def squares(size_px: tuple[int, int], tiles: int | str, *, input_px: int) -> list[Square]:
+def squares(
+    size_px: tuple[int, int], tiles: int | str, *, input_px: int, least: int = 1
+) -> list[Square]:
     """The tiles of a picture, row by row; none where one would be the whole picture.
 
     Args:
@@ -86,9 +93,10 @@ def squares(size_px: tuple[int, int], tiles: int | str, *, input_px: int) -> lis
         tiles: how many along the longer side; `auto`: as many as make them `AUTO_SIDES` times as
             large as the input of the detector, or smaller.
         input_px: side of the detector's input.
+        least: how many `auto` takes at least.
     """
     longer = max(size_px)
-    count = _auto(longer, AUTO_SIDES * input_px) if tiles == AUTO else int(tiles)
+    count = int(tiles) if tiles != AUTO else max(_auto(longer, AUTO_SIDES * input_px), least)
     if count == 1:
         return []
     side = longer / (1 + (count - 1) * (1 - SHARED))

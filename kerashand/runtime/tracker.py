@@ -119,8 +119,8 @@ class HandTracker:
 
     def _search(self, rgb: NDArray[np.uint8]) -> None:
         recipe = self.recipe
-        most = self.max_hands + spare_hands(self.tiles)
-        detections = self.pose.detect(rgb, max_hands=most, tiles=self.tiles)
+        spare = spare_hands(self.tiles)
+        detections = self.pose.detect(rgb, max_hands=self.max_hands, tiles=self.tiles, spare=spare)
         for track in self._tracks:
             visible = any(
                 box_overlap(track.hand.box, one.box) >= recipe.same_hand for one in detections

@@ -68,7 +68,10 @@ def compiled_step(run: Run, name: str) -> Callable:
     """The compiled training step of a stage of a built run, on batches of any source."""
     run.start_trainer(name)
     run.trainer.reset_metrics()
-    return on_devices(run.strategy, run.trainer.train_step)
+    step = run.trainer.train_step
+    if run.config.runtime.jit_compile:  # as Keras does in `fit`
+        step = tf.function(step, jit_compile=True, autograph=False)
+    return on_devices(run.strategy, step)
 
 
 def on_devices(strategy: tf.distribute.Strategy, function: Callable) -> Callable:

@@ -15,6 +15,7 @@ from kerashand.visualize.images import as_uint8
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+JPEG_QUALITY = 85
 PNG_LEVEL = 1
 """Of compression: the next levels take several times as long, and save little."""
 
@@ -31,7 +32,13 @@ def save_png(path: str | os.PathLike[str], image_rgb: ArrayLike) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG; the file appears under its name when it is whole."""
+    """Write a figure as PNG, or as JPEG to a name that ends with .jpg.
+
+    The file appears under its name when it is whole.
+    """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    if os.fspath(path).lower().endswith(".jpg"):
+        figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": JPEG_QUALITY})
+    else:
+        figure.savefig(buffer, format="png")
     write_bytes(path, buffer.getvalue())

@@ -34,6 +34,7 @@ from kerashand.config import Config
 from kerashand.machine import memory_mb
 
 with tensorflow_start():  # with the settings of the commands
+    import keras
     import tensorflow as tf
 
     from kerashand.training.run import Run
@@ -148,8 +149,25 @@ def row_of(args: argparse.Namespace, changes: list[str]) -> dict[str, float]:
     batch = drawn_batch(config, args.stage)
     run_steps = partial(seconds, lambda: step(batch)["loss"])
     step_s = medians({"step": run_steps}, args)["step"]
-    speed = config.stages[args.stage].batch_size / step_s
-    return {"images_s": speed, "step_ms": 1000 * step_s, "memory_mb": memory_mb()}
+    return {
+        "images_s": config.stages[args.stage].batch_size / step_s,
+        "step_ms": 1000 * step_s,
+        "memory_mb": memory_mb(),
+        "multiply_adds": sum(map(multiply_adds, run.parts.models.values())),
+    }
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Those of the convolutions and dense layers, for one sample, forward."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += multiply_adds(layer)
+        elif hasattr(layer, "kernel"):
+            # A transposed convolution applies its kernel at each place of its input.
+            at = layer.input if "Transpose" in type(layer).__name__ else layer.output
+            total += int(np.prod(layer.kernel.shape) * np.prod(at.shape[1:-1]))
+    return total
 
 
 def drawn_batch(config: Config, stage: str) -> dict[str, tf.Tensor]:

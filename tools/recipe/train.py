@@ -55,9 +55,11 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
         "runs/pose/results.json",
         ["kerashand-train", "--config", str(HERE / "pose.yaml"), "--run-dir", "runs/pose"],
     )
+    rounded = "runs/pose_16"
     yield Step(
-        POSE, ["kerashand-export", "--model", "runs/pose", "--precision", "fp16", "--out", POSE]
+        f"{rounded}/weights_finetune.npz", ["round_kernels.py", "runs/pose", "--out", rounded]
     )
+    yield Step(POSE, ["kerashand-export", "--model", rounded, "--precision", "fp16", "--out", POSE])
     start = str(packaged_model(DETECTOR_FILE))
     yield Step(
         DETECTOR,
