@@ -13,7 +13,7 @@ SETTINGS = {
     "labels_2d": "and 2D labels of the target",
     "depth_maps": "and the target's depth maps, by the regularizer (the paper)",
     "weak": "and joints behind the measured skin (`weak.yaml`)",
-    "full": "and the target's 3D labels (upper bound)",
+    "full": "and the target's 3D labels (full)",
     "full_no_regularizer": "3D labels of both domains, no depth maps",
 }
 
