@@ -8,7 +8,7 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
     reports                                models on a data set, as one HTML page
     training | exporting                   the three stages; files for other runtimes
     evaluation                             predictor + data set -> table and curves
-    carried | labelling                    the weights in an exported file; points of recordings
+    carried | labelling | agreement        the weights in an exported file; points of recordings
     runtime                                runs an exported model
     terms                                  the terms of the loss, each one entry
     models | data | losses | metrics | metrics_keras | metrics_detection | metrics_calibration |

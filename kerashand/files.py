@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import platform
@@ -262,6 +263,16 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write bytes; the file appears under its name when it is whole."""
     with written_beside(path) as beside:
         beside.write_bytes(content)
+
+
+def left_beside(path: Path) -> list[Path]:
+    """What processes that write `path` hold, or left half-written beside it when they were killed.
+
+    Whether such a process still runs, also on another machine, is not known.
+    """
+    stem = glob.escape(path.stem[:LONGEST_STEM])
+    name = f"{stem}.*{PART_SUFFIX}{glob.escape(path.suffix)}"
+    return sorted(path.absolute().parent.glob(name))
 
 
 def remove_stale(folder: Path) -> None:

@@ -148,6 +148,7 @@ class Labeller:
         self.sure: dict[str, Hand] = {}
         self.reasons: dict[str, str] = {}
         self.misfits: dict[str, Hand] = {}
+        self.size_ratios: list[float] = []
         self.right_logit = 0.0
 
     def forwards(
@@ -171,8 +172,7 @@ class Labeller:
                 else:
                     last = self._next(frame, rgb, depth, last=last)
             yield frame
-        if self.handedness is None:
-            self.handedness = HANDEDNESSES[int(self.right_logit >= 0.0)]
+        self.handedness = self._side()
 
     def backwards(self, frames: Sequence[str], read: Read) -> Iterable[str]:
         """Follow the hand from later frames to earlier ones; `forwards` comes before."""
@@ -187,8 +187,7 @@ class Labeller:
 
     def points(self) -> dict[str, Points]:
         """What is known of each frame so far; frames without a hand are missing."""
-        side = self.handedness or HANDEDNESSES[int(self.right_logit >= 0.0)]
-        found = {}
+        side, found = self._side(), {}
         for frame, estimates in self.estimates.items():
             alike = [one for one in estimates if one.hand.handedness == side]
             if not alike:
@@ -209,6 +208,24 @@ class Labeller:
         return Counter(
             self.reasons.get(frame, "no hand was found") for frame in frames if frame not in known
         )
+
+    def seen_twice(self) -> dict[str, tuple[Hand, NDArray[np.float64]]]:
+        """The hand by colour, and points [21, 2] by depth, of frames that have both."""
+        side, found = self._side(), {}
+        for frame, estimates in self.estimates.items():
+            alike = [one for one in estimates if one.hand.handedness == side]
+            colour = [one.hand for one in alike if not one.by_depth]
+            depth = [one.hand for one in alike if one.by_depth]
+            if colour and depth:
+                uv, by_depth = (
+                    np.mean([hand.uv_px for hand in hands], axis=0) for hands in (colour, depth)
+                )
+                found[frame] = dataclasses.replace(colour[0], uv_px=uv), by_depth
+        return found
+
+    def _side(self) -> str:
+        """The handedness that is looked for, or else that of most sure frames so far."""
+        return self.handedness or HANDEDNESSES[int(self.right_logit >= 0.0)]
 
     # --------------------------------------------------------------------------- one frame
 
@@ -295,6 +312,8 @@ class Labeller:
         if z_mm is None:
             return None, "no depth was measured at the hand"
         ratio = float(by_size) / max(z_mm[ROOT], 1.0)
+        if camera is self.camera:
+            self.size_ratios.append(ratio)
         fits = SIZE_RATIO[0] <= ratio <= SIZE_RATIO[1]
         return z_mm, None if fits else "its size does not fit its distance"
 

@@ -18,6 +18,7 @@ from kerashand.files import (
     growing,
     held,
     identity,
+    left_beside,
     natural_order,
     read_text,
     remove_stale,
@@ -246,3 +247,14 @@ def test_text_that_is_not_utf_8(tmp_path, content, message):
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_text(tmp_path / "a")
+
+
+def test_what_a_killed_process_left_beside_is_found(tmp_path):
+    """A folder that was half-written when the process was killed, and files that are others'."""
+    with written_beside(tmp_path / "out.v1", folder=True) as beside:
+        beside.mkdir()
+        assert left_beside(tmp_path / "out.v1") == [beside]
+    assert left_beside(tmp_path / "out.v1") == []
+    for name in ("a[1].12.part.jpg", "a[1].part", "a1.12.part.jpg", "a[1].12.jpg"):
+        (tmp_path / name).mkdir()
+    assert [left.name for left in left_beside(tmp_path / "a[1].jpg")] == ["a[1].12.part.jpg"]

@@ -46,6 +46,20 @@ def test_open3d(imported, refused, tmp_path):
     assert "it is a recording already" in refused(folder, "--format", "open3d")
 
 
+def test_a_killed_import_is_named_by_the_next_one(imported, tmp_path):
+    """SIGKILL leaves half a recording beside the folder, which is not mixed up with the next."""
+    camera = {"intrinsic_matrix": COLOUR_K.T.ravel().tolist()}
+    files.write_open3d(tmp_path / "a", [3, 9], **camera)
+    out, folder = imported(tmp_path / "a")
+    assert "was left by" not in out
+    left = folder.with_name("again.4711.part")
+    (left / "colour").mkdir(parents=True)
+    (left / "colour" / "000077.jpg").write_bytes(b"half")
+    out, folder = imported(tmp_path / "a", out="again")
+    assert f"{left} was left by a command that was killed" in out
+    assert len(pictures(folder, "colour")) == 2
+
+
 @pytest.mark.parametrize(
     ("colours", "depths", "what"),
     [

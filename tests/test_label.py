@@ -1,5 +1,6 @@
 """`kerashand-data label` on a recording: hands that are filled in, and what a stop leaves."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -138,6 +139,82 @@ def test_a_bad_picture_does_not_stop_the_others(folder, predictor, capsys):
     assert "0001.png: is not a picture that can be read" in out
     assert "0005.png: is a PNG file that was cut short" in out
     assert "0007.png: is 64 x 48 pixels, not 640 x 480" in out
+
+
+# ------------------------------------------------------------------- depth that is another picture
+
+
+def reads_depth(monkeypatch, shift_px):
+    """A model by depth that sees the hand beside its place in colour."""
+
+    def read(picture, hand):
+        return dataclasses.replace(hand, uv_px=OPEN_HAND + np.array([shift_px, 0.0]))
+
+    monkeypatch.setattr(label, "depth_reader", lambda: read)
+
+
+def with_few_lines(folder):
+    """The recording with points in three frames; what points.jsonl holds then."""
+    text = "\n".join((folder / "points.jsonl").read_text().splitlines()[:3]) + "\n"
+    (folder / "points.jsonl").write_text(text)
+    return text
+
+
+@pytest.fixture
+def all_found(monkeypatch):
+    sure = dataclasses.replace(made_hand("left", 0.9), confidence=np.full(21, 0.9))
+    finder = Finder(lambda rgb: [sure])
+    unit = ("wrist_middle_mcp", "line_of_sight")
+    monkeypatch.setitem(label.PREDICTORS, "kerashand", lambda arguments, at_end: (finder, unit))
+
+
+def test_depth_that_is_shifted_is_an_error_and_nothing_is_written(
+    folder, all_found, monkeypatch, capsys
+):
+    reads_depth(monkeypatch, 30.0)
+    (folder / "points.jsonl").unlink()
+    assert main(["label", str(folder)]) == 2
+    told = capsys.readouterr().err
+    assert "shifted by (+30, +0) pixels" in told
+    assert "No points were written" in told
+    assert not (folder / "points.jsonl").exists()
+
+
+def test_points_of_before_stay_where_depth_is_shifted(folder, all_found, monkeypatch, capsys):
+    reads_depth(monkeypatch, 30.0)
+    before = with_few_lines(folder)
+    assert main(["label", str(folder)]) == 2
+    assert (folder / "points.jsonl").read_text() == before
+
+
+def test_a_stop_does_not_keep_points_where_depth_is_shifted(folder, all_found, monkeypatch, capsys):
+    reads_depth(monkeypatch, 30.0)
+    (folder / "points.jsonl").unlink()
+    read = label.FrameReader.read
+
+    def stopped(reader, frame):
+        if frame == "0009":
+            raise KeyboardInterrupt
+        return read(reader, frame)
+
+    monkeypatch.setattr(label.FrameReader, "read", stopped)
+    assert main(["label", str(folder)]) == 130
+    assert "shifted by (+30, +0) pixels" in capsys.readouterr().out
+    assert not (folder / "points.jsonl").exists()
+
+
+def test_depth_in_doubt_is_a_warning(folder, all_found, monkeypatch, capsys):
+    reads_depth(monkeypatch, 11.0)
+    (folder / "points.jsonl").unlink()
+    assert main(["label", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "WARNING: depth may not belong to colour" in out
+    assert "shifted by (+11, +0) pixels" in out
+    assert len(lines(folder)) == 10
+    reads_depth(monkeypatch, 3.0)
+    (folder / "points.jsonl").unlink()
+    assert main(["label", str(folder)]) == 0
+    assert "belong to colour" not in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------ names of files

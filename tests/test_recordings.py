@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from dataset_writers import write_rgbd
 from recording_folders import lines, recording_folder, without_depth_reader
 
 from kerashand.cli import recordings
@@ -24,6 +25,21 @@ def test_a_good_recording(folder, capsys):
     assert "train: 8 hands, 0 cannot be used" in out
     assert "test: 2 hands, 0 cannot be used" in out
     assert sheet.stat().st_size > 10_000
+
+
+def test_depth_that_does_not_belong_to_colour(tmp_path, rng, capsys):
+    """Depth is mirrored, colour is not: the model by depth sees no hand at the points."""
+    root = tmp_path / "recording"
+    write_rgbd(root, rng, frames=10, registered=True)
+    assert main(["check", str(root)]) == 0
+    out = capsys.readouterr().out
+    assert "points by depth lie" in out
+    assert "WARNING" not in out
+    for path in (root / "depth").iterdir():
+        mirrored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:, ::-1]
+        cv2.imwrite(str(path), np.ascontiguousarray(mirrored))
+    assert main(["check", str(root)]) == 2
+    assert "if depth is taken to be mirrored left to right" in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_said_of_each_frame(folder, capsys):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kerashand.data.imports import FORMATS
 from kerashand.errors import UserError, number_of
 from kerashand.extras import check
-from kerashand.files import user_path
+from kerashand.files import left_beside, user_path
 
 if TYPE_CHECKING:
     from kerashand.data.imports.pairing import Selection
@@ -156,6 +156,8 @@ def run_record(arguments: argparse.Namespace) -> None:
 def _tell(out: Path, report: Report, of_hand: str | None) -> None:
     for note in [*report.notes, *filter(None, [of_hand])]:
         print(f"  {note}")
+    for left in left_beside(out):
+        print(f"  {left} was left by a command that was killed: delete it, if none still runs.")
     print(
         f"{out}: {number_of(report.written, 'frame')}. Next: kerashand-data label {out}, then "
         f"kerashand-data check {out} --sheet sheet.png"

@@ -6,13 +6,15 @@ import argparse
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kerashand import picture_files
+from kerashand.agreement import size_doubt
+from kerashand.cli.agreeing import compare_recording, depth_reader
 from kerashand.cli.arguments import writing
 from kerashand.cli.boxes import checked_box
 from kerashand.cli.recordings import print_listed
@@ -28,10 +30,10 @@ from kerashand.data.readers.recording import (
     point_lines,
 )
 from kerashand.data.readers.table import depth_seen, picture_problem
-from kerashand.data.readers.units import check_units
+from kerashand.data.readers.units import Measure, check_units
 from kerashand.errors import UserError
 from kerashand.files import user_path, write_text
-from kerashand.labelling import BY_DEPTH, Camera, Finder, Labeller, Points
+from kerashand.labelling import Camera, Finder, Labeller, Points
 from kerashand.progress import progress
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand import Hand
@@ -67,30 +69,81 @@ def label(arguments: argparse.Namespace) -> None:
             least_score=arguments.least_score,
             handedness=arguments.handedness,
         )
+        stopped, kept = True, list[str]()
         try:
             _follow_both_ways(labeller, readable, reader, box=box)
+            stopped = False
         finally:  # what was found is kept when somebody stops it
             found = labeller.points()
             rows = {frame: _row(frame, found[frame]) for frame in missing if frame in found}
             problems = _problems(rows, recording, pictures)
-            kept = [frame for frame in rows if frame not in problems]
-            if kept:
-                now = _lines(folder)
-                given = _frames_of(set(now) - set(lines))  # in the meantime, by somebody else
-                kept = [frame for frame in kept if frame not in given]
-                new = [json.dumps(rows[frame]) for frame in kept]
-                with writing(path):
-                    write_text(path, "\n".join([*now, *new]) + "\n")
+            good = {frame: row for frame, row in rows.items() if frame not in problems}
+            fault, doubts = _doubts(labeller, good, reader, stopped=stopped)
+            if good and fault is None:
+                kept = _add(path, good, lines)
+            if stopped:  # else it is said at the end
+                print_listed([f"No points were written: {fault}"] if fault else doubts)
     print_listed(f"left out: {text}" for text in (*reader.unreadable.values(), *problems.values()))
-    if not (kept or named) and labeller.misfits:
+    if not (kept or named) and labeller.misfits and fault is None:
         _check_units_of(labeller.misfits, recording, pictures)
     seen = [frame for frame in readable if frame not in reader.unreadable]
     for reason, count in labeller.left_out(seen).most_common():
         print(f"frames left out because {reason}: {count}")
+    if fault is not None:
+        raise UserError(f"{folder}: {fault} No points were written.")
+    for doubt in doubts:
+        print(f"WARNING: {doubt}")
     print(
         f"{path}: hands in {len(kept)} of {len(missing)} frames without points, {len(named)} had "
         f"some. Look at them: kerashand-data check {folder} --sheet sheet.png"
     )
+
+
+def _add(path: Path, rows: dict[str, dict], lines: list[str]) -> list[str]:
+    """Add rows to points.jsonl; returns the frames that were added.
+
+    Args:
+        path: of points.jsonl.
+        rows: frame -> its row.
+        lines: of the file as it was read before.
+    """
+    now = _lines(path.parent)
+    given = _frames_of(set(now) - set(lines))  # in the meantime, by somebody else
+    kept = [frame for frame in rows if frame not in given]
+    new = [json.dumps(rows[frame]) for frame in kept]
+    with writing(path):
+        write_text(path, "\n".join([*now, *new]) + "\n")
+    return kept
+
+
+def _doubts(
+    labeller: Labeller, rows: dict[str, dict], reader: FrameReader, *, stopped: bool
+) -> tuple[str | None, list[str]]:
+    """Why depth does not belong to colour, None if nothing says so; and what is in doubt."""
+    model, seen = labeller.finder.by_depth, labeller.seen_twice()
+    doubts = [text for text in [size_doubt(labeller.size_ratios)] if text]
+    if model is None:
+        return None, doubts
+    found = compare_recording(
+        labeller.misfits | {frame: hand for frame, (hand, _) in seen.items()},
+        recording=reader.recording,
+        pictures=reader.pictures,
+        model=model,
+        depth_px={frame: uv for frame, (_, uv) in seen.items()},
+        again=not stopped,
+    )
+    if found is None or found.text is None:
+        return None, doubts
+    if found.is_wrong:
+        return found.text, doubts
+    if found.is_gross and not stopped:
+        hands = {frame: seen[frame][0] for frame in rows if frame in seen}
+        measure = _check_units_of(hands, reader.recording, reader.pictures)
+        if measure is not None and measure.doubt is not None:
+            return f"{found.text} Also, {measure.doubt}.", doubts
+        if len(labeller.misfits) > len(seen):
+            return f"{found.text} Also, most hands do not fit their distance.", doubts
+    return None, [found.text]  # hands of a wrong size follow from it
 
 
 def _lines(folder: Path) -> list[str]:
@@ -202,14 +255,18 @@ def _problems(rows: dict[str, dict], recording: Recording, pictures: Pictures) -
     return {frames[number]: text for number, text in find_problems(table)}
 
 
-def _check_units_of(hands: dict[str, Hand], recording: Recording, pictures: Pictures) -> None:
-    """Raise UserError where a wrong unit would explain that no hand fits its distance.
+def _check_units_of(
+    hands: dict[str, Hand], recording: Recording, pictures: Pictures
+) -> Measure | None:
+    """Measure hands; raise UserError where they are implausible, with what would explain it.
 
     Args:
-        hands: of frames; they were found in colour and do not fit.
+        hands: of frames; they were found in colour.
         recording: its cameras.
         pictures: of its frames.
     """
+    if not hands:
+        return None
     rows = [
         {
             "frame": frame,
@@ -219,17 +276,12 @@ def _check_units_of(hands: dict[str, Hand], recording: Recording, pictures: Pict
         }
         for frame, hand in hands.items()
     ]
-    check_units(rgbd.table_of(pictures.root, recording, rows, pictures=pictures, split="train"))
+    return check_units(
+        rgbd.table_of(pictures.root, recording, rows, pictures=pictures, split="train")
+    )
 
 
 # -------------------------------------------------------------------------------- predictors
-
-
-def depth_reader() -> Callable[[np.ndarray, Hand], Hand] | None:
-    """What reads the hand of a depth picture, beside every predictor."""
-    model = HandPose.load_by_depth()
-    assert (model.scale_bone, model.depth_along) == BY_DEPTH
-    return model.follow
 
 
 Unit = tuple[str, str]

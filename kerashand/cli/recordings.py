@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from kerashand import picture_files, visualize
+from kerashand.agreement import Agreement
+from kerashand.cli import agreeing
 from kerashand.cli.arguments import writing
 from kerashand.cli.startup import show_messages
 from kerashand.data.kinds import KINDS, photos, rgbd
@@ -48,8 +50,10 @@ def check(arguments: argparse.Namespace) -> None:
         wrong, drawings = _check_tables(arguments.folder, kind)
     else:
         wrong, drawings = _check_photos(arguments.folder)
+    agreement = _agreement(arguments.folder) if kind is rgbd.KIND else None
     if arguments.sheet:
         write_sheets(drawings, user_path(arguments.sheet), all_hands=arguments.all)
+    agreeing.raise_if_wrong(agreement)
     if wrong:
         raise UserError(
             f"{number_of(wrong, 'hand')} cannot be used. Mend what is wrong"
@@ -164,6 +168,27 @@ def _report_frames(folder: Path) -> None:
     if len(sides) > 1:
         told = ", ".join(f"{side} {count}" for side, count in sorted(sides.items()))
         print(f"hands of both sides, though a recording shows one hand: {told}")
+
+
+def _agreement(folder: str) -> Agreement | None:
+    """Compare the points with depth; what is in doubt is printed."""
+    model = agreeing.depth_reader()
+    if model is None:
+        return None
+    found = agreeing.compare_recording(
+        agreeing.hands_of(load_points(folder)),
+        recording=load_recording(folder),
+        pictures=Pictures.of(folder),
+        model=model,
+    )
+    if found is not None and not found.is_wrong:
+        print(
+            f"points by depth lie {100 * found.apart:.0f} % of the hand's box from the points "
+            f"(median of {found.frames} frames)"
+        )
+        if found.text:
+            print(f"WARNING: {found.text}")
+    return found
 
 
 def write_sheets(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> None:
