@@ -18,7 +18,7 @@ def small_config():
         "weak.yaml",
         [
             f"data.image_size_px={SIZE}", f"model.scale_bone={SCALE_BONE}",
-            "model.lite={width: 0.25, stages: 2, block: dense}",
+            "model.lite={width: 0.25, stages: 2, block: dense, residuals: [0, 0, 0, 0, 1]}",
             "model.regressor={conv_channels: [16, 16], hidden_units: [32, 32]}",
         ],
     )  # fmt: skip

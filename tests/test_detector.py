@@ -282,12 +282,13 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.fixture
-def eight(tmp_path, monkeypatch):
-    """Eight drawn pictures, to train on and to validate with."""
-    monkeypatch.setenv("KERASHAND_CACHE", str(tmp_path / "cache"))
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory):
+    """Eight drawn pictures, to train on and to validate with; they are drawn once."""
     drawn = data.RenderedPictures("train", 0, 8)
-    return DetectorPictures(sets=(drawn,), shares=(8,), validation=drawn)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERASHAND_CACHE", str(tmp_path_factory.mktemp("eight") / "cache"))
+        yield DetectorPictures(sets=(drawn,), shares=(8,), validation=drawn)
 
 
 @pytest.mark.slow

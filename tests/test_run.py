@@ -17,7 +17,7 @@ from tiny_runs import TINY
 from kerashand.config import load_config
 from kerashand.errors import UserError
 from kerashand.files import LOCK_FILE, held
-from kerashand.training import loop
+from kerashand.training import loop, single_steps
 from kerashand.training.callbacks import SaveEverySteps
 from kerashand.training.checkpoint import load_state
 from kerashand.training.run import run
@@ -225,7 +225,8 @@ def test_dry_run_writes_no_run_folder(cache, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["source_only", "labels_2d", "full", "full_no_regularizer"])
-def test_settings_differ_in_what_they_train_with(name, unbroken, cache):
+def test_settings_differ_in_what_they_train_with(name, unbroken, cache, monkeypatch):
+    monkeypatch.setattr(single_steps, "TIMED_STEPS", 1)
     start = f"model.initial_weights={unbroken[0] / 'weights_regularizer.npz'}"
     overrides = [*TINY, cache, start, "stages.pretrain.epochs=0", "stages.regularizer.epochs=0"]
     losses = run(load_config(name, overrides), dry_run=True)

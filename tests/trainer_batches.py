@@ -18,11 +18,13 @@ OPTIMIZER = {
 
 def make_parts(*, heads=False, stages=2):
     return build_parts(
-        lite={"width": 0.25, "stages": stages, "heatmap_stride": 8},
+        lite={
+            "width": 0.25, "stages": stages, "heatmap_stride": 8, "residuals": (0, 0, 0, 0, 1),
+        },
         regressor={"conv_channels": (8, 8), "hidden_units": (16, 16), "heads": heads},
         regularizer={"output_size_px": 32, "channels": (16, 16, 8, 8, 8), "dropout": 0.0},
         image_size_px=SIZE_PX,
-    )
+    )  # fmt: skip
 
 
 def make_settings(**changes):
