@@ -99,7 +99,7 @@ with strategy.scope():
     optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.1)
     optimizer.build([weight])
 
-@tf.function
+@tf.function(autograph=False)
 def step(gradient):
     def on_one(gradient):
         gradients = scale.unscale([gradient])

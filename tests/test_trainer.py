@@ -149,7 +149,7 @@ def test_stage_2_runs_without_pictures(rng):
     batch = make_batch(rng)
     del batch["image"]
     trainer = started(settings)
-    step = tf.function(trainer.train_step)
+    step = tf.function(trainer.train_step, autograph=False)
     first = float(step(batch)["depth_map"])
     for _ in range(30):
         step(batch)
@@ -199,14 +199,14 @@ def test_only_samples_with_depth_are_drawn(rng, monkeypatch, labelled):
     assert found[1] == pytest.approx(found[0], rel=1e-5)
     assert (found[0] > 0) == bool(labelled)
     assert [len(maps) for maps in drawn] == [4, max(len(labelled), 1)]
-    assert np.isfinite(float(tf.function(trainer.train_step)(batch)["loss"]))
+    assert np.isfinite(float(tf.function(trainer.train_step, autograph=False)(batch)["loss"]))
 
 
 def test_overfits_a_few_pictures(rng):
     tf.keras.utils.set_random_seed(1)
     batch = make_batch(rng)
     trainer = started(make_settings(loss_weights={"coordinate": 1.0}))
-    step = tf.function(trainer.train_step)
+    step = tf.function(trainer.train_step, autograph=False)
     first = {k: float(v) for k, v in step(batch).items()}
     for _ in range(150):
         trainer.reset_metrics()

@@ -24,7 +24,7 @@ def test_graph_equals_eager(rng):
     trainer = started(make_settings())
     eager = {k: float(v) for k, v in trainer.test_step(batch).items()}
     trainer.reset_metrics()
-    graph = {k: float(v) for k, v in tf.function(trainer.test_step)(batch).items()}
+    graph = {k: float(v) for k, v in tf.function(trainer.test_step, autograph=False)(batch).items()}
     for name, value in eager.items():
         assert graph[name] == pytest.approx(value, rel=1e-4)
 
@@ -49,7 +49,7 @@ def test_mixed_precision_trains(rng):
     try:
         trainer = started(make_settings(), loss_scaling=True)
         before = snapshot(trainer.network)
-        batch, step = make_batch(rng), tf.function(trainer.train_step)
+        batch, step = make_batch(rng), tf.function(trainer.train_step, autograph=False)
         for _ in range(12):
             logs = step(batch)
         assert np.isfinite(float(logs["loss"]))
@@ -129,7 +129,7 @@ def test_micro_batches_add_up_to_the_batch(rng, heads):
         variables = [variable.value for variable in trainer.regressor.trainable_variables]
         counts = trainer._label_counts(batch)
         gradients, values = tf.function(
-            lambda t=trainer, v=variables, c=counts: t._gradients(batch, v, c)
+            lambda t=trainer, v=variables, c=counts: t._gradients(batch, v, c), autograph=False
         )()
         found.append((gradients, values))
     (whole, losses), (summed, shares) = found
@@ -143,6 +143,6 @@ def test_micro_batches_add_up_to_the_batch(rng, heads):
 def test_a_step_in_micro_batches_trains_every_part(rng, count):
     trainer = started(make_settings(micro_batches=count))
     before = {name: snapshot(getattr(trainer, name)) for name in trainer.part_optimizers}
-    logs = tf.function(trainer.train_step)(make_batch(rng))
+    logs = tf.function(trainer.train_step, autograph=False)(make_batch(rng))
     assert np.isfinite(float(logs["loss"]))
     assert all(changed(held, getattr(trainer, name)) for name, held in before.items())
