@@ -10,6 +10,7 @@ from kerashand.data import augment
 from kerashand.data.augment import AugmentParameters
 from kerashand.data.pipeline import BatchGeometry, DomainSource, make_batch, training_batches
 from kerashand.data.readers import cached
+from kerashand.data.records import as_written
 
 SIZE, CELLS = 64, 32
 GEOMETRY = BatchGeometry(SIZE, CELLS, "middle_mcp_pip", 5.0)
@@ -30,7 +31,7 @@ def domain_source(sample_cache):
 def raw_samples(source_of):
     """Eight raw samples, stacked."""
     source = source_of("source")
-    records = tf.data.TFRecordDataset(list(source.records)).map(source.parse)
+    records = tf.data.TFRecordDataset(list(source.records)).map(as_written(source.parse))
     return next(iter(records.batch(8)))
 
 

@@ -117,7 +117,7 @@ def test_micro_batches_add_up_to_the_batch(rng, heads):
     batch["is_hand"] = tf.constant([0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
     found = []
     keras.utils.set_random_seed(0)
-    parts = make_parts(heads=heads)
+    parts = make_parts(heads=heads, stages=1)
     for count in (1, 4):
         settings = make_settings(
             rates={"network": 0.0, "regularizer": 0.0},
