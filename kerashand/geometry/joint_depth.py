@@ -98,9 +98,11 @@ def depth_behind_skin(
 def depth_at(depth_mm: NDArray, uv_px: NDArray) -> NDArray[np.float64]:
     """Median of what was measured in 3 x 3 pixels at points [21, 2]; NaN where there is nothing."""
     found = np.full(len(uv_px), np.nan)
-    for number, (u, v) in enumerate(np.rint(uv_px).astype(int)):
-        if u < 0 or v < 0:
-            continue
+    height, width = depth_mm.shape
+    for number, (column, row) in enumerate(np.rint(uv_px)):
+        if not (0 <= column <= width and 0 <= row <= height):
+            continue  # no whole number may hold it
+        u, v = int(column), int(row)
         part = depth_mm[max(v - 1, 0) : v + 2, max(u - 1, 0) : u + 2]
         if (part > 0).any():
             found[number] = np.median(part[part > 0])
