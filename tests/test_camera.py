@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerashand.data.records import as_written
 from kerashand.geometry import camera
 
 RNG_SEED = 3
@@ -69,8 +68,8 @@ def test_tensors_eager_graph_and_data_agree_with_numpy():
 
     expected = both_ways(xyz_mm, k)
     eager = both_ways(tf.constant(xyz_mm), tf.constant(k))
-    graph = tf.function(both_ways, autograph=False)(tf.constant(xyz_mm), tf.constant(k))
-    data = next(iter(tf.data.Dataset.from_tensors((xyz_mm, k)).map(as_written(both_ways))))
+    graph = tf.function(both_ways)(tf.constant(xyz_mm), tf.constant(k))
+    data = next(iter(tf.data.Dataset.from_tensors((xyz_mm, k)).map(both_ways)))
     for result in (eager, graph, data):
         for ours, theirs in zip(result, expected, strict=True):
             np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-4, atol=1e-3)

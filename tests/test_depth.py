@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerashand.data.records import as_written
 from kerashand.geometry import depth
 
 ROOT_MM = np.array([500.0, 400.0], np.float32)
@@ -67,8 +66,8 @@ def test_tensors_eager_graph_and_data_agree_with_numpy():
     arguments = (_depth(), ROOT_MM, SCALE_MM)
     tensors = tuple(map(tf.constant, arguments))
     expected = chain(*arguments)
-    data = next(iter(tf.data.Dataset.from_tensors(arguments).map(as_written(chain))))
-    for result in (chain(*tensors), tf.function(chain, autograph=False)(*tensors), data):
+    data = next(iter(tf.data.Dataset.from_tensors(arguments).map(chain)))
+    for result in (chain(*tensors), tf.function(chain)(*tensors), data):
         for ours, theirs in zip(result, expected, strict=True):
             assert ours.dtype == tf.float32
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

@@ -102,7 +102,7 @@ def test_eager_graph_and_data_agree():
 
     eager = chain(uv_px)
     open_batch = tf.TensorSpec([None, 21, 2], tf.float32)
-    graph = tf.function(chain, input_signature=[open_batch], autograph=False)(uv_px)
+    graph = tf.function(chain, input_signature=[open_batch])(uv_px)
     data = next(iter(tf.data.Dataset.from_tensors(uv_px).map(chain)))
     np.testing.assert_allclose(graph, eager, rtol=1e-5)
     np.testing.assert_allclose(data, eager, rtol=1e-5)

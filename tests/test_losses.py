@@ -178,7 +178,7 @@ def test_graph_agrees_with_eager(loss, shape, weight_shape):
     target, prediction = map(tf.constant, _inputs(shape))
     weight = tf.ones(weight_shape)
     eager = loss(target, prediction, weight)
-    graph = tf.function(loss, autograph=False)(target, prediction, weight)
+    graph = tf.function(loss)(target, prediction, weight)
     data = tf.data.Dataset.from_tensors((target, prediction, weight)).map(loss)
     assert eager.shape == ()
     np.testing.assert_allclose(graph, eager, rtol=1e-5)

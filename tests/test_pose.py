@@ -73,7 +73,7 @@ def test_pose_round_trip_on_every_kind_of_array(along):
     for result in (
         lift(xyz_mm),
         lift(tf.constant(xyz_mm)),
-        tf.function(lift, autograph=False)(tf.constant(xyz_mm)),
+        tf.function(lift)(tf.constant(xyz_mm)),
         data,
     ):
         np.testing.assert_allclose(result, xyz_mm, rtol=1e-4, atol=1e-3)

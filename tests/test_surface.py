@@ -92,9 +92,7 @@ def test_convention_flesh():
     shown, _ = flesh(4.0 * uv, right, palm_px)
     np.testing.assert_allclose(shown[0], figures.depth[-1], atol=1e-6)
     assert depth[0, 0] == pytest.approx(figures.depth[5:7, 0].mean(), abs=1e-6)
-    graph, _ = tf.function(flesh, autograph=False)(
-        tf.constant(uv), tf.constant(right), tf.constant(palm_px)
-    )
+    graph, _ = tf.function(flesh)(tf.constant(uv), tf.constant(right), tf.constant(palm_px))
     np.testing.assert_allclose(graph, depth, atol=1e-6)
     backs, _ = flesh(4.0 * uv, 1.0 - right, palm_px)
     np.testing.assert_allclose(backs[0], figures.depth[0], atol=1e-6)
@@ -139,7 +137,5 @@ def test_convention_surface_at():
     weight[0, 1, 2] = 0.0
     _, measured = surface.surface_at(depth, weight, uv, image_size_px=8)
     assert ops.convert_to_numpy(measured).sum() == 0
-    graph = tf.function(
-        lambda d, w, p: surface.surface_at(d, w, p, image_size_px=8), autograph=False
-    )
+    graph = tf.function(lambda d, w, p: surface.surface_at(d, w, p, image_size_px=8))
     assert float(graph(depth, np.ones_like(depth), uv)[0][0, 0]) == pytest.approx(0.6)
