@@ -100,16 +100,21 @@ def test_a_wrong_unit_is_named_where_no_hand_fits(folder, predictor, capsys):
     assert not (folder / "points.jsonl").exists()
 
 
-def test_what_was_found_before_a_stop_is_kept(folder, predictor, monkeypatch):
-    (folder / "points.jsonl").unlink()
+def stop_at(monkeypatch, stop):
+    """Somebody stops the command when this frame is read."""
     read = label.FrameReader.read
 
     def stopped(reader, frame):
-        if frame == "0002":
+        if frame == stop:
             raise KeyboardInterrupt
         return read(reader, frame)
 
     monkeypatch.setattr(label.FrameReader, "read", stopped)
+
+
+def test_what_was_found_before_a_stop_is_kept(folder, predictor, monkeypatch):
+    (folder / "points.jsonl").unlink()
+    stop_at(monkeypatch, "0002")
     assert main(["label", str(folder)]) == 130
     assert [row["frame"] for row in lines(folder)] == ["0000", "0001"]
 
@@ -190,14 +195,7 @@ def test_points_of_before_stay_where_depth_is_shifted(folder, all_found, monkeyp
 def test_a_stop_does_not_keep_points_where_depth_is_shifted(folder, all_found, monkeypatch, capsys):
     reads_depth(monkeypatch, 30.0)
     (folder / "points.jsonl").unlink()
-    read = label.FrameReader.read
-
-    def stopped(reader, frame):
-        if frame == "0009":
-            raise KeyboardInterrupt
-        return read(reader, frame)
-
-    monkeypatch.setattr(label.FrameReader, "read", stopped)
+    stop_at(monkeypatch, "0009")
     assert main(["label", str(folder)]) == 130
     assert "shifted by (+30, +0) pixels" in capsys.readouterr().out
     assert not (folder / "points.jsonl").exists()
