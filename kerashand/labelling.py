@@ -146,6 +146,7 @@ class Labeller:
         self.least_score, self.handedness = least_score, handedness
         self.estimates: dict[str, list[Estimate]] = {}
         self.sure: dict[str, Hand] = {}
+        self.other_side: set[str] = set()
         self.reasons: dict[str, str] = {}
         self.misfits: dict[str, Hand] = {}
         self.size_ratios: list[float] = []
@@ -242,8 +243,10 @@ class Labeller:
                 self.misfits.setdefault(frame, hand)
                 continue
             if self.handedness not in (None, hand.handedness):
-                break
+                self.other_side.add(frame)
+                continue
             self.sure[frame] = hand
+            self.other_side.discard(frame)
             self._add(frame, hand, z_mm, depth=depth)
             if hand.p_right is not None:
                 self.right_logit += logit(hand.p_right)

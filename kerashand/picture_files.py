@@ -35,6 +35,7 @@ STRIP_PIXELS = 1 << 18
 """Converted at a time, so that a large picture is in memory twice and not four times."""
 END_BYTES = 512
 """Of a JPEG file, where its end mark is looked for first: cameras append a little."""
+NEARLY_BLACK = 15  # of 255: 12 bits in a file that says 16
 TIFF_BITS, TIFF_PHOTOMETRIC = 258, 262
 PNG_DEPTH = 24
 """Place of the byte that holds the bits of a sample."""
@@ -100,7 +101,7 @@ def read(path: str | Path) -> NDArray[np.uint8]:
     Grey becomes RGB, any largest value becomes 255, and what is transparent is laid on white.
 
     Raises:
-        PictureError: if it is not there, is no picture, is damaged or has too many pixels.
+        PictureError: if it is not there, is no picture, is damaged, too large or nearly black.
     """
     return decoded(path, _content(path))
 
@@ -108,6 +109,7 @@ def read(path: str | Path) -> NDArray[np.uint8]:
 def decoded(name: str | Path, content: bytes) -> NDArray[np.uint8]:
     """The same of the content of a file; `name` is for messages."""
     with _opened(name, io.BytesIO(content)) as (head, picture), _undamaged(name, head):
+        has_16_bits = _of_16_bits(head, picture)
         rows, orientation = _rows_of(name, content, head, picture=picture)
         height, width = head.stored_px[::-1]
         if orientation == 1 != head.orientation:
@@ -118,6 +120,10 @@ def decoded(name: str | Path, content: bytes) -> NDArray[np.uint8]:
         for first in range(0, height, step):
             last = min(first + step, height)
             stored[first:last] = rows(first, last)
+    if has_16_bits and 0 < upright.max() <= NEARLY_BLACK:
+        most = (int(upright.max()) + 1) * 256 - 1
+        held = f"its values are at most {most} of 65535"
+        raise PictureError(name, f"is nearly black: {held}. Scale 10 or 12 bits to 16")
     return upright
 
 
@@ -197,7 +203,15 @@ def _opened(name: str | Path, file: BinaryIO) -> Iterator[tuple[Head, Image.Imag
                 raise _too_large(name, f"{width} x {height} pixels", most)
             if not width * height or head.kind == "32-bit":
                 raise _no_picture(name)
+            if head.mode == "RGB" and head.transparent and _of_16_bits(head, picture):
+                raise PictureError(name, "has a transparent colour of 16 bits: save it with 8")
             yield head, picture
+
+
+def _of_16_bits(head: Head, picture: Image.Image) -> bool:
+    """Whether a picture that is not loaded yet holds samples of 16 bits."""
+    stored = str([tile[-1] for tile in getattr(picture, "tile", ())])  # ";16", or a PNM's maximum
+    return head.kind == "16-bit grey" or ";16" in stored or ", 65535)" in stored
 
 
 def _head_of(picture: Image.Image, file: BinaryIO) -> Head:
@@ -282,7 +296,8 @@ def _rows_of(
             if isinstance(clear, int):
                 grey = np.where(values == clear, 255, grey)
             return grey[..., None]
-    elif head.transparent:
+    elif head.transparent and not (head.format == "BMP" and picture.getextrema()[-1] == (0, 0)):
+        # The fourth byte of a BMP file may be unused: it is 0 in every pixel then.
         clear = picture.info.get("transparency")
         if head.format == "PNG" and head.mode in ("1", "L") and isinstance(clear, int):
             # Pillow widens 1, 2 and 4 bits to 8, but not the value that stands for nothing.

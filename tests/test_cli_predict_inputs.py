@@ -35,7 +35,10 @@ def test_hidden_files_of_a_folder_are_no_inputs(models, picture, tmp_path):
         (["photo.jpg", "--box", "9,2,3,8"], "left < right"),
         (["photo.jpg", "--intrinsics", "1,1,0,0"], "--intrinsics needs --scale-mm"),
         (["photo.jpg", "--max-hands", "0"], "--max-hands must be 1 to 16"),
-        (["photo.jpg", "--scale-mm", "-3"], "--scale-mm must be 10 to 300 mm"),
+        (
+            ["photo.jpg", "--scale-mm", "-3"],
+            "--scale-mm must be 20 to 80 mm, the length of middle_mcp_pip",
+        ),
         (["photo.jpg", "--out", "a.png", "--no-drawing"], "exclude each other"),
         (["photo.jpg", "--json", "none/hands.jsonl"], "does not exist"),
         (["."], "holds no pictures"),
@@ -71,8 +74,16 @@ def test_hidden_files_of_a_folder_are_no_inputs(models, picture, tmp_path):
         (["photo.jpg", "--out", "DETECTOR"], "must end in .png"),
         (["photo.jpg", "--csv", "DETECTOR"], "is taken by --detector"),
         (
-            ["photo.jpg", "--intrinsics", "1.2,1.6,0.5,0.5", "--scale-mm", "92"],
-            "must be in pixels of the picture, at least 16 for 160 x 120. Received: 1.2, 1.6",
+            ["photo.jpg", "--intrinsics", "1.2,1.6,0.5,0.5", "--scale-mm", "45"],
+            "those of the whole picture, in its pixels: `fx: 1.2` for 160 x 120 pixels is a view",
+        ),
+        (
+            ["photo.jpg", "--intrinsics", "150,150,300,60", "--scale-mm", "45"],
+            "`cx: 300` is far outside of 160 x 120 pixels",
+        ),
+        (
+            ["clip.avi", "--intrinsics", "50,80,20,20", "--scale-mm", "45"],
+            "`fx: 50` and `fy: 80` are not of square pixels",
         ),
         (["photo.jpg", "--out", "none/a.png"], "the folder of none/a.png does not exist"),
         (["photo.jpg", "--out", "photo.jpg/a/"], "cannot be made"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 from types import SimpleNamespace
 
 import cv2
@@ -130,6 +131,17 @@ def test_a_file_of_boxes(asked, folder, capsys, text):
         "none.png": [],
     }
     assert "1 input without a box in boxes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_are_one_character_or_two(asked, folder, forms):
+    """As a list made on macOS names files, and one made elsewhere."""
+    on_disk, in_list = (unicodedata.normalize(form, "zoë.png") for form in forms)
+    assert on_disk != in_list
+    (folder / "a.png").rename(folder / on_disk)
+    (folder / "boxes").write_text(f"{in_list},1,2,30,40\n", encoding="utf-8")
+    assert run(on_disk, "--boxes", "boxes", "--no-drawing") == 0
+    assert [hand["box"] for hand in lines()[0]["hands"]] == [[1, 2, 30, 40]]
 
 
 def test_a_line_names_one_input_by_its_path_where_names_are_the_same(asked, folder, capsys):

@@ -201,6 +201,18 @@ def test_a_stop_does_not_keep_points_where_depth_is_shifted(folder, all_found, m
     assert not (folder / "points.jsonl").exists()
 
 
+@pytest.mark.parametrize(("asked", "doubted"), [("right", True), ("left", False)])
+def test_a_side_that_is_not_seen_is_a_warning(folder, all_found, capsys, asked, doubted):
+    (folder / "points.jsonl").unlink()
+    assert main(["label", str(folder), "--handedness", asked]) == 0
+    out = capsys.readouterr().out
+    text = (
+        "WARNING: --handedness right may be wrong: a hand of the other side was found in 10 frames,"
+        " one of this side in 0"
+    )
+    assert (text in out) == doubted
+
+
 def test_depth_in_doubt_is_a_warning(folder, all_found, monkeypatch, capsys):
     reads_depth(monkeypatch, 11.0)
     (folder / "points.jsonl").unlink()

@@ -101,6 +101,16 @@ def test_the_handedness_of_most_frames_wins():
     assert sorted(points) == FRAMES
     labeller, points = labelled(Film(sure={0}), handedness="left")
     assert points == {}
+    assert labeller.other_side == {"0000"}
+
+
+def test_the_hand_beside_the_one_of_the_other_side_is_found():
+    film = Film(sure={0})
+    film.find = lambda rgb: [hand_at(100, handedness="left"), hand_at(300 + 5 * int(rgb[0, 0, 0]))]
+    labeller, points = labelled(film, handedness="right")
+    assert sorted(points) == FRAMES
+    assert {one.handedness for one in points.values()} == {"right"}
+    assert labeller.other_side == set()
 
 
 def test_a_box_is_a_start():

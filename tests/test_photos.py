@@ -111,6 +111,27 @@ def test_a_single_weighted_point_is_no_hand(folder):
         photos.load_labels(str(folder))
 
 
+def test_points_outside_of_the_picture_are_an_error(folder):
+    """Of a picture 200 pixels wide, or of another size."""
+    uv = photos.load_labels(str(folder))["uv_px"]
+    uv[1] += [200.0, 0.0]
+    changed(folder, uv_px=uv)
+    chosen = opened(folder)
+    chosen.encode(0, 1)
+    with pytest.raises(UserError, match=r"p1.png: no hand, its points lie outside .* \(row 1 of"):
+        chosen.encode(1, 1)
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(0, True), (1, True), (2, False)])
+def test_a_hand_has_two_points_in_its_picture(inside, outside):
+    uv = np.full((21, 2), 300.0)
+    uv[:inside] = np.array([[-0.5, 0.0], [99.5, 79.5]])[
+        :inside
+    ]  # the corners of the outermost pixels
+    assert photos.is_outside(uv, np.ones(21), (100, 80)) == outside
+    assert not photos.is_outside(uv, np.zeros(21), (100, 80))  # no hand, as it says
+
+
 def test_left_hands_are_mirrored(folder):
     labels = photos.load_labels(str(folder))
     chosen = opened(folder)

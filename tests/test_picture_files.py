@@ -158,6 +158,41 @@ def test_grey_of_16_bits_with_a_value_that_is_transparent():
     np.testing.assert_array_equal(decoded(content)[0, :, 0], [0, 255, 0x40, 0xFF])
 
 
+@pytest.mark.parametrize("kind", [".png", ".tif", ".pgm"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_12_bits_in_a_file_of_16_are_refused(kind, channels):
+    """They are of 65535, and nearly black: 4095 is 15 of 255. Brighter ones and black are read."""
+    kind = ".ppm" if (kind, channels) == (".pgm", 3) else kind
+    for most, refused in ((4095, True), (4351, False), (0, False)):
+        values = np.zeros((4, 4, channels), np.uint16)
+        values[1, 1] = most
+        content = cv2.imencode(kind, values)[1].tobytes()
+        if refused:
+            with pytest.raises(PictureError, match="is nearly black: its values are at most 4095"):
+                decoded(content)
+        else:
+            assert decoded(content).max() == most // 256
+
+
+def test_colour_of_16_bits_with_a_value_that_is_transparent_is_refused():
+    content = cv2.imencode(".png", np.full((4, 4, 3), 0x1234, np.uint16))[1].tobytes()
+    place = content.index(b"IDAT") - 4
+    content = content[:place] + chunk(b"tRNS", b"\x12\x34" * 3) + content[place:]
+    with pytest.raises(PictureError, match="has a transparent colour of 16 bits: save it with 8"):
+        decoded(content)
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [((0, 0), (200, 10)), ((0, 255), (255, 10))])
+def test_a_bmp_file_whose_alpha_is_0_everywhere_is_opaque(alpha, expected):
+    """Its fourth byte is unused then; else it lies on white."""
+    pixels = b"".join(bytes([grey] * 3 + [a]) for grey, a in zip((200, 10), alpha, strict=True))
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    head = struct.pack("<IiiHHIIiiII", 108, 2, 1, 1, 32, 3, 8, 2835, 2835, 0, 0) + masks
+    head += b"BGRs" + bytes(48)
+    content = b"BM" + struct.pack("<IHHI", 14 + 108 + 8, 0, 0, 14 + 108) + head + pixels
+    np.testing.assert_array_equal(decoded(content)[0, :, 0], expected)
+
+
 @pytest.mark.parametrize(("bits", "clear"), [(1, 1), (2, 2), (4, 5), (8, 0x55)])
 def test_grey_of_few_bits_with_a_value_that_is_transparent(bits, clear):
     """Two pixels, 0 and then the value that stands for nothing, which is shown white."""

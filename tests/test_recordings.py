@@ -9,7 +9,7 @@ import pytest
 from dataset_writers import write_rgbd
 from recording_folders import lines, recording_folder, without_depth_reader
 
-from kerashand.cli import recordings
+from kerashand.cli import recordings, seen_hands
 from kerashand.cli.data import main
 from kerashand.data.kinds import rgbd
 from kerashand.data.readers.recording import Pictures
@@ -25,6 +25,21 @@ def test_a_good_recording(folder, capsys):
     assert "train: 8 hands, 0 cannot be used" in out
     assert "test: 2 hands, 0 cannot be used" in out
     assert sheet.stat().st_size > 10_000
+
+
+def test_what_the_models_see_otherwise_is_said(folder, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(seen_hands, "doubts", lambda hands: asked.extend(hands) or ["doubtful"])
+    (folder / "colour" / "0001.png").unlink()
+    assert main(["check", str(folder)]) == 2
+    assert capsys.readouterr().out.count("WARNING: doubtful.") == 1
+    rows = {row["frame"]: row for row in lines(folder)}
+    # Those of the training split that can be used.
+    assert sorted(hand.path.stem for hand in asked) == [f"000{n}" for n in (0, 2, 3, 4, 5, 6, 7)]
+    for hand in asked:
+        row = rows[hand.path.stem]
+        np.testing.assert_allclose(hand.uv_px, row["uv_px"], atol=1e-3)
+        assert hand.is_right == (row["handedness"] == "right")
 
 
 def test_depth_that_does_not_belong_to_colour(tmp_path, rng, capsys):
@@ -130,6 +145,13 @@ def test_photographs(tmp_path, rng, capsys):
     out = capsys.readouterr().out
     assert "train: 2 hands\nval: 0 hands\ntest: 1 hand\n" in out
     assert "sheet.png: 3 hands" in out
+    labels["uv_px"][1] += [100.0, 0.0]  # the picture is 100 pixels wide
+    np.savez(folder / "labels.npz", **labels)
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert "a.png: no hand, its points lie outside of the picture" in out
+    assert "sheet.png: 2 hands" in out
+    assert "1 hand cannot be used" in err
     (folder / "a.png").write_bytes(b"half")
     assert main(arguments) == 2
     out, err = capsys.readouterr()
@@ -140,7 +162,33 @@ def test_photographs(tmp_path, rng, capsys):
 
 def test_a_sheet_is_a_png(folder, capsys):
     assert main(["check", str(folder), "--sheet", "sheet.jpg"]) == 2
-    assert "must name a .png file" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "must name a .png file" in err
+    assert out == ""  # before the work
+
+
+@pytest.mark.parametrize("name", ["colour/0003.png", "depth/0000.png", "linked.png"])
+def test_a_sheet_replaces_no_picture_of_the_data(folder, name, capsys):
+    (folder / "linked.png").hardlink_to(folder / "colour" / "0001.png")
+    before = (folder / name).read_bytes()
+    assert main(["check", str(folder), "--sheet", str(folder / name)]) == 2
+    assert f"--sheet: {folder / name} is a picture of the data" in capsys.readouterr().err
+    assert (folder / name).read_bytes() == before
+
+
+def test_no_page_of_a_sheet_replaces_a_picture(folder, monkeypatch, capsys):
+    monkeypatch.setattr(recordings, "SHEET_HANDS", 4)
+    (folder / "colour" / "0000.png").rename(folder / "colour" / "a_2.png")
+    (folder / "points.jsonl").write_text(
+        (folder / "points.jsonl").read_text().replace('"0000"', '"a_2"')
+    )
+    (folder / "depth" / "0000.png").rename(folder / "depth" / "a_2.png")
+    before = (folder / "colour" / "a_2.png").read_bytes()
+    sheet = folder / "colour" / "a.png"
+    assert main(["check", str(folder), "--sheet", str(sheet), "--all"]) == 2
+    assert "a_2.png is a picture of the data" in capsys.readouterr().err
+    assert (folder / "colour" / "a_2.png").read_bytes() == before
+    assert not sheet.exists()
 
 
 def test_no_recording(tmp_path, capsys):

@@ -256,3 +256,15 @@ def test_mistakes(arguments, message, tmp_path, monkeypatch, capsys):
     assert message in error
     assert "Traceback" not in error
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--csv", "--json", "--out"])
+def test_no_file_of_the_data_is_replaced(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    held = tmp_path / "data" / "labels.npz"
+    held.write_bytes(b"points")
+    arguments = ["lite", "--data", "photos=data", option, str(held)]
+    assert command.main(arguments) == 2
+    assert f"{held} exists in the folder of the data" in capsys.readouterr().err
+    assert held.read_bytes() == b"points"

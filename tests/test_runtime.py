@@ -191,6 +191,10 @@ def test_with_a_camera_depth_is_along_its_axis(along):
     without_scale = pose.with_camera(seen, camera, scale_mm=None)
     np.testing.assert_allclose(without_scale.z_relative, solved.z_relative, atol=1e-9)
     assert without_scale.xyz_mm is None
+    flat = dataclasses.replace(seen, z_relative=np.zeros(21))
+    for hand, factor in ((seen, 5.0), (flat, 0.05)):
+        with pytest.warns(UserWarning, match="times as long as `scale_mm`"):
+            pose.with_camera(hand, camera, scale_mm=scale, root_depth_mm=factor * xyz[0, 2])
     assert pose.with_camera(seen, None, scale_mm=scale) is seen
 
 
@@ -232,9 +236,9 @@ def test_relative_joints_of_a_far_hand_are_true():
         (
             np.zeros((8, 8, 3), np.uint8),
             {"scale_mm": "a"},
-            r"`scale_mm` must be a number of 10 to 300 mm\. Received: scale_mm='a'",
+            r"`scale_mm` must be a number of 20 to 80 mm\. Received: scale_mm='a'",
         ),
-        (np.zeros((8, 8, 3), np.uint8), {"scale_mm": np.inf}, "`scale_mm` must be a number of 10"),
+        (np.zeros((8, 8, 3), np.uint8), {"scale_mm": np.inf}, "`scale_mm` must be a number of 20"),
         (np.zeros((8, 8, 3), np.uint8), {"scale_mm": 0.092}, "Received: scale_mm=0.092"),
         (
             np.zeros((8, 8, 3), np.uint8),

@@ -1,5 +1,7 @@
 """Hands through a video: one meaning of the score, boxes of the joints shown, refusals."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,18 @@ def test_a_frame_that_is_no_picture():
     tracker = HandTracker(pose_of(Joints(0.9), 0.9))
     with pytest.raises(ValueError, match="`rgb` must hold uint8"):
         tracker.update(FRAME.astype(float), 0.0)
+
+
+@pytest.mark.parametrize("seconds", [33.3, 1e-5])
+def test_seconds_that_are_milliseconds_are_a_warning(seconds):
+    tracker = HandTracker(pose_of(Joints(0.9), detector_score=0.6))
+    with pytest.warns(UserWarning, match="since the frame before"):
+        tracker.update(FRAME, seconds)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-3, 1 / 30, 2.0])
+def test_seconds_of_videos_are_none(seconds):
+    tracker = HandTracker(pose_of(Joints(0.9), detector_score=0.6))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tracker.update(FRAME, seconds)

@@ -58,7 +58,7 @@ def test_a_hand_keeps_its_number_until_it_is_gone(models):
 def test_hands_are_searched_anew_where_the_size_of_frames_changes(models):
     box = (40.0, 40.0, 60.0, 60.0)
     pose = Scripted(models, [[box]] * 4)
-    tracker = HandTracker(pose, intrinsics=np.diag([150.0, 150.0, 1.0]), scale_mm=90.0)
+    tracker = HandTracker(pose, intrinsics=np.diag([150.0, 150.0, 1.0]), scale_mm=45.0)
     numbers = []
     for pose.frame, size in enumerate([(100, 160), (100, 160), (80, 128), (80, 128)]):
         hands = tracker.update(np.zeros((*size, 3), np.uint8), 1 / 30)
@@ -71,7 +71,7 @@ def test_hands_are_searched_anew_where_the_size_of_frames_changes(models):
 
 def test_a_hand_at_rest_is_the_same_with_and_without_smoothing(models):
     """In the camera's frame and about the wrist, beside the middle of the picture."""
-    camera = {"intrinsics": [[150.0, 0, 0], [0, 150.0, 50], [0, 0, 1]], "scale_mm": 90.0}
+    camera = {"intrinsics": [[150.0, 0, 0], [0, 150.0, 50], [0, 0, 1]], "scale_mm": 45.0}
     shown = []
     for smooth in (True, False):
         pose = Scripted(models, [[(100.0, 40.0, 120.0, 60.0)]])

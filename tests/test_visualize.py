@@ -57,6 +57,20 @@ def test_skeleton_far_outside_or_in_a_point(place):
     assert picture.shape == (3 * SIZE, 3 * SIZE, 3)
 
 
+def test_images_of_another_scale():
+    grey = np.full((4, 4), 0.5)
+    with pytest.warns(UserWarning, match=r"hold 0\.\.255: with values up to 0\.5"):
+        visualize.plot_skeleton(grey, np.zeros((21, 2)))
+    with pytest.raises(ValueError, match=r"0\.\.255\. Received: uint16 with values up to 4000"):
+        visualize.plot_skeleton((grey * 8000).astype(np.uint16), np.zeros((21, 2)))
+
+
+def test_a_png_file_has_its_name(tmp_path):
+    with pytest.raises(ValueError, match=r"must end with \.png. Received: .*a\.jpg"):
+        visualize.save_png(tmp_path / "a.jpg", np.zeros((4, 4, 3), np.uint8))
+    assert not any(tmp_path.iterdir())
+
+
 def test_3d_views(samples):
     hand = samples[0].xyz_mm
     front = visualize.draw_skeleton_3d(hand, size_px=128, view_deg=(0.0, 0.0), grid=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,18 +129,19 @@ def assigned(
 ) -> dict[str, list[GivenBox]]:
     """The boxes of each input by the input's name.
 
-    A line names an input by its path, or by the end of it: `b.jpg` or `may/b.jpg`.
+    A line names an input by its path, or by the end of it: `b.jpg` or `may/b.jpg`. Letters with
+    accents may be one character or two, as systems write them.
 
     Raises:
         UserError: For a line that names no input, or several.
     """
-    by_path = {job.path.resolve(): job.name for job in jobs if job.path is not None}
+    by_path = {_composed(job.path.resolve()): job.name for job in jobs if job.path is not None}
     by_name: dict[str, list[Path]] = {}
     for path in by_path:
         by_name.setdefault(path.name, []).append(path)
     found: dict[str, list[GivenBox]] = {job.name: [] for job in jobs}
     for picture, given in lines:
-        named = Path(picture)
+        named = _composed(Path(picture))
         whole = _resolved(picture)
         if whole is not None and whole in by_path:
             paths = [whole]
@@ -154,9 +156,14 @@ def assigned(
     return found
 
 
+def _composed(path: Path) -> Path:
+    """The path with each accented letter as one character."""
+    return Path(unicodedata.normalize("NFC", str(path)))
+
+
 def _resolved(picture: str) -> Path | None:
     """The path that a line names; None if it can be none."""
     try:
-        return user_path(picture).resolve()
+        return _composed(user_path(picture).resolve())
     except (OSError, ValueError):
         return None

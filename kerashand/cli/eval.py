@@ -29,6 +29,8 @@ DOMAIN = "target"
 RUN_DOMAINS = ("target", "source")
 SAMPLES = 1000
 SPLITS = ("test", "val")
+PAGE_SUFFIXES = (".html", ".htm")
+"""Of files that are part of no data set."""
 
 
 def build_parser(prog: str = "kerashand-eval") -> argparse.ArgumentParser:
@@ -181,7 +183,11 @@ def _check(arguments: argparse.Namespace) -> None:
         if identity(path) in models:
             raise UserError(f"{path} is read and written.")
     check_target(arguments.rerun)
-    _chosen(arguments.data, arguments, samples=SAMPLES)
+    chosen = _chosen(arguments.data, arguments, samples=SAMPLES)
+    for path in paths if chosen.path else ():
+        held = path.exists() and user_path(str(chosen.path)).resolve() in path.resolve().parents
+        if held and path.suffix.lower() not in PAGE_SUFFIXES:
+            raise UserError(f"{path} exists in the folder of the data: choose another name.")
 
 
 def _chosen(data: str, arguments: argparse.Namespace, samples: int) -> DomainConfig:

@@ -121,7 +121,7 @@ def _doubts(
 ) -> tuple[str | None, list[str]]:
     """Why depth does not belong to colour, None if nothing says so; and what is in doubt."""
     model, seen = labeller.finder.by_depth, labeller.seen_twice()
-    doubts = [text for text in [size_doubt(labeller.size_ratios)] if text]
+    doubts = [text for text in [_side_doubt(labeller), size_doubt(labeller.size_ratios)] if text]
     if model is None:
         return None, doubts
     found = compare_recording(
@@ -144,6 +144,17 @@ def _doubts(
         if len(labeller.misfits) > len(seen):
             return f"{found.text} Also, most hands do not fit their distance.", doubts
     return None, [found.text]  # hands of a wrong size follow from it
+
+
+def _side_doubt(labeller: Labeller) -> str | None:
+    """What is said where most frames show a hand of the other side than the one asked for."""
+    others, sure = len(labeller.other_side), len(labeller.sure)
+    if others <= sure:
+        return None
+    return (
+        f"--handedness {labeller.handedness} may be wrong: a hand of the other side was found in "
+        f"{others} frames, one of this side in {sure}. It is that of the person, not as in a mirror"
+    )
 
 
 def _lines(folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kerashand import __version__
+from kerashand.cli import camera_options
 from kerashand.cli.arguments import exit_code, writing
 from kerashand.cli.hand_lines import HandLines, HandRows, records_of
 from kerashand.cli.motion_files import MotionFiles, add_export_arguments
@@ -92,16 +93,7 @@ class _Prediction:
         if not 1 <= arguments.threads <= _MAX_THREADS:
             raise UserError(f"--threads must be 1 to {_MAX_THREADS}. Received: {arguments.threads}")
         self.search = Search(arguments)
-        from kerashand.runtime.hand import SCALE_RANGE_MM  # loads NumPy
-
-        self.intrinsics = _matrix(_numbers("--intrinsics", arguments.intrinsics, 4))
-        if arguments.scale_mm is not None and not (
-            SCALE_RANGE_MM[0] <= arguments.scale_mm <= SCALE_RANGE_MM[1]
-        ):
-            raise UserError(
-                f"--scale-mm must be {SCALE_RANGE_MM[0]:g} to {SCALE_RANGE_MM[1]:g} mm. Received: "
-                f"{arguments.scale_mm}"
-            )
+        self.intrinsics = camera_options.intrinsics_of(arguments.intrinsics)
         if self.intrinsics is not None and arguments.scale_mm is None:
             raise UserError("--intrinsics needs --scale-mm: how large the hand is says how far.")
 
@@ -115,14 +107,13 @@ class _Prediction:
         from kerashand.cli import jobs  # loads Pillow
         from kerashand.cli.drawing import Drawer
         from kerashand.runtime import HandPose
-        from kerashand.runtime.hand import ASSUMED_SCALE_MM
 
         arguments, skipped = self.arguments, Counter[str]()
         planned = self._planned(skipped)
         self.pose = HandPose.load(
             arguments.model, detector=arguments.detector, threads=arguments.threads
         )
-        self.scale_mm = arguments.scale_mm or ASSUMED_SCALE_MM[self.pose.scale_bone]
+        self.scale_mm = camera_options.scale_of(arguments.scale_mm, self.pose.scale_bone)
         self.drawer = Drawer(
             arguments.view, scale_bone=self.pose.scale_bone, scale_mm=self.scale_mm
         )
@@ -220,6 +211,7 @@ class _Prediction:
         from kerashand.gestures import gesture_of
 
         rgb = read_picture(job.path)
+        camera_options.check_whole(self.intrinsics, rgb)
         camera = {"intrinsics": self.intrinsics, "scale_mm": self.arguments.scale_mm}
         before = self.search.left_out
         hands = self.search.hands(self.pose, job, rgb, camera=camera)
@@ -306,6 +298,8 @@ class _Prediction:
             advance = stack.enter_context(progress(job.name, video.frames or None, "frames"))
             try:
                 for frame in video:
+                    if not count:
+                        camera_options.check_whole(self.intrinsics, frame.rgb)
                     start = time.monotonic()
                     seconds = frame.duration_s if last_s is None else frame.time_s - last_s
                     hands, last_s = tracker.update(frame.rgb, seconds), frame.time_s
@@ -369,31 +363,6 @@ class _Prediction:
 
 def _number(count: int, what: str) -> str:
     return number_of(count, what) if count else f"no {what}"
-
-
-def _numbers(flag: str, text: str | None, count: int) -> list[float] | None:
-    """Comma-separated finite numbers of an argument."""
-    if text is None:
-        return None
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != count or not all(abs(value) < 1e9 for value in values):
-        raise UserError(
-            f"{flag} must be {count} finite numbers with commas between. Received: {text!r}"
-        )
-    return values
-
-
-def _matrix(values: list[float] | None) -> list[list[float]] | None:
-    """Intrinsics [3][3] of fx, fy, cx, cy."""
-    if values is None:
-        return None
-    fx, fy, cx, cy = values
-    if not (fx >= 1 and fy >= 1):
-        raise UserError(f"--intrinsics must have fx and fy of 1 and more. Received: {fx:g}, {fy:g}")
-    return [[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]
 
 
 if __name__ == "__main__":

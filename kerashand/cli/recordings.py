@@ -1,6 +1,7 @@
 """`kerashand-data check`: data sets and recordings on disk, before training."""
 
 import argparse
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -11,7 +12,7 @@ import numpy as np
 
 from kerashand import picture_files, visualize
 from kerashand.agreement import Agreement
-from kerashand.cli import agreeing
+from kerashand.cli import agreeing, seen_hands
 from kerashand.cli.arguments import writing
 from kerashand.cli.startup import show_messages
 from kerashand.data.kinds import KINDS, photos, rgbd
@@ -25,7 +26,7 @@ from kerashand.data.readers.recording import (
 from kerashand.data.readers.table import HandTable, depth_seen
 from kerashand.data.readers.units import check_units
 from kerashand.errors import UserError, number_of
-from kerashand.files import check_folder, natural_order, user_path
+from kerashand.files import check_folder, identity, natural_order, user_path
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine
 from kerashand.progress import progress
 from kerashand.synthetic import SPLITS
@@ -43,20 +44,21 @@ def check(arguments: argparse.Namespace) -> None:
     """
     if arguments.all and not arguments.sheet:
         raise UserError("--all draws every hand on sheets: give `--sheet PNG` too.")
+    if arguments.sheet and Path(arguments.sheet).suffix.lower() != ".png":
+        raise UserError(f"--sheet must name a .png file. Received: {arguments.sheet!r}")
     check_folder(arguments.folder)
     print(f"{arguments.folder} as kind {arguments.kind}:")
     kind = KINDS[arguments.kind]
-    if kind.read:
-        wrong, drawings = _check_tables(arguments.folder, kind)
-    else:
-        wrong, drawings = _check_photos(arguments.folder)
+    found = _check_tables(arguments.folder, kind) if kind.read else _check_photos(arguments.folder)
     agreement = _agreement(arguments.folder) if kind is rgbd.KIND else None
     if arguments.sheet:
-        write_sheets(drawings, user_path(arguments.sheet), all_hands=arguments.all)
+        pages = _pages(found.drawings, user_path(arguments.sheet), all_hands=arguments.all)
+        _refuse_inputs((path for path, _ in pages), found.files)
+        write_sheets(pages)
     agreeing.raise_if_wrong(agreement)
-    if wrong:
+    if found.wrong:
         raise UserError(
-            f"{number_of(wrong, 'hand')} cannot be used. Mend what is wrong"
+            f"{number_of(found.wrong, 'hand')} cannot be used. Mend what is wrong"
             + (
                 ", or train without: --skip-bad SHARE leaves out up to that share of a split."
                 if kind.read
@@ -67,18 +69,28 @@ def check(arguments: argparse.Namespace) -> None:
 
 Drawing = tuple[Callable[[], list[np.ndarray]], list[str]]
 """What draws the pictures of a hand on a sheet, and what stands below each."""
+Page = tuple[Path, Sequence[Drawing]]
+"""The file of a sheet, and its hands."""
 
 
-def _check_tables(folder: str, kind: Kind) -> tuple[int, list[Drawing]]:
-    """How many hands cannot be used, and drawings of the others."""
-    wrong = 0
-    drawings: list[Drawing] = []
+@dataclasses.dataclass
+class Checked:
+    """What was found: how many hands cannot be used, drawings of the others, and all pictures."""
+
+    wrong: int = 0
+    drawings: list[Drawing] = dataclasses.field(default_factory=list)
+    files: list[Path] = dataclasses.field(default_factory=list)
+
+
+def _check_tables(folder: str, kind: Kind) -> Checked:
+    found = Checked()
     assert kind.read is not None
     lines = _lines(folder) if kind is rgbd.KIND else {}
     for split in ("train", "test"):
         table = kind.read(folder, split)
         problems = find_problems(table)
-        wrong += len(problems)
+        found.wrong += len(problems)
+        found.files += map(Path, (*table.images, *(table.depths or ())))
         print_listed(text for _, text in problems)
         print(f"{table.dataset}: {number_of(len(table), 'hand')}, {len(problems)} cannot be used.")
         print(f"  {table.conditions}")
@@ -87,7 +99,9 @@ def _check_tables(folder: str, kind: Kind) -> tuple[int, list[Drawing]]:
             line = f"line {next(lines[path.stem])}: " if lines else ""
             captions = [f"{line}{path.name}", f"wrist {table.xyz_mm[row, 0, 2]:.0f} mm"]
             if row not in bad:
-                drawings.append((partial(_panels, table, row), captions))
+                found.drawings.append((partial(_panels, table, row), captions))
+        if split == "train":
+            _print_doubts(seen_hands.of_table(table, sorted(set(range(len(table))) - bad)))
         if table.has_xyz:
             check_depth(table.select([row for row in range(len(table)) if row not in bad]))
         elif measure := check_units(table):  # of hands without depth too: it may say why
@@ -99,33 +113,65 @@ def _check_tables(folder: str, kind: Kind) -> tuple[int, list[Drawing]]:
                 print(f"  {measure.doubt}")
     if kind is rgbd.KIND:
         _report_frames(user_path(folder))
-    return wrong, drawings
+    return found
 
 
-def _check_photos(folder: str) -> tuple[int, list[Drawing]]:
-    """The same of a folder of photographs, whose pictures are all read."""
+def _print_doubts(hands: Sequence[seen_hands.GivenHand]) -> None:
+    for doubt in seen_hands.doubts([hand for hand in hands if hand.weight.any()]):
+        print(f"WARNING: {doubt}.")
+
+
+def _check_photos(folder: str) -> Checked:
+    """Of a folder of photographs, whose pictures are all read."""
     labels = photos.load_labels(folder)
     names = sorted(set(labels["name"].tolist()))
     show_messages()
     with progress("reading pictures", len(names), "pictures") as advance:
-        bad = {}
+        bad: dict[int, str] = {}
         for name in names:
+            rows = np.flatnonzero(labels["name"] == name).tolist()
             try:
-                picture_files.read(user_path(folder) / name)
+                size = picture_files.read(user_path(folder) / name).shape[1::-1]
+                bad |= {row: photos.OUTSIDE for row in rows if _is_outside(labels, row, size)}
             except picture_files.PictureError as error:
-                bad[name] = error.reason
+                bad |= dict.fromkeys(rows, error.reason)
             advance(1)
-    print_listed(f"{user_path(folder) / name}: {reason}" for name, reason in bad.items())
+    print_listed(
+        dict.fromkeys(
+            f"{user_path(folder) / str(labels['name'][row])}: {reason}"
+            for row, reason in bad.items()
+        )
+    )
     for split in SPLITS:
         print(f"{split}: {number_of(int((labels['split'] == split).sum()), 'hand')}")
     if others := sorted(set(labels["split"].tolist()) - set(SPLITS)):
         print(f"splits that nothing reads: {', '.join(others)}")
-    drawings: list[Drawing] = [
-        (partial(_photo_panels, folder, labels, row), [f"row {row}: {Path(name).name}"])
-        for row, name in enumerate(labels["name"].tolist())
-        if name not in bad
-    ]
-    return len(labels["name"]) - len(drawings), drawings
+    good = [row for row in range(len(labels["name"])) if row not in bad]
+    paths = {name: user_path(folder) / name for name in names}
+    _print_doubts(
+        [
+            seen_hands.GivenHand(
+                paths[str(labels["name"][row])], labels["uv_px"][row], labels["uv_weight"][row],
+                bool(labels["is_right"][row]),
+            )
+            for row in good
+        ]
+    )  # fmt: skip
+    return Checked(
+        wrong=len(bad),
+        drawings=[
+            (
+                partial(_photo_panels, folder, labels, row),
+                [f"row {row}: {paths[str(labels['name'][row])].name}"],
+            )
+            for row in good
+        ],
+        files=list(paths.values()),
+    )
+
+
+def _is_outside(labels: dict[str, np.ndarray], row: int, size_px: tuple[int, int]) -> bool:
+    return photos.is_outside(labels["uv_px"][row], labels["uv_weight"][row], size_px)
 
 
 def print_listed(texts: Iterable[str]) -> None:
@@ -191,38 +237,52 @@ def _agreement(folder: str) -> Agreement | None:
     return found
 
 
-def write_sheets(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> None:
-    """Draw hands, evenly spread over all, two side by side.
+def _pages(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> list[Page]:
+    """Hands, evenly spread over all, or all of them on as many sheets as it takes.
 
     Args:
         drawings: of all hands.
-        out: the first file.
-        all_hands: whether every hand is drawn, on as many files as it takes.
+        out: the first file; others get numbers.
+        all_hands: whether every hand is drawn.
+    """
+    if not all_hands:
+        count = min(SHEET_HANDS, len(drawings))
+        drawings = [drawings[k * len(drawings) // count] for k in range(count)]
+    return [
+        (
+            out if first == 0 else out.with_stem(f"{out.stem}_{first // SHEET_HANDS + 1}"),
+            drawings[first : first + SHEET_HANDS],
+        )
+        for first in range(0, len(drawings), SHEET_HANDS)
+    ]
+
+
+def _refuse_inputs(pages: Iterable[Path], files: Sequence[Path]) -> None:
+    """Raise UserError where a sheet would replace a picture of the data."""
+    there = {identity(page): page for page in pages if page.exists()}
+    for path in files if there else ():
+        if page := there.get(identity(path)):
+            raise UserError(f"--sheet: {page} is a picture of the data: choose another name.")
+
+
+def write_sheets(pages: Iterable[Page]) -> None:
+    """Draw sheets, two hands side by side.
 
     Raises:
         UserError: if a file cannot be written.
     """
-    if out.suffix.lower() != ".png":
-        raise UserError(f"--sheet must name a .png file. Received: {str(out)!r}")
-    if not drawings:
-        return
-    if not all_hands:
-        count = min(SHEET_HANDS, len(drawings))
-        drawings = [drawings[k * len(drawings) // count] for k in range(count)]
-    for first in range(0, len(drawings), SHEET_HANDS):
-        some = drawings[first : first + SHEET_HANDS]
-        drawn = [(draw(), captions) for draw, captions in some]
+    for path, drawings in pages:
+        drawn = [(draw(), captions) for draw, captions in drawings]
         pairs = [drawn[k : k + 2] for k in range(0, len(drawn), 2)]
-        page = out if first == 0 else out.with_stem(f"{out.stem}_{first // SHEET_HANDS + 1}")
         sheet = visualize.contact_sheet(
             [list(chain(*(panels for panels, _ in pair))) for pair in pairs],
             column_titles=["points", "depth"][: len(drawn[0][0])] * 2,
             captions=[list(chain(*(c[: len(p)] for p, c in pair))) for pair in pairs],
         )
-        with writing(page):
-            page.parent.mkdir(parents=True, exist_ok=True)
-            visualize.save_png(page, sheet)
-        print(f"{page}: {number_of(len(some), 'hand')}")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            visualize.save_png(path, sheet)
+        print(f"{path}: {number_of(len(drawn), 'hand')}")
 
 
 def _photo_panels(folder: str, labels: dict[str, np.ndarray], row: int) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ eager and in graphs; leading axes broadcast. The builders of matrices are NumPy.
 or wider: the product of two focal lengths overflows float16.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,11 @@ HAND_MARGIN = 1.3
 PRECISE_SHARE = 0.05
 """A joint is precise within this share of the side of that square: the event whose probability
 a model with heads states as a joint's confidence."""
+
+FOCAL_OVER_SIDE = (0.2, 5.0)
+"""Focal lengths of whole pictures over their longer side: views of 136 to 11 degrees."""
+ALIKE_FOCAL = 1.25
+"""What fx may be of fy, and fy of fx: pixels are nearly square."""
 
 
 def _constant(values: Any, like: Array) -> np.ndarray:
@@ -107,6 +112,33 @@ def centre_is_far_out(intrinsics: np.ndarray, size_px: tuple[int, int]) -> np.nd
     """Whether cx and cy, [2], are more than half a side outside of a picture: of another one."""
     size = np.array(size_px)
     return ~(np.abs(intrinsics[:2, 2] - size / 2) <= size)
+
+
+def camera_faults(
+    intrinsics: np.ndarray, size_px: tuple[int, int], prefix: str = ""
+) -> Iterator[str]:
+    """What of a camera cannot belong to a whole picture.
+
+    Args:
+        intrinsics: [3, 3] in pixels.
+        size_px: width and height.
+        prefix: what stands before the names of its numbers.
+    """
+    low, high = FOCAL_OVER_SIDE
+    shown = f"{size_px[0]} x {size_px[1]} pixels"
+    for axis, key in enumerate(("fx", "fy")):
+        focal = float(intrinsics[axis, axis])
+        if not low <= focal / max(size_px) <= high:
+            view = 2.0 * np.degrees(np.arctan(0.5 * max(size_px) / focal))
+            yield f"`{prefix}{key}: {focal:g}` for {shown} is a view of {view:.0f} degrees"
+    for axis in np.flatnonzero(centre_is_far_out(intrinsics, size_px)).tolist():
+        key = ("cx", "cy")[axis]
+        yield f"`{prefix}{key}: {intrinsics[axis, 2]:g}` is far outside of {shown}"
+    if not 1.0 / ALIKE_FOCAL <= intrinsics[0, 0] / intrinsics[1, 1] <= ALIKE_FOCAL:
+        yield (
+            f"`{prefix}fx: {intrinsics[0, 0]:g}` and `{prefix}fy: {intrinsics[1, 1]:g}` are not of "
+            "square pixels (of a picture of another aspect, or turned otherwise)"
+        )
 
 
 def crop_intrinsics(intrinsics: Array, crop_from_image: Array) -> Array:

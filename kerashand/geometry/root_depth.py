@@ -25,6 +25,9 @@ PALM_RATIOS = {
 }
 """Lengths of `PALM_BONES` in scale bones: medians of the generator's style `varied`."""
 
+BONE_RANGES_MM = {"wrist_middle_mcp": (50.0, 150.0), "middle_mcp_pip": (20.0, 80.0)}
+"""Least and greatest length of each scale bone; metres, inches and whole hands are not."""
+
 # Typical errors in lengths of wrist - middle MCP, which say how far an answer can be trusted.
 DEPTH_ERROR, PIXEL_ERROR, RATIO_ERROR = 0.2, 0.06, 0.03
 LEAST_FLAT = 0.15

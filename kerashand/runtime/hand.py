@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from kerashand.errors import UserError
 from kerashand.geometry.pose import relative_depth, xyz_from_uv_z
-from kerashand.geometry.root_depth import MIN_DEPTH_MM, solve_root_depth
+from kerashand.geometry.root_depth import (
+    BONE_RANGES_MM,
+    MIN_DEPTH_MM,
+    PALM_BONES,
+    PALM_RATIOS,
+    solve_root_depth,
+)
 from kerashand.runtime.backends import is_number
 
 Box = tuple[float, float, float, float]
@@ -19,8 +26,9 @@ HANDEDNESSES = ("left", "right")
 LEAST_BOX_PX, LARGEST_BOX = 2, 4
 ASSUMED_SCALE_MM = {"wrist_middle_mcp": 92.0, "middle_mcp_pip": 45.0}
 """Length of each scale bone of a hand of average size, for callers who know no length."""
-SCALE_RANGE_MM = (10.0, 300.0)
-"""What may be the length of a hand's bone; metres and inches are not."""
+LIKELY_SIZE = (0.1, 3.0)
+"""Length of a palm at a measured depth of the wrist over what it is said to be; of rendered hands
+the models see 0.19 to 1.1."""
 DEPTH_RANGE_MM = (MIN_DEPTH_MM, 100_000.0)
 """Where a wrist may be measured; metres are not."""
 ANY_SCALE_MM = 90.0
@@ -79,7 +87,8 @@ def in_camera(
         scale_bone: one of `kerashand.skeleton.SCALE_BONES`.
         depth_along: see `kerashand.geometry.pose.xyz_from_uv_z`.
         scale_mm: length of the scale bone; None leaves millimetres out.
-        root_depth_mm: depth of the wrist; None solves for it.
+        root_depth_mm: depth of the wrist; None solves for it. A warning is given where the palm
+            would be far from its length there.
     """
     if intrinsics is None:
         return hand
@@ -95,7 +104,21 @@ def in_camera(
     hand = dataclasses.replace(hand, z_relative=relative_depth(xyz, scale))
     if scale_mm is None:
         return hand
+    if root_depth_mm is not None:
+        _warn_of_size(xyz, depth_mm=root_depth_mm, scale_mm=scale_mm, scale_bone=scale_bone)
     return dataclasses.replace(hand, xyz_mm=xyz, root_depth_mm=float(depth))
+
+
+def _warn_of_size(xyz_mm: NDArray, *, depth_mm: float, scale_mm: float, scale_bone: str) -> None:
+    first, second = np.array(PALM_BONES).T
+    lengths = np.linalg.norm(xyz_mm[first] - xyz_mm[second], axis=-1)
+    size = float(np.median(lengths / np.array(PALM_RATIOS[scale_bone]))) / scale_mm
+    if not LIKELY_SIZE[0] <= size <= LIKELY_SIZE[1]:
+        warnings.warn(
+            f"at `root_depth_mm` {depth_mm:g} the palm is {size:.2g} times as long as `scale_mm` "
+            f"{scale_mm:g} says: are both in mm, and the intrinsics in pixels of this picture?",
+            stacklevel=2,
+        )
 
 
 def check_picture(rgb: NDArray[np.uint8]) -> None:
@@ -156,6 +179,7 @@ def check_camera(
     scale_mm: float | None,
     root_depth_mm: float | None = None,
     *,
+    scale_bone: str,
     size_px: tuple[int, int] | None = None,
 ) -> None:
     """Refuse what is not None and cannot be what it stands for.
@@ -164,6 +188,7 @@ def check_camera(
         intrinsics: [3, 3].
         scale_mm: length of the scale bone.
         root_depth_mm: depth of the wrist.
+        scale_bone: a key of `BONE_RANGES_MM`.
         size_px: width and height of the picture, if it is known.
 
     Raises:
@@ -195,8 +220,9 @@ def check_camera(
                 f"for {width} x {height}. Received: {matrix[0, 0]:g}, {matrix[1, 1]:g}"
             )
     for name, value, (low, high) in (
-        ("scale_mm", scale_mm, SCALE_RANGE_MM), ("root_depth_mm", root_depth_mm, DEPTH_RANGE_MM),
-    ):  # fmt: skip
+        ("scale_mm", scale_mm, BONE_RANGES_MM[scale_bone]),
+        ("root_depth_mm", root_depth_mm, DEPTH_RANGE_MM),
+    ):
         if value is not None and not (is_number(value) and low <= value <= high):
             raise ValueError(
                 f"`{name}` must be a number of {low:g} to {high:g} mm. Received: {name}={value!r}"

@@ -174,8 +174,8 @@ class HandPose:
         tiles = checked_tiles(tiles, max_hands)
         if passes is not None:
             check_count("passes", passes)
-        height, width = rgb.shape[:2]
-        check_camera(intrinsics, scale_mm, root_depth_mm, size_px=(width, height))
+        bone, size = self.scale_bone, rgb.shape[1::-1]
+        check_camera(intrinsics, scale_mm, root_depth_mm, scale_bone=bone, size_px=size)
         if root_depth_mm is not None and (box is None or intrinsics is None or scale_mm is None):
             raise ValueError("`root_depth_mm` is of one hand: it needs box, intrinsics, scale_mm.")
         check_handedness(handedness)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,9 @@ from kerashand.runtime.hand import Hand, check_camera, check_picture
 from kerashand.runtime.hand_pose import HandPose
 from kerashand.runtime.smoothing import OneEuroFilter
 from kerashand.runtime.tiles import checked_tiles
+
+LIKELY_STEP_S = (1e-4, 5.0)
+"""Between two frames of a video. Others are taken as they are, with a warning."""
 
 
 @dataclasses.dataclass
@@ -72,7 +76,7 @@ class HandTracker:
         self.recipe = pose.recipe
         check_count("max_hands", max_hands)
         self.tiles = checked_tiles(tiles, max_hands)
-        check_camera(intrinsics, scale_mm)
+        check_camera(intrinsics, scale_mm, scale_bone=pose.scale_bone)
         self.intrinsics, self.scale_mm = intrinsics, scale_mm
         self._tracks: list[_Track] = []
         self._next_number = 0
@@ -97,9 +101,18 @@ class HandTracker:
             raise ValueError(
                 f"`seconds` must be a number of at least 0. Received: seconds={seconds!r}"
             )
+        if seconds and not LIKELY_STEP_S[0] <= seconds <= LIKELY_STEP_S[1]:
+            warnings.warn(
+                f"`seconds` are those since the frame before, {seconds:g} here: not milliseconds, "
+                "and not the time since the start",
+                stacklevel=2,
+            )
         if rgb.shape != self._shape:  # joints of the frame before are pixels of another size
             height, width = rgb.shape[:2]
-            check_camera(self.intrinsics, self.scale_mm, size_px=(width, height))
+            check_camera(
+                self.intrinsics, self.scale_mm, scale_bone=self.pose.scale_bone,
+                size_px=(width, height),
+            )  # fmt: skip
             self._tracks, self._shape = [], rgb.shape
         recipe = self.recipe
         followed: list[_Track] = []

@@ -25,7 +25,10 @@ def save_png(path: str | os.PathLike[str], image_rgb: ArrayLike) -> None:
 
     Raises:
         OSError: If the file cannot be written.
+        ValueError: If the name does not end with .png, or the image holds whole numbers above 255.
     """
+    if not os.fspath(path).lower().endswith(".png"):
+        raise ValueError(f"a PNG file must end with .png. Received: {os.fspath(path)!r}")
     encoded = io.BytesIO()
     Image.fromarray(as_uint8(image_rgb)).save(encoded, "PNG", compress_level=PNG_LEVEL)
     write_bytes(path, encoded.getvalue())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image as Pictures
@@ -24,9 +26,25 @@ TRUTH_ON_PICTURE = (200, 200, 200)
 
 
 def as_uint8(image: ArrayLike) -> Image:
-    """Round an image [H, W, 3] or [H, W] of 0..255 to uint8, contiguous and writable."""
+    """Round an image [H, W, 3] or [H, W] of 0..255 to uint8, contiguous and writable.
+
+    A warning is given for floating-point values that seem to be of 0..1.
+
+    Raises:
+        ValueError: If whole numbers are greater than 255.
+    """
     image = np.asarray(image)
     if image.dtype != np.uint8:
+        most = image.max(initial=0)
+        if image.dtype.kind in "iu" and most > 255:
+            raise ValueError(
+                f"an image must hold 0..255. Received: {image.dtype} with values up to {most:g}"
+            )
+        if image.dtype.kind == "f" and 0 < most <= 1:
+            warnings.warn(
+                f"an image must hold 0..255: with values up to {most:g} it is nearly black",
+                stacklevel=2,
+            )
         image = np.clip(np.round(np.asarray(image, np.float64)), 0, 255).astype(np.uint8)
     if image.ndim == 2:
         image = np.repeat(image[:, :, None], 3, axis=2)
@@ -60,6 +78,9 @@ def plot_skeleton(
 
     Returns:
         [scale * H, scale * W, 3] uint8 RGB.
+
+    Raises:
+        ValueError: If the image holds whole numbers above 255.
     """
     canvas = enlarge(image_rgb, scale)
     if truth_px is not None:

@@ -75,8 +75,11 @@ class PhotoSplit(CachedSplit):
         from kerashand.data.cache import encode_jpeg
         from kerashand.data.crops import cut_hand
 
-        picture = picture_files.read(Path(self.path) / str(labels["name"][row]))
+        path = Path(self.path) / str(labels["name"][row])
+        picture = picture_files.read(path)
         uv, weight = labels["uv_px"][row], labels["uv_weight"][row]
+        if is_outside(uv, weight, picture.shape[1::-1]):
+            raise UserError(f"{path}: {OUTSIDE} (row {row} of {LABELS_FILE}).")
         xyz, intrinsics = filler_pose(self.size_px)
         if not labels["is_right"][row]:
             width = picture.shape[1]
@@ -197,6 +200,15 @@ def _wrong_hands(labels: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, st
     yield (weight > 0).sum(axis=1) == 1, "a single weighted point (none is a square without a hand)"
     span = np.ptp(uv, axis=1).max(axis=1)
     yield span < LEAST_HAND_PX, "points that span less than 4 pixels (they are counted in pixels)"
+
+
+OUTSIDE = "no hand, its points lie outside of the picture"
+
+
+def is_outside(uv_px: np.ndarray, weight: np.ndarray, size_px: tuple[int, int]) -> bool:
+    """Whether a hand has fewer than two points in a picture of this width and height."""
+    inside = ((uv_px >= -0.5) & (uv_px <= np.array(size_px) - 0.5)).all(axis=-1)
+    return bool((weight > 0).any() and inside.sum() < 2)
 
 
 def _open(request: Request) -> PhotoSplit:

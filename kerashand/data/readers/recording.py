@@ -13,7 +13,7 @@ from kerashand.errors import UserError, did_you_mean, shown
 from kerashand.files import check_folder, natural_order, read_text, user_path
 from kerashand.geometry.camera import pinhole_matrix
 from kerashand.geometry.registration import Registration
-from kerashand.geometry.root_depth import PALM_RATIOS
+from kerashand.geometry.root_depth import BONE_RANGES_MM, PALM_RATIOS
 from kerashand.skeleton import NUM_JOINTS
 from kerashand.untrusted import as_numbers, parse_json
 from kerashand.yaml_files import YamlError, read_yaml_file
@@ -23,7 +23,7 @@ MOST_NAMED = 5
 """Unknown keys that a message spells out."""
 MOST_PIXELS = {"colour": 1 << 26, "depth": 1 << 23}
 """Of pictures; those of a depth camera beside the colour camera are moved point by point."""
-MEASURES = {"wrist_middle_mcp_mm": (50.0, 150.0), "middle_mcp_pip_mm": (20.0, 80.0)}
+MEASURES = {f"{bone}_mm": limits for bone, limits in BONE_RANGES_MM.items()}
 CAMERA = ("width", "height", "fx", "fy", "cx", "cy")
 SECTIONS = {
     "colour": CAMERA,

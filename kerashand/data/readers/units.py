@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kerashand.data.readers.table import HandTable, depth_seen, depth_values
 from kerashand.errors import UserError
-from kerashand.geometry.camera import centre_is_far_out
+from kerashand.geometry.camera import camera_faults
 from kerashand.geometry.registration import Registration
 from kerashand.geometry.root_depth import PALM_BONES, PALM_RATIOS
 from kerashand.geometry.squares import LEAST_HAND_PX
@@ -69,10 +69,6 @@ NO_NEARER = 0.01
 METRES = "depth in metres, which whole numbers cannot hold (write millimetres)"
 ROUNDED = Limits((0.3, 3.3), (100.0, 5000.0))
 """Of depth in whole metres."""
-FOCAL_OVER_SIDE = (0.2, 5.0)
-"""Focal lengths over the longer side: views of 136 to 11 degrees."""
-ALIKE_FOCAL = 1.25
-"""What fx may be of fy, and fy of fx: pixels are nearly square."""
 PREDICTED = (0.7, 1.4)
 """What `z_mm` of a palm may be of its measured depth."""
 LEAST_SHIFT_MM = 1.0
@@ -284,26 +280,8 @@ def _wrong_cameras(table: HandTable) -> Iterator[str]:
         shift = float(np.linalg.norm(beside.translation_mm))
         if 0 < shift < LEAST_SHIFT_MM:
             yield f"`depth_to_colour.translation_mm` is {shift:.2g} mm long"
-    low, high = FOCAL_OVER_SIDE
     for name, camera, size in cameras:
-        for axis, key in enumerate(("fx", "fy")):
-            focal = float(camera[axis, axis])
-            if not low <= focal / max(size) <= high:
-                view = 2.0 * np.degrees(np.arctan(0.5 * max(size) / focal))
-                yield (
-                    f"`{name}.{key}: {focal:g}` for {size[0]} x {size[1]} pixels is a view of "
-                    f"{view:.0f} degrees"
-                )
-        for axis in np.flatnonzero(centre_is_far_out(camera, size)).tolist():
-            yield (
-                f"`{name}.{('cx', 'cy')[axis]}: {camera[axis, 2]:g}` is far outside of "
-                f"{size[0]} x {size[1]} pixels"
-            )
-        if not 1.0 / ALIKE_FOCAL <= camera[0, 0] / camera[1, 1] <= ALIKE_FOCAL:
-            yield (
-                f"`{name}.fx: {camera[0, 0]:g}` and `{name}.fy: {camera[1, 1]:g}` are not of "
-                "square pixels (depth of another aspect, or not turned as colour is)"
-            )
+        yield from camera_faults(camera, size, f"{name}.")
 
 
 # ---------------------------------------------------------------------- what would explain it
