@@ -206,3 +206,12 @@ def test_a_film_without_hands_is_an_empty_scene():
     recorder.add(0.0, [], size_px=(9, 9))
     assert '"scenes":[{"name":"hands"}]' in gltf_text(recorder.film())
     assert "Frames: 1" in bvh_text(recorder.film())
+
+
+def test_joints_that_are_no_numbers_are_refused():
+    recorder = MotionRecorder(SCALE_MM)
+    hand = hand_of(np.ones((21, 3)), "right", (10, 10))
+    hand.xyz_relative[4, 2] = np.nan
+    recorder.add(0.0, [(7, hand)], size_px=(64, 64))
+    with pytest.raises(ValueError, match="of hand 7 must be finite"):
+        recorder.film()

@@ -47,6 +47,9 @@ class HandMotion:
         frames: [T] rising numbers of the frames of the film that show it.
         wrist_m: [T, 3] x right, y down, z away.
         xyz_m: [T, 21, 3] joints about the wrist in the same axes.
+
+    Raises:
+        ValueError: For numbers that are not finite.
     """
 
     number: int
@@ -54,6 +57,10 @@ class HandMotion:
     frames: NDArray[np.int64]
     wrist_m: Floats
     xyz_m: Floats
+
+    def __post_init__(self):
+        if not (np.isfinite(self.wrist_m).all() and np.isfinite(self.xyz_m).all()):
+            raise ValueError(f"`wrist_m` and `xyz_m` of hand {self.number} must be finite numbers")
 
     @property
     def name(self) -> str:

@@ -62,6 +62,9 @@ def from_json(path: Path) -> Assessment:
             raise ValueError("its arrays do not fit together")
         if any(arrays[name].shape != (count,) for name in PER_SAMPLE):
             raise ValueError("its arrays do not fit together")
+        for key in ("samples", "mean_error_px", f"mean_{error_name(arrays)}"):
+            if key not in content["numbers"]:
+                raise ValueError(f"`numbers` lacks {key}")
         return Assessment(
             name=str(content["model"]), data=str(content["data"]), protocol=content["protocol"],
             scale_bone=str(content["scale_bone"]), numbers=_summary(content["numbers"]),
