@@ -218,6 +218,27 @@ def test_the_forearm_of_a_varied_hand_does_not_hide_it(samples):
         assert along[2] < 0.9
 
 
+@pytest.mark.parametrize("style", ["source", "varied"])
+def test_a_change_of_light_with_its_own_numbers_changes_the_light_alone(style, monkeypatch):
+    def rendered():
+        return render_sample(style, "train", seed=3, index=4, size_px=64)
+
+    before, sample_lights = rendered(), scene.light.sample_lights
+
+    def tinted(rng, count):
+        ambient, lights = sample_lights(rng, count)
+        (own,) = rng.spawn(1)
+        return ambient * own.uniform(0.7, 1.3, 3), lights
+
+    monkeypatch.setattr(scene.light, "sample_lights", tinted)
+    after = rendered()
+    for name in ("mask", "depth_mm", "uv_px", "xyz_mm", "intrinsics"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+    changed = (after.image != before.image).any(axis=-1)
+    assert changed[before.mask > 0].mean() > 0.9
+    assert changed[before.mask == 0].mean() < 0.2  # sleeve, things in the hand, noise of the edge
+
+
 def test_uneven_light_changes_the_light_alone(monkeypatch):
     def lit(share):
         clutter = replace(STYLES["varied"].clutter, uneven_light=share)
