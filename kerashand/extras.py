@@ -64,7 +64,7 @@ PURPOSES = {
     "a Keras model": Purpose(("tensorflow", "keras"), "train"),
     "a SavedModel": Purpose(("tensorflow",), "train"),
     "plot_landmarks": Purpose(("matplotlib",), "train"),
-    "a film": Purpose(("av",), "video"),
+    "a video": Purpose(("av",), "video"),
     "a camera": Purpose(("opencv-python-headless",), "opencv"),
     "an .onnx file": Purpose(("onnxruntime",), "edge"),
     "export": Purpose(_KERAS, "export"),

@@ -23,6 +23,7 @@ from cpp_programs import (
     write_ppm,
 )
 
+from kerashand import picture_files
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend
 from kerashand.runtime.model_file import with_description
@@ -223,6 +224,22 @@ def test_program_of_the_readme(tmp_path, pose):
     u, v = pose.follow(rgb, hand).uv_px[0]
     said = re.fullmatch(r"wrist at (.*), (.*)\n", done.stdout)
     np.testing.assert_allclose([float(said[1]), float(said[2])], [u, v], atol=0.06)
+
+
+def test_output_of_the_readme(pose):
+    """The command is shown with what the packaged model says today."""
+    text = (CPP / "README.md").read_text()
+    [box] = re.findall(r"hand\.ppm ([\d,]+) right", text)
+    [score] = re.findall(r'"score": ([\d.]+)', text)
+    lines = re.findall(r'^  (\{"uv_px": .*\}),$', text, re.MULTILINE)
+    rgb = picture_files.read(CPP.parents[1] / "docs" / "images" / "hand.jpg")
+    [hand] = pose.predict(rgb, box=[*map(float, box.split(","))], handedness="right")
+    assert float(score) == pytest.approx(hand.score, abs=1e-3)
+    assert len(lines) == 2
+    for joint, said in enumerate(map(json.loads, lines)):
+        np.testing.assert_allclose(said["uv_px"], hand.uv_px[joint], atol=0.5)
+        assert said["z_relative"] == pytest.approx(hand.z_relative[joint], abs=0.02)
+        assert said["confidence"] == pytest.approx(hand.confidence[joint], abs=0.02)
 
 
 @pytest.mark.skipif(LITERT is None, reason="no libLiteRt.so: pip install ai-edge-litert")

@@ -32,7 +32,7 @@ SPEED_ROWS = {
 }
 INSTALLS = {
     "": "prediction on pictures, MediaPipe scripts, gestures",
-    "video": "and films",
+    "video": "and videos",
     "opencv": "and cameras, sheets of hands, OpenCV for scripts",
     "edge": "and `.onnx` models",
     "datasets": "and labels of STB",
@@ -214,16 +214,17 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         {"photographs": "photographs 0", "pictures without hands": "without+hands 0",
          "precision": "precision 3", "recall": "recall 3",
          "handedness, of the hands found": "handedness 3",
-         "pictures without hands that show one": "share_of_empty_with_a_hand %1"},
+         "pictures without hands where one is found": "share_of_empty_with_a_hand %1"},
     ),
     "passes": (
         _passes,
-        {"passes": "passes text", "box size": "loose 1",
+        {"passes": "passes text",
          "photographs px": "photographs/all/mean_px 1", "PCK 0.1": "photographs/all/pck 3",
          "rendered px": "rendered+hands/mean_px 1",
          "AUC": "rendered+hands/auc 3", "mean mm": "rendered+hands/mean_mm 1",
          "precision": "whole+pictures/precision 3", "recall": "whole+pictures/recall 3",
-         "false hands": "whole+pictures/share_of_empty_with_a_hand %1"},
+         "pictures without hands where one is found":
+             "whole+pictures/share_of_empty_with_a_hand %1"},
     ),
     "detector": (
         _detector,
@@ -297,8 +298,8 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
     ),
     "kills": (
         lambda: results("kills"),
-        {"`--job`": "job code", "ended in between": "ended 0", "compared": "compared text",
-         "problems": "problems 0"},
+        {"`--job`": "job code", "runs that ended before a kill": "ended 0",
+         "compared": "compared text", "problems": "problems 0"},
     ),
     **figure_mediapipe.TABLES,
 }  # fmt: skip

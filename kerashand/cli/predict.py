@@ -176,7 +176,7 @@ class _Prediction:
         self.search.check(planned)
         for job in planned:
             if job.is_film:
-                check("a film" if job.path else "a camera", job.name)
+                check("a video" if job.path else "a camera", job.name)
         if any(job.is_film and job.target is not None for job in planned):
             from kerashand.video.writing import check_encoder
 

@@ -243,8 +243,9 @@ class StageConfig(Section):
     `steps_per_epoch` null is one pass over the domain that needs more steps. `target_share` is the
     target's part of a batch if both domains are sampled. `batch_size` counts the samples of one
     step on all devices. `micro_batches` is the number of parts of a batch that are computed one
-    after the other. `regularizer_input` says which joint depth the regularizer gets. `start_share`
-    is what the weights from before the stage count in those that it ends with: more forgets less.
+    after the other. `regularizer_input` says which joint depth the regularizer gets. A stage
+    ends with the mean of the weights from before it, which count `start_share`, and of the trained
+    ones. A higher share keeps more of the earlier model.
     """
 
     epochs: int = setting(1, low=0)

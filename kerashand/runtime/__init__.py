@@ -4,5 +4,6 @@
 """
 
 from kerashand.runtime.hand_pose import Hand, HandPose
+from kerashand.runtime.tracker import HandTracker
 
-__all__ = ["Hand", "HandPose"]
+__all__ = ["Hand", "HandPose", "HandTracker"]

@@ -52,7 +52,7 @@ class Film:
     live = False
 
     def __init__(self, name: str):
-        check("a film", name)
+        check("a video", name)
         import av
 
         self.name = name

@@ -32,7 +32,7 @@ def check_encoder() -> str:
     Raises:
         UserError: If PyAV is not installed, or has none.
     """
-    check("a film", "drawing a film")
+    check("a video", "drawing a video")
     import av
 
     for name in ENCODERS:
@@ -40,7 +40,7 @@ def check_encoder() -> str:
             return av.Codec(name, "w").name
     raise UserError(
         f"This PyAV cannot write H.264 (no {' or '.join(ENCODERS)}): take that of PyPI, "
-        "pip install av, or leave films undrawn with --no-drawing."
+        "pip install av, or leave videos undrawn with --no-drawing."
     )
 
 

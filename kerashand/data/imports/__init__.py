@@ -56,7 +56,7 @@ FORMATS = {
         "bag", "a ROS bag", lambda path: _suffix(".bag", ".mcap", ".db3")(path)
         or (path / "metadata.yaml").is_file(), "a ROS bag",
     ),
-    "kinect": Format("kinect", "a recording of the Azure Kinect", _suffix(".mkv"), "a film"),
+    "kinect": Format("kinect", "a recording of the Azure Kinect", _suffix(".mkv"), "a video"),
     "record3d": Format("record3d", "a recording of Record3D", _suffix(".r3d"), "a Record3D file"),
     "tum": Format(
         "tum", "a TUM RGB-D sequence",
