@@ -153,7 +153,15 @@ class GestureFilter:
         Args:
             hands: numbers and hands as `HandPose.stream` yields them. A number that is missing is
                 forgotten.
+
+        Raises:
+            ValueError: For two hands of one number.
         """
+        hands = list(hands)
+        if len({number for number, _ in hands}) < len(hands):
+            raise ValueError(
+                f"each hand needs its own number. Received: {[number for number, _ in hands]}"
+            )
         seen = {number: gesture_of(hand) for number, hand in hands}
         self._held = {number: self._next(number, gesture) for number, gesture in seen.items()}
         return {number: self._shown(number, gesture) for number, gesture in seen.items()}

@@ -16,6 +16,9 @@ from kerashand.skeleton import ROOT
 SHOWN_PX = 256
 """Side of the square in which 2D errors of photographs are given."""
 
+LEAST_HAND_MM = 5.0
+"""Joints that span less are not in millimetres."""
+
 ALIGNMENTS = ("none", "root", "procrustes")
 """What is done to a prediction before it is compared.
 
@@ -57,7 +60,7 @@ class Protocol:
             raise ValueError(
                 f"`alignment` must be one of {ALIGNMENTS}. Received: alignment={self.alignment!r}"
             )
-        if len(self.thresholds_mm) < 2 or np.any(np.diff(self.thresholds_mm) <= 0):
+        if len(self.thresholds_mm) < 2 or not (np.diff(self.thresholds_mm) > 0).all():
             raise ValueError(
                 "`thresholds_mm` must hold at least two ascending values. "
                 f"Received: thresholds_mm={self.thresholds_mm}"
@@ -254,13 +257,19 @@ def auc(thresholds: ArrayLike, values: ArrayLike) -> float:
         Area of 0..1.
 
     Raises:
-        ValueError: If the shapes differ or there are fewer than two thresholds.
+        ValueError: If the shapes differ, there are fewer than two thresholds or they do not ascend,
+            or a value is no share.
     """
     thresholds, values = np.asarray(thresholds, np.float64), np.asarray(values, np.float64)
     if thresholds.shape != values.shape or thresholds.ndim != 1 or thresholds.size < 2:
         raise ValueError(
             "`thresholds` and `values` must be of one shape [T] with T >= 2. "
             f"Received: shapes={thresholds.shape}, {values.shape}"
+        )
+    if not (np.diff(thresholds) > 0).all() or not ((values >= 0) & (values <= 1 + 1e-9)).all():
+        raise ValueError(
+            "`thresholds` must ascend and `values` must be shares of 0..1. "
+            f"Received: thresholds={thresholds}, values={values}"
         )
     return float(np.trapezoid(values, thresholds) / (thresholds[-1] - thresholds[0]))
 
@@ -328,8 +337,11 @@ def evaluate_pose(
         per joint and then averaged.
 
     Raises:
-        ValueError: If the shapes do not fit, there is no sample, or a value is not finite.
+        ValueError: If the shapes do not fit, there is no sample, a value is not finite, or the
+            hands are so small that they seem to be in metres.
     """
+    if not isinstance(protocol, Protocol):
+        raise ValueError(f"`protocol` must be one of `PROTOCOLS`. Received: {protocol!r}")
     prediction, target = np.asarray(prediction_mm, np.float64), np.asarray(target_mm, np.float64)
     if prediction.shape != target.shape or target.ndim != 3 or target.shape[-1] != 3:
         raise ValueError(
@@ -340,9 +352,20 @@ def evaluate_pose(
         if not np.isfinite(array).all():
             bad = int((~np.isfinite(array)).sum())
             raise ValueError(f"`{name}` must be finite. Received: {bad} values that are not")
+    size_mm = float(np.median(np.ptp(target, axis=1).max(axis=-1))) if target.size else 0.0
+    if 0.0 < size_mm < LEAST_HAND_MM:
+        raise ValueError(
+            f"`target_mm` must be in mm. Received: hands {size_mm:.3g} large (median); metres?"
+        )
     prediction = aligned(prediction, target, protocol) if len(target) else prediction
-    if weight is not None and np.ndim(weight) == 1:
-        weight = np.asarray(weight)[:, None]
+    if weight is not None:
+        weight = np.asarray(weight)
+        if weight.shape not in (target.shape[:1], target.shape[:2]):
+            raise ValueError(
+                f"`weight` must have shape [N] or [N, K], of {target.shape[0]} samples with "
+                f"{target.shape[1]} joints. Received: shape={weight.shape}"
+            )
+        weight = weight[:, None] if weight.ndim == 1 else weight
     errors_mm = joint_errors_mm(prediction, target)
     depth_errors_mm = np.abs(prediction - target)[..., 2]
     mask = _labelled(errors_mm, weight)

@@ -1,5 +1,6 @@
 """Strict reading of small YAML files: no repeated keys, no bombs, errors with line and column."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ MAX_BYTES = 100_000
 """The largest takes about a second; a configuration has some thousand."""
 MAX_VALUES = 10_000
 """Values of one document with every alias written out; a "billion laughs" file has 10^9."""
+
+
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+OLD_NUMBER = re.compile(r"[-+]?(0[0-9_]+$|[0-9_.]+:)")
+"""Octal numbers and numbers to the base of 60 of YAML 1.1: 010 is 8, 1:30 is 90."""
 
 
 class YamlError(ValueError):
@@ -32,6 +38,11 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
     def construct_object(self, node, deep=False):
+        if node.tag in NUMBERS and OLD_NUMBER.match(node.value):
+            raise _marked(
+                f"{node.value} can mean two numbers: write it without 0 before it, and without :",
+                node.start_mark,
+            )
         try:
             return super().construct_object(node, deep=deep)
         except (YamlError, yaml.YAMLError, RecursionError):

@@ -215,3 +215,17 @@ def test_joints_that_are_no_numbers_are_refused():
     recorder.add(0.0, [(7, hand)], size_px=(64, 64))
     with pytest.raises(ValueError, match="of hand 7 must be finite"):
         recorder.film()
+
+
+@pytest.mark.parametrize("scale_mm", [0.09, -90.0, np.nan, np.inf])
+def test_a_length_that_is_none_is_refused(scale_mm):
+    with pytest.raises(ValueError, match="must be a length in mm"):
+        MotionRecorder(scale_mm)
+
+
+def test_frames_that_are_none_are_refused():
+    recorder, hand = MotionRecorder(SCALE_MM), hand_of(np.ones((21, 3)), "right", (10, 10))
+    with pytest.raises(ValueError, match="`time_s` must be a finite number"):
+        recorder.add(np.nan, [(0, hand)], size_px=(64, 64))
+    with pytest.raises(ValueError, match=r"its own number. Received: \[0, 0\]"):
+        recorder.add(0.0, [(0, hand), (0, hand)], size_px=(64, 64))

@@ -175,3 +175,9 @@ def test_hands_have_their_own_history_and_are_forgotten():
 def test_wrong_arguments_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         GestureFilter(**wrong)
+
+
+def test_two_hands_of_one_number_are_refused():
+    hand = hand_of(posed(POSES["fist"]))
+    with pytest.raises(ValueError, match=r"its own number. Received: \[3, 3\]"):
+        GestureFilter().update([(3, hand), (3, hand)])

@@ -170,3 +170,10 @@ def test_convention_openxr(handedness):
 def test_unknown_handedness_is_refused():
     with pytest.raises(ValueError, match="handedness='both'"):
         joint_angles(np.zeros((21, 3)), handedness="both")
+
+
+@pytest.mark.parametrize("shape", [(26, 3), (63,), (3, 21), (21, 2), (2, 20, 3)])
+def test_other_numbers_of_joints_are_refused(shape):
+    for function in (joint_angles, hand_frame):
+        with pytest.raises(ValueError, match=r"must be \[\.\.\., 21, 3\]. Received: shape"):
+            function(np.ones(shape), handedness="right")

@@ -233,3 +233,43 @@ def test_depth_map_errors_by_hand():
         tuple(a[..., 0] for a in (generated, measured, weight)),
     ):
         np.testing.assert_allclose(metrics.depth_map_errors(*maps), [0.5, np.nan])
+
+
+HANDS = np.random.default_rng(0).normal((0.0, 0.0, 600.0), 40.0, (5, 21, 3))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            (HANDS / 1000, HANDS / 1000, metrics.PROTOCOLS["cai2018"]),
+            r"must be in mm. Received: hands 0\.\d+",
+        ),
+        ((HANDS, HANDS, "cai2018"), "must be one of `PROTOCOLS`. Received: 'cai2018'"),
+    ],
+)
+def test_units_and_protocols_that_are_none(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.evaluate_pose(*arguments)
+
+
+@pytest.mark.parametrize("shape", [(21,), (5, 21, 1), (5, 20), (1, 21)])
+def test_weights_have_the_shape_of_samples_or_joints(shape):
+    with pytest.raises(
+        ValueError, match=r"must have shape \[N\] or \[N, K\], of 5 samples with 21"
+    ):
+        metrics.evaluate_pose(HANDS, HANDS, metrics.PROTOCOLS["cai2018"], weight=np.ones(shape))
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "values"),
+    [
+        ([20, 50, 30], [0.5, 1, 0.7]),
+        ([20, 50], [50, 100]),
+        ([20, 20], [0, 1]),
+        ([0, 1], [0, np.nan]),
+    ],
+)
+def test_curves_that_are_none(thresholds, values):
+    with pytest.raises(ValueError, match="must ascend and `values` must be shares"):
+        metrics.auc(thresholds, values)

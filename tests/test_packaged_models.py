@@ -81,6 +81,7 @@ def test_depth_of_rendered_hands(pose, samples):
     assert np.abs(predicted - true).mean() < 0.5 * np.abs(true).mean()
 
 
+@pytest.mark.filterwarnings("ignore:.* unless this is a crop:UserWarning")  # they are
 def test_millimetres_of_rendered_hands(pose, samples):
     """With the camera, the wrist's depth and one length: 15 mm over 1,000 such hands."""
     errors = []

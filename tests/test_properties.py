@@ -318,7 +318,10 @@ def test_report_and_back(tmp_path, per_joint, per_sample, unknown, text, auc):
     per_joint.flat[unknown] = per_sample[unknown % 3] = np.nan
     held = Assessment(
         name=text, data=text, protocol="cai2018", scale_bone=text,
-        numbers={"auc": float(auc), "samples": 3, "pck": [0.5], "thresholds_mm": [20.0]},
+        numbers={
+            "auc": float(auc), "samples": 3, "pck": [0.5], "thresholds_mm": [20.0],
+            "mean_error_px": float(auc), "mean_error_mm": float(auc),
+        },
         arrays=dict.fromkeys(records.PER_JOINT, per_joint)
         | dict.fromkeys(records.PER_SAMPLE, per_sample),
     )  # fmt: skip

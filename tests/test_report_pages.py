@@ -270,3 +270,45 @@ def test_no_file_of_the_data_is_replaced(option, tmp_path, monkeypatch, capsys):
     assert command.main(arguments) == 2
     assert f"{held} exists in the folder of the data" in capsys.readouterr().err
     assert held.read_bytes() == b"points"
+
+
+def test_other_pictures_are_not_compared(rows):
+    first = assessed(rows)
+    rows["image"] = np.clip(rows["image"] * 0.8, 0, 255)
+    with pytest.raises(UserError, match="the pictures differ in brightness, as with other backg"):
+        breakdown.check_same(first, assessed(rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "message"),
+    [
+        ("error_mm", 1e-3, "its mean_error_mm is .*, that of its samples 0.0"),
+        ("error_mm", -1.0, "an error is negative"),
+        ("error_px", -1.0, "an error is negative"),
+    ],
+)
+def test_errors_that_are_not_those_of_the_summary(rows, tmp_path, name, factor, message):
+    path = tmp_path / "a.json"
+    held = json.loads(records.as_json(assessed(rows, off_px=1.5, off_scales=0.1), {}))
+    held["samples"][name] = [
+        [None if value is None else factor * value for value in row]
+        for row in held["samples"][name]
+    ]
+    path.write_text(json.dumps(held))
+    with pytest.raises(UserError, match=message):
+        records.from_json(path)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--protocol", "hand3d"], ["--data", "source"], ["--split", "val"], ["--samples", "3"],
+        ["--json", "b.json"],
+    ],
+)  # fmt: skip
+def test_options_that_a_report_cannot_follow(rows, tmp_path, monkeypatch, capsys, option):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text(records.as_json(assessed(rows, off_px=1.5), {}))
+    assert command.main(["a.json", *option]) == 2
+    assert f"{option[0]}: nothing is measured, a.json holds what was" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

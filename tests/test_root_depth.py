@@ -100,3 +100,9 @@ def test_convention_a_scale_bone_across_the_view_spans_what_joints_say():
     uv = np.tile([10.0, 20.0], (21, 1))
     uv[9, 0] += 37.0
     assert scale_bone_px(uv, xyz) == pytest.approx(37.0)
+
+
+@pytest.mark.parametrize("scale_mm", [0.09, 1e-6, -90.0, np.nan])
+def test_lengths_in_metres_are_refused(scale_mm):
+    with pytest.raises(ValueError, match="`scale_mm` must be in mm"):
+        solved(flat_hand(), scale_mm=scale_mm)

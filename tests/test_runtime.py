@@ -1,6 +1,7 @@
 """The pose model of the runtime on one picture: passes, boxes, the camera, and bad arguments."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from kerashand.geometry.pose import DEPTH_ALONG, relative_depth, scale_from_join
 from kerashand.geometry.root_depth import relative_joints
 from kerashand.runtime import HandPose
 from kerashand.runtime.crop import crop_from_image
-from kerashand.runtime.hand import Hand
+from kerashand.runtime.hand import Hand, check_camera
 from kerashand.runtime.recipe import Recipe
 from kerashand.runtime.views import fits, view_of_joints
 from kerashand.synthetic.scene import render_sample
@@ -207,6 +208,21 @@ def test_relative_joints_of_a_far_hand_are_true():
     # Palms differ from the mean one by a few percent.
     assert np.abs(seen - true).max() < 0.12
     np.testing.assert_allclose(seen[0], 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("camera", "doubt"),
+    [
+        ([[1500, 0, 960], [0, 1500, 540], [0, 0, 1]], "`cx: 960` is far outside of 224 x 224"),
+        ([[200, 0, 112], [0, 900, 112], [0, 0, 1]], "are not of square pixels"),
+        ([[200, 0, 112], [0, 200, 112], [0, 0, 1]], None),
+    ],
+)
+def test_intrinsics_of_another_picture_are_a_warning(camera, doubt):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check_camera(camera, 92.0, scale_bone="wrist_middle_mcp", size_px=(224, 224))
+    assert [doubt in str(one.message) for one in caught] == ([True] if doubt else [])
 
 
 @pytest.mark.parametrize(

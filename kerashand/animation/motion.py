@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kerashand.geometry.root_depth import scale_bone_px
+from kerashand.geometry.root_depth import LEAST_SCALE_MM, scale_bone_px
 from kerashand.skeleton import ROOT
 
 Floats = NDArray[np.float64]
@@ -110,9 +110,17 @@ class MotionRecorder:
 
     Args:
         scale_mm: length of the scale bone.
+
+    Raises:
+        ValueError: If the length is no length in mm.
     """
 
     def __init__(self, scale_mm: float):
+        if not LEAST_SCALE_MM <= scale_mm < np.inf:
+            raise ValueError(
+                f"`scale_mm` must be a length in mm, at least {LEAST_SCALE_MM:g}. Received: "
+                f"{scale_mm!r}"
+            )
         self.scale_m = scale_mm * MM
         self._times_s: list[float] = []
         self._tracks: dict[int, _Track] = {}
@@ -124,7 +132,18 @@ class MotionRecorder:
         *,
         size_px: tuple[int, int],
     ) -> None:
-        """The next frame, its time, its hands with their numbers, and its width and height."""
+        """The next frame, its time, its hands with their numbers, and its width and height.
+
+        Raises:
+            ValueError: For a time that is no number, and for two hands of one number.
+        """
+        if not np.isfinite(time_s):
+            raise ValueError(f"`time_s` must be a finite number. Received: {time_s!r}")
+        hands = list(hands)
+        if len({number for number, _ in hands}) < len(hands):
+            raise ValueError(
+                f"each hand needs its own number. Received: {[number for number, _ in hands]}"
+            )
         for number, hand in hands:
             track = self._tracks.setdefault(number, _Track())
             track.handedness = hand.handedness  # the last: it is averaged over the frames

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DOMAIN = "target"
 RUN_DOMAINS = ("target", "source")
 SAMPLES = 1000
+PROTOCOL = "cai2018"
 SPLITS = ("test", "val")
 PAGE_SUFFIXES = (".html", ".htm")
 """Of files that are part of no data set."""
@@ -55,8 +56,8 @@ def build_parser(prog: str = "kerashand-eval") -> argparse.ArgumentParser:
         "are the data of its configuration (of the first run's), for all models (default: target)",
     )  # fmt: skip
     parser.add_argument(
-        "--protocol", choices=tuple(PROTOCOLS), default="cai2018",
-        help="how joint errors become numbers, see docs/protocols.md (default: cai2018)",
+        "--protocol", choices=tuple(PROTOCOLS), default=PROTOCOL,
+        help=f"how joint errors become numbers, see docs/protocols.md (default: {PROTOCOL})",
     )  # fmt: skip
     parser.add_argument(
         "--split", choices=SPLITS, default=SPLITS[0],
@@ -223,6 +224,7 @@ def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
         if path.suffix.lower() == ".json"
     }
     if len(earlier) == len(paths):
+        _refuse_unused(arguments, earlier)
         return [earlier[name] for name in arguments.models], ""
     samples = arguments.samples or min(map(len, earlier.values()), default=SAMPLES)
     runs = [name for name, path in paths.items() if (path / RUN_CONFIG).is_file()]
@@ -256,6 +258,24 @@ def _assessments(arguments: argparse.Namespace) -> tuple[list[Assessment], str]:
     return [
         earlier[name] if name in earlier else assessed(name) for name in arguments.models
     ], origin
+
+
+def _refuse_unused(arguments: argparse.Namespace, reports: dict[str, Assessment]) -> None:
+    """Raise UserError for an option that nothing is measured by: reports are as they are."""
+    first, report = next(iter(reports.items()))
+    asked = {
+        "--data": arguments.data != DOMAIN,
+        "--split": arguments.split != SPLITS[0],
+        "--protocol": arguments.protocol not in (PROTOCOL, report.protocol),
+        "--samples": arguments.samples not in (None, len(report)),
+        "--json": arguments.json is not None,
+        "--backgrounds": arguments.backgrounds is not None,
+    }
+    if named := [flag for flag, is_asked in asked.items() if is_asked]:
+        raise UserError(
+            f"{', '.join(named)}: nothing is measured, {first} holds what was: {report.data} by "
+            f"{report.protocol}. Give the model instead of its report."
+        )
 
 
 def _data(

@@ -220,6 +220,8 @@ def _as_right(xyz: ArrayLike, handedness: str) -> Floats:
     if handedness not in ("left", "right"):
         raise ValueError(f"`handedness` must be left or right. Received: handedness={handedness!r}")
     joints = np.asarray(xyz, np.float64)
+    if joints.shape[-2:] != (NUM_JOINTS, 3):
+        raise ValueError(f"joints must be [..., {NUM_JOINTS}, 3]. Received: shape {joints.shape}")
     return joints * _MIRROR if handedness == "left" else joints
 
 

@@ -25,6 +25,8 @@ PALM_RATIOS = {
 }
 """Lengths of `PALM_BONES` in scale bones: medians of the generator's style `varied`."""
 
+LEAST_SCALE_MM = 1.0
+"""Shorter bones are in metres."""
 BONE_RANGES_MM = {"wrist_middle_mcp": (50.0, 150.0), "middle_mcp_pip": (20.0, 80.0)}
 """Least and greatest length of each scale bone; metres, inches and whole hands are not."""
 
@@ -65,9 +67,13 @@ def solve_root_depth(
         [...] depth in mm, at least `MIN_DEPTH_MM`.
 
     Raises:
-        ValueError: If the bone or what depth is measured along is unknown.
+        ValueError: If the bone or what depth is measured along is unknown, or a length is no mm.
     """
     ratios = _palm_ratios(scale_bone)
+    if not (np.asarray(scale_mm) >= LEAST_SCALE_MM).all():
+        raise ValueError(
+            f"`scale_mm` must be in mm, at least {LEAST_SCALE_MM:g}. Received: {scale_mm!r}"
+        )
     uv = np.asarray(uv_px, np.float64)
     scale = np.asarray(scale_mm, np.float64)[..., None]
     depth = np.asarray(z_relative, np.float64) * scale  # [..., 21] mm behind the wrist

@@ -27,6 +27,8 @@ FEWEST = 10
 """Samples of a bin that is shown."""
 RESAMPLES = 4000
 SAME_BOX = 0.01
+SAME_BRIGHTNESS = 0.02
+"""Median difference of 0..1; crops of two sizes differ by less."""
 """Relative difference of the boxes of one hand in crops of two sizes."""
 
 
@@ -133,6 +135,12 @@ def check_same(first: Assessment, second: Assessment) -> None:
         raise UserError(
             f"{first.name} and {second.name} did not run on the same samples: the hands differ in "
             "size. Assess both anew."
+        )
+    light = [one.arrays["brightness"] for one in (first, second)]
+    if np.median(np.abs(light[0] - light[1])) > SAME_BRIGHTNESS:
+        raise UserError(
+            f"{first.name} and {second.name} did not run on the same samples: the pictures differ "
+            "in brightness, as with other backgrounds. Assess both anew."
         )
 
 

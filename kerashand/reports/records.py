@@ -22,6 +22,8 @@ PER_JOINT = ("error_mm", "depth_error_mm", "error_px", "confidence", "occluded")
 LISTED = ("pck", "thresholds_mm")
 """Of the summary, with `OFFSETS`; the rest are single numbers."""
 OFFSETS = "joint_offsets"
+UNLIKE = 0.05
+"""Of a mean: means over joints and over samples differ by less."""
 PER_SAMPLE = ("auc", "yaw_deg", "distance_mm", "brightness", "box_px", "depth_map_mm")
 
 
@@ -65,6 +67,7 @@ def from_json(path: Path) -> Assessment:
         for key in ("samples", "mean_error_px", f"mean_{error_name(arrays)}"):
             if key not in content["numbers"]:
                 raise ValueError(f"`numbers` lacks {key}")
+        _check_errors(arrays, content["numbers"])
         return Assessment(
             name=str(content["model"]), data=str(content["data"]), protocol=content["protocol"],
             scale_bone=str(content["scale_bone"]), numbers=_summary(content["numbers"]),
@@ -74,6 +77,17 @@ def from_json(path: Path) -> Assessment:
         raise UserError(
             f"{path} is no report of `kerashand-eval --json`, or it is damaged: {str(error)[:200]}"
         ) from error
+
+
+def _check_errors(arrays: dict[str, np.ndarray], numbers: Any) -> None:
+    """Refuse errors that are below 0, and a mean that is not theirs."""
+    if any((arrays[name] < 0).any() for name in ("error_mm", "depth_error_mm", "error_px")):
+        raise ValueError("an error is negative")
+    judged = error_name(arrays)
+    if np.isfinite(arrays[judged]).all():
+        mean, said = float(arrays[judged].mean()), float(numbers[f"mean_{judged}"])
+        if not abs(mean - said) <= UNLIKE * mean:
+            raise ValueError(f"its mean_{judged} is {said:g}, that of its samples {mean:.4g}")
 
 
 def _summary(numbers: Any) -> dict[str, Any]:

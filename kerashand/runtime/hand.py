@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kerashand.errors import UserError
+from kerashand.geometry.camera import camera_faults
 from kerashand.geometry.pose import relative_depth, xyz_from_uv_z
 from kerashand.geometry.root_depth import (
     BONE_RANGES_MM,
@@ -184,6 +185,9 @@ def check_camera(
 ) -> None:
     """Refuse what is not None and cannot be what it stands for.
 
+    A warning is given for intrinsics that are those of no whole picture of this size: it may be a
+    crop.
+
     Args:
         intrinsics: [3, 3].
         scale_mm: length of the scale bone.
@@ -218,6 +222,11 @@ def check_camera(
             raise CameraError(
                 f"fx and fy of the intrinsics must be in pixels of the picture, at least {least:g} "
                 f"for {width} x {height}. Received: {matrix[0, 0]:g}, {matrix[1, 1]:g}"
+            )
+        if size_px and (faults := list(camera_faults(matrix, size_px))):
+            warnings.warn(
+                f"`intrinsics` are of another picture, unless this is a crop: {', '.join(faults)}",
+                stacklevel=3,
             )
     for name, value, (low, high) in (
         ("scale_mm", scale_mm, BONE_RANGES_MM[scale_bone]),
