@@ -114,6 +114,15 @@ def test_a_folder_that_cannot_be_written(unbroken, cache, tmp_path):
         run(finished)
 
 
+@pytest.mark.parametrize("place", ["notes", "notes/run"])
+def test_a_dry_run_notices_a_folder_that_cannot_be_made(place, cache, tmp_path):
+    (tmp_path / "notes").write_text("kept")
+    config = load_config("weak.yaml", [*TINY, cache]).with_run_dir(str(tmp_path / place))
+    with pytest.raises(UserError, match=r"cannot be written: .*notes is a file"):
+        run(config, dry_run=True)
+    assert (tmp_path / "notes").read_text() == "kept"
+
+
 @pytest.mark.slow
 def test_killed_run_goes_on_and_ends_like_the_unbroken_one(unbroken, cache, tmp_path):
     folder = tmp_path / "killed"

@@ -115,6 +115,7 @@ class Run:
     def start(self) -> dict[str, Any]:
         """Everything, in order."""
         if self.dry_run:
+            self.folder.check_writable()
             self._say_what_comes()
             self.prepare()
             losses = try_stages(self)

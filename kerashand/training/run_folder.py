@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -122,6 +123,15 @@ class RunFolder:
                     self.path.mkdir(parents=True, exist_ok=True)
                     stack.enter_context(held(self.path))
             yield
+
+    def check_writable(self) -> None:
+        """Raise UserError if the folder could not be made or written; nothing is."""
+        there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        with self._writing():
+            if not there.is_dir():
+                raise NotADirectoryError(f"{there} is a file")
+            if not os.access(there, os.W_OK):
+                raise PermissionError(f"no permission to write into {there}")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
