@@ -138,7 +138,7 @@ def pictures_of(rng: np.random.Generator) -> list[bytes]:
     exif[0x0112] = 6
     Image.fromarray(picture).save(turned, "JPEG", exif=exif)
     grey = picture[..., 0].astype(np.uint16) * 16
-    Image.fromarray(grey).save(clear, "PNG", transparency=16)
+    Image.fromarray(grey * 16).save(clear, "PNG", transparency=256)
     return [
         *(cv2.imencode(kind, picture)[1].tobytes() for kind in kinds),
         *(cv2.imencode(kind, alpha)[1].tobytes() for kind in (".png", ".tif", ".webp")),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from kerashand.errors import UserError
 
@@ -50,6 +51,14 @@ def scale_of(given: float | None, bone: str) -> float:
             f"--scale-mm must be {low:g} to {high:g} mm, the length of {bone}. Received: {given:g}"
         )
     return given
+
+
+def checked(intrinsics: list[list[float]] | None, frames: Iterable[Any]) -> Iterator[Any]:
+    """The frames of a video; `check_whole` of the first one."""
+    for number, frame in enumerate(frames):
+        if not number:
+            check_whole(intrinsics, frame.rgb)
+        yield frame
 
 
 def check_whole(intrinsics: list[list[float]] | None, rgb: NDArray[np.uint8]) -> None:

@@ -297,9 +297,7 @@ class _Prediction:
             take = self._taker(job, video, stack)
             advance = stack.enter_context(progress(job.name, video.frames or None, "frames"))
             try:
-                for frame in video:
-                    if not count:
-                        camera_options.check_whole(self.intrinsics, frame.rgb)
+                for frame in camera_options.checked(self.intrinsics, video):
                     start = time.monotonic()
                     seconds = frame.duration_s if last_s is None else frame.time_s - last_s
                     hands, last_s = tracker.update(frame.rgb, seconds), frame.time_s
