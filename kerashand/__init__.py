@@ -21,7 +21,7 @@ The method is Cai et al., "Weakly-supervised 3D Hand Pose Estimation from Monocu
                                            files from outside; how Keras is set up
     files | extras | orientation           files that appear whole or not at all; what extras bring;
                                            how pictures are turned upright
-    errors | progress | stderr | untrusted | replicas | machine
+    errors | progress | sequences | stderr | untrusted | replicas | machine
                                            messages, limits, and other small pieces
 
 `config` stands beside the rows: only cli, four modules of training (run, stages, initial_weights,

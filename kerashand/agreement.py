@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.runtime.hand import Hand
+from kerashand.sequences import evenly
 
 USUAL = "3 to 5 %"
 """Of recordings whose depth belongs to colour: 0.030 to 0.045 by `Agreement.apart`."""
@@ -129,11 +130,9 @@ def compare(
             _fitted_cause(colour, depth, velocity=velocity, centre_px=centre_px) if fitted else None
         )
     if cause is None and found.apart >= DOUBTFUL_UNNAMED and read is not None:
-        all_hands = sorted(hands)
-        count = min(AGAIN, len(all_hands))
-        rows = [all_hands[k * len(all_hands) // count] for k in range(count)]
         shift = np.median(depth - colour, axis=(0, 1))
-        cause = _cause_again({number: hands[number] for number in rows}, read, shift)
+        again = {number: hands[number] for number in evenly(sorted(hands), AGAIN)}
+        cause = _cause_again(again, read, shift)
     if cause is None and found.is_gross and fitted:
         cause = _fitted_cause(colour, depth, velocity=velocity, centre_px=centre_px)
     return dataclasses.replace(found, cause=cause)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.geometry.joint_angles import hand_frame, joint_angles
+from kerashand.sequences import numbered_once
 from kerashand.skeleton import FINGERS, MIDDLE_MCP, NUM_JOINTS, ROOT
 
 GESTURES = ("fist", "pointing", "victory", "open_palm", "thumbs_up", "pinch", "ok")
@@ -157,12 +158,7 @@ class GestureFilter:
         Raises:
             ValueError: For two hands of one number.
         """
-        hands = list(hands)
-        if len({number for number, _ in hands}) < len(hands):
-            raise ValueError(
-                f"each hand needs its own number. Received: {[number for number, _ in hands]}"
-            )
-        seen = {number: gesture_of(hand) for number, hand in hands}
+        seen = {number: gesture_of(hand) for number, hand in numbered_once(hands)}
         self._held = {number: self._next(number, gesture) for number, gesture in seen.items()}
         return {number: self._shown(number, gesture) for number, gesture in seen.items()}
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kerashand.geometry.root_depth import LEAST_SCALE_MM, scale_bone_px
+from kerashand.sequences import numbered_once
 from kerashand.skeleton import ROOT
 
 Floats = NDArray[np.float64]
@@ -139,12 +140,7 @@ class MotionRecorder:
         """
         if not np.isfinite(time_s):
             raise ValueError(f"`time_s` must be a finite number. Received: {time_s!r}")
-        hands = list(hands)
-        if len({number for number, _ in hands}) < len(hands):
-            raise ValueError(
-                f"each hand needs its own number. Received: {[number for number, _ in hands]}"
-            )
-        for number, hand in hands:
+        for number, hand in numbered_once(hands):
             track = self._tracks.setdefault(number, _Track())
             track.handedness = hand.handedness  # the last: it is averaged over the frames
             track.frames.append(len(self._times_s))

@@ -17,6 +17,7 @@ from kerashand.geometry.depth_picture import depth_picture
 from kerashand.labelling import BY_DEPTH
 from kerashand.runtime import HandPose
 from kerashand.runtime.hand import Hand
+from kerashand.sequences import evenly
 from kerashand.skeleton import NUM_JOINTS
 
 SAMPLES = 24
@@ -72,7 +73,7 @@ def compare_recording(
 
     counted = {numbers[frame]: hand for frame, hand in hands.items() if frame in numbers}
     if depth_px is None:
-        some = _some(sorted(counted))
+        some = evenly(sorted(counted), SAMPLES)
         read_px = {number: read(number, counted[number], lambda depth: depth) for number in some}
         seen = {number: uv for number, uv in read_px.items() if uv is not None}
     else:
@@ -103,8 +104,3 @@ def raise_if_wrong(found: Agreement | None) -> None:
     """Raise UserError where depth does not belong to colour for certain."""
     if found is not None and found.is_wrong:
         raise UserError(str(found.text))
-
-
-def _some(numbers: Sequence[int]) -> list[int]:
-    count = min(SAMPLES, len(numbers))
-    return [numbers[k * len(numbers) // count] for k in range(count)]

@@ -29,6 +29,7 @@ from kerashand.errors import UserError, number_of
 from kerashand.files import check_folder, identity, natural_order, user_path
 from kerashand.geometry.camera import HAND_MARGIN, apply_affine
 from kerashand.progress import progress
+from kerashand.sequences import evenly
 from kerashand.synthetic import SPLITS
 
 MOST_LISTED = 50
@@ -246,8 +247,7 @@ def _pages(drawings: Sequence[Drawing], out: Path, *, all_hands: bool) -> list[P
         all_hands: whether every hand is drawn.
     """
     if not all_hands:
-        count = min(SHEET_HANDS, len(drawings))
-        drawings = [drawings[k * len(drawings) // count] for k in range(count)]
+        drawings = evenly(drawings, SHEET_HANDS)
     return [
         (
             out if first == 0 else out.with_stem(f"{out.stem}_{first // SHEET_HANDS + 1}"),

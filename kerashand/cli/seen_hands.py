@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kerashand import picture_files
 from kerashand.data.readers.table import HandTable
 from kerashand.runtime import Hand, HandPose
+from kerashand.sequences import evenly
 from kerashand.skeleton import FINGERS, ROOT
 
 SAMPLES = 24
@@ -73,11 +74,11 @@ def doubts(hands: Sequence[GivenHand]) -> list[str]:
     Args:
         hands: of a data set; some of them are looked at.
     """
+    if len(hands) < LEAST:
+        return []
     pose = HandPose.load()
-    count = min(SAMPLES, len(hands))
-    some = [hands[k * len(hands) // count] for k in range(count)]
     given, found = [], []
-    for hand in some:
+    for hand in evenly(hands, SAMPLES):
         try:
             picture = picture_files.read(hand.path)
         except picture_files.PictureError:

@@ -27,9 +27,9 @@ FEWEST = 10
 """Samples of a bin that is shown."""
 RESAMPLES = 4000
 SAME_BOX = 0.01
+"""Relative difference of the boxes of one hand in crops of two sizes."""
 SAME_BRIGHTNESS = 0.02
 """Median difference of 0..1; crops of two sizes differ by less."""
-"""Relative difference of the boxes of one hand in crops of two sizes."""
 
 
 @dataclasses.dataclass(frozen=True)
