@@ -6,6 +6,7 @@ from dataset_writers import write_rgbd
 from tiny_runs import TINY
 
 from kerashand.config import ConfigError, load_config
+from kerashand.evaluation.label_free import SPREAD_WEIGHT
 from kerashand.models.hand_pose import arrays_of, save_parts_npz
 from kerashand.training import run as run_module
 from kerashand.training.averaging import StartAverage
@@ -36,7 +37,7 @@ def recording(tmp_path_factory):
 @pytest.mark.parametrize(("scores", "best"), [([5, 6, 7, 8], 0), ([5, 6, 3, 4], 2)])
 def test_the_run_ends_with_its_best_epoch(recording, tmp_path, monkeypatch, caplog, scores, best):
     """Scores are given here: before training, then after each of three epochs."""
-    given = iter(scores)
+    given = iter([9, *scores, 8.25])  # the first and the last on the test split
     monkeypatch.setattr(run_module, "label_free", lambda *parts: {"score": next(given)})
     config = load_config("weak.yaml", changes(recording, tmp_path)).with_run_dir(
         str(tmp_path / "run")
@@ -46,7 +47,10 @@ def test_the_run_ends_with_its_best_epoch(recording, tmp_path, monkeypatch, capl
     save_parts_npz(tmp_path / "before.npz", untouched.parts.models)
     caplog.set_level("INFO")
     results = run(config)
-    assert results["chosen"] == {"epoch": best, "label_free_score": min(scores), "scores": scores}
+    assert results["chosen"] == {
+        "epoch": best, "label_free_score": min(scores), "scores": scores,
+        "test_scores": [9, 8.25],
+    }  # fmt: skip
     ended = read_arrays(tmp_path / "run" / "weights_finetune.npz")
     before = read_arrays(tmp_path / "before.npz")
     same = [np.array_equal(ended[key], before[key]) for key in before if "regressor" in key]
@@ -63,7 +67,7 @@ def test_the_run_ends_with_its_best_epoch(recording, tmp_path, monkeypatch, capl
 
 @pytest.mark.slow
 def test_the_run_ends_with_a_share_of_the_weights_before(recording, tmp_path, monkeypatch):
-    given, trained, apply = iter([5, 4, 3]), [], StartAverage.apply
+    given, trained, apply = iter([5, 5, 4, 3, 3]), [], StartAverage.apply
     monkeypatch.setattr(run_module, "label_free", lambda *parts: {"score": next(given)})
 
     def watched(average):
@@ -92,13 +96,21 @@ def test_the_run_ends_with_a_share_of_the_weights_before(recording, tmp_path, mo
 
 
 @pytest.mark.slow
-def test_the_score_is_measured_on_held_out_frames(recording, tmp_path, caplog):
+def test_the_score_is_measured_on_held_out_frames(recording, tmp_path, caplog, capsys):
     caplog.set_level("INFO")
     more = ("stages.finetune.epochs=1",)
     config = load_config("weak.yaml", changes(recording, tmp_path, *more)).with_run_dir(
         str(tmp_path / "run")
     )
-    run(config)
+    results = run(config)
+    before, after = results["chosen"]["test_scores"]
+    told = results["test"]["target"]
+    expected = told["surface_mm"] + SPREAD_WEIGHT * told["bone_spread_mm"]
+    assert after == pytest.approx(expected, abs=6e-4)
+    assert before != after if results["chosen"]["epoch"] else before == after
+    assert f"on the test split is {after:.2f}; before stage 3 it was {before:.2f}." in (
+        capsys.readouterr().out
+    )
     lines = [line for line in caplog.messages if line.startswith("score without 3D labels")]
     assert len(lines) == 2
     assert all(0 < float(line.split(": ")[1]) < 1000 for line in lines)

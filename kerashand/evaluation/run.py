@@ -220,5 +220,11 @@ def table(results: Mapping[str, Any]) -> str:
         for key, text in LABEL_FREE.items()
         if key in numbers
     ]
+    before, after = results.get("chosen", {}).get("test_scores", (None, None))
+    if before is not None and after is not None:
+        lines.append(
+            f"target: the score without 3D labels on the test split is {after:.2f}; before stage 3 "
+            f"it was {before:.2f}."
+        )
     lines += [f"{domain}: {text}" for domain, text in results.get("data", {}).items()]
     return "\n".join(["", *lines, f"{results['protocol']}: {results['conditions']}", ""])

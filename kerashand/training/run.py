@@ -29,6 +29,7 @@ from kerashand.config import (
 from kerashand.data.splits import counted, labels_of
 from kerashand.evaluation import run as evaluation
 from kerashand.evaluation.label_free import label_free
+from kerashand.evaluation.predictions import Predictor
 from kerashand.files import write_text
 from kerashand.models.hand_pose import build_parts
 from kerashand.terms import history_panels
@@ -214,12 +215,23 @@ class Run:
         """Gives the score by which the weights of a stage are chosen; None where it is none."""
         if name != "finetune" or self.config.evaluation.choose != "label_free":
             return None
-        held_out = self.data.recorded()
-        predictor = evaluation.trained_predictor(
+        held_out, predictor = self.data.recorded(), self._predictor()
+        if name not in self.folder.state["best"]:  # nothing of the stage was trained yet
+            self.folder.state["test_score_before"] = self._test_score()
+        return lambda: label_free(predictor, held_out)["score"]
+
+    def _test_score(self) -> float | None:
+        """The score on the test split of the target; None where it has none."""
+        if "target" not in self.data.tested:
+            return None
+        told = label_free(self._predictor(), self.data.test("target"))
+        return round(float(told["score"]), 3)
+
+    def _predictor(self) -> Predictor:
+        return evaluation.trained_predictor(
             self.parts, scale_bone=self.config.model.scale_bone,
             half_width_scales=self.config.model.half_width_scales,
         )  # fmt: skip
-        return lambda: label_free(predictor, held_out)["score"]
 
     # -------------------------------------------------------------------------------- results
 
@@ -248,6 +260,7 @@ class Run:
             results["chosen"] = {
                 "epoch": state["best_epoch"][stage], "label_free_score": state["best"][stage],
                 "scores": state.get("scores", {}).get(stage, []),
+                "test_scores": [state.get("test_score_before"), self._test_score()],
             }  # fmt: skip
         write_text(self.folder.path / "results.json", json.dumps(results, indent=2))
         print(evaluation.table(results))
