@@ -51,8 +51,8 @@ def summary(predictions: Predictions, protocol: str | None = None) -> Numbers:
           images; `handedness_worst`: the lowest of these;
         - `hands_seen`: share of hands that the model says are hands; `empty_seen`: share of the
           `empty_squares` without a hand of which it says the same;
-        - `joint_offsets` [K][3], `mean_without_offsets_mm`, `auc_without_offsets`: see
-          `kerashand.metrics_offsets`;
+        - `joint_offsets`, three numbers for each joint; `mean_without_offsets_mm` and
+          `auc_without_offsets`: see `kerashand.metrics_offsets`;
         - `root_mean_mm`, `root_median_mm`, `root_share`, `camera_mean_mm`: how far the depth of the
           wrist that is solved for is off, and the joints with it.
 
