@@ -215,19 +215,21 @@ class Run:
         """Gives the score by which the weights of a stage are chosen; None where it is none."""
         if name != "finetune" or self.config.evaluation.choose != "label_free":
             return None
-        held_out, predictor = self.data.recorded(), self._predictor()
+        held_out = self.data.recorded()
         if name not in self.folder.state["best"]:  # nothing of the stage was trained yet
             self.folder.state["test_score_before"] = self._test_score()
-        return lambda: label_free(predictor, held_out)["score"]
+        return lambda: label_free(self._predictor, held_out)["score"]
 
     def _test_score(self) -> float | None:
         """The score on the test split of the target; None where it has none."""
         if "target" not in self.data.tested:
             return None
-        told = label_free(self._predictor(), self.data.test("target"))
+        told = label_free(self._predictor, self.data.test("target"))
         return round(float(told["score"]), 3)
 
+    @functools.cached_property
     def _predictor(self) -> Predictor:
+        """The models as they are when it is asked; one, since each is traced anew."""
         return evaluation.trained_predictor(
             self.parts, scale_bone=self.config.model.scale_bone,
             half_width_scales=self.config.model.half_width_scales,
