@@ -40,20 +40,23 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )
 LITERT = "@litertjs/core/dist/index.js"
-PAGE_SECONDS = 120
+PAGE_SECONDS = 180
+WAIT_SECONDS = 120
+"""For one thing: 30 seconds were too short on a busy machine."""
 FAKE_WEBCAM = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 # What the scripts of the tests may use. Their result is sent back to the test.
 PAGE = """<!doctype html><meta charset="utf-8"><body>
 <script type="importmap">IMPORT_MAP</script>
 <script type="module">
-async function until(what, test) {
-  for (let tries = 0; tries < 600; tries += 1) {
+async function until(what, test, state = () => '') {
+  const end = performance.now() + WAIT_MS;
+  while (performance.now() < end) {
     const value = test();
     if (value) return value;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`waited in vain for ${what}`);
+  throw new Error(`waited in vain for ${what} ${state()}`);
 }
 async function blobOf(name) { return (await fetch(`/test/${name}`)).blob(); }
 async function pictureOf(name) {
@@ -75,7 +78,8 @@ async function openPage(query) {
   frame.src = `/index.html${query}`;
   document.body.append(frame);
   const find = (id) => frame.contentDocument?.getElementById(id);
-  await until('the page', () => find('status')?.textContent === 'Ready.' || shownError(find));
+  const status = () => find('status')?.textContent;
+  await until(`the page ${query}`, () => status() === 'Ready.' || shownError(find), status);
   return find;
 }
 function shownError(find) {
@@ -116,6 +120,8 @@ needs_browser = [
 class Server(http.server.ThreadingHTTPServer):
     """The page, the packaged models, files of a test, and the answers of its scripts."""
 
+    request_queue_size = 128  # the page asks for all its modules at once
+
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
@@ -152,6 +158,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
         self.server.answers.put(json.loads(content))
 
+    def end_headers(self):
+        # A request for what another one is writing into the browser's cache waits for it.
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
     def log_message(self, *arguments):
         pass
 
@@ -170,13 +181,15 @@ def page_runner(tmp_path):
 
         def run(script, files=None, *, flags=()):
             page = PAGE.replace("IMPORT_MAP", import_map[1]).replace("SCRIPT", script)
+            page = page.replace("WAIT_MS", str(1000 * WAIT_SECONDS))
             server.files = {f"/test/{name}": content for name, content in (files or {}).items()}
             server.files["/test.html"] = page.encode()
             url = f"http://127.0.0.1:{server.server_port}/test.html"
             log = tmp_path / "chromium.log"
             with browser(url, flags, tmp_path / "profile", log) as process:
                 answer = wait_for(server.answers, process, log)
-            assert "error" not in answer, answer["error"]
+            if "error" in answer:
+                pytest.fail(f"{answer['error']}\n{end_of(log)}")
             return answer["value"]
 
         yield run
@@ -217,7 +230,11 @@ def wait_for(answers, process, log):
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(queue.Empty):
             return answers.get(timeout=0.5)
-    pytest.fail(f"the page gave no answer:\n{log.read_text(errors='replace')[-3000:]}")
+    pytest.fail(f"the page gave no answer:\n{end_of(log)}")
+
+
+def end_of(log):
+    return log.read_text(errors="replace")[-3000:]
 
 
 def pngs(pictures) -> dict[str, bytes]:
