@@ -249,6 +249,7 @@ def test_all_models_are_opened_before_one_is_assessed(tmp_path, monkeypatch, cap
         (["a.json", "--json", "a.json"], "a.json is read and written"),
         (["a.json", "--out", "./a.json"], "a.json is read and written"),
         (["lite", "--out", "b.html", "--csv", "./b.html"], "name one file"),
+        (["lite", "--backgrounds", "none"], "--backgrounds: the folder none does not exist"),
     ],
 )
 def test_mistakes(arguments, message, tmp_path, monkeypatch, capsys):
@@ -270,6 +271,21 @@ def test_no_file_of_the_data_is_replaced(option, tmp_path, monkeypatch, capsys):
     assert command.main(arguments) == 2
     assert f"{held} exists in the folder of the data" in capsys.readouterr().err
     assert held.read_bytes() == b"points"
+
+
+def test_backgrounds_that_no_hand_is_shown_before(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(dump_yaml(load_config("weak.yaml")))
+    (tmp_path / "data" / "wall.png").touch()
+    named = ["--backgrounds", "data"]
+    assert command.main(["lite", "--data", "photos=data", *named]) == 2
+    assert "--backgrounds is for rendered hands, and not for photos=data." in (
+        capsys.readouterr().err
+    )
+    assert command.main(["run", *named, "--data", "target"]) == 2
+    assert "--backgrounds: the hands are those of the data of run." in capsys.readouterr().err
 
 
 def test_other_pictures_are_not_compared(rows):

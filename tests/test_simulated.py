@@ -67,6 +67,13 @@ def test_from_simulation_to_labels(tmp_path, capsys):
     assert "holds files already" in capsys.readouterr().err
     assert main(["simulate", str(tmp_path / "new"), "--frames", "8", "--every", "0"]) == 2
     assert "--every must be 1 to 12500, for --frames 8. Received: 0" in capsys.readouterr().err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for name, message in ((tmp_path / "none", "does not exist"), (empty, "holds no pictures")):
+        # Few rooms show a photograph, so it is looked for before.
+        arguments = ["simulate", str(tmp_path / "new"), "--frames", "2", "--backgrounds", str(name)]
+        assert main(arguments) == 2
+        assert f"{name} {message}" in capsys.readouterr().err
     assert main(["label", str(folder)]) == 0
     rows = [json.loads(line) for line in (folder / "points.jsonl").read_text().splitlines()]
     assert len(rows) == 8

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kerashand.errors import TryAgainError, UserError
 from kerashand.extras import needs_module
+from kerashand.files import user_path
 
 EXIT_USER_ERROR = 2
 EXIT_TRY_AGAIN = 75
@@ -52,6 +53,31 @@ def add_skip_bad(parser: argparse.ArgumentParser) -> None:
         help="leave out and list damaged hands of data sets on disk, up to this share of each "
         "split (without a number: 0.01); the same as data.*.max_bad_share",
     )  # fmt: skip
+
+
+def add_backgrounds(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--backgrounds`, which `backgrounds_of` checks; `what` is where the photographs stand."""
+    parser.add_argument(
+        "--backgrounds", metavar="DIR", help=f"photographs {what} (default: those in the package)"
+    )
+
+
+def backgrounds_of(arguments: argparse.Namespace) -> str | None:
+    """The folder that `--backgrounds` names; None for the photographs in the package.
+
+    Raises:
+        UserError: if there is no such folder, or no picture in it: only some of what is rendered
+            shows a photograph, so that this would be seen late or never.
+    """
+    if arguments.backgrounds is None:
+        return None
+    from kerashand.synthetic.backgrounds import picture_files
+
+    folder = user_path(arguments.backgrounds)
+    if not folder.is_dir():
+        raise UserError(f"--backgrounds: the folder {folder} does not exist.")
+    picture_files(str(folder))
+    return str(folder)
 
 
 def overrides_of(arguments: argparse.Namespace) -> list[str]:

@@ -8,6 +8,7 @@ from kerashand import __version__
 from kerashand.cli import imports
 from kerashand.cli.arguments import (
     RESUMABLE,
+    add_backgrounds,
     add_config_arguments,
     add_skip_bad,
     exit_code,
@@ -118,9 +119,7 @@ def _add_simulate(commands) -> None:
     simulate.add_argument(
         "--seed", type=int, default=0, help="seed of person, room, camera, motion (default: 0)"
     )
-    simulate.add_argument(
-        "--backgrounds", metavar="DIR", help="photographs for walls and tables (default: packaged)"
-    )
+    add_backgrounds(simulate, "for walls and tables")
     simulate.set_defaults(run=run_simulate)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerashand import __version__
-from kerashand.cli.arguments import exit_code, writing
+from kerashand.cli.arguments import add_backgrounds, backgrounds_of, exit_code, writing
 from kerashand.cli.rerun_log import add_rerun_argument, check_target, file_of
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import STYLES, load_config
@@ -88,10 +88,7 @@ def build_parser(prog: str = "kerashand-eval") -> argparse.ArgumentParser:
     add_rerun_argument(parser, what="the hands of the galleries with truth and depth maps")
     published = "draw the published curves of STB (always drawn for STB)"
     parser.add_argument("--published", action="store_true", help=published)
-    parser.add_argument(
-        "--backgrounds", metavar="DIR",
-        help="photographs behind rendered hands, if these are not the data of a run",
-    )  # fmt: skip
+    add_backgrounds(parser, "behind rendered hands that are not the data of a run")
     parser.add_argument("--cache-dir", metavar="DIR", help="where rendered hands are kept")
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser
@@ -184,7 +181,10 @@ def _check(arguments: argparse.Namespace) -> None:
         if identity(path) in models:
             raise UserError(f"{path} is read and written.")
     check_target(arguments.rerun)
+    arguments.backgrounds = backgrounds_of(arguments)
     chosen = _chosen(arguments.data, arguments, samples=SAMPLES)
+    if arguments.backgrounds is not None and chosen.path:
+        raise UserError(f"--backgrounds is for rendered hands, and not for {arguments.data}.")
     for path in paths if chosen.path else ():
         held = path.exists() and user_path(str(chosen.path)).resolve() in path.resolve().parents
         if held and path.suffix.lower() not in PAGE_SUFFIXES:
@@ -283,6 +283,8 @@ def _data(
 ) -> tuple[DataConfig, str, str]:
     """The data, their domain, and whose they are in words."""
     if runs and arguments.data in RUN_DOMAINS:
+        if arguments.backgrounds is not None:
+            raise UserError(f"--backgrounds: the hands are those of the data of {runs[0]}.")
         data = load_config(user_path(runs[0]) / RUN_CONFIG).data
         cache_dir = arguments.cache_dir or data.cache_dir
         data = dataclasses.replace(data, cache_dir=cache_dir)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kerashand import __version__
-from kerashand.cli.arguments import exit_code
+from kerashand.cli.arguments import add_backgrounds, backgrounds_of, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.errors import UserError
 from kerashand.extras import check_export
@@ -66,10 +66,7 @@ def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
         "--calibration", type=int, default=128,
         help="rendered hands that int8 measures the ranges of activations on (default: 128)",
     )  # fmt: skip
-    parser.add_argument(
-        "--backgrounds", metavar="DIR",
-        help="photographs behind the rendered hands (default: those in the package)",
-    )  # fmt: skip
+    add_backgrounds(parser, "behind the rendered hands")
     parser.add_argument("--version", action="version", version=f"kerashand {__version__}")
     return parser
 
@@ -155,9 +152,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.signature and not (form and form.one_signature):
         raise UserError("--signature is for --format onnx; the other formats hold both.")
     check_export(arguments.format, arguments.precision)
-    folder = arguments.backgrounds
-    if folder is not None and not Path(folder).is_dir():
-        raise UserError(f"--backgrounds: the folder {folder} does not exist.")
+    arguments.backgrounds = backgrounds_of(arguments)
 
 
 if __name__ == "__main__":

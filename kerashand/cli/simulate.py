@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kerashand.cli.arguments import writing
+from kerashand.cli.arguments import backgrounds_of, writing
 from kerashand.data.cache import encode_jpeg
 from kerashand.data.imports.lens import Lens
 from kerashand.data.imports.source import Cameras
@@ -44,7 +44,7 @@ def simulate(arguments: argparse.Namespace) -> None:
     check_replaceable(folder)
     recording = SimulatedRecording(
         arguments.scene, arguments.seed, arguments.frames, every=arguments.every,
-        backgrounds=arguments.backgrounds,
+        backgrounds=backgrounds_of(arguments),
     )  # fmt: skip
     with writing(folder):
         write_simulated(folder, recording)
