@@ -1,5 +1,6 @@
 """What `kerashand-data import` is made of: writing, distortion, pairs."""
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -42,8 +43,36 @@ def write(source, out, **more):
 def test_notes_are_comments(tmp_path):
     write(source_of(), tmp_path / "out")
     text = (tmp_path / "out" / "recording.yaml").read_text()
-    assert text.startswith("# a note: with?lines\ncolour: {width: 64")
+    assert text.startswith(
+        "# a note: with?lines\n# measured pixels lie 0.64 m to 3.3 m away.\ncolour: {width: 64"
+    )
     assert load_recording(tmp_path / "out").wrist_middle_mcp_mm == 90.0
+
+
+def test_distances_are_those_of_nine_tenths_of_the_measured_pixels():
+    """Of 400 measured pixels, 19 lie nearer and 19 farther; 100 were not measured."""
+    values = np.repeat([0, 300, 500, 700, 9000], [100, 19, 342, 20, 19]).astype(np.uint16)
+    distances = writer._Distances(2.0)
+    distances.add(np.repeat(np.repeat(values.reshape(25, 20), 4, axis=0), 4, axis=1))
+    assert distances.text() == "measured pixels lie 1 m to 1.4 m away."
+
+
+@pytest.mark.parametrize(
+    ("unit_mm", "factor", "message"),
+    [
+        (1.0, 0, "No frame was written: no depth picture holds a measured pixel."),
+        (0.001, 1, "at 0.001 mm for a depth value of 1. This unit is wrong: give the right"),
+        (1000.0, 1, "at 1000 mm for a depth value of 1. This unit is wrong"),
+    ],
+)
+def test_depth_that_cannot_be(tmp_path, unit_mm, factor, message):
+    lens = Lens(COLOUR_PX, COLOUR_K)
+    source = source_of(cameras=Cameras(lens, lens, unit_mm, None))
+    values = factor * files.depth_picture(0, COLOUR_PX)
+    shots = [Shot(n, f"d{n}", lambda: values) for n in range(3)]
+    with pytest.raises(UserError, match=re.escape(message)):
+        write(dataclasses.replace(source, depth=shots), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_tensorflow_is_not_needed(tmp_path):

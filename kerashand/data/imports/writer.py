@@ -25,6 +25,10 @@ MOST_STANDING = 0.5
 """Of the pictures of one kind, with the time of the one before; depth at half the rate has none."""
 OTHER_CLOCK_S = 1.0
 """Colour and depth this far apart have different clocks or units, or do not overlap."""
+NEAREST_MM, FARTHEST_MM = 50.0, 20_000.0
+"""Between these lies the median of what depth cameras measure, if its unit is right."""
+SEEN_STEP_PX = 4
+"""Every so many rows and columns are enough for the distances of a recording."""
 MOST_TOLD = 5
 """Pictures that cannot be read and are named."""
 
@@ -89,6 +93,7 @@ def write_recording(
     report = Report(notes=list(source.notes))
     development = _Development(source.cameras, turn, report.notes)
     pairing = Pairing(limit_s if source.timed else SAME_NUMBER)
+    distances = _Distances(source.cameras.unit_mm)
     with written_beside(out, folder=True, empty=True) as beside:
         for kind in ("colour", "depth"):
             (beside / kind).mkdir(parents=True)
@@ -102,15 +107,51 @@ def write_recording(
                 raise UserError(f"{colour.name}, {depth.name}: {error}") from None
             _write_picture(beside / "colour" / f"{number:06d}.jpg", rgb)
             _write_picture(beside / "depth" / f"{number:06d}.png", values)
+            distances.add(values)
             report.written += 1
             advance(1)
             if report.written == selection.count:
                 break
         _judge(pairing, report, timed=source.timed)
+        report.notes.append(distances.text())
         text = recording_text(development.cameras, wrist_middle_mcp_mm, report.notes)
         write_text(beside / RECORDING_FILE, text)
         load_recording(beside)
     return report
+
+
+class _Distances:
+    """How far away lies what depth pictures measured: a wrong unit shows here first."""
+
+    def __init__(self, unit_mm: float):
+        self._unit_mm = unit_mm
+        self._pixels = np.zeros(2**16, np.int64)  # by their value; 0 is not measured
+
+    def add(self, depth: NDArray[np.uint16]) -> None:
+        """Count the pixels of a depth picture [H, W]."""
+        seen = depth[::SEEN_STEP_PX, ::SEEN_STEP_PX]
+        self._pixels += np.bincount(seen.ravel(), minlength=len(self._pixels))
+
+    def text(self) -> str:
+        """The distances of nine tenths of the measured pixels; UserError if they cannot be."""
+        counts = np.cumsum(self._pixels[1:])
+        if not counts[-1]:
+            raise UserError(
+                "No frame was written: no depth picture holds a measured pixel. All values are 0."
+            )
+        values = 1 + np.searchsorted(counts, counts[-1] * np.array([0.05, 0.5, 0.95]))
+        near, middle, far = values * self._unit_mm
+        if not NEAREST_MM <= middle <= FARTHEST_MM:
+            raise UserError(
+                f"No frame was written: the measured pixels lie {_metres(middle)} away (median), "
+                f"at {self._unit_mm:g} mm for a depth value of 1. This unit is wrong: give the "
+                "right one by --unit-mm, or as `unit_mm` by --camera."
+            )
+        return f"measured pixels lie {_metres(near)} to {_metres(far)} away."
+
+
+def _metres(distance_mm: float) -> str:
+    return f"{distance_mm / 1000:.2g} m"
 
 
 class _WrongSizeError(ValueError):
