@@ -20,7 +20,7 @@
 # The recording is simulated here. So the notebook runs anywhere, and the true joints show in the end what was gained.
 # Put your own folder in its place.
 #
-# About ten minutes on a CPU.
+# About fifteen minutes on a CPU.
 
 # %%
 import importlib

@@ -1,5 +1,6 @@
 """`kerashand-data check` on a recording: mistakes, sheets, names of files and unknown keys."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -243,6 +244,17 @@ def test_frames_count_as_people_do(folder):
         assert len(held_out) == count
         assert sorted(rest.images + held_out.images) == sorted(train.images)
     assert list(Pictures.of(folder).colour)[-2:] == ["frame_9", "frame_10"]
+
+
+def test_validation_frames_are_spread_over_a_recording(folder):
+    """500 frames: 400 to train on and to choose by; 4 after each 16 of these choose."""
+    long = rgbd.read(folder, "train").select(np.arange(400) % 8)
+    names = tuple(map(str, range(400)))
+    long = dataclasses.replace(long, images=names, groups=np.arange(400))
+    _, held_out = long.held_out(
+        round(rgbd.KIND.validation_share * 400), blocks=rgbd.KIND.validation_blocks
+    )
+    assert list(held_out.images) == [str(n) for n in range(400) if n % 20 >= 16]
 
 
 def test_american_spelling(folder, capsys):

@@ -275,11 +275,9 @@ TABLES: dict[str, tuple[Callable[[], Iterable[Mapping[str, Any]]], dict[str, str
         _recordings,
         {"recording": "recording text", "packaged": "packaged/train/mean_mm 1",
          "points alone": "points/train/mean_mm 1", "depth": "depth/train/mean_mm 1",
-         "true joints": "full/train/mean_mm 1",
          "packaged, last fifth": "packaged/test/mean_mm 1",
          "points alone, last fifth": "points/test/mean_mm 1",
          "depth, last fifth": "depth/test/mean_mm 1",
-         "true joints, last fifth": "full/test/mean_mm 1",
          "training with depth, minutes": "depth/minutes 1"},
     ),
     "recorded-points": (
