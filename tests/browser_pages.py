@@ -42,7 +42,7 @@ FLAGS = (
 LITERT = "@litertjs/core/dist/index.js"
 PAGE_SECONDS = 180
 WAIT_SECONDS = 120
-"""For one thing: 30 seconds were too short on a busy machine."""
+"""For one thing. 30 seconds were once too short in CI."""
 FAKE_WEBCAM = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 # What the scripts of the tests may use. Their result is sent back to the test.
@@ -119,8 +119,6 @@ needs_browser = [
 
 class Server(http.server.ThreadingHTTPServer):
     """The page, the packaged models, files of a test, and the answers of its scripts."""
-
-    request_queue_size = 128  # the page asks for all its modules at once
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)

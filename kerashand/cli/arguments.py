@@ -10,7 +10,6 @@ from pathlib import Path
 
 from kerashand.errors import TryAgainError, UserError
 from kerashand.extras import needs_module
-from kerashand.files import user_path
 
 EXIT_USER_ERROR = 2
 EXIT_TRY_AGAIN = 75
@@ -56,28 +55,25 @@ def add_skip_bad(parser: argparse.ArgumentParser) -> None:
 
 
 def add_backgrounds(parser: argparse.ArgumentParser, what: str) -> None:
-    """`--backgrounds`, which `backgrounds_of` checks; `what` is where the photographs stand."""
+    """`--backgrounds`, for `check_backgrounds`; `what` is where the photographs stand."""
     parser.add_argument(
         "--backgrounds", metavar="DIR", help=f"photographs {what} (default: those in the package)"
     )
 
 
-def backgrounds_of(arguments: argparse.Namespace) -> str | None:
-    """The folder that `--backgrounds` names; None for the photographs in the package.
+def check_backgrounds(folder: str | None) -> None:
+    """Raise UserError if `--backgrounds` names no folder of pictures; None is the packaged ones.
 
-    Raises:
-        UserError: if there is no such folder, or no picture in it: only some of what is rendered
-            shows a photograph, so that this would be seen late or never.
+    Only some of what is rendered shows a photograph, so that this would be seen late or never.
     """
-    if arguments.backgrounds is None:
-        return None
+    if folder is None:
+        return
     from kerashand.synthetic.backgrounds import picture_files
 
-    folder = user_path(arguments.backgrounds)
-    if not folder.is_dir():
-        raise UserError(f"--backgrounds: the folder {folder} does not exist.")
-    picture_files(str(folder))
-    return str(folder)
+    try:
+        picture_files(folder)
+    except UserError as error:
+        raise UserError(f"--backgrounds: the folder {error}") from None
 
 
 def overrides_of(arguments: argparse.Namespace) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerashand import __version__
-from kerashand.cli.arguments import add_backgrounds, backgrounds_of, exit_code, writing
+from kerashand.cli.arguments import add_backgrounds, check_backgrounds, exit_code, writing
 from kerashand.cli.rerun_log import add_rerun_argument, check_target, file_of
 from kerashand.cli.startup import tensorflow_start
 from kerashand.config import STYLES, load_config
@@ -181,7 +181,7 @@ def _check(arguments: argparse.Namespace) -> None:
         if identity(path) in models:
             raise UserError(f"{path} is read and written.")
     check_target(arguments.rerun)
-    arguments.backgrounds = backgrounds_of(arguments)
+    check_backgrounds(arguments.backgrounds)
     chosen = _chosen(arguments.data, arguments, samples=SAMPLES)
     if arguments.backgrounds is not None and chosen.path:
         raise UserError(f"--backgrounds is for rendered hands, and not for {arguments.data}.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kerashand import __version__
-from kerashand.cli.arguments import add_backgrounds, backgrounds_of, exit_code
+from kerashand.cli.arguments import add_backgrounds, check_backgrounds, exit_code
 from kerashand.cli.startup import tensorflow_start
 from kerashand.errors import UserError
 from kerashand.extras import check_export
@@ -152,7 +152,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.signature and not (form and form.one_signature):
         raise UserError("--signature is for --format onnx; the other formats hold both.")
     check_export(arguments.format, arguments.precision)
-    arguments.backgrounds = backgrounds_of(arguments)
+    check_backgrounds(arguments.backgrounds)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kerashand.cli.arguments import backgrounds_of, writing
+from kerashand.cli.arguments import check_backgrounds, writing
 from kerashand.data.cache import encode_jpeg
 from kerashand.data.imports.lens import Lens
 from kerashand.data.imports.source import Cameras
@@ -42,9 +42,10 @@ def simulate(arguments: argparse.Namespace) -> None:
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} holds files already. Name an empty or a new folder.")
     check_replaceable(folder)
+    check_backgrounds(arguments.backgrounds)
     recording = SimulatedRecording(
         arguments.scene, arguments.seed, arguments.frames, every=arguments.every,
-        backgrounds=backgrounds_of(arguments),
+        backgrounds=arguments.backgrounds,
     )  # fmt: skip
     with writing(folder):
         write_simulated(folder, recording)

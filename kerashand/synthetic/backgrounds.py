@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from kerashand.errors import UserError
+from kerashand.files import check_folder, user_path
 from kerashand.picture_files import read as read_picture
 
 PICTURES = (".jpg", ".jpeg", ".png")
@@ -35,11 +36,12 @@ def picture_files(folder: str) -> list[Path]:
     """The picture files in a folder and below, in order of their names.
 
     Raises:
-        UserError: when there is none.
+        UserError: when there is no such folder, or none in it.
     """
+    check_folder(folder)
     files = sorted(
         p
-        for p in Path(folder).rglob("*")
+        for p in user_path(folder).rglob("*")
         if p.suffix.lower() in PICTURES and not p.name.startswith(".")  # as macOS adds them
     )
     if not files:
