@@ -36,6 +36,8 @@ class NetworkSpec:
         first_layer: the layer that sees the picture; its kernel stays in 32 bits.
         score_layers: beginnings of the names of the layers that make the score maps. They are not
             computed in 8 bits: the expectation over a map lives of small differences.
+        fine_layers: likewise, of the layers of fine maps. Where a file in `dynamic_int8` rounds
+            their activations, joints move the most.
         what: what it is, in a few words.
         options: by keyword; they are the section `model.NAME` of a configuration.
         stride: the option whose multiple the side of a picture must be; None where there is none.
@@ -45,6 +47,7 @@ class NetworkSpec:
     first_layer: str
     score_layers: tuple[str, ...]
     what: str
+    fine_layers: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(default_factory=dict)
     stride: str | None = None
 
@@ -70,9 +73,9 @@ class NetworkSpec:
         layers = [layer.name for layer in model.layers]
         if self.first_layer not in layers:
             raise ValueError(f"{self.builder} builds no layer {self.first_layer!r}, its first one.")
-        for start in self.score_layers:
+        for start in (*self.score_layers, *self.fine_layers):
             if not any(layer.startswith(start) for layer in layers):
-                raise ValueError(f"{self.builder} builds no layer {start!r}, of score maps.")
+                raise ValueError(f"{self.builder} builds no layer {start!r}, named for its bits.")
 
 
 NETWORKS = {
@@ -81,6 +84,7 @@ NETWORKS = {
         first_layer="down2_conv",
         score_layers=("heatmaps_",),
         what="light 2D network",
+        fine_layers=("down2_", "down4_", "down8_", "lateral", "encode_", "stage"),
         options={
             "width": Option(float, 1.0, {"above": 0, "high": 8}),
             "block": Option(str, "dense", {"choices": ("dense", "separable")}),

@@ -29,7 +29,7 @@ from kerashand.models.hand_pose import build_parts, load_parts_npz
 from kerashand.runtime import HandPose
 from kerashand.runtime.backends import load_backend, open_backend
 from kerashand.runtime.litert import open_interpreter
-from kerashand.runtime.model_file import METADATA_FILE
+from kerashand.runtime.model_file import METADATA_FILE, checked_network, read_metadata
 
 config = pytest.fixture(scope="module")(small_config)
 model = pytest.fixture(scope="module")(random_model)
@@ -142,6 +142,20 @@ def test_precisions_take_less_room(model, exported):
     assert held["fp16"] < 0.6 * weights
     assert held["dynamic_int8"] < 0.5 * weights
     assert held["int8"] < 0.5 * weights
+
+
+def test_dynamic_int8_leaves_fine_maps_in_float(exported):
+    path, _ = exported("tflite", "dynamic_int8")
+    network = checked_network(path, path.read_bytes(), read_metadata(path))
+    types = {"int8": set(), "float16": set()}
+    for held in open_interpreter(network, plain=True).get_tensor_details():
+        layer = re.search(r"/lite_\d+/(\w+?)(_conv)?_\d+/", held["name"])
+        if layer and len(held["shape"]) == 4 and held["dtype"].__name__ in types:
+            types[held["dtype"].__name__].add(layer[1])
+    assert types["int8"] == {"down16", "down32", "res32_0_a", "res32_0_b"}
+    laterals, stages = {"lateral32", "lateral16", "lateral8"}, {"stage0_fuse", "stage1_fuse"}
+    fine = {"down4", "down8", "encode", "stage1_refine", "heatmaps_0", "heatmaps_1"}
+    assert types["float16"] == fine | laterals | stages
 
 
 @pytest.mark.parametrize(

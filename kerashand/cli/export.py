@@ -48,8 +48,9 @@ def build_parser(prog: str = "kerashand-export") -> argparse.ArgumentParser:
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
         help="fp32 (default); fp16: weights of 16 bits, in .tflite files the largest kernels of 8; "
-        "dynamic_int8: weights of 8 bits, activations quantized at run time; int8: weights and "
-        "activations of 8 bits, calibrated on rendered hands, heads in float",
+        "dynamic_int8: weights of 8 bits, activations quantized at run time, in .tflite files fine "
+        "maps in float; int8: weights and activations of 8 bits, calibrated on rendered hands, "
+        "heads in float",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, help="the file to write (saved_model: the folder)"

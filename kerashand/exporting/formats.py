@@ -53,8 +53,9 @@ def export(
         metadata: written into the file (SavedModel: beside its graph) as JSON; its `task` says
             which signatures the file has.
         precision: of `FORMATS[form].precisions`. fp16: weights in half the room. dynamic_int8:
-            weights in a quarter, activations rounded to 8 bits while it runs. int8: activations
-            rounded by ranges that were measured beforehand, but for the heads of the network.
+            weights in a quarter, activations rounded to 8 bits while it runs, but in TFLite files
+            for fine maps. int8: activations rounded by ranges that were measured beforehand, but
+            for the heads of the network.
         signature: the one that a file of one signature has; the other formats hold all.
         calibration: hands for int8.
         check: called with the file before it gets its name; may raise.
@@ -159,7 +160,7 @@ def to_tflite(served: Served, precision: str, calibration: Hands | None = None) 
     if precision == "fp16":
         return half.half_tflite(content)
     if precision == "dynamic_int8":
-        return quantization.dynamic_tflite(content)
+        return quantization.dynamic_tflite(half.half_tflite(content, quantization.FINE_MAPS))
     if precision == "int8":
         return quantization.static_tflite(content, calibration)
     return content

@@ -31,13 +31,14 @@ LARGE = 100_000
 """Numbers in a kernel from which on it has 8 bits outside of the 2D network."""
 
 
-def half_tflite(content: bytes) -> bytes:
+def half_tflite(content: bytes, layers: str = ".*") -> bytes:
     """A TFLite model with each kernel in 16 bits and an operation that widens it.
 
     LiteRT widens constants once, when it loads a file.
 
     Args:
         content: of a file in fp32.
+        layers: which ones, as a pattern of the names of their outputs.
     """
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
@@ -48,7 +49,7 @@ def half_tflite(content: bytes) -> bytes:
     widen.version = DEQUANTIZE_VERSION
     narrowed: dict[int, int] = {}  # constants by number; signatures share them
     for graph in model.subgraphs:
-        kernels, computed = _kernels(schema, model, graph), []
+        kernels, computed = _kernels(schema, model, graph, layers=layers), []
         for operator in graph.operators:
             for number in kernels.intersection(operator.inputs.tolist()):
                 kernel = graph.tensors[number]
@@ -72,7 +73,7 @@ def half_tflite(content: bytes) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _kernels(schema, model, graph) -> set[int]:
+def _kernels(schema, model, graph, *, layers: str) -> set[int]:
     """Numbers of the tensors of a graph that are kernels, but for the first layer's."""
     operators = schema.BuiltinOperator
     with_kernel = (operators.CONV_2D, operators.DEPTHWISE_CONV_2D, operators.FULLY_CONNECTED)
@@ -80,7 +81,8 @@ def _kernels(schema, model, graph) -> set[int]:
     found = set()
     for operator in graph.operators:
         name = graph.tensors[operator.outputs[0]].name.decode()
-        if codes[operator.opcodeIndex] in with_kernel and not re.match(FIRST_LAYER, name):
+        chosen = re.match(layers, name) and not re.match(FIRST_LAYER, name)
+        if codes[operator.opcodeIndex] in with_kernel and chosen:
             number = int(operator.inputs[KERNEL_INPUT])
             kernel = graph.tensors[number]
             constant = model.buffers[kernel.buffer].data is not None

@@ -21,13 +21,23 @@ NETWORK = rf"(^|.*[/;])({'|'.join(NETWORKS)})(_\d+)*/"
 SCORE_LAYERS = sorted({layer for spec in NETWORKS.values() for layer in spec.score_layers})
 SCORE_MAPS = rf"{NETWORK}({'|'.join(SCORE_LAYERS)})"
 """Not in 8 bits, and neither is most of the regressor."""
+FINE_LAYERS = sorted({layer for spec in NETWORKS.values() for layer in spec.fine_layers})
+FINE_MAPS = rf"{NETWORK}({'|'.join([*SCORE_LAYERS, *FINE_LAYERS])})"
+"""In float where activations are rounded while a file runs."""
 REGRESSOR = r".*depth_regressor(_\d+)*/"
 
 
 def dynamic_tflite(content: bytes) -> bytes:
-    """A TFLite model with weights of 8 bits, activations rounded while it runs."""
+    """A TFLite model whose coarse layers have weights of 8 bits, activations rounded as it runs.
+
+    Fine maps and score maps stay in float: rounded like the others, they would move joints twice
+    as far.
+    """
     quantizer, operations = _quantizer(content)
     quantizer.add_dynamic_config(".*", operations.ALL_SUPPORTED, 8)
+    quantizer.update_quantization_recipe(
+        f"{FINE_MAPS}.*", operations.ALL_SUPPORTED, algorithm_key="no_quantize"
+    )
     return _quantized(quantizer)
 
 
