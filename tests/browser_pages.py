@@ -63,9 +63,9 @@ async function pictureOf(name) {
   const { pixelsOf, readPicture } = await import('/pictures.js');
   return pixelsOf(await readPicture(await blobOf(name)));
 }
-async function loadPose() {
+async function loadPose(url = '/models/hand_pose.tflite') {
   const { HandPose } = await import('/hand_pose.js');
-  return HandPose.load('/models/hand_pose.tflite', '/models/hand_detector.tflite');
+  return HandPose.load(url, '/models/hand_detector.tflite');
 }
 function plain(hand) {
   return Object.fromEntries(Object.entries(hand).map(

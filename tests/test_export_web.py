@@ -12,6 +12,9 @@ import pytest
 from browser_pages import FAKE_WEBCAM, needs_browser, packaged_pose, page_runner, pngs
 
 from kerashand import skeleton
+from kerashand.exporting import export
+from kerashand.exporting.models import load_exportable
+from kerashand.runtime import HandPose
 from kerashand.runtime.crop import crop_from_image, cut
 from kerashand.runtime.tracker import HandTracker
 from kerashand.synthetic.pictures import render_picture
@@ -22,6 +25,15 @@ pose = pytest.fixture(scope="module")(packaged_pose)
 
 pytestmark = needs_browser
 run_page = pytest.fixture(page_runner)
+
+
+@pytest.fixture(scope="module")
+def in_float(tmp_path_factory):
+    """The packaged pose model as a file whose activations are not rounded."""
+    path = tmp_path_factory.mktemp("float") / "hand.tflite"
+    model, metadata = load_exportable("lite")
+    export(model, path, "tflite", metadata=metadata, precision="fp16")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +93,19 @@ def differences(hands, expected, *, score_atol=0.02):
     return np.max(rows, axis=0)
 
 
-def test_joints_in_a_given_box(run_page, pose, samples):
+@pytest.mark.parametrize(
+    ("precision", "first_px", "worst_px"), [("fp16", 0.02, 0.5), ("as packaged", 0.5, 4.0)]
+)
+def test_joints_in_a_given_box(run_page, in_float, samples, precision, first_px, worst_px):
     """Handedness given or not, one, two, four passes, in boxes that fit and in the picture.
 
     The pixels of a first pass are the same to the last bit. The second follows from joints that
     differ in the sixth digit; a pixel rounded the other way can move a joint by tenths of a pixel,
-    in the Python runtime too.
+    in the Python runtime too. Where activations have 8 bits, as in the packaged file, WebAssembly
+    and Python round some of them to neighbours.
     """
+    pose = HandPose.load(in_float if precision == "fp16" else None)
+    url = "/test/hand.tflite" if precision == "fp16" else "/models/hand_pose.tflite"
     settings = [
         {"picture": number, "box": box, "handedness": asked, "passes": passes}
         for number, (_, box, handedness) in enumerate(samples)
@@ -102,7 +120,7 @@ def test_joints_in_a_given_box(run_page, pose, samples):
     ]  # fmt: skip
     answer = run_page(
         f"""
-        const pose = await loadPose();
+        const pose = await loadPose('{url}');
         const hands = [];
         for (const setting of {json.dumps(settings)}) {{
           const picture = await pictureOf(`${{setting.picture}}.png`);
@@ -113,7 +131,7 @@ def test_joints_in_a_given_box(run_page, pose, samples):
         for (let run = 0; run < 30; run += 1) await pose.backend.run(image);
         return {{ hands, milliseconds: (performance.now() - start) / 30 }};
         """,
-        pngs(picture for picture, _, _ in samples),
+        {**pngs(picture for picture, _, _ in samples), "hand.tflite": in_float.read_bytes()},
     )
     rows = []
     for hands, setting in zip(answer["hands"], settings, strict=True):
@@ -124,8 +142,8 @@ def test_joints_in_a_given_box(run_page, pose, samples):
     first, worst = fitting[passes == 1].max(axis=0), fitting.max(axis=0)
     print(f"first pass {first}, all {worst}, {answer['milliseconds']:.1f} ms a pass")
     print(f"in the picture {loose.max(axis=0)}")
-    assert first[0] < 0.02
-    assert (worst < (0.5, 0.01, 0.02, 0.02)).all()
+    assert first[0] < first_px
+    assert (worst < (worst_px, 0.01, 0.02, 0.02)).all()
     # Several passes, each where the one before saw the joints, in pictures of up to 640 px.
     assert (loose.max(axis=0)[1:] < (0.01, 0.02, 0.02)).all()
 

@@ -40,7 +40,7 @@ INSTALLS = {
     "export": "training and export to all formats",
 }
 """Extras of setup.cfg and what they are for; the base has none."""
-PACKAGED = "lite tflite fp16"
+PACKAGED = "lite tflite dynamic_int8"
 """Of the rows of speed, the packaged pose model."""
 PACKAGED_ROWS = ("hand_landmark_lite", "hand_landmark_full", PACKAGED)
 """Of the table of speed, those that the model card shows."""

@@ -55,11 +55,8 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
         "runs/pose/results.json",
         ["kerashand-train", "--config", str(HERE / "pose.yaml"), "--run-dir", "runs/pose"],
     )
-    rounded = "runs/pose_16"
-    yield Step(
-        f"{rounded}/weights_finetune.npz", ["round_kernels.py", "runs/pose", "--out", rounded]
-    )
-    yield Step(POSE, ["kerashand-export", "--model", rounded, "--precision", "fp16", "--out", POSE])
+    in_8_bits = ["--precision", "dynamic_int8"]
+    yield Step(POSE, ["kerashand-export", "--model", "runs/pose", *in_8_bits, "--out", POSE])
     start = str(packaged_model(DETECTOR_FILE))
     yield Step(
         DETECTOR,
@@ -72,10 +69,7 @@ def steps(data: Path, *, test: bool) -> Iterator[Step]:
         f"{run}/results.json",
         ["kerashand-train", "--config", str(HERE / "depth_pose.yaml"), "--run-dir", run],
     )
-    yield Step(
-        BY_DEPTH,
-        ["kerashand-export", "--model", run, "--precision", "dynamic_int8", "--out", BY_DEPTH],
-    )
+    yield Step(BY_DEPTH, ["kerashand-export", "--model", run, *in_8_bits, "--out", BY_DEPTH])
     models = ["--model", POSE, "--detector", DETECTOR]
     for split in ("val", "test") if test else ("val",):
         for number, passes in {"": [], "_1": ["--passes", "1"], "_2": ["--passes", "2"]}.items():
