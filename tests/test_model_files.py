@@ -102,7 +102,7 @@ def test_other_operators_are_not_run(pose, written, load):
         load(path)
 
 
-@pytest.mark.parametrize("place", [70, 700, 20_000, 95_500, 4_000_000])
+@pytest.mark.parametrize("place", [70, 700, 20_000, 95_500, 2_500_000])
 def test_a_changed_byte(pose, written, place):
     content = bytearray(with_description(*pose))
     content[place] ^= 0x40
