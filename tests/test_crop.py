@@ -32,6 +32,26 @@ def test_cut_of_the_whole_picture_is_the_picture(rng):
     np.testing.assert_array_equal(cut(picture, crop_from_image(centre, side, SIZE), SIZE), picture)
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_cut_of_the_whole_picture_by_quarter_turns(rng, quarters):
+    picture = rng.integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+    centre, side = square_around((-0.5, -0.5, SIZE - 0.5, SIZE - 0.5))
+    affine = crop_from_image(centre, side, SIZE, angle_rad=quarters * np.pi / 2)
+    clockwise = np.rot90(picture, -quarters)
+    np.testing.assert_array_equal(cut(picture, affine, SIZE), clockwise)
+
+
+@pytest.mark.parametrize("centre", [(70.0, 45.0), (5.0, 40.0), (136.0, 86.0), (-20.0, 100.0)])
+def test_cut_at_an_edge_is_that_of_a_picture_with_mirrored_borders(rng, centre):
+    picture = rng.integers(0, 256, (90, 140, 3)).astype(np.uint8)
+    wider = np.pad(picture, ((80, 80), (80, 80), (0, 0)), mode="reflect")
+    crops = []
+    for shown, border in ((picture, 0.0), (wider, 80.0)):
+        affine = crop_from_image(np.add(centre, border), 55.0, SIZE, angle_rad=0.5)
+        crops.append(cut(shown, affine, SIZE).astype(int))
+    assert np.abs(crops[0] - crops[1]).max() <= 1  # where 0.5 is rounded
+
+
 def test_a_large_picture_is_averaged(rng):
     fine = rng.integers(0, 2, (1300, 1300, 1)).astype(np.uint8).repeat(3, axis=2) * 255
     affine = crop_from_image(np.array([640.0, 660.0]), 1280.0, SIZE)

@@ -221,9 +221,10 @@ class Spots:
     least_score = 0.1
 
     def __init__(self, detections):
-        self.detections = detections
+        self.detections, self.searches = detections, 0
 
     def detect(self, rgb, *, max_hands, tiles, least_tiles):
+        self.searches += 1
         return self.detections
 
 
@@ -247,24 +248,33 @@ def answers_of(rng, count, *, heads):
 @pytest.mark.parametrize("heads", [True, False], ids=["heads", "no heads"])
 def test_hands_through_a_video(rng, heads):
     """Numbers, averaged handedness and smoothed joints, by another recipe than the default."""
-    recipe = {"handedness_frames": 4, "beta": 2.0, "min_cutoff_hz": 2.0, "search_every_frames": 3}
+    recipe = {
+        "handedness_frames": 4, "beta": 2.0, "min_cutoff_hz": 2.0, "search_every_frames": 2,
+        "check_every_frames": 5, "sure": 0.55,
+    }  # fmt: skip
     metadata = {"image_size_px": 128, "scale_bone": "middle_mcp_pip", "recipe": recipe}
     answers = answers_of(rng, 200, heads=heads)
     detections = [
         Detection((20.0, 30.0, 90.0, 110.0), "right", 0.9, 0.7, -0.3),
         Detection((150.0, 60.0, 230.0, 130.0), "left", 0.8, 0.4),
     ]
-    pose = HandPose(Answers(metadata, answers), Spots(detections))
+    spots = Spots(detections)
+    pose = HandPose(Answers(metadata, answers), spots)
     tracker = HandTracker(pose, max_hands=2)
     frame = np.zeros((200, 260, 3), np.uint8)
     expected = [tracker.update(frame, 0.04) for _ in range(12)]
-    rows = run_node(
+    found = run_node(
         """
         const { HandTracker } = await import('WEB/tracker.js');
         const detections = given.detections.map(
           ({ p_right: pRight, upright_rad: uprightRad, ...rest }) =>
             ({ ...rest, pRight, uprightRad }));
-        const detector = { leastScore: 0.1, detect: async () => detections };
+        let searches = 0;
+        const detect = async () => {
+          searches += 1;
+          return detections;
+        };
+        const detector = { leastScore: 0.1, detect };
         const pose = new Told(given.metadata, Object.keys(given.answers[0]), detector);
         pose.start(given.answers);
         const tracker = new HandTracker(pose, 2);
@@ -274,7 +284,7 @@ def test_hands_through_a_video(rng, heads):
           const tracked = await tracker.update(picture, 0.04);
           rows.push(tracked.map(({ number, hand }) => [number, plain(hand)]));
         }
-        return rows;
+        return { rows, searches };
         """,
         {
             "metadata": metadata, "answers": answers, "frames": len(expected),
@@ -282,8 +292,10 @@ def test_hands_through_a_video(rng, heads):
         },
     )  # fmt: skip
     assert [len(tracked) for tracked in expected] == [2] * 12
+    assert found["searches"] == spots.searches
+    assert 2 < spots.searches < 6  # in some frames both hands are sure
     assert len({hand.p_right for tracked in expected for _, hand in tracked}) > 2 or not heads
-    for row, tracked in zip(rows, expected, strict=True):
+    for row, tracked in zip(found["rows"], expected, strict=True):
         assert [number for number, _ in row] == [number for number, _ in tracked]
         for (_, hand), (_, wanted) in zip(row, tracked, strict=True):
             assert_hand(hand, vars(wanted))

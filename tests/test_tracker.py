@@ -84,6 +84,22 @@ def test_a_followed_hand_is_lost_by_its_joints():
     assert [len(tracker.update(FRAME, 0.04)) for _ in range(3)] == [1, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("max_hands", "score", "every"), [(1, 0.95, 15), (1, 0.85, 5), (2, 0.95, 5)]
+)
+def test_how_often_hands_are_searched(max_hands, score, every):
+    """Seldom where all hands are followed and sure: the recipe's `sure` is 0.9."""
+    pose = pose_of(Joints(score), detector_score=0.9)
+    found, detect = [], pose.detect
+    pose.detect = lambda *args, **options: found.append(detect(*args, **options)) or found[-1]
+    tracker = HandTracker(pose, max_hands=max_hands)
+    searches = []
+    for _ in range(31):
+        assert len(tracker.update(FRAME, 0.04)) == 1
+        searches.append(len(found))
+    assert searches == [1 + frame // every for frame in range(31)]
+
+
 def test_the_box_shown_is_that_of_the_joints_shown():
     joints = Joints(0.9)
     tracker = HandTracker(pose_of(joints, detector_score=0.9))

@@ -65,7 +65,7 @@ for name in sys.argv[3:]:
                  {name: rule.answer(result, size) for name, rule in RULES.items()})
 print(json.dumps(found))
 """
-FOLLOWED_FRAMES = 5
+FOLLOWED_FRAMES = 15
 """So many more times each picture is shown as a frame of a video."""
 TIMED_PROGRAM = f"""
 import importlib, json, sys, time

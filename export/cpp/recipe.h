@@ -40,6 +40,7 @@ struct Recipe {
                {"largest_fit", &largest_fit},
                {"most_shift", &most_shift},
                {"search_every_frames", &tracked, kCount},
+               {"check_every_frames", &tracked, kCount},
                {"misses_to_lose", &tracked, kCount},
                {"handedness_frames", &tracked, kCount},
                {"least_score", &tracked},

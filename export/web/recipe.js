@@ -20,6 +20,7 @@ const DEFAULTS = {
   most_shift: 0.15,
   least_score: 0.2,
   search_every_frames: 5,
+  check_every_frames: 15,
   misses_to_lose: 2,
   same_hand: 0.3,
   doubled: 0.6,
@@ -31,7 +32,8 @@ const DEFAULTS = {
 };
 /** Whole numbers from 1 on. */
 const COUNTS = [
-  'passes', 'extra_passes', 'search_every_frames', 'misses_to_lose', 'handedness_frames',
+  'passes', 'extra_passes', 'search_every_frames', 'check_every_frames', 'misses_to_lose',
+  'handedness_frames',
 ];
 /** Above these a file asks for work or crops without sense. */
 const LARGEST = {

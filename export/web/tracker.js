@@ -44,11 +44,19 @@ export class HandTracker {
       }
     }
     this.tracks = followed;
-    const due = this.frame % recipe.search_every_frames === 0;
-    if (due || !followed.length) await this.search(picture);
+    if (this.searchIsDue()) await this.search(picture);
     this.frame += 1;
     const shown = (track) => smoothed(track, seconds, this.pose.scaleBone);
     return this.tracks.map((track) => ({ number: track.number, hand: shown(track) }));
+  }
+
+  /** Seldom where no hand is missing and the pose model is sure of all. */
+  searchIsDue() {
+    const { recipe } = this.pose;
+    const sure = this.tracks.every(({ hand }) => hand.score > recipe.sure);
+    const settled = sure && this.tracks.length === this.maxHands;
+    const every = settled ? recipe.check_every_frames : recipe.search_every_frames;
+    return !this.tracks.length || this.frame % every === 0;
   }
 
   async search(picture) {

@@ -14,7 +14,8 @@ Picture = NDArray[np.uint8]
 MOST_OF_16_BITS = 16
 """Blocks of this side and less have sums that 16 bits hold: 255 * 16 * 16."""
 WHOLE = 1e-9
-"""Added to the pixels that one of a crop covers: rounding must not make 3.999 of 4."""
+"""Added to the pixels that one of a crop covers, and kept from the edges of a picture: rounding
+must not make 3.999 of 4, and not read beyond an edge."""
 
 
 def square_around(
@@ -88,19 +89,29 @@ def _sampled(picture: Picture, inverse: NDArray[np.floating], size_px: int) -> N
     u = inverse[0, 0] * axis[None, :] + inverse[0, 1] * axis[:, None] + inverse[0, 2]
     v = inverse[1, 0] * axis[None, :] + inverse[1, 1] * axis[:, None] + inverse[1, 2]
     left, top = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
-    # A weight for each value of each pixel: NumPy is slow where rows of three share one.
-    part_u = (u - left).astype(np.float32).repeat(channels)
-    part_v = (v - top).astype(np.float32).repeat(channels)
-    columns = [_mirror_index(left + step, width) for step in (0, 1)]
-    rows = [_mirror_index(top + step, height) * width for step in (0, 1)]
-    flat, rest_u = picture.reshape(-1, channels), 1.0 - part_u
-    upper, lower = (
-        flat.take(row + columns[0], axis=0).ravel() * rest_u
-        + flat.take(row + columns[1], axis=0).ravel() * part_u
-        for row in rows
-    )
-    blended = upper * (1.0 - part_v) + lower * part_v
-    return blended.reshape(size_px, size_px, channels)
+    part_u, part_v = (u - left).astype(np.float32), (v - top).astype(np.float32)
+    rest_u, rest_v = 1.0 - part_u, 1.0 - part_v
+    least, most = _seen(inverse, size_px)
+    last = width - 1 - WHOLE, height - 1 - WHOLE
+    if min(least) >= WHOLE and most[0] < last[0] and most[1] < last[1]:  # no edge is near
+        place = (top * width + left) * channels
+        corners = [(place, step * channels) for step in (0, 1, width, width + 1)]
+    else:
+        columns = [_mirror_index(left + step, width) * channels for step in (0, 1)]
+        rows = [_mirror_index(top + step, height) * (width * channels) for step in (0, 1)]
+        corners = [(row + column, 0) for row in rows for column in columns]
+    flat, crop = picture.reshape(-1), np.empty((size_px, size_px, channels), np.float32)
+    # A channel at a time, in place: NumPy is slow where rows of three share a weight, and large
+    # arrays that come and go cost more than what is computed in them.
+    for channel in range(channels):
+        a, b, c, d = (flat[channel + step :].take(place) for place, step in corners)
+        upper, lower = a * rest_u, c * rest_u
+        upper += b * part_u
+        lower += d * part_u
+        upper *= rest_v
+        lower *= part_v
+        np.add(upper, lower, out=crop[..., channel])
+    return crop
 
 
 def _sampled_upright(
@@ -151,7 +162,8 @@ def _averaged(picture: Picture, inverse: NDArray[np.floating], *, block: int, si
         more = part[step::block]
         lines[: len(more)] += more
         lines[len(more) :] += part[-1]
-    channels = []
+    columns = -(-lines.shape[1] // block)
+    small = np.empty((len(lines), columns, lines.shape[2]), np.uint8)
     for channel in range(lines.shape[2]):
         of_channel = lines[..., channel]
         sums = of_channel[:, ::block].copy()
@@ -159,8 +171,7 @@ def _averaged(picture: Picture, inverse: NDArray[np.floating], *, block: int, si
             more = of_channel[:, step::block]
             sums[:, : more.shape[1]] += more
             sums[:, more.shape[1] :] += of_channel[:, -1:]
-        channels.append(np.rint(sums.astype(np.float32) / np.float32(block * block)))
-    small = np.stack(channels, axis=-1).astype(np.uint8)
+        small[..., channel] = np.rint(sums.astype(np.float32) / np.float32(block * block))
     # Pixel p of the picture lies at (p - low + 0.5) / block - 0.5.
     to_small = np.eye(3)
     to_small[[0, 1], [0, 1]] = 1.0 / block

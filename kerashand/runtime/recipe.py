@@ -36,7 +36,8 @@ class Recipe:
         smallest_fit, largest_fit: a crop fits joints whose own crop is so many times as large,
         most_shift: and whose centre is so near.
         least_score: score of a followed hand below which it is lost.
-        search_every_frames: frames between two runs of the detector in a video.
+        search_every_frames: frames between two runs of the detector in a video,
+        check_every_frames: and where as many hands as wanted are followed and all are `sure`.
         misses_to_lose: runs of the detector in a row that do not see a hand where it is followed.
         same_hand: overlap (IoU) of boxes above which two are one hand.
         doubled: overlap of two followed hands above which the later one is dropped.
@@ -58,6 +59,7 @@ class Recipe:
     most_shift: float = 0.15
     least_score: float = 0.2
     search_every_frames: int = 5
+    check_every_frames: int = 15
     misses_to_lose: int = 2
     same_hand: float = 0.3
     doubled: float = 0.6

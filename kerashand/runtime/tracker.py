@@ -125,10 +125,19 @@ class HandTracker:
                 track.add(hand, most_frames=recipe.handedness_frames)
                 followed.append(track)
         self._tracks = followed
-        if not followed or self._frame % recipe.search_every_frames == 0:
+        if self._search_is_due():
             self._search(rgb)
         self._frame += 1
         return [(track.number, self._shown(track, seconds)) for track in self._tracks]
+
+    def _search_is_due(self) -> bool:
+        """Seldom where no hand is missing and the pose model is sure of all."""
+        recipe = self.recipe
+        settled = len(self._tracks) == self.max_hands and all(
+            track.hand.score > recipe.sure for track in self._tracks
+        )
+        every = recipe.check_every_frames if settled else recipe.search_every_frames
+        return not self._tracks or self._frame % every == 0
 
     def _search(self, rgb: NDArray[np.uint8]) -> None:
         recipe = self.recipe

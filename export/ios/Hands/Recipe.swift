@@ -14,7 +14,7 @@ struct Recipe: Decodable {
     let turnsDeg: [Double]
     // The rest is for apps that follow hands through a video.
     let leastScore, sameHand, doubled, minCutoffHz, beta, depthMinCutoffHz, depthBeta: Double
-    let searchEveryFrames, missesToLose, handednessFrames: Int
+    let searchEveryFrames, checkEveryFrames, missesToLose, handednessFrames: Int
 
     /// - Throws: ModelError for an unknown name, or a value that is out of range.
     init(from decoder: any Decoder) throws {
@@ -33,6 +33,7 @@ struct Recipe: Decodable {
         mostShift = try values.number("most_shift", 0.15)
         leastScore = try values.number("least_score", 0.2)
         searchEveryFrames = try values.count("search_every_frames", 5)
+        checkEveryFrames = try values.count("check_every_frames", 15)
         missesToLose = try values.count("misses_to_lose", 2)
         sameHand = try values.number("same_hand", 0.3)
         doubled = try values.number("doubled", 0.6)

@@ -26,6 +26,7 @@ class Recipe(private val given: JSONObject = JSONObject()) {
     // The rest is for apps that follow hands through a video.
     val leastScore = number("least_score", 0.2)
     val searchEveryFrames = count("search_every_frames", 5)
+    val checkEveryFrames = count("check_every_frames", 15)
     val missesToLose = count("misses_to_lose", 2)
     val sameHand = number("same_hand", 0.3)
     val doubled = number("doubled", 0.6)
