@@ -7,6 +7,7 @@ call `check` before they start on it. No package is imported here.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import NamedTuple
 
 from kerashand.errors import UserError
@@ -79,6 +80,8 @@ PURPOSES = {
     "--rerun": Purpose(("rerun-sdk",), "rerun"),
 }
 """By the words that messages start with."""
+NEWEST_PYTHON = dict.fromkeys(("train", "export"), (3, 13))
+"""Of the extras with TensorFlow, which has no release for later ones. The base runs on them too."""
 
 
 def missing(purpose: str) -> list[str]:
@@ -116,10 +119,18 @@ def check_export(form: str, precision: str) -> None:
 
 def needs(package: str, extra: str) -> str:
     """The rest of a sentence that starts with what needs a package."""
-    return (
-        f"needs {PACKAGES[package].title}, which the base install leaves out: "
-        f'pip install "kerashand[{extra}]"'
-    )
+    return f"needs {PACKAGES[package].title}, which the base install leaves out: {remedy(extra)}"
+
+
+def remedy(extra: str) -> str:
+    """The command that installs an extra, or which Python can have it."""
+    python, newest = sys.version_info[:2], NEWEST_PYTHON.get(extra)
+    if newest is not None and python > newest:
+        return (
+            f"use Python {newest[0]}.{newest[1]}, since TensorFlow has no release for "
+            f"{python[0]}.{python[1]} yet"
+        )
+    return f'pip install "kerashand[{extra}]"'
 
 
 def needs_module(module: str) -> str | None:

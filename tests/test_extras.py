@@ -64,6 +64,18 @@ def test_the_first_package_that_is_missing_is_named(monkeypatch):
         extras.check("training", "weak.yaml")
 
 
+@pytest.mark.parametrize(("python", "has_it"), [((3, 13, 9), True), ((3, 14, 0), False)])
+def test_an_extra_that_this_python_cannot_have(monkeypatch, python, has_it):
+    monkeypatch.setattr(sys, "version_info", python)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    install = 'pip install "kerashand[train]"'
+    other = "use Python 3.13, since TensorFlow has no release for 3.14 yet"
+    message = f"which the base install leaves out: {install if has_it else other}"
+    with pytest.raises(UserError, match=rf"training needs TensorFlow, {re.escape(message)}$"):
+        extras.check("training")
+    assert extras.remedy("video") == 'pip install "kerashand[video]"'
+
+
 def test_a_module_that_cannot_be_imported_leads_to_its_extra():
     assert extras.needs_module("av") == (
         'needs PyAV, which the base install leaves out: pip install "kerashand[video]"'

@@ -21,7 +21,7 @@ import kerashand
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "tools" / "requirements-lock.txt"
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 NOT_LOCKED = {"rerun", "realsense"}
 """Extras that CI does not install: rerun-sdk is 170 MB, and pyrealsense2 has no wheel for macOS."""
 LARGEST_WHEEL_MB, LARGEST_SDIST_MB = 11, 13.5

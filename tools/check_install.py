@@ -6,8 +6,9 @@
 
 The wheel is built from the sdist. Each environment gets it with its dependencies from the registry
 and finds the hand in a picture. With the extras that it needs, it also finds one in a film, exports
-the model and tries a step of each stage of `weak.yaml`. Environments hold about 2 GB and are
-deleted one by one. Needs `build` (`pip install -e ".[test]"`).
+the model and tries a step of each stage of `weak.yaml`. Extras that a Python cannot have are left
+out. Environments hold about 2 GB and are deleted one by one. Needs `build` (`pip install -e
+".[test]"`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from kerashand.extras import NEWEST_PYTHON
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
@@ -89,9 +92,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
         heads = ("Python", "install", *STEPS, "size", "result")
         print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
-        what = f"{wheel}[{','.join(args.extras)}]" if args.extras else str(wheel)
         good = [
-            check(version, what, constraints=constraints, extras=args.extras)
+            check(version, wheel, constraints=constraints, extras=possible(args.extras, version))
             for version in args.python
         ]
     return 0 if all(good) else 1
@@ -128,9 +130,16 @@ def find_python(version: str) -> str | None:
     return None
 
 
-def check(version: str, what: str, *, constraints: Path, extras: list[str]) -> bool:
+def possible(extras: list[str], version: str) -> list[str]:
+    """The extras that a Python can have."""
+    python = tuple(map(int, version.split(".")))
+    return [extra for extra in extras if python <= NEWEST_PYTHON.get(extra, python)]
+
+
+def check(version: str, wheel: Path, *, constraints: Path, extras: list[str]) -> bool:
     """Install and use the package on one Python, print its line, and say whether all went well."""
     python = find_python(version)
+    what = f"{wheel}[{','.join(extras)}]" if extras else str(wheel)
     if python is None:
         print(f"| {version} | {'| ' * len(STEPS)}| | not here |", flush=True)
         return True

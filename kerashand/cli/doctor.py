@@ -111,8 +111,7 @@ def purposes() -> list[tuple[str, str]]:
     for purpose, (_, extra) in extras.PURPOSES.items():
         told = "installed"
         if lacking := extras.missing(purpose):
-            what = f'"kerashand[{extra}]"' if extra else " ".join(lacking)
-            told = f"needs {', '.join(lacking)}: pip install {what}"
+            told = f"needs {', '.join(lacking)}: {extras.remedy(extra)}"
         rows.append((purpose, told))
     return rows
 
