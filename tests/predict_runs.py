@@ -27,6 +27,7 @@ def write_models(folder):
     keras.utils.set_random_seed(1)
     parts = build_parts(image_size_px=SIZE, lite={"width": 0.5, "stages": 1})
     described = exporting.describe(load_config("weak.yaml", [f"data.image_size_px={SIZE}"]))
+    described["recipe"]["least_hand"] = 0.0  # whatever is detected
     exporting.export(
         parts.build_inference_model(), folder / "pose.tflite", "tflite", metadata=described
     )

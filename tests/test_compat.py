@@ -297,10 +297,10 @@ def test_confidences_are_bars_for_new_and_for_followed_hands():
     usual, strict, lax = (
         ConfidentPose(models, detection=share, tracking=0.6) for share in (0.5, 0.9, 0.1)
     )
-    assert usual.least_score == pytest.approx(models.least_score)
+    assert usual.recipe.least_hand == pytest.approx(models.recipe.least_hand)
     assert usual.detector.threshold == pytest.approx(models.detector.threshold)
     assert lax.detector.threshold < usual.detector.threshold == strict.detector.threshold
-    assert lax.least_score < usual.least_score < strict.least_score
+    assert lax.recipe.least_hand < usual.recipe.least_hand < strict.recipe.least_hand
     assert usual.recipe.least_score == 0.6
     weak, sure = (Detection((0.0, 0.0, 8.0, 8.0), "right", score) for score in (0.6, 0.99))
     hand = hand_of(score=0.95)

@@ -92,7 +92,7 @@ class Chooser(HandPose):
     The handedness in a box is that of the half of the box which is brighter.
     """
 
-    scale_bone, depth_along, detector, least_score = "wrist_middle_mcp", "optical_axis", True, 0.5
+    scale_bone, depth_along, detector = "wrist_middle_mcp", "optical_axis", True
     has_heads = False
 
     def __init__(self, found):

@@ -143,7 +143,7 @@ def test_the_recipe_is_checked():
     for recipe in bad:
         with pytest.raises(Exception, match="recipe"):
             Recipe.of({"recipe": recipe})
-    scores = [{}, {"threshold": 0.3, "least_score": 0.2}, {"threshold": 2}, {"least_score": None}]
+    scores = [{}, {"threshold": 0.3, "least_up": 0.2}, {"threshold": 2}, {"least_up": None}]
     answer = run_node(
         """
         const { recipeOf } = await import('WEB/recipe.js');
@@ -162,8 +162,8 @@ def test_the_recipe_is_checked():
           mine: recipeOf({ recipe: { passes: 4, turns_deg: [5] } }),
           bad: given.bad.map((recipe) => told(() => recipeOf({ recipe }))),
           scores: given.scores.map((description) => told(() => {
-            const { threshold, leastScore } = new Detector({ description, name: 'a.tflite' });
-            return [threshold, leastScore];
+            const { threshold, leastUp } = new Detector({ description, name: 'a.tflite' });
+            return [threshold, leastUp];
           })),
         };
         """,
@@ -174,7 +174,7 @@ def test_the_recipe_is_checked():
     assert all("recipe" in message for message in answer["bad"])
     assert answer["scores"][:2] == [[0.5, 0], [0.3, 0.2]]
     assert "a.tflite says a `threshold` that is not 0 to 1" in answer["scores"][2]
-    assert "`least_score`" in answer["scores"][3]
+    assert "`least_up`" in answer["scores"][3]
 
 
 def test_golden_detections(tmp_path):
@@ -218,8 +218,6 @@ class Answers:
 class Spots:
     """A detector that always sees the same."""
 
-    least_score = 0.1
-
     def __init__(self, detections):
         self.detections, self.searches = detections, 0
 
@@ -250,7 +248,7 @@ def test_hands_through_a_video(rng, heads):
     """Numbers, averaged handedness and smoothed joints, by another recipe than the default."""
     recipe = {
         "handedness_frames": 4, "beta": 2.0, "min_cutoff_hz": 2.0, "search_every_frames": 2,
-        "check_every_frames": 5, "sure": 0.55,
+        "check_every_frames": 5, "sure": 0.55, "least_hand": 0.6,
     }  # fmt: skip
     metadata = {"image_size_px": 128, "scale_bone": "middle_mcp_pip", "recipe": recipe}
     answers = answers_of(rng, 200, heads=heads)
@@ -274,7 +272,7 @@ def test_hands_through_a_video(rng, heads):
           searches += 1;
           return detections;
         };
-        const detector = { leastScore: 0.1, detect };
+        const detector = { detect };
         const pose = new Told(given.metadata, Object.keys(given.answers[0]), detector);
         pose.start(given.answers);
         const tracker = new HandTracker(pose, 2);
@@ -300,3 +298,36 @@ def test_hands_through_a_video(rng, heads):
         for (_, hand), (_, wanted) in zip(row, tracked, strict=True):
             assert_hand(hand, vars(wanted))
             assert tuple(hand["box"]) == pytest.approx(wanted.box)
+
+
+def test_hands_of_a_picture(rng):
+    """The first two detections are of one hand, and the last one is none by both models."""
+    metadata = {"image_size_px": 128, "scale_bone": "middle_mcp_pip", "recipe": {"least_hand": 0.6}}
+    answers = answers_of(rng, 4, heads=True)
+    detections = [
+        Detection((20.0, 30.0, 90.0, 110.0), "right", 0.9, 0.7, -0.3),
+        Detection((24.0, 34.0, 94.0, 114.0), "right", 0.8, 0.6, -0.2),
+        Detection((150.0, 60.0, 230.0, 130.0), "left", 0.8, 0.4),
+        Detection((30.0, 120.0, 90.0, 180.0), "left", 0.2, 0.4),
+    ]
+    pose = HandPose(Answers(metadata, answers), Spots(detections))
+    expected = pose.predict(np.zeros((200, 260, 3), np.uint8), max_hands=4, passes=1)
+    rows = run_node(
+        """
+        const detections = given.detections.map(
+          ({ p_right: pRight, upright_rad: uprightRad, ...rest }) =>
+            ({ ...rest, pRight, uprightRad }));
+        const detector = { detect: async () => detections };
+        const pose = new Told(given.metadata, Object.keys(given.answers[0]), detector);
+        pose.start(given.answers);
+        const picture = { data: new Uint8Array(200 * 260 * 4), width: 260, height: 200 };
+        return (await pose.predict(picture, { maxHands: 4, passes: 1 })).map(plain);
+        """,
+        {
+            "metadata": metadata, "answers": answers,
+            "detections": [vars(detection) for detection in detections],
+        },
+    )  # fmt: skip
+    assert len(rows) == len(expected) == 2
+    for hand, wanted in zip(rows, expected, strict=True):
+        assert_hand(hand, vars(wanted))

@@ -35,7 +35,7 @@ def test_changed_byte_of_a_network(detector, tmp_path, place):
     ("change", "message"),
     [
         ({"threshold": "high"}, "A detector says `threshold` of 0 to 1. Received: 'high'"),
-        ({"least_score": float("nan")}, "`least_score` of 0 to 1"),
+        ({"least_up": float("nan")}, "`least_up` of 0 to 1"),
         ({"checksum": [1]}, None),  # is written anew
         ({"task": ["hand_detector"]}, "is not a detector"),
     ],

@@ -92,10 +92,11 @@ def test_hands_that_have_been_read_are_told_apart():
     large, copy = (Detection((0, 0, 100, 100), "right", score) for score in (0.9, 0.8))
     finger = Detection((10, 10, 64, 64), "right", 0.7)  # 0.29 of the area, inside
     near = Detection((10, 10, 66, 66), "right", 0.7)  # 0.31
-    assert distinct([finger, copy, large], 0.6) == [large]
-    assert distinct([near, copy, large], 0.6) == [large, near]
+    assert distinct([finger, copy, large], 0.6, parts=True) == [large]
+    assert distinct([near, copy, large], 0.6, parts=True) == [large, near]
+    assert distinct([finger, copy, large], 0.6, parts=False) == [large, finger]
     sure = replace(finger, score=1.0)
-    assert distinct([large, sure], 0.6) == [sure]
+    assert distinct([large, sure], 0.6, parts=True) == [sure]
 
 
 class Bright:

@@ -34,7 +34,7 @@ from pathlib import Path
 from kerashand.synthetic.scene import render_sample
 from kerashand.video import Frame
 from kerashand.video.writing import film_writer
-rgb = render_sample("varied", "test", 0, 3, size_px=256).image
+rgb = render_sample("varied", "test", seed=0, index=3, size_px=256).image
 with film_writer(Path("film.mp4"), size_px=(256, 256), fps=30.0) as write:
     for number in range(5):
         write(Frame(rgb, number / 30, 1 / 30))

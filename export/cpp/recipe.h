@@ -43,6 +43,7 @@ struct Recipe {
                {"check_every_frames", &tracked, kCount},
                {"misses_to_lose", &tracked, kCount},
                {"handedness_frames", &tracked, kCount},
+               {"least_hand", &tracked, kNumber, 1},
                {"least_score", &tracked},
                {"same_hand", &tracked},
                {"doubled", &tracked},

@@ -47,8 +47,6 @@ export class Detector {
     this.sizePx = backend.sizePx;
     /** Score from which on a cell may be a hand. */
     this.threshold = scoreIn(backend, 'threshold', DEFAULT_THRESHOLD);
-    /** Score times that of the pose model from which on it is one. */
-    this.leastScore = scoreIn(backend, 'least_score', 0);
     /** Length of `up` from which on the first crop of a hand is turned. */
     this.leastUp = scoreIn(backend, 'least_up', 0);
   }

@@ -41,6 +41,12 @@ export function meanPRight(estimates) {
   return probability(weighted(estimates, ({ pRight }) => logit(pRight)));
 }
 
+/** The probability of a hand by both models; kerashand/runtime/estimates.py says why so. */
+export function pHandOf(detectorScore, poseScore) {
+  return probability(2 * logit(detectorScore) + logit(poseScore));
+}
+
+/** Of a probability. */
 export function logit(p) {
   const kept = Math.min(Math.max(p, LEAST_P), 1 - LEAST_P);
   return Math.log(kept / (1 - kept));

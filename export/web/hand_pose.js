@@ -10,8 +10,15 @@ import { Backend, HEADS } from './backend.js';
 import { cut } from './crop.js';
 import { Detector, handednessOf, SPARE_HANDS } from './detector.js';
 import { UserError } from './errors.js';
-import { isSure, LEAST_WEIGHT, meanJoints, meanOf, meanPRight } from './estimates.js';
-import { applyInverseAffine, cropFromImage, fits, squareAround, viewOfJoints } from './geometry.js';
+import { isSure, LEAST_WEIGHT, meanJoints, meanOf, meanPRight, pHandOf } from './estimates.js';
+import {
+  applyInverseAffine,
+  boxOverlap,
+  cropFromImage,
+  fits,
+  squareAround,
+  viewOfJoints,
+} from './geometry.js';
 import { checkBox, handOf, SCALE_BONES } from './hand.js';
 import { recipeOf, shown } from './recipe.js';
 import { ACCELERATORS } from './runtime.js';
@@ -68,14 +75,9 @@ export class HandPose {
     return pose === detector ? pose : `${pose} (the detector on ${detector})`;
   }
 
-  /** The detector's score times that of the hand from which on it is a hand. */
-  get leastScore() {
-    return this.detector?.leastScore ?? 0;
-  }
-
   /** Whether a detection is a hand, by the detector's score and that of the pose model. */
   isHand(detection, hand) {
-    return detection.score * hand.score >= this.leastScore;
+    return pHandOf(detection.score, hand.score) >= this.recipe.least_hand;
   }
 
   /** What may be hands in a picture, the surest first. The pose model decides: `read`, `isHand`. */
@@ -102,10 +104,15 @@ export class HandPose {
     const hands = [];
     for (let detection of await this.detect(picture, maxHands + SPARE_HANDS)) {
       if (handedness !== 'auto') detection = { ...detection, handedness, pRight: null };
-      const hand = await this.read(picture, detection, passes, this.leastScore);
+      const hand = await this.read(picture, detection, passes, this.recipe.least_hand);
       if (this.isHand(detection, hand)) hands.push(hand);
     }
-    return hands.sort((first, second) => second.score - first.score).slice(0, maxHands);
+    const kept = []; // Two detections of one hand lead to the same joints.
+    for (const hand of hands.sort((first, second) => second.score - first.score)) {
+      const apart = ({ box: other }) => boxOverlap(hand.box, other) < this.recipe.doubled;
+      if (kept.every(apart)) kept.push(hand);
+    }
+    return kept.slice(0, maxHands);
   }
 
   /**
@@ -114,17 +121,16 @@ export class HandPose {
    * @param {import('./crop.js').Picture} picture
    * @param {import('./detector.js').Detection} detection
    * @param {number} [passes] as for `predict`
-   * @param {number} [leastScore] there is no second pass where the first has less, times the
-   *   detector's score
+   * @param {number} [leastHand] there is no second pass where it is less likely a hand by the first
    * @returns {Promise<Hand>}
    */
-  async read(picture, detection, passes, leastScore = 0) {
+  async read(picture, detection, passes, leastHand = 0) {
     const square = squareAround(detection.box, this.recipe.margin);
     const view = { ...square, angleRad: detection.uprightRad ?? 0 };
     const estimates = [await this.firstPass(picture, view, detection.handedness)];
     const asks = detection.pRight !== null && this.hasHeads;
     const enough = passes === undefined && isSure(estimates[0], this.recipe);
-    if (!enough && detection.score * estimates[0].score >= leastScore) {
+    if (!enough && pHandOf(detection.score, estimates[0].score) >= leastHand) {
       const wanted = passes ?? this.recipe.passes;
       const extra = wanted > 1 ? this.recipe.extra_passes : 0;
       await this.addPasses(picture, estimates, asks, wanted, wanted + extra);

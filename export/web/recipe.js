@@ -18,6 +18,7 @@ const DEFAULTS = {
   smallest_fit: 0.75,
   largest_fit: 1.33,
   most_shift: 0.15,
+  least_hand: 0.9,
   least_score: 0.2,
   search_every_frames: 5,
   check_every_frames: 15,
@@ -38,6 +39,7 @@ const COUNTS = [
 /** Above these a file asks for work or crops without sense. */
 const LARGEST = {
   passes: 16, extra_passes: 16, margin: 4, closer: 4, turns_deg: 180, sure: 1, sure_joints: 1,
+  least_hand: 1,
 };
 const LARGEST_OTHER = 1e6;
 const MOST_TURNS = 16;

@@ -60,7 +60,7 @@ export class HandTracker {
   }
 
   async search(picture) {
-    const { recipe, leastScore } = this.pose;
+    const { recipe } = this.pose;
     const detections = await this.pose.detect(picture, this.maxHands + SPARE_HANDS);
     const same = (first, second) => boxOverlap(first.box, second.box) >= recipe.same_hand;
     for (const track of this.tracks) {
@@ -71,7 +71,7 @@ export class HandTracker {
     for (const detection of detections) {
       if (this.tracks.length === this.maxHands) break;
       if (this.tracks.some((track) => same(track.hand, detection))) continue;
-      const hand = await this.pose.read(picture, detection, undefined, leastScore);
+      const hand = await this.pose.read(picture, detection, undefined, recipe.least_hand);
       if (this.pose.isHand(detection, hand) && hand.score >= recipe.least_score) {
         this.tracks.push(newTrack(this.nextNumber, hand, recipe));
         this.nextNumber += 1;

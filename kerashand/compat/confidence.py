@@ -13,12 +13,12 @@ from kerashand.runtime.estimates import logit, probability
 class ConfidentPose(HandPose):
     """A `HandPose` that asks more or less of hands than its models say.
 
-    At 0.5 the detector's own bars hold, which were chosen on validation data. Another confidence
+    At 0.5 the models' own bars hold, which were chosen on validation data. Another confidence
     moves them by its logit, because scores of the detector are lower than MediaPipe's.
 
     Args:
         pose: the loaded models, with a detector.
-        detection: 0..1, least score of a new hand; it moves the detector's bars too.
+        detection: 0..1, least score of a new hand; it moves the models' bars too.
         tracking: 0..1, least score of a hand that is followed.
     """
 
@@ -27,16 +27,16 @@ class ConfidentPose(HandPose):
         detector = Detector(pose.detector.backend)
         self.least_detection = _moved(detector.threshold, detection)
         detector.threshold = min(detector.threshold, self.least_detection)
-        detector.least_score = _moved(detector.least_score, detection)
         super().__init__(pose.backend, detector)
-        self.least_hand = detection
-        self.recipe = dataclasses.replace(self.recipe, least_score=tracking)
+        self.least_presence = detection
+        least_hand = _moved(self.recipe.least_hand, detection)
+        self.recipe = dataclasses.replace(self.recipe, least_hand=least_hand, least_score=tracking)
 
     def is_hand(self, detection: Detection, hand: Hand) -> bool:
         """Whether a detection is a hand; those of followed hands need not pass the bar again."""
         return (
             detection.score >= self.least_detection
-            and hand.score >= self.least_hand
+            and hand.score >= self.least_presence
             and super().is_hand(detection, hand)
         )
 

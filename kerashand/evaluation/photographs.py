@@ -16,7 +16,7 @@ from kerashand import picture_files
 from kerashand.data.kinds.photos import boxed_pictures, load_labels
 from kerashand.errors import UserError
 from kerashand.evaluation.groups import ALL, groups_of
-from kerashand.evaluation.predictions import Predictions
+from kerashand.evaluation.predictions import LEAST_HAND, Predictions
 from kerashand.evaluation.summary import Numbers, detection_summary
 from kerashand.geometry.camera import HAND_MARGIN
 from kerashand.geometry.squares import square_around_points
@@ -97,7 +97,7 @@ def on_squares(
     if not groups:
         raise UserError(f"{folder} holds nothing in the split {split}.")
     arrays = {name: np.array(values) for name, values in columns.items()}
-    predictions = Predictions(shown_px=SHOWN_PX, least_hand=model.least_score, more={}, **arrays)
+    predictions = Predictions(shown_px=SHOWN_PX, least_hand=LEAST_HAND, more={}, **arrays)
     return predictions, groups
 
 

@@ -16,7 +16,8 @@ DEPTH_IN_WORDS = {
     LINE_OF_SIGHT: "the line of sight to the middle finger's MCP joint",
 }
 
-
+LEAST_BY_CONFIDENCE = 0.6
+"""`Recipe.least_hand` of a model without heads, whose hands score by the confidence of joints."""
 LEAST_P_HAND = 0.4
 """A hand of a video is lost below this probability; without heads the score is another number."""
 XYZ_IN_WORDS = {
@@ -69,7 +70,9 @@ def describe(config: Config) -> dict[str, Any]:
             for name, value in architecture.items()
         },
         "style": style,
-        KEY: (Recipe(least_score=LEAST_P_HAND) if heads else Recipe()).to_dict(),
+        KEY: (
+            Recipe(least_score=LEAST_P_HAND) if heads else Recipe(least_hand=LEAST_BY_CONFIDENCE)
+        ).to_dict(),
     }
 
 
@@ -83,16 +86,14 @@ def _style_of(config: Config) -> str:
 
 
 def describe_detector(
-    *, image_size_px: int, width: float, threshold: float, least_score: float = 0.0,
-    least_up: float = 0.5,
-) -> dict[str, Any]:  # fmt: skip
+    *, image_size_px: int, width: float, threshold: float, least_up: float = 0.5
+) -> dict[str, Any]:
     """The description of a detector.
 
     Args:
         image_size_px: side of its input.
         width: of the network.
         threshold: score from which on a cell may be a hand.
-        least_score: this score times that of the pose model, from which on it is a hand.
         least_up: length of its vector `up` from which on a hand is turned upright.
     """
     return {
@@ -101,7 +102,6 @@ def describe_detector(
         "image_size_px": image_size_px,
         "architecture": {"image_size_px": image_size_px, "width": width, "up": True},
         "threshold": threshold,
-        "least_score": least_score,
         "least_up": least_up,
         "input": "image [1, S, S, 3] uint8 RGB: a whole picture, made square",
         "normalisation": "inside: give 0..255 as they are",

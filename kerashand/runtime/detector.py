@@ -51,7 +51,6 @@ class Detector:
 
     Attributes:
         threshold: score from which on a cell may be a hand.
-        least_score: score times that of the pose model from which on it is a hand.
         least_up: length of `up` from which on the first crop of a hand is turned.
     """
 
@@ -59,7 +58,6 @@ class Detector:
         self.backend = backend
         self.size_px = int(backend.metadata["image_size_px"])
         self.threshold = _score(backend, "threshold", DEFAULT_THRESHOLD)
-        self.least_score = _score(backend, "least_score", 0.0)
         self.least_up = _score(backend, "least_up", 0.0)
 
     @classmethod

@@ -69,6 +69,14 @@ def mean_p_right(estimates: Sequence[Estimate], first_weight: float) -> float:
     return probability(total / sum(weights))
 
 
+def p_hand_of(detector_score: float, pose_score: float) -> float:
+    """The probability of a hand by both models.
+
+    The detector's logit counts twice: its scores are nearer to even odds than they should be.
+    """
+    return probability(2.0 * logit(detector_score) + logit(pose_score))
+
+
 def logit(p: float) -> float:
     """The logit of a probability."""
     p = min(max(p, LEAST_P), 1.0 - LEAST_P)

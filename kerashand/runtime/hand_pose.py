@@ -29,7 +29,13 @@ from kerashand.runtime.backends import (
 )
 from kerashand.runtime.crop import crop_from_image, cut, square_around
 from kerashand.runtime.detector import Detection, Detector, handedness_of, spare_hands
-from kerashand.runtime.estimates import Estimate, mean_joints, mean_p_right, pass_weights
+from kerashand.runtime.estimates import (
+    Estimate,
+    mean_joints,
+    mean_p_right,
+    p_hand_of,
+    pass_weights,
+)
 from kerashand.runtime.hand import (
     Hand,
     check_box,
@@ -106,14 +112,9 @@ class HandPose:
         path = packaged_model(DEPTH_POSE_FILE)
         return cls(load_backend(path, task="hand_pose_by_depth", threads=threads), None)
 
-    @property
-    def least_score(self) -> float:
-        """The detector's score times that of the hand from which on it is a hand."""
-        return 0.0 if self.detector is None else self.detector.least_score
-
     def is_hand(self, detection: Detection, hand: Hand) -> bool:
         """Whether a detection is a hand, by the detector's score and that of the pose model."""
-        return detection.score * hand.score >= self.least_score
+        return p_hand_of(detection.score, hand.score) >= self.recipe.least_hand
 
     def detect(
         self, rgb: NDArray[np.uint8], *, max_hands: int = 2, tiles: int | str = 1, spare: int = 0
@@ -189,16 +190,14 @@ class HandPose:
     def _found(self, rgb, handedness: str, *, max_hands: int, tiles, passes, **camera):
         """The hands that the detector finds and the pose model takes for some."""
         hands = []
-        spare = spare_hands(tiles)
+        spare, least = spare_hands(tiles), self.recipe.least_hand
         for detection in self.detect(rgb, max_hands=max_hands, tiles=tiles, spare=spare):
             if handedness != "auto":
                 detection = dataclasses.replace(detection, handedness=handedness, p_right=None)
-            hand = self.read(rgb, detection, passes=passes, least_score=self.least_score, **camera)
+            hand = self.read(rgb, detection, passes=passes, least_hand=least, **camera)
             if self.is_hand(detection, hand):
                 hands.append(hand)
-        if tiles != 1:
-            hands = distinct(hands, self.recipe.doubled)
-        return sorted(hands, key=lambda hand: -hand.score)[:max_hands]
+        return distinct(hands, self.recipe.doubled, parts=tiles != 1)[:max_hands]
 
     def predict_batch(
         self,
@@ -263,19 +262,19 @@ class HandPose:
 
     def read(
         self, rgb: NDArray[np.uint8], detection: Detection, *, passes: int | None = None,
-        least_score: float = 0.0, intrinsics=None, scale_mm=None, root_depth_mm=None,
+        least_hand: float = 0.0, intrinsics=None, scale_mm=None, root_depth_mm=None,
     ) -> Hand:  # fmt: skip
         """The joints of a detection; arguments as for `predict`.
 
-        There is no second pass where the first has less than `least_score`, times the detector's
-        score, nor, unless `passes` are given, where the first is sure (`Recipe.sure`).
+        There is no second pass where it is less likely a hand than `least_hand` by the first, nor,
+        unless `passes` are given, where the first is sure (`Recipe.sure`).
         """
         square = square_around(detection.box, margin=self.recipe.margin)
         view = (*square, detection.upright_rad)
         estimates = [self._pass(rgb, view, detection.handedness)]
         auto = detection.p_right is not None
         enough = passes is None and estimates[0].is_sure(self.recipe)
-        if not enough and detection.score * estimates[0].score >= least_score:
+        if not enough and p_hand_of(detection.score, estimates[0].score) >= least_hand:
             passes = self.recipe.passes if passes is None else passes
             extra = self.recipe.extra_passes if passes > 1 else 0
             self._more(rgb, estimates, auto=auto, passes=passes, most=passes + extra)
@@ -287,8 +286,7 @@ class HandPose:
     def follow(self, rgb: NDArray[np.uint8], last: Hand) -> Hand:
         """The hand of the frame before in the next one: one pass where its joints were.
 
-        A hand that has moved on costs a pass more, or a few. Without a camera; `with_camera` adds
-        one.
+        A hand that has moved on costs a pass more, or a few. `with_camera` adds a camera.
         """
         check_picture(rgb)
         view = view_of_joints(last.uv_px, margin=self.recipe.margin)

@@ -35,12 +35,15 @@ class Recipe:
         first_weight: what the first pass counts in the mean of all.
         smallest_fit, largest_fit: a crop fits joints whose own crop is so many times as large,
         most_shift: and whose centre is so near.
+        least_hand: probability of a hand, by detector and pose model together, from which on a
+            detection is one.
         least_score: score of a followed hand below which it is lost.
         search_every_frames: frames between two runs of the detector in a video,
         check_every_frames: and where as many hands as wanted are followed and all are `sure`.
         misses_to_lose: runs of the detector in a row that do not see a hand where it is followed.
         same_hand: overlap (IoU) of boxes above which two are one hand.
-        doubled: overlap of two followed hands above which the later one is dropped.
+        doubled: overlap of two hands from which on they are one: the less sure one is dropped, or
+            in a video the later one.
         handedness_frames: frames over which a followed hand's handedness is averaged.
         min_cutoff_hz, beta: of the One-Euro filter of positions, in sides of the hand's first box.
         depth_min_cutoff_hz, depth_beta: of that of depth, in lengths of the scale bone.
@@ -57,6 +60,7 @@ class Recipe:
     smallest_fit: float = 0.75
     largest_fit: float = 1.33
     most_shift: float = 0.15
+    least_hand: float = 0.9
     least_score: float = 0.2
     search_every_frames: int = 5
     check_every_frames: int = 15
@@ -92,7 +96,7 @@ class Recipe:
 
 LARGEST = {
     "passes": 16, "extra_passes": 16, "margin": 4.0, "closer": 4.0, "turns_deg": 180.0, "sure": 1.0,
-    "sure_joints": 1.0,
+    "sure_joints": 1.0, "least_hand": 1.0,
 }  # fmt: skip
 """Above these a file asks for work or crops without sense."""
 LEAST = {

@@ -149,15 +149,15 @@ def merged(seen: Iterable[Seen[OneBoxed]], overlap: float) -> list[OneBoxed]:
     return sorted((old.one for old in _kept(in_order, same)), key=lambda one: -one.score)
 
 
-def distinct(hands: Iterable[OneBoxed], overlap: float) -> list[OneBoxed]:
-    """Hands without those whose joints are another's, or lie small within a surer one.
+def distinct(hands: Iterable[OneBoxed], overlap: float, *, parts: bool) -> list[OneBoxed]:
+    """Hands without those whose joints are a surer one's, the surest first.
 
-    Parts of one hand in two tiles lead to the same joints, and a finger in a tile may be taken for
-    a hand.
+    Two detections of one hand lead to the same joints. With `parts`, what lies small within a surer
+    hand is left out too: a finger in a tile may be taken for a hand.
     """
 
     def same(new: OneBoxed, old: OneBoxed) -> bool:
-        small = is_part(new.box, old.box, most_area=SMALL_PART)
+        small = parts and is_part(new.box, old.box, most_area=SMALL_PART)
         return small or bool(box_overlap(new.box, old.box) >= overlap)
 
     return _kept(sorted(hands, key=lambda hand: -hand.score), same)

@@ -156,7 +156,7 @@ class HandTracker:
                 box_overlap(track.hand.box, new.box) >= recipe.same_hand for track in self._tracks
             ):
                 continue
-            hand = self.pose.read(rgb, new, least_score=self.pose.least_score)
+            hand = self.pose.read(rgb, new, least_hand=recipe.least_hand)
             if self.pose.is_hand(new, hand) and hand.score >= recipe.least_score:
                 self._tracks.append(self._track(hand))
 

@@ -6,9 +6,9 @@
 Photographs come from tools/recipe/prepare_photographs.py, backgrounds without hands from
 tools/recipe/fetch_backgrounds.py. Stopped, the same command goes on. Beside what every run folder
 holds, it writes detector.tflite and results.json. The results say of which split they are; choices
-are made on `val`. They are those of the detector alone; with joints that decide about doubtful
-hands, tools/recipe/evaluate_model.py measures whole pictures, on `--split val` to choose
-`--least-score`.
+are made on `val`. They are those of the detector alone; with the pose model, which decides about
+doubtful hands, tools/recipe/evaluate_model.py measures whole pictures, on `--split val` to choose
+`--threshold`.
 """
 
 from __future__ import annotations
@@ -74,10 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         help="of the training; bfloat16 is faster where the processor has it",
     )  # fmt: skip
     parser.add_argument(
-        "--threshold", type=float, default=0.25, help="score from which on joints are looked for"
-    )
-    parser.add_argument(
-        "--least-score", type=float, default=0.3, help="times that of the joints: of a hand"
+        "--threshold", type=float, default=0.15, help="score from which on joints are looked for"
     )
     parser.add_argument(
         "--split", default="val", choices=("val", "test"),
@@ -138,7 +135,6 @@ def measure(network, args: argparse.Namespace) -> dict:
             image_size_px=args.size,
             width=args.width,
             threshold=threshold,
-            least_score=args.least_score,
             least_up=args.least_up,
         )
         exporting.export(network, path, "tflite", metadata=described, precision="fp16")

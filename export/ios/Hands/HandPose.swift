@@ -42,6 +42,8 @@ struct Hand {
     var confidence: [Double]
     /// Joints about the wrist in lengths of the scale bone: right, down, away.
     var xyzRelative: [[Double]]
+    /// Around the joints.
+    var box: Box { Box(around: uvPx) }
 }
 
 /// The detector: for each cell of a map whether a palm's middle lies there, the hand's box, and
@@ -49,7 +51,6 @@ struct Hand {
 struct Detector {
     let network: any Network
     let threshold: Double
-    let leastScore: Double
     /// Length of `up` from which on the first crop of a hand is turned.
     var leastUp = 0.0
 
@@ -135,25 +136,29 @@ struct HandPose {
     func predict(_ picture: Picture, maxHands: Int = 2, passes: Int? = nil) throws -> [Hand] {
         var hands: [Hand] = []
         for detection in try detector.detect(picture).prefix(maxHands + HandPose.spareHands) {
-            let hand = try read(
-                picture, detection, passes: passes, leastScore: detector.leastScore)
-            if detection.score * hand.score >= detector.leastScore { hands.append(hand) }
+            let hand = try read(picture, detection, passes: passes, leastHand: recipe.leastHand)
+            if pHandOf(detection.score, hand.score) >= recipe.leastHand { hands.append(hand) }
         }
-        return Array(hands.sorted { $0.score > $1.score }.prefix(maxHands))
+        var kept: [Hand] = []
+        for hand in hands.sorted(by: { $0.score > $1.score }) {
+            // Two detections of one hand lead to the same joints.
+            let doubled = kept.contains { $0.box.overlap(hand.box) >= recipe.doubled }
+            if !doubled { kept.append(hand) }
+        }
+        return Array(kept.prefix(maxHands))
     }
 
     /// The joints of a detection: the mean of `passes`, and a few more where the crop does not fit
     /// the joints or shows the wrong hand. Nil is one pass where that is sure, else as many as the
-    /// recipe says. There is one pass alone where that has less than `leastScore`, times the
-    /// detector's score.
+    /// recipe says. There is one pass alone where it is less likely a hand than `leastHand` by it.
     func read(
-        _ picture: Picture, _ detection: Detection, passes: Int? = nil, leastScore: Double = 0
+        _ picture: Picture, _ detection: Detection, passes: Int? = nil, leastHand: Double = 0
     ) throws -> Hand {
         let view = CropView(
             squareAround: detection.box, margin: recipe.margin, angleRad: detection.uprightRad)
         var estimates = [try pass(picture, view, detection.handedness)]
         let enough = passes == nil && estimates[0].isSure(recipe)
-        if !enough, detection.score * estimates[0].score >= leastScore {
+        if !enough, pHandOf(detection.score, estimates[0].score) >= leastHand {
             let wanted = passes ?? recipe.passes
             let most = wanted + (wanted > 1 ? recipe.extraPasses : 0)
             try more(picture, &estimates, said: detection.pRight, passes: wanted, most: most)
@@ -227,12 +232,21 @@ struct HandPose {
     /// By the mean logit of all passes, or as the detector `said`; nil where it was given.
     private func pRight(_ estimates: [Estimate], _ said: Double?) -> Double? {
         if said == nil || !hasHeads { return said }
-        let logits = estimates.map { (estimate: Estimate) -> Double in
-            let p = min(max(estimate.pRight ?? 0.5, HandPose.leastP), 1 - HandPose.leastP)
-            return log(p / (1 - p))
-        }
-        return 1 / (1 + exp(-weightedMean(logits, weights(estimates.count))))
+        let logits = estimates.map { logit($0.pRight ?? 0.5) }
+        return probability(weightedMean(logits, weights(estimates.count)))
     }
+
+    /// The probability of a hand by both models; kerashand/runtime/estimates.py says why so.
+    private func pHandOf(_ detectorScore: Double, _ poseScore: Double) -> Double {
+        probability(2 * logit(detectorScore) + logit(poseScore))
+    }
+
+    private func logit(_ p: Double) -> Double {
+        let inside = min(max(p, HandPose.leastP), 1 - HandPose.leastP)
+        return log(inside / (1 - inside))
+    }
+
+    private func probability(_ logit: Double) -> Double { 1 / (1 + exp(-logit)) }
 
     /// What each pass counts: the first less, unless it is the only one.
     private func weights(_ count: Int) -> [Double] {

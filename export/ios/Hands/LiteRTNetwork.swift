@@ -60,18 +60,16 @@ extension HandPose {
             needed: ["score", "box", "p_right"])
         let bone = pose.description.scaleBone ?? ""
         let threshold = boxes.description.threshold ?? 0.5
-        let leastScore = boxes.description.leastScore ?? 0
         let leastUp = boxes.description.leastUp ?? 0
         guard palmRatios[bone] != nil else {
             throw ModelError(errorDescription: "The pose model measures depth by another bone.")
         }
-        guard [threshold, leastScore, leastUp].allSatisfy({ (0...1).contains($0) }) else {
+        guard [threshold, leastUp].allSatisfy({ (0...1).contains($0) }) else {
             throw ModelError(errorDescription: "The detector's scores are not 0 to 1.")
         }
         return HandPose(
             network: pose,
-            detector: Detector(
-                network: boxes, threshold: threshold, leastScore: leastScore, leastUp: leastUp),
+            detector: Detector(network: boxes, threshold: threshold, leastUp: leastUp),
             recipe: try pose.description.recipe ?? Recipe.usual(), scaleBone: bone)
     }
 

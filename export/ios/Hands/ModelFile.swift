@@ -16,12 +16,11 @@ struct Description: Decodable {
     let scaleBone: String?
     let recipe: Recipe?
     let threshold: Double?
-    let leastScore, leastUp: Double?
+    let leastUp: Double?
 
     private enum CodingKeys: String, CodingKey {
         case task, checksum, recipe, threshold
         case scaleBone = "scale_bone"
-        case leastScore = "least_score"
         case leastUp = "least_up"
     }
 }

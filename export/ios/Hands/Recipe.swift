@@ -9,7 +9,8 @@ struct ModelError: LocalizedError {
 
 /// The recipe of a file; what it does not say is as here.
 struct Recipe: Decodable {
-    let margin, sure, sureJoints, closer, firstWeight, smallestFit, largestFit, mostShift: Double
+    let margin, sure, sureJoints, closer, firstWeight, smallestFit, largestFit: Double
+    let mostShift, leastHand: Double
     let passes, extraPasses: Int
     let turnsDeg: [Double]
     // The rest is for apps that follow hands through a video.
@@ -31,6 +32,7 @@ struct Recipe: Decodable {
         smallestFit = try values.number("smallest_fit", 0.75)
         largestFit = try values.number("largest_fit", 1.33)
         mostShift = try values.number("most_shift", 0.15)
+        leastHand = try values.number("least_hand", 0.9, largest: 1)
         leastScore = try values.number("least_score", 0.2)
         searchEveryFrames = try values.count("search_every_frames", 5)
         checkEveryFrames = try values.count("check_every_frames", 15)

@@ -146,7 +146,7 @@ final class GoldenTests: XCTestCase {
             ])
         let picture = try pixels(folder.appendingPathComponent(held.picture))
         let detector = Detector(
-            network: network, threshold: held.threshold, leastScore: 0, leastUp: held.leastUp)
+            network: network, threshold: held.threshold, leastUp: held.leastUp)
         let found = try detector.detect(picture)
         XCTAssertEqual(found.count, held.detections.count)
         for (one, wanted) in zip(found, held.detections) {
@@ -203,8 +203,7 @@ final class GoldenTests: XCTestCase {
 
     private func pose(_ network: Replay, _ recipe: Recipe) -> HandPose {
         HandPose(
-            network: network, detector: Detector(network: network, threshold: 0.5, leastScore: 0),
-            recipe: recipe)
+            network: network, detector: Detector(network: network, threshold: 0.5), recipe: recipe)
     }
 
     private func compare(_ hand: Hand, _ expected: Golden.Expected) {

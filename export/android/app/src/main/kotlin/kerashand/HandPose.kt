@@ -48,7 +48,10 @@ data class Hand(
     val zRelative: List<Double>,
     val confidence: List<Double>,
     val xyzRelative: List<Xyz>,
-)
+) {
+    /** Around the joints. */
+    val box get() = Box.around(uvPx)
+}
 
 /**
  * The detector: for each cell of a map whether a palm's middle lies there, the hand's box, and
@@ -57,7 +60,6 @@ data class Hand(
 class Detector(
     private val network: Network,
     private val threshold: Double,
-    val leastScore: Double,
     private val leastUp: Double = 0.0,
 ) {
     /** What may be hands of a picture, the surest first. */
@@ -120,28 +122,31 @@ class HandPose(
     fun predict(picture: Picture, maxHands: Int = 2, passes: Int? = null): List<Hand> =
         detector.detect(picture)
             .take(maxHands + SPARE_HANDS)
-            .map { it to read(picture, it, passes, detector.leastScore) }
-            .filter { (detection, hand) -> detection.score * hand.score >= detector.leastScore }
+            .map { it to read(picture, it, passes, recipe.leastHand) }
+            .filter { (found, hand) -> pHandOf(found.score, hand.score) >= recipe.leastHand }
             .map { (_, hand) -> hand }
             .sortedByDescending { it.score }
+            .fold(listOf<Hand>()) { kept, hand ->
+                // Two detections of one hand lead to the same joints.
+                if (kept.any { it.box.overlap(hand.box) >= recipe.doubled }) kept else kept + hand
+            }
             .take(maxHands)
 
     /**
      * The joints of a detection: the mean of `passes`, and a few more where the crop does not fit
      * the joints or shows the wrong hand. Null is one pass where that is sure, else as many as the
-     * recipe says. There is one pass alone where that has less than `leastScore`, times the
-     * detector's score.
+     * recipe says. There is one pass alone where it is less likely a hand than `leastHand` by it.
      */
     fun read(
         picture: Picture,
         detection: Detection,
         passes: Int? = null,
-        leastScore: Double = 0.0,
+        leastHand: Double = 0.0,
     ): Hand {
         val view = squareAround(detection.box, recipe.margin, detection.uprightRad)
         val estimates = mutableListOf(pass(picture, view, detection.handedness))
         val enough = passes == null && estimates[0].isSure(recipe)
-        if (!enough && detection.score * estimates[0].score >= leastScore) {
+        if (!enough && pHandOf(detection.score, estimates[0].score) >= leastHand) {
             val wanted = passes ?: recipe.passes
             val most = wanted + if (wanted > 1) recipe.extraPasses else 0
             more(picture, estimates, detection.pRight, wanted, most)
@@ -197,12 +202,17 @@ class HandPose(
     /** By the mean logit of all passes, or as the detector `said`; null where it was given. */
     private fun pRight(estimates: List<Estimate>, said: Double?): Double? {
         if (said == null || !hasHeads) return said
-        val logits = estimates.map {
-            val p = it.pRight!!.coerceIn(LEAST_P, 1 - LEAST_P)
-            ln(p / (1 - p))
-        }
-        return 1 / (1 + exp(-mean(logits, weights(estimates.size))))
+        return probability(mean(estimates.map { logit(it.pRight!!) }, weights(estimates.size)))
     }
+
+    /** The probability of a hand by both models; kerashand/runtime/estimates.py says why so. */
+    private fun pHandOf(detectorScore: Double, poseScore: Double) =
+        probability(2 * logit(detectorScore) + logit(poseScore))
+
+    private fun logit(p: Double) =
+        p.coerceIn(LEAST_P, 1 - LEAST_P).let { ln(it / (1 - it)) }
+
+    private fun probability(logit: Double) = 1 / (1 + exp(-logit))
 
     /** What each pass counts: the first less, unless it is the only one. */
     private fun weights(count: Int) =

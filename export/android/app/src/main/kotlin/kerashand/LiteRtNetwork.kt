@@ -60,8 +60,7 @@ fun loadHandPose(
     return HandPose(
         joints,
         Detector(
-            boxes, boxes.file.score("threshold", 0.5), boxes.file.score("least_score", 0.0),
-            boxes.file.score("least_up", 0.0),
+            boxes, boxes.file.score("threshold", 0.5), boxes.file.score("least_up", 0.0),
         ),
         Recipe(joints.file.values("recipe")),
         bone,

@@ -22,6 +22,7 @@ class Recipe(private val given: JSONObject = JSONObject()) {
     val smallestFit = number("smallest_fit", 0.75)
     val largestFit = number("largest_fit", 1.33)
     val mostShift = number("most_shift", 0.15)
+    val leastHand = number("least_hand", 0.9, largest = 1.0)
 
     // The rest is for apps that follow hands through a video.
     val leastScore = number("least_score", 0.2)

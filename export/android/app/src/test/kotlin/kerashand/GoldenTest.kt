@@ -89,7 +89,7 @@ class GoldenTest {
         }
     }
 
-    private fun poseOf(network: Network) = HandPose(network, Detector(network, 0.5, 0.0), recipe)
+    private fun poseOf(network: Network) = HandPose(network, Detector(network, 0.5), recipe)
 
     @Test
     fun detections() {
@@ -103,7 +103,7 @@ class GoldenTest {
                 outputs.associateWith { flat(maps.get(it)).toFloatArray() }
         }
         val detector = Detector(
-            network, held.getDouble("threshold"), 0.0, held.getDouble("least_up"),
+            network, held.getDouble("threshold"), held.getDouble("least_up"),
         )
         val found = detector.detect(picture(held.getString("picture")))
         val expected = held.getJSONArray("detections").objects()

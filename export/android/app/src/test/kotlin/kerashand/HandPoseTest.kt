@@ -123,12 +123,15 @@ class HandPoseTest {
 
     private val picture = grey(64, 64) { _, _ -> 128 }
 
-    private fun pose(network: Network, leastScore: Double, pRight: Float = 0.01f) =
-        HandPose(network, Detector(OneHand(pRight), 0.5, leastScore))
+    private fun pose(network: Network, leastHand: Double, pRight: Float = 0.01f) =
+        HandPose(
+            network, Detector(OneHand(pRight), 0.5),
+            Recipe(JSONObject("""{"least_hand": $leastHand}""")),
+        )
 
     @Test
     fun aHandIsDetectedAndItsJointsLieInThePicture() {
-        val hand = pose(Joints(0.5f), leastScore = 0.4).predict(picture).single()
+        val hand = pose(Joints(0.5f), leastHand = 0.95).predict(picture).single()
         assertEquals(Handedness.LEFT, hand.handedness)
         assertEquals(0.01, hand.pRight!!, 1e-6) // the detector's
         assertEquals(0.5, hand.score, 1e-6) // of its joints alone
@@ -139,20 +142,20 @@ class HandPoseTest {
 
     @Test
     fun aPictureTakesSoManyPassesAndADoubtfulHandOne() {
-        for ((leastScore, passes, expected) in listOf(
-            Triple(0.4, 1, 1), Triple(0.4, 2, 2), Triple(0.4, 4, 4), Triple(0.6, 4, 1),
+        for ((leastHand, passes, expected) in listOf(
+            Triple(0.95, 1, 1), Triple(0.95, 2, 2), Triple(0.95, 4, 4), Triple(0.99, 4, 1),
         )) {
             val network = Joints(0.5f)
-            val hands = pose(network, leastScore).predict(picture, passes = passes)
+            val hands = pose(network, leastHand).predict(picture, passes = passes)
             assertEquals(expected, network.passes)
-            assertEquals(if (leastScore < 0.45) 1 else 0, hands.size)
+            assertEquals(if (leastHand < 0.98) 1 else 0, hands.size)
         }
     }
 
     @Test
     fun aModelWithHeadsSaysTheHandednessAndWhetherThereIsAHand() {
         // It sees a right hand in the mirror image as well: a left one is in the picture.
-        val hand = pose(Joints(0.5f, pHand = 0.75f), leastScore = 0.4).predict(picture).single()
+        val hand = pose(Joints(0.5f, pHand = 0.75f), leastHand = 0.95).predict(picture).single()
         assertEquals(Handedness.LEFT, hand.handedness)
         assertEquals(0.1, hand.pRight!!, 1e-6)
         assertEquals(0.75, hand.score, 1e-6)
@@ -161,7 +164,7 @@ class HandPoseTest {
     @Test
     fun aCropThatDoesNotFitCostsMorePasses() {
         val network = Joints(0.5f, fitting = false)
-        val pose = pose(network, leastScore = 0.4)
+        val pose = pose(network, leastHand = 0.95)
         val hand = pose.predict(picture).single()
         assertEquals(pose.recipe.passes + pose.recipe.extraPasses, network.passes)
         network.passes = 0
@@ -171,7 +174,7 @@ class HandPoseTest {
 
     @Test
     fun whatScoresTooLowIsNoHand() {
-        assertTrue(pose(Joints(0.5f), leastScore = 0.6).predict(picture).isEmpty())
+        assertTrue(pose(Joints(0.5f), leastHand = 0.99).predict(picture).isEmpty())
     }
 
     @Test
