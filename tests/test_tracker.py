@@ -71,7 +71,7 @@ def test_the_score_is_that_of_the_joints_in_every_frame_and_in_a_picture():
 
 @pytest.mark.parametrize(("detector", "joints", "hands"), [(0.5, 0.7, 1), (0.5, 0.5, 0)])
 def test_what_is_a_hand_is_the_same_in_a_picture_and_a_video(detector, joints, hands):
-    """Even odds and 0.7 are 0.7 together: as much as the 0.6 of the model's file. 0.5 is not."""
+    """Even odds and 0.7 are 0.7 together, above the 0.6 of the model's file; 0.5 is below it."""
     pose = pose_of(Joints(joints), detector)
     assert len(pose.predict(FRAME)) == hands
     assert len(HandTracker(pose).update(FRAME, 0.0)) == hands

@@ -22,7 +22,8 @@ struct Recipe {
   // that is out of range.
   void set(const std::string& name, bool is_list, const std::vector<double>& values) {
     enum Kind { kNumber, kCount, kList };
-    double tracked;  // read by trackers alone, but wrong values are refused in every program
+    // Read by trackers and with detectors alone, but wrong values are refused in every program.
+    double tracked;
     const struct Known {
       const char* name;
       double* value;

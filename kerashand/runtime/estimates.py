@@ -72,7 +72,7 @@ def mean_p_right(estimates: Sequence[Estimate], first_weight: float) -> float:
 def p_hand_of(detector_score: float, pose_score: float) -> float:
     """The probability of a hand by both models.
 
-    The detector's logit counts twice: its scores are nearer to even odds than they should be.
+    The detector's logit counts twice, which was best on validation data (docs/experiments.md).
     """
     return probability(2.0 * logit(detector_score) + logit(pose_score))
 
